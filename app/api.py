@@ -1,0 +1,89 @@
+"""The Litestar application."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from litestar import Litestar, Router
+from litestar.di import Provide
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin, SwaggerRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
+from litestar.static_files import create_static_files_router
+from litestar_offline_docs import __file__ as offline_docs
+
+from app.auth import Authentication, caller
+from app.observation import Observation
+from app.problems import HANDLERS
+from app.requests import MAX_BODY_BYTES, JsonRequest
+from app.routes.health import HealthController, metrics
+from app.routes.jobs import JobController
+from app.routes.runs import RunController
+from app.settings import Settings
+from storage.shards import Shards
+
+ASSETS = "/docs/assets"
+
+
+def create_app(settings: Settings) -> Litestar:
+    """The API, ready to be served.
+
+    Raises:
+        SettingsError: When a server is not set.
+    """
+    shards = Shards(settings.shard_urls(), pool_size=settings.pool_size)
+    service_routes = Router(
+        path="/",
+        route_handlers=[JobController, RunController],
+        guards=[Authentication(shards).guard],
+        dependencies={"caller": Provide(caller, sync_to_thread=False)},
+        security=[{"api_key": []}],
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        yield
+        await shards.close()
+
+    return Litestar(
+        route_handlers=[
+            service_routes,
+            HealthController,
+            metrics,
+            create_static_files_router(ASSETS, [_assets()], include_in_schema=False),
+        ],
+        dependencies={"shards": Provide(lambda: shards, sync_to_thread=False)},
+        lifespan=[lifespan],
+        middleware=[Observation()],
+        exception_handlers=HANDLERS,
+        request_class=JsonRequest,
+        request_max_body_size=MAX_BODY_BYTES,
+        openapi_config=_openapi(),
+    )
+
+
+def _openapi() -> OpenAPIConfig:
+    return OpenAPIConfig(
+        title="Tocsin",
+        version=version("tocsin"),
+        description="A scheduler: store jobs, and Tocsin rings their targets on time.",
+        path="/docs",
+        components=Components(
+            security_schemes={"api_key": SecurityScheme(type="http", scheme="bearer")}
+        ),
+        render_plugins=[
+            SwaggerRenderPlugin(
+                js_url=f"{ASSETS}/swagger-ui-bundle.js",
+                css_url=f"{ASSETS}/swagger-ui.css",
+                standalone_preset_js_url=f"{ASSETS}/swagger-ui-standalone-preset.js",
+                path="/",
+            ),
+            JsonRenderPlugin(path="/openapi.json"),
+        ],
+    )
+
+
+def _assets() -> str:
+    return offline_docs.rpartition("/")[0] + "/static"

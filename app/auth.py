@@ -1,0 +1,61 @@
+"""Authentication: `Authorization: Bearer <key>`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from cachetools import TTLCache
+from litestar import Request
+from litestar.connection import ASGIConnection
+from litestar.exceptions import NotAuthorizedException
+from litestar.handlers import BaseRouteHandler
+
+from domain.caller import Caller
+from queries.find_key import FoundKey, find_key
+from storage.shards import Shards
+
+CACHED_KEYS = 10_000
+CACHED_SECONDS = 1.0
+"""A revoked key is refused everywhere after so long."""
+
+
+class Authentication:
+    """Finds the caller of each request; keys are looked up once a second at most."""
+
+    def __init__(self, shards: Shards) -> None:
+        self._shards = shards
+        self._known: TTLCache[str, FoundKey] = TTLCache(CACHED_KEYS, CACHED_SECONDS)
+
+    async def guard(
+        self, connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler
+    ) -> None:
+        """Let only requests with a live key pass.
+
+        Raises:
+            NotAuthorizedException: When there is no key, or not one of ours.
+        """
+        scheme, *rest = connection.headers.get("authorization", "").split(" ", 1)
+        key = rest[0] if rest else ""
+        if scheme.lower() != "bearer" or not key:
+            raise NotAuthorizedException("Send your API key as `Authorization: Bearer <key>`.")
+        found = self._known.get(key) or await self._look_up(key)
+        structlog.contextvars.bind_contextvars(service_id=str(found.service_id))
+        connection.state["caller"] = Caller(
+            service_id=found.service_id,
+            principal=f"key:{found.key_id}",
+            request_id=connection.state["request_id"],
+        )
+
+    async def _look_up(self, key: str) -> FoundKey:
+        found = await find_key(key, self._shards)
+        if found is None:
+            raise NotAuthorizedException("This API key is unknown or revoked.")
+        self._known[key] = found
+        return found
+
+
+def caller(request: Request[Any, Any, Any]) -> Caller:
+    """The dependency of routes that the guard let pass."""
+    found: Caller = request.state["caller"]
+    return found

@@ -1,0 +1,180 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
+from importlib.metadata import version as version_of
+from typing import Any
+
+import click
+import uvloop
+
+from app.logs import configure_logs
+from app.settings import Settings, SettingsError, read_settings
+
+SHUTDOWN_SECONDS = 20
+BACKLOG = 2_048
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.pass_context
+def main(context: click.Context) -> None:
+    """Tocsin rings other services on time. Settings are TOCSIN_* environment variables."""
+    try:
+        context.obj = read_settings(os.environ)
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from None
+    configure_logs(context.obj.log_level)
+
+
+@main.command()
+def version() -> None:
+    """Print the version."""
+    click.echo(version_of("tocsin"))
+
+
+@main.command()
+@click.pass_obj
+def up(settings: Settings) -> None:
+    """Start everything: embedded servers, API, dispatcher, worker and clock."""
+    from app.up import up as start_everything
+
+    sys.exit(asyncio.run(start_everything(settings)))
+
+
+@main.command()
+@click.pass_obj
+def api(settings: Settings) -> None:
+    """Serve the REST API."""
+    import uvicorn
+
+    from app.api import create_app
+
+    _begin(settings)
+    uvicorn.run(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http="httptools",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )
+
+
+@main.command()
+@click.pass_obj
+def dispatcher(settings: Settings) -> None:
+    """Claim what falls due and hand it over to the workers."""
+    from app.metrics import serve_metrics
+    from workers.main import run_dispatcher
+
+    urls = _begin(settings).shard_urls()
+    serve_metrics(settings.metrics_port, settings.host)
+    _run_until_signal(lambda stop: run_dispatcher(urls, stop))
+
+
+@main.command()
+@click.pass_obj
+def worker(settings: Settings) -> None:
+    """Ring targets."""
+    from app.metrics import serve_metrics
+    from workers.main import run_worker
+
+    urls = _begin(settings).shard_urls()
+    serve_metrics(settings.metrics_port, settings.host)
+    _run_until_signal(
+        lambda stop: run_worker(
+            urls, stop, retention=settings.retention, allowed=settings.egress_allow
+        )
+    )
+
+
+@main.command()
+@click.pass_obj
+def clock(settings: Settings) -> None:
+    """Enqueue housekeeping, minute by minute."""
+    from app.metrics import serve_metrics
+    from workers.main import run_clock
+
+    urls = _begin(settings).shard_urls()
+    serve_metrics(settings.metrics_port, settings.host)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(0))
+    run_clock(urls.redis)
+
+
+@main.command()
+@click.pass_obj
+def migrate(settings: Settings) -> None:
+    """Bring the database to the newest schema."""
+    from storage.migrate import migrate as apply_migrations
+    from storage.postgres import Database
+
+    urls = _begin(settings).shard_urls()
+
+    async def work() -> None:
+        database = Database(urls.primary)
+        await apply_migrations(database, datetime.now(UTC))
+        await database.close()
+
+    uvloop.run(work())
+
+
+@main.group()
+def key() -> None:
+    """API keys."""
+
+
+@key.command()
+@click.option("--service", required=True, help="Name of the service; made if it is new.")
+@click.pass_obj
+def create(settings: Settings, service: str) -> None:
+    """Make an API key and print it: it is not shown again."""
+    from commands.create_key import CreateKey, create_key
+    from storage.shards import Shards
+
+    urls = _begin(settings).shard_urls()
+
+    async def work() -> str:
+        shards = Shards(urls)
+        made = await create_key(CreateKey(service_name=service, now=datetime.now(UTC)), shards)
+        await shards.close()
+        return made
+
+    click.echo(uvloop.run(work()))
+
+
+def _begin(settings: Settings) -> Settings:
+    """What every child process does first: know its servers, and end with its supervisor."""
+    from app.supervised import exit_with_parent
+
+    try:
+        settings.shard_urls()
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from None
+    exit_with_parent()
+    return settings
+
+
+def _run_until_signal(work: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
+    async def run() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        await work(stop)
+
+    uvloop.run(run())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""Metrics, right with several processes: they share a directory of memory-mapped files.
+
+`PROMETHEUS_MULTIPROC_DIR` names that directory. Without it, a process tells of itself alone.
+"""
+
+from __future__ import annotations
+
+import os
+
+import structlog
+from dramatiq import BrokerError
+from prometheus_client import (
+    REGISTRY,
+    CollectorRegistry,
+    Gauge,
+    generate_latest,
+    start_http_server,
+)
+from prometheus_client.multiprocess import MultiProcessCollector
+from redis.exceptions import RedisError
+
+from storage.shards import Shards
+
+log = structlog.get_logger()
+DEPTH = Gauge(
+    "tocsin_queue_messages",
+    "Messages that wait for a worker.",
+    multiprocess_mode="mostrecent",
+)
+
+
+async def exposition(shards: Shards) -> bytes:
+    """All metrics in Prometheus' text format."""
+    try:
+        DEPTH.set(sum([await shard.queue.depth() for shard in shards.all()]))
+    except (RedisError, BrokerError) as error:
+        log.warning("metrics.queue_depth_unknown", error=str(error))
+    return generate_latest(_registry())
+
+
+def serve_metrics(port: int, host: str) -> None:
+    """Serve `/metrics` of a process that is no API; port 0 serves nothing."""
+    if port:
+        start_http_server(port, addr=host, registry=_registry())
+
+
+def _registry() -> CollectorRegistry:
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return REGISTRY
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return registry

@@ -1,0 +1,72 @@
+"""Each request gets an id, a log line and a place in the metrics."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any
+
+import structlog
+from litestar.middleware import ASGIMiddleware
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from prometheus_client import Counter, Histogram
+
+from domain.ids import new_id
+
+log = structlog.get_logger()
+REQUESTS = Counter("tocsin_http_requests_total", "Requests.", ["method", "route", "status"])
+SECONDS = Histogram(
+    "tocsin_http_request_seconds",
+    "From the request's head to the response's.",
+    ["method", "route"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+_SAFE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+
+
+class Observation(ASGIMiddleware):
+    """Outermost, so that it also sees what other layers refuse."""
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        request_id = _request_id(scope)
+        scope.setdefault("state", {})["request_id"] = request_id
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        started = time.perf_counter()
+
+        async def observe(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = [*message["headers"], (b"x-request-id", request_id.encode())]
+                message = {**message, "headers": headers}
+                _note(scope, message["status"], time.perf_counter() - started)
+            await send(message)
+
+        await next_app(scope, receive, observe)
+
+
+def _request_id(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _SAFE_ID.fullmatch(value):
+            return value.decode()
+    return str(new_id())
+
+
+def _note(scope: Scope, status: int, seconds: float) -> None:
+    method, route = _method(scope), scope.get("path_template") or "unknown"
+    REQUESTS.labels(method, route, status).inc()
+    SECONDS.labels(method, route).observe(seconds)
+    level: Any = log.info if status >= 400 or method != "GET" else log.debug
+    level(
+        "request.finished",
+        method=method,
+        path=scope["path"],
+        status=status,
+        ms=round(seconds * 1_000, 1),
+    )
+
+
+def _method(scope: Scope) -> str:
+    # What a client makes up must not become a label of its own.
+    method = str(scope.get("method", ""))
+    known = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+    return method if method in known else "other"

@@ -1,0 +1,193 @@
+"""Errors as RFC 9457 problem documents: one table from what went wrong to what is said."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import (
+    ClientException,
+    HTTPException,
+    MethodNotAllowedException,
+    NotAuthorizedException,
+    NotFoundException,
+    SerializationException,
+    ValidationException,
+)
+from litestar.openapi.datastructures import ResponseSpec
+from msgspec import UNSET, Struct, UnsetType
+from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError
+
+from domain.errors import Conflict, Invalid, NotFound
+from storage.postgres import UNREACHABLE
+
+log = structlog.get_logger()
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = "1"
+
+
+class ProblemError(Struct, frozen=True, kw_only=True):
+    """One wrong value: `pointer` into the body (RFC 6901), or the `parameter` of the query."""
+
+    detail: str
+    pointer: str | UnsetType = UNSET
+    parameter: str | UnsetType = UNSET
+
+
+class Problem(Struct, frozen=True, kw_only=True):
+    """A problem document. `type` is stable; `detail` is for people."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[ProblemError] | UnsetType = UNSET
+
+
+class BadRequest(Exception):
+    """A request that the edge refuses before any command sees it."""
+
+    def __init__(self, status: int, detail: str, **headers: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.headers = headers
+
+
+class BadParameter(Exception):
+    """A query parameter that makes no sense."""
+
+    def __init__(self, parameter: str, detail: str) -> None:
+        super().__init__(detail)
+        self.parameter = parameter
+        self.detail = detail
+
+
+def problem_of(error: Exception) -> Problem:
+    """The problem document that tells a client of an error."""
+    match error:
+        case Invalid():
+            return _invalid([ProblemError(detail=error.detail, pointer=error.pointer)])
+        case BadParameter():
+            return _invalid([ProblemError(detail=error.detail, parameter=error.parameter)])
+        case msgspec.ValidationError():
+            return _invalid([_wrong_value(str(error))])
+        case ValidationException():
+            return _invalid(_wrong_parameters(error))
+        case NotFound():
+            return _problem(404, error.detail)
+        case Conflict():
+            return _problem(409, error.detail)
+        case BadRequest():
+            return _problem(error.status, error.detail)
+        case msgspec.DecodeError() | SerializationException():
+            return _problem(400, f"The body is no valid JSON: {error}")
+        case RecursionError():
+            return _problem(400, "The body is nested too deeply.")
+        case NotFoundException():
+            return _problem(404, "There is no such address; see /docs for those there are.")
+        case MethodNotAllowedException():
+            return _problem(405, "This address does not take that method; see the Allow header.")
+        case NotAuthorizedException():
+            return _problem(401, error.detail)
+        case HTTPException() if error.status_code < 500:
+            return _problem(error.status_code, error.detail or "The request could not be read.")
+        case _ if _unreachable(error):
+            return _problem(503, "The database is not reachable at the moment; try again shortly.")
+        case _:
+            return _problem(500, "Something went wrong on our side; it has been logged.")
+
+
+def respond(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+    """The exception handler of the whole application."""
+    problem = problem_of(error)
+    headers = dict(getattr(error, "headers", None) or {})
+    if problem.status == 500:
+        log.error("request.failed", exc_info=error)
+    if problem.status == 503:
+        log.warning("request.unavailable", error=str(error))
+        headers["Retry-After"] = RETRY_AFTER_SECONDS
+    if problem.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return Response(problem, status_code=problem.status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def problems(*statuses: int) -> dict[int, ResponseSpec]:
+    """OpenAPI's word of the problems that a route can answer with."""
+    return {
+        status: ResponseSpec(
+            data_container=Problem,
+            media_type=MEDIA_TYPE,
+            description=HTTPStatus(status).phrase,
+            generate_examples=False,
+        )
+        for status in statuses
+    }
+
+
+def _problem(status: int, detail: str) -> Problem:
+    title = HTTPStatus(status).phrase
+    return Problem(type=_type(title), title=title, status=status, detail=detail)
+
+
+def _invalid(errors: list[ProblemError]) -> Problem:
+    return Problem(
+        type="urn:tocsin:problem:invalid",
+        title="Invalid",
+        status=422,
+        detail="; ".join(error.detail for error in errors),
+        errors=errors,
+    )
+
+
+def _type(title: str) -> str:
+    return "urn:tocsin:problem:" + title.lower().replace(" ", "-")
+
+
+_PLACE = re.compile(r"^(?P<detail>.*) - at `(?:key in )?\$(?P<path>.*)`$", re.DOTALL)
+_UNKNOWN = re.compile(r"unknown field `(?P<name>.*)`$", re.DOTALL)
+_MISSING = re.compile(r"missing required field `(?P<name>.*)`$", re.DOTALL)
+
+
+def _wrong_value(message: str) -> ProblemError:
+    """msgspec's message, with its `$.a[0].b` as a JSON pointer."""
+    match = _PLACE.match(message)
+    detail, path = (match["detail"], match["path"]) if match else (message, "")
+    pointer = re.sub(r"\.|\[", "/", path.replace("[...]", "")).replace("]", "")
+    for pattern in (_UNKNOWN, _MISSING):
+        if named := pattern.search(detail):
+            pointer += "/" + named["name"].replace("~", "~0").replace("/", "~1")
+    return ProblemError(detail=detail + ".", pointer=pointer)
+
+
+def _wrong_parameters(error: ValidationException) -> list[ProblemError]:
+    messages: Any = error.extra if isinstance(error.extra, list) else []
+    found = [_wrong_parameter(message) for message in messages]
+    return found or [ProblemError(detail=error.detail)]
+
+
+def _wrong_parameter(message: dict[str, str]) -> ProblemError:
+    if message.get("key") == "data":
+        return ProblemError(detail="A JSON body is required.", pointer="")
+    return ProblemError(
+        detail=message.get("message", "Wrong value") + ".", parameter=message.get("key", "")
+    )
+
+
+def _unreachable(error: Exception) -> bool:
+    ours = (DataError, IntegrityError, ProgrammingError, FileNotFoundError, PermissionError)
+    return isinstance(error, UNREACHABLE) and not isinstance(error, ours)
+
+
+HANDLERS: dict[
+    type[Exception] | int, Callable[[Request[Any, Any, Any], Any], Response[Problem]]
+] = {
+    Exception: respond,
+    HTTPException: respond,
+    ClientException: respond,
+}

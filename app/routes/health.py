@@ -1,0 +1,52 @@
+"""`/health` and `/metrics`, for whoever runs Tocsin."""
+
+from __future__ import annotations
+
+import asyncio
+
+from litestar import Controller, Response, get
+from msgspec import Struct
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from app.metrics import exposition
+from queries.check_servers import check_servers
+from storage.shards import Shards
+
+CHECK_SECONDS = 2.0
+
+
+class Health(Struct, frozen=True):
+    """`ok`, or `unavailable` with what is wrong by server."""
+
+    status: str
+    servers: dict[str, str] = {}
+
+
+class HealthController(Controller):
+    """Live: the loop turns. Ready: requests can be served."""
+
+    path = "/health"
+    tags = ("Operations",)
+
+    @get("/live", operation_id="isLive", summary="Whether the process runs")
+    async def live(self) -> Health:
+        return Health("ok")
+
+    @get("/ready", operation_id="isReady", summary="Whether requests can be served")
+    async def ready(self, shards: Shards) -> Response[Health]:
+        try:
+            async with asyncio.timeout(CHECK_SECONDS):
+                servers = await check_servers(shards)
+        except TimeoutError:
+            servers = {"primary": f"no answer within {CHECK_SECONDS:g} s"}
+        # Without replicas or Redis requests are slower, without the primary they fail.
+        ready = servers["primary"] == "ok"
+        return Response(
+            Health("ok" if ready else "unavailable", servers), status_code=200 if ready else 503
+        )
+
+
+@get("/metrics", operation_id="getMetrics", summary="Metrics for Prometheus", tags=["Operations"])
+async def metrics(shards: Shards) -> Response[bytes]:
+    """The metrics of every process on this host that shares the metrics directory."""
+    return Response(await exposition(shards), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,182 @@
+"""`/jobs`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+from uuid import UUID
+
+from litestar import Controller, Response, delete, get, patch, post
+from litestar.params import Parameter
+
+from app.bodies import JobBody, JobChangesBody
+from app.cursors import cursor_of, fire_time_after, job_after
+from app.problems import problems
+from app.resources import JobResource, Page, RunResource
+from commands.create_job import CreateJob, create_job
+from commands.delete_job import DeleteJob, delete_job
+from commands.pause_job import PauseJob, pause_job
+from commands.resume_job import ResumeJob, resume_job
+from commands.trigger_job import TriggerJob, trigger_job
+from commands.update_job import UpdateJob, update_job
+from domain.caller import Caller
+from domain.errors import within
+from domain.job import Job
+from queries.get_job import GetJob, get_job
+from queries.list_jobs import ListJobs, list_jobs
+from queries.list_runs import ListRuns, list_runs
+from storage.shards import Shards
+
+Limit = Annotated[int, Parameter(ge=1, le=200, description="Items on a page")]
+Cursor = Annotated[
+    str | None, Parameter(max_length=200, description="next_cursor of the page before")
+]
+
+
+class JobController(Controller):
+    """Jobs of the calling service."""
+
+    path = "/jobs"
+    tags = ("Jobs",)
+
+    @post(
+        operation_id="createJob",
+        summary="Store a job",
+        responses=problems(400, 401, 413, 415, 422, 503),
+    )
+    async def create(self, data: JobBody, caller: Caller, shards: Shards) -> Response[JobResource]:
+        now = datetime.now(UTC)
+        with within("/schedule"):
+            schedule = data.schedule.schedule(now)
+        with within("/target"):
+            target = data.target.target()
+        with within("/retry"):
+            retry = data.retry.policy()
+        command = CreateJob(
+            caller=caller,
+            name=data.name,
+            description=data.description,
+            tags=data.tags,
+            schedule=schedule,
+            target=target,
+            retry=retry,
+            now=now,
+        )
+        job = await create_job(command, shards)
+        return _answer(job, status_code=201, Location=f"/jobs/{job.id}")
+
+    @get(
+        operation_id="listJobs",
+        summary="List jobs, newest first",
+        responses=problems(401, 422, 503),
+    )
+    async def page(
+        self, caller: Caller, shards: Shards, limit: Limit = 50, cursor: Cursor = None
+    ) -> Page[JobResource]:
+        query = ListJobs(
+            caller=caller, limit=limit + 1, before=job_after(cursor), now=datetime.now(UTC)
+        )
+        jobs = await list_jobs(query, shards)
+        return Page(
+            items=[JobResource.of(job) for job in jobs[:limit]],
+            next_cursor=cursor_of(jobs[limit - 1].id) if len(jobs) > limit else None,
+        )
+
+    @get(
+        "/{job_id:uuid}",
+        operation_id="getJob",
+        summary="Read a job",
+        responses=problems(401, 404, 503),
+    )
+    async def read(self, job_id: UUID, caller: Caller, shards: Shards) -> Response[JobResource]:
+        query = GetJob(caller=caller, job_id=job_id, now=datetime.now(UTC))
+        return _answer(await get_job(query, shards))
+
+    @patch(
+        "/{job_id:uuid}",
+        operation_id="updateJob",
+        summary="Change a job",
+        responses=problems(400, 401, 404, 413, 415, 422, 503),
+    )
+    async def change(
+        self, job_id: UUID, data: JobChangesBody, caller: Caller, shards: Shards
+    ) -> Response[JobResource]:
+        now = datetime.now(UTC)
+        command = UpdateJob(caller=caller, job_id=job_id, changes=data.changes(now), now=now)
+        return _answer(await update_job(command, shards))
+
+    @delete(
+        "/{job_id:uuid}",
+        operation_id="deleteJob",
+        summary="Delete a job",
+        responses=problems(401, 404, 503),
+    )
+    async def remove(self, job_id: UUID, caller: Caller, shards: Shards) -> None:
+        await delete_job(DeleteJob(caller=caller, job_id=job_id, now=datetime.now(UTC)), shards)
+
+    @post(
+        "/{job_id:uuid}/pause",
+        operation_id="pauseJob",
+        summary="Stop a job from firing",
+        status_code=200,
+        responses=problems(401, 404, 409, 503),
+    )
+    async def pause(self, job_id: UUID, caller: Caller, shards: Shards) -> Response[JobResource]:
+        command = PauseJob(caller=caller, job_id=job_id, now=datetime.now(UTC))
+        return _answer(await pause_job(command, shards))
+
+    @post(
+        "/{job_id:uuid}/resume",
+        operation_id="resumeJob",
+        summary="Let a paused job fire again, from now on",
+        status_code=200,
+        responses=problems(401, 404, 503),
+    )
+    async def resume(self, job_id: UUID, caller: Caller, shards: Shards) -> Response[JobResource]:
+        command = ResumeJob(caller=caller, job_id=job_id, now=datetime.now(UTC))
+        return _answer(await resume_job(command, shards))
+
+    @post(
+        "/{job_id:uuid}/trigger",
+        operation_id="triggerJob",
+        summary="Run a job now, beside its schedule",
+        status_code=202,
+        responses=problems(401, 404, 503),
+    )
+    async def trigger(self, job_id: UUID, caller: Caller, shards: Shards) -> Response[RunResource]:
+        command = TriggerJob(caller=caller, job_id=job_id, now=datetime.now(UTC))
+        run = await trigger_job(command, shards)
+        return Response(
+            RunResource.of(run), status_code=202, headers={"Location": f"/runs/{run.id}"}
+        )
+
+    @get(
+        "/{job_id:uuid}/runs",
+        operation_id="listRuns",
+        summary="List a job's runs, newest first",
+        responses=problems(401, 404, 422, 503),
+    )
+    async def runs(
+        self,
+        job_id: UUID,
+        caller: Caller,
+        shards: Shards,
+        limit: Limit = 50,
+        cursor: Cursor = None,
+    ) -> Page[RunResource]:
+        query = ListRuns(
+            caller=caller, job_id=job_id, limit=limit + 1, before=fire_time_after(cursor)
+        )
+        runs = await list_runs(query, shards)
+        return Page(
+            items=[RunResource.of(run) for run in runs[:limit]],
+            next_cursor=cursor_of(runs[limit - 1].scheduled_for) if len(runs) > limit else None,
+        )
+
+
+def _answer(job: Job, *, status_code: int = 200, **headers: str) -> Response[JobResource]:
+    return Response(
+        JobResource.of(job),
+        status_code=status_code,
+        headers={"ETag": f'"{job.version}"', **headers},
+    )

@@ -1,0 +1,87 @@
+"""Settings, read once from `TOCSIN_*` environment variables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from storage.shards import ShardUrls
+
+PREFIX = "TOCSIN_"
+_LISTS = ("replica_urls", "egress_allow")
+
+
+class SettingsError(Exception):
+    """A setting is missing or makes no sense; says which and what to do."""
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """What an operator can set; the field `port` is `TOCSIN_PORT`.
+
+    Attributes:
+        data_dir: Where the embedded servers keep their data.
+        host: Address that the API listens on.
+        port: Port of the API.
+        primary_url: `postgresql://…` of the primary; without it, `up` embeds Postgres.
+        replica_urls: The same of each replica, separated by commas.
+        redis_url: `redis://…`; without it, `up` embeds Valkey.
+        egress_allow: Networks (CIDR, separated by commas) that targets may lie in beside public ones.
+        retention_days: How long runs, attempts and audit are kept.
+        pool_size: Connections of an API process to each Postgres server.
+        metrics_port: Where dispatcher, worker and clock serve `/metrics`; 0 for nowhere.
+        log_level: debug, info, warning or error.
+    """
+
+    data_dir: Path = Path(".data")
+    host: str = "127.0.0.1"
+    port: int = 8000
+    primary_url: str | None = None
+    replica_urls: tuple[str, ...] = ()
+    redis_url: str | None = None
+    egress_allow: tuple[str, ...] = ()
+    retention_days: int = 30
+    pool_size: int = 10
+    metrics_port: int = 0
+    log_level: str = "info"
+
+    def shard_urls(self) -> ShardUrls:
+        """Where the servers are.
+
+        Raises:
+            SettingsError: When they are not set.
+        """
+        if self.primary_url is None or self.redis_url is None:
+            raise SettingsError(
+                "Set TOCSIN_PRIMARY_URL and TOCSIN_REDIS_URL, or start everything with `tocsin up`."
+            )
+        return ShardUrls(primary=self.primary_url, replicas=self.replica_urls, redis=self.redis_url)
+
+    @property
+    def retention(self) -> timedelta:
+        """How long history is kept."""
+        return timedelta(days=self.retention_days)
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """Settings from environment variables; empty ones count as not set.
+
+    Raises:
+        SettingsError: When a value does not fit its field.
+    """
+    values: dict[str, object] = {}
+    for name in Settings.__struct_fields__:
+        text = environment.get(PREFIX + name.upper(), "").strip()
+        if text:
+            values[name] = [part.strip() for part in text.split(",")] if name in _LISTS else text
+    try:
+        return msgspec.convert(values, Settings, strict=False, dec_hook=_decode)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"Bad {PREFIX}* environment variable: {error}") from None
+
+
+def _decode(kind: type, value: object) -> object:
+    return kind(value)

@@ -1,0 +1,89 @@
+"""Rescue runs whose worker process no longer beats."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+from msgspec import Struct
+
+from commands.finish_attempts import EndedAttempt, finish_attempts
+from domain.retry import RetryPolicy
+from domain.run import Outcome
+from storage.postgres import Database, Driver
+from storage.queue import RunKey
+
+RUNS_AT_ONCE = 1_000
+_decode_retry = msgspec.json.Decoder(RetryPolicy).decode
+
+_FREE_WAITING = """
+UPDATE runs
+SET state = CASE attempt_count WHEN 0 THEN 'scheduled' ELSE 'retrying' END, held_by = NULL
+WHERE (service_id, job_id, scheduled_for) IN (
+    SELECT service_id, job_id, scheduled_for
+    FROM runs
+    WHERE open AND state = 'queued'
+        AND NOT EXISTS (SELECT FROM workers WHERE id = held_by AND heartbeat_at >= $1)
+    ORDER BY due_at
+    LIMIT $2
+    FOR UPDATE SKIP LOCKED
+) AND state = 'queued'
+RETURNING service_id, id
+"""
+
+_RINGING = """
+SELECT runs.service_id, runs.id, runs.scheduled_for, runs.held_by, runs.attempt_count,
+    runs.attempt_started_at, jobs.retry
+FROM runs
+LEFT JOIN jobs ON jobs.service_id = runs.service_id AND jobs.id = runs.job_id
+WHERE runs.open AND runs.state = 'running'
+    AND NOT EXISTS (SELECT FROM workers WHERE workers.id = held_by AND heartbeat_at >= $1)
+ORDER BY runs.due_at
+LIMIT $2
+"""
+
+
+class RescueRuns(Struct, frozen=True, kw_only=True):
+    """Attributes:
+    lapsed_before: A heartbeat older than this has lapsed.
+    """
+
+    now: datetime
+    lapsed_before: datetime
+
+
+async def rescue_runs(command: RescueRuns, database: Database) -> list[RunKey]:
+    """Free what only waited, end what rang as abandoned; harmless when done twice at once.
+
+    Returns:
+        Freed runs, ready to be handed over. Abandoned ones come back as retries.
+    """
+    async with database.driver() as driver:
+        freed = await driver.fetch(_FREE_WAITING, command.lapsed_before, RUNS_AT_ONCE)
+        ringing = await _ringing(driver, command)
+    await finish_attempts([_abandoned(row, command.now) for row in ringing], database)
+    return [(row["service_id"], row["id"]) for row in freed]
+
+
+async def _ringing(driver: Driver[Any], command: RescueRuns) -> list[asyncpg.Record]:
+    return list(await driver.fetch(_RINGING, command.lapsed_before, RUNS_AT_ONCE))
+
+
+def _abandoned(row: asyncpg.Record, now: datetime) -> EndedAttempt:
+    return EndedAttempt(
+        service_id=row["service_id"],
+        run_id=row["id"],
+        scheduled_for=row["scheduled_for"],
+        held_by=row["held_by"],
+        number=row["attempt_count"],
+        started_at=row["attempt_started_at"],
+        finished_at=now,
+        outcome=Outcome.ABANDONED,
+        # A job deleted meanwhile has no policy: its run is cancelled when it is next taken.
+        retry=_decode_retry(row["retry"]) if row["retry"] else RetryPolicy(),
+        draw=0.0,
+        error="The worker that made this attempt stopped before it ended.",
+    )

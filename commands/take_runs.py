@@ -1,0 +1,116 @@
+"""Take over handed-over runs: from here on this worker process owns them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from domain.ids import fire_time_window
+from domain.job import Target
+from domain.retry import RetryPolicy
+from storage.postgres import Database
+from storage.queue import RunKey
+
+_decode_target = msgspec.json.Decoder(Target).decode
+_decode_retry = msgspec.json.Decoder(RetryPolicy).decode
+
+# A second message for a run finds it in other hands or further on, and one that comes early must not
+# jump a retry's backoff: both take nothing. What is in this worker's hands already is told again,
+# in case the first reply was lost.
+_TAKE = """
+WITH taken AS (
+    UPDATE runs
+    SET state = 'queued', held_by = $1, retry_at = NULL
+    FROM unnest($2::uuid[], $3::uuid[]) AS message (service_id, id)
+    WHERE runs.service_id = message.service_id AND runs.id = message.id
+        AND runs.scheduled_for >= $4 AND runs.scheduled_for < $5
+        AND (runs.state IN ('scheduled', 'retrying') AND runs.due_at <= $6
+            OR runs.state = 'queued' AND runs.held_by = $1)
+    RETURNING runs.service_id, runs.job_id, runs.id, runs.scheduled_for, runs.due_at,
+        runs.attempt_count
+)
+SELECT taken.*, jobs.version, jobs.target, jobs.retry, services.signing_secrets
+FROM taken
+LEFT JOIN jobs ON jobs.service_id = taken.service_id AND jobs.id = taken.job_id
+LEFT JOIN services ON services.id = taken.service_id
+"""
+
+_CANCEL = """
+UPDATE runs
+SET state = 'cancelled', open = false, held_by = NULL, finished_at = $3
+FROM unnest($1::uuid[], $2::uuid[]) AS orphan (service_id, id)
+WHERE runs.service_id = orphan.service_id AND runs.id = orphan.id AND runs.state = 'queued'
+"""
+
+
+class TakeRuns(Struct, frozen=True, kw_only=True):
+    """Attributes:
+    until: Runs that are due later stay where they are.
+    """
+
+    worker_id: UUID
+    runs: list[RunKey]
+    now: datetime
+    until: datetime
+
+
+class TakenRun(Struct, frozen=True, kw_only=True):
+    """A run and all that its ring needs, so that nothing is looked up at the due instant.
+
+    Attributes:
+        number: The attempt to come.
+        job_version: Of what was read here; a later take of the same run may know better.
+    """
+
+    service_id: UUID
+    job_id: UUID
+    id: UUID
+    scheduled_for: datetime
+    due_at: datetime
+    number: int
+    job_version: int
+    target: Target
+    retry: RetryPolicy
+    signing_secrets: list[str]
+
+
+async def take_runs(command: TakeRuns, database: Database) -> list[TakenRun]:
+    """Own those of the runs that still wait; runs of a deleted job end as cancelled."""
+    windows = [fire_time_window(run) for _, run in command.runs]
+    async with database.driver() as driver:
+        rows = await driver.fetch(
+            _TAKE,
+            command.worker_id,
+            [service_id for service_id, _ in command.runs],
+            [run for _, run in command.runs],
+            min(start for start, _ in windows),
+            max(end for _, end in windows),
+            command.until,
+        )
+        orphans = [row for row in rows if row["version"] is None]
+        if orphans:
+            await driver.execute(
+                _CANCEL,
+                [row["service_id"] for row in orphans],
+                [row["id"] for row in orphans],
+                command.now,
+            )
+    return [
+        TakenRun(
+            service_id=row["service_id"],
+            job_id=row["job_id"],
+            id=row["id"],
+            scheduled_for=row["scheduled_for"],
+            due_at=row["due_at"],
+            number=row["attempt_count"] + 1,
+            job_version=row["version"],
+            target=_decode_target(row["target"]),
+            retry=_decode_retry(row["retry"]),
+            signing_secrets=row["signing_secrets"],
+        )
+        for row in rows
+        if row["version"] is not None
+    ]

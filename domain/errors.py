@@ -1,0 +1,44 @@
+"""What a caller can get wrong; the HTTP edge answers each with one problem document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class TocsinError(Exception):
+    """A refusal with a sentence that tells the caller what to do next."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class NotFound(TocsinError):
+    """The object does not exist, or belongs to another service."""
+
+
+class Conflict(TocsinError):
+    """The object's state does not allow the command."""
+
+
+class Invalid(TocsinError):
+    """A value breaks a rule.
+
+    Args:
+        detail: What is wrong and what would be right.
+        pointer: JSON pointer (RFC 6901) to the value, from the body's root.
+    """
+
+    def __init__(self, detail: str, pointer: str = "") -> None:
+        super().__init__(detail)
+        self.pointer = pointer
+
+
+@contextmanager
+def within(pointer: str) -> Iterator[None]:
+    """Place the pointers of refusals raised inside below `pointer`."""
+    try:
+        yield
+    except Invalid as refusal:
+        raise Invalid(refusal.detail, pointer + refusal.pointer) from None

@@ -1,0 +1,67 @@
+"""When a failed attempt is tried again."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from msgspec import Struct
+
+from domain.errors import Invalid
+
+MAX_ATTEMPTS = 100
+MAX_BACKOFF = timedelta(days=1)
+_MAX_EXPONENT = 1_000  # far beyond any backoff's bound, far below a float's overflow
+
+
+class RetryPolicy(Struct, frozen=True, kw_only=True):
+    """Exponential backoff between bounds, with full jitter or none.
+
+    Attributes:
+        max_attempts: Attempts in all, the first included.
+        min_backoff: Delay after the first failed attempt.
+        max_backoff: No delay is longer.
+        multiplier: Growth of the delay from one attempt to the next.
+        jitter: Whether a delay is drawn between zero and its full length.
+    """
+
+    max_attempts: int = 5
+    min_backoff: timedelta = timedelta(seconds=5)
+    max_backoff: timedelta = timedelta(minutes=5)
+    multiplier: float = 2.0
+    jitter: bool = True
+
+    def delay_after(self, attempt: int, *, draw: float) -> timedelta | None:
+        """How long to wait after a failed attempt.
+
+        Args:
+            attempt: Number of the attempt that failed, from 1.
+            draw: Where in the full delay the jitter falls, 0 to 1.
+
+        Returns:
+            The delay, or None when the attempts are used up.
+        """
+        if attempt >= self.max_attempts:
+            return None
+        ceiling = self.max_backoff.total_seconds()
+        try:
+            growth = self.multiplier ** min(attempt - 1, _MAX_EXPONENT)
+        except OverflowError:
+            growth = ceiling
+        full = min(self.min_backoff.total_seconds() * growth, ceiling)
+        return timedelta(seconds=full * draw if self.jitter else full)
+
+
+def check_retry(policy: RetryPolicy) -> None:
+    """Refuse a policy whose bounds contradict each other.
+
+    Raises:
+        Invalid: With a pointer to the value at fault.
+    """
+    if not 1 <= policy.max_attempts <= MAX_ATTEMPTS:
+        raise Invalid(f"The number of attempts must be from 1 to {MAX_ATTEMPTS}.", "/max_attempts")
+    if not timedelta(0) <= policy.min_backoff <= MAX_BACKOFF:
+        raise Invalid("The backoff must be between 0 seconds and 1 day.", "/min_backoff")
+    if not policy.min_backoff <= policy.max_backoff <= MAX_BACKOFF:
+        raise Invalid("The backoff must be between min_backoff and 1 day.", "/max_backoff")
+    if not 1 <= policy.multiplier <= 100:
+        raise Invalid("The multiplier must be from 1 to 100.", "/multiplier")

@@ -1,0 +1,1 @@
+"""Benchmarks and simulated clients: what Tocsin does under load, measured on one machine."""

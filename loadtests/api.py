@@ -1,0 +1,102 @@
+"""API: creating, reading and listing jobs, and all three mixed, at 64 connections."""
+
+import random
+import time
+from datetime import UTC, datetime
+
+from loadtests.cpu import cpu_by_role, per_thousand, used_between
+from loadtests.figures import FLASK, Figure, Measured, cpu_figures
+from loadtests.load import Load, Outcome, Request, put
+from loadtests.one_shots import FAR_AWAY, creation
+from loadtests.system import System
+
+CONNECTIONS = 64
+SECONDS = 6.0
+WARM_UP_SECONDS = 1.0
+REST_SECONDS = 2.0
+JOBS = 1_000
+"""Read by id in turn."""
+MIX = {"get": 60, "list": 30, "create": 10}
+"""Percent of the requests, in random order."""
+SEED = 20_261_124
+BARS = {"create": 485.0, "get": 1_633.0, "list": 985.0, "mix": 1_135.0}
+"""What the Flask build does, so what the first bar asks to be ahead of."""
+
+
+def measure(system: System) -> Measured:
+    """Put each kind of load on the API in turn."""
+    measured = Measured(figures=[], problems=[])
+    for name, requests in kinds(existing_jobs(system)).items():
+        put(load_of(system, requests, WARM_UP_SECONDS))
+        time.sleep(REST_SECONDS)
+        before = cpu_by_role(system.pid)
+        outcome = put(load_of(system, requests, SECONDS))
+        used = used_between(before, cpu_by_role(system.pid))
+        measured.figures += figures(name, outcome, per_thousand(used, outcome.requests))
+        measured.details[name] = {"outcome": outcome, "cpu_seconds": used}
+        if outcome.errors or not outcome.requests:
+            measured.problems.append(f"api: {outcome.errors} errors in {name}: {outcome.statuses}")
+    return measured
+
+
+def existing_jobs(system: System) -> list[str]:
+    """The ids of new jobs that are never due."""
+    load = Load(
+        url=system.url,
+        headers=system.headers,
+        requests=[never_due()],
+        count=JOBS,
+        seconds=30.0,
+        keep_ids=True,
+    )
+    outcome = put(load)
+    if outcome.errors or len(outcome.ids) != JOBS:
+        raise RuntimeError(f"Creating {JOBS} jobs to read went wrong: {outcome.statuses}")
+    return outcome.ids
+
+
+def kinds(job_ids: list[str]) -> dict[str, list[Request]]:
+    """The requests of each kind of load."""
+    by_kind = {
+        "create": [never_due()],
+        "get": [Request(method="GET", path=f"/jobs/{job_id}") for job_id in job_ids],
+        "list": [Request(method="GET", path="/jobs?limit=50")],
+    }
+    chance = random.Random(SEED)
+    drawn = chance.choices(list(MIX), weights=list(MIX.values()), k=len(job_ids))
+    return by_kind | {"mix": [chance.choice(by_kind[kind]) for kind in drawn]}
+
+
+def never_due() -> Request:
+    """Creates a job that is not due while anyone measures."""
+    return creation("http://127.0.0.1:9/", datetime.now(UTC) + FAR_AWAY)
+
+
+def load_of(system: System, requests: list[Request], seconds: float) -> Load:
+    """A load of some seconds."""
+    return Load(
+        url=system.url,
+        headers=system.headers,
+        requests=requests,
+        connections=CONNECTIONS,
+        seconds=seconds,
+    )
+
+
+def figures(kind: str, outcome: Outcome, cpu: dict[str, float]) -> list[Figure]:
+    """The lines of one kind of load."""
+    scenario = f"api {kind}"
+    bar = BARS[kind]
+    return [
+        Figure(scenario, "requests", outcome.per_second, "/s", bar, "higher", {FLASK: bar}),
+        Figure(scenario, "latency, p50", outcome.latency.p50, "ms"),
+        Figure(scenario, "latency, p99", outcome.latency.p99, "ms"),
+        Figure(scenario, "errors", outcome.errors, "requests", bar=0.0),
+        *cpu_figures(scenario, cpu, "s/1k requests"),
+        Figure(
+            scenario,
+            "CPU of generator",
+            outcome.cpu_seconds * 1_000 / max(outcome.requests, 1),
+            "s/1k requests",
+        ),
+    ]

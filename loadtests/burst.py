@@ -1,0 +1,75 @@
+"""Burst: 20,000 one-shot jobs, all due at the same instant."""
+
+import time
+from datetime import UTC, datetime, timedelta
+
+from loadtests.cpu import cpu_by_role, per_thousand, used_between
+from loadtests.figures import FLASK, GRAPHILE, Figure, Measured, cpu_figures, spread_figures
+from loadtests.latency import Spread, spread_of
+from loadtests.one_shots import Fired, create, fired, seconds_to_create, sleep_until
+from loadtests.sink_process import SinkProcess
+from loadtests.system import System
+
+JOBS = 20_000
+MARGIN = timedelta(seconds=15)
+"""Between the last creation, as foreseen, and the instant."""
+CPU_BEFORE = timedelta(seconds=10)
+"""CPU counts from so long before the instant, claiming ahead included, until all is recorded."""
+PATIENCE_SECONDS = 120.0
+RECORD_SECONDS = 3.0
+SAMPLE = 200
+BAR = 2_000.0
+OTHERS_RATE = {FLASK: 463.0, GRAPHILE: 9_300.0}
+OTHERS_CPU = {FLASK: 3.2, GRAPHILE: 0.13}
+
+
+def measure(system: System, sink: SinkProcess) -> Measured:
+    """Create the jobs, let them ring, and compare."""
+    sink.reset()
+    seconds = seconds_to_create(system, JOBS)
+    due = datetime.now(UTC) + timedelta(seconds=1.5 * seconds) + MARGIN
+    ids = create(system, sink, [due] * JOBS)
+    sleep_until(due - CPU_BEFORE)
+    before = cpu_by_role(system.pid, sink.pid)
+    sleep_until(due)
+    sink.wait_for(JOBS, seconds=PATIENCE_SECONDS, every=0.25)
+    time.sleep(RECORD_SECONDS)
+    used = used_between(before, cpu_by_role(system.pid, sink.pid))
+    result = fired(sink.report(), [due] * JOBS)
+    recorded, unfinished = recorded_lateness(system, ids[:: JOBS // SAMPLE])
+    problems = result.problems("burst")
+    if unfinished:
+        problems.append(f"burst: {unfinished} of {SAMPLE} runs looked at had not succeeded once")
+    return Measured(
+        figures=figures(result, recorded, due, per_thousand(used, JOBS)),
+        problems=problems,
+        details={"fired": result, "recorded_lateness": recorded, "cpu_seconds": used},
+    )
+
+
+def recorded_lateness(system: System, job_ids: list[str]) -> tuple[Spread, int]:
+    """Lateness as the runs themselves tell it, and how many jobs lack their one good run."""
+    late, unfinished = [], 0
+    for job_id in job_ids:
+        runs = system.get(f"/jobs/{job_id}/runs")["items"]
+        if [run["state"] for run in runs] == ["succeeded"]:
+            late.append(float(runs[0]["lateness_ms"]))
+        else:
+            unfinished += 1
+    return spread_of(late), unfinished
+
+
+def figures(result: Fired, recorded: Spread, due: datetime, cpu: dict[str, float]) -> list[Figure]:
+    """The scenario's lines."""
+    arrived = JOBS - result.lost
+    ringing = max(result.last_ns - result.first_ns, 1) / 1e9
+    since_due = max(result.last_ns / 1e9 - due.timestamp(), 1e-9)
+    return [
+        Figure(
+            "burst", "fires, due to last", arrived / since_due, "/s", BAR, "higher", OTHERS_RATE
+        ),
+        Figure("burst", "fires, first to last", arrived / ringing, "/s"),
+        *spread_figures("burst", "lateness at the sink", result.lateness),
+        *spread_figures("burst", "lateness as recorded", recorded),
+        *cpu_figures("burst", cpu, "s/1k fires", OTHERS_CPU),
+    ]

@@ -1,0 +1,1 @@
+"""Every read, one file a query; answers come from replicas."""

@@ -1,0 +1,134 @@
+"""What the primary and the replica have in common: one PostgreSQL server each."""
+
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+
+from storage.embedded.account import Account, Launch, run_to_end
+from storage.embedded.passwords import Passwords
+from storage.embedded.server import Server
+
+DATABASE = "tocsin"
+APPLICATION_ROLE = "tocsin"
+REPLICATION_ROLE = "replicator"
+
+# For a small machine that other programs use too.
+SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "password_encryption": "scram-sha-256",
+    "max_connections": "200",
+    "shared_buffers": "256MB",
+    "max_wal_size": "2GB",
+    "wal_level": "replica",
+    "max_wal_senders": "10",
+    "max_replication_slots": "10",
+    "wal_keep_size": "64MB",
+    "max_slot_wal_keep_size": "2GB",  # a dead replica must not fill the disk; it is built anew
+    "hot_standby": "on",
+    "hot_standby_feedback": "on",
+    "wal_retrieve_retry_interval": "500ms",  # follow a restarted primary at once, not in 5 s
+    "fsync": "on",
+    "synchronous_commit": "on",
+    "full_page_writes": "on",
+    "jit": "off",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "lc_messages": "C",
+    "log_destination": "stderr",
+    "logging_collector": "off",
+    "log_min_messages": "warning",
+    "log_line_prefix": "%m [%p] ",
+}
+
+# Only a crash of the machine can tell the difference, and test data does not outlive one.
+# synchronous_commit stays on: without it a killed server forgets what it confirmed.
+FORGETFUL = {"fsync": "off", "full_page_writes": "off"}
+
+ACCESS = """\
+host replication replicator 127.0.0.1/32 scram-sha-256
+host all all 127.0.0.1/32 scram-sha-256
+"""
+
+
+class PostgresServer(Server):
+    """A PostgreSQL server in `<home>/<name>`, listening on 127.0.0.1 only."""
+
+    stop_signal = signal.SIGINT  # fast shutdown: SIGTERM would wait for clients to leave
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        home: Path,
+        account: Account,
+        programs: Path,
+        passwords: Passwords,
+        port: int,
+        durable: bool,
+    ) -> None:
+        super().__init__(home=home, account=account)
+        self.name = name
+        self.port = port
+        self.directory = home / name
+        self.pid_file = self.directory / "postmaster.pid"
+        self._programs = programs
+        self._passwords = passwords
+        self._durable = durable
+
+    @property
+    def url(self) -> str:
+        """Where the application's database is, with the password in it."""
+        password = self._passwords.application
+        return f"postgresql://{APPLICATION_ROLE}:{password}@127.0.0.1:{self.port}/{DATABASE}"
+
+    @property
+    def mark(self) -> str:
+        """The data directory, as given on the command line."""
+        return str(self.directory)
+
+    def launch(self) -> Launch:
+        """How to run the server in the foreground."""
+        argv = [self._programs / "postgres", "-D", self.directory]
+        return self._account.launch(argv, cwd=self._home)
+
+    def is_ready(self) -> bool:
+        """Whether the server says in its pid file that it accepts connections."""
+        try:
+            status = self.pid_file.read_text().splitlines()[7]
+        except (OSError, IndexError):
+            return False
+        return status.strip() == "ready" and self.pid is not None
+
+    def _run_program(self, *argv: str | Path, stdin: str = "", timeout: float, **env: str) -> str:
+        name, *arguments = argv
+        launch = self._account.launch(
+            [self._programs / name, *arguments], cwd=self._home, **env
+        )
+        return run_to_end(launch, stdin=stdin, timeout=timeout)
+
+    def _new_directory(self) -> Path:
+        """An empty directory to build a server in, beside its final place."""
+        partial = self._home / f"{self.name}.partial"
+        self._account.remove_tree(partial)
+        partial.mkdir()
+        return self._account.own(partial, 0o700)
+
+    def _configure(self, directory: Path, extra: Mapping[str, str]) -> None:
+        settings = SETTINGS | {"port": str(self.port)} | extra
+        if not self._durable:
+            settings |= FORGETFUL
+        lines = [f"{name} = {_quoted(value)}\n" for name, value in settings.items()]
+        self._write(directory / "postgresql.conf", "".join(lines))
+        self._write(directory / "pg_hba.conf", ACCESS)
+
+    def _write(self, path: Path, text: str) -> None:
+        """Write a file of the server's; unchanged ones stay as they are."""
+        if path.exists() and path.read_text() == text:
+            return
+        self._account.write_private(path, text)
+
+
+def _quoted(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace("'", "''")
+    return f"'{escaped}'"

@@ -1,0 +1,83 @@
+"""The Valkey server, which speaks Redis."""
+
+import signal
+import socket
+from pathlib import Path
+
+from storage.embedded.account import Account, Launch
+from storage.embedded.passwords import Passwords
+from storage.embedded.server import Server
+
+
+class Valkey(Server):
+    """A Valkey in `<home>/valkey`, append-only, on 127.0.0.1 and behind a password."""
+
+    name = "valkey"
+    stop_signal = signal.SIGTERM
+
+    def __init__(
+        self,
+        *,
+        home: Path,
+        account: Account,
+        program: Path,
+        passwords: Passwords,
+        port: int,
+        durable: bool,
+    ) -> None:
+        super().__init__(home=home, account=account)
+        self.port = port
+        self.directory = home / self.name
+        self.pid_file = self.directory / "valkey.pid"
+        self._configuration = self.directory / "valkey.conf"
+        self._program = program
+        self._password = passwords.valkey
+        self._durable = durable
+
+    @property
+    def url(self) -> str:
+        """Where the server is, with the password in it and without a database number."""
+        return f"redis://:{self._password}@127.0.0.1:{self.port}"
+
+    @property
+    def mark(self) -> str:
+        """The configuration file, as given on the command line."""
+        return str(self._configuration)
+
+    def prepare(self) -> None:
+        """Create the directory if there is none, and write the configuration."""
+        self.end_leftover()
+        if not self.directory.exists():
+            self.directory.mkdir()
+            self._account.own(self.directory, 0o700)
+        lines = (f'{name} "{value}"\n' for name, value in self._settings().items())
+        self._account.write_private(self._configuration, "".join(lines))
+
+    def launch(self) -> Launch:
+        """How to run the server in the foreground."""
+        return self._account.launch([self._program, self._configuration], cwd=self._home)
+
+    def is_ready(self) -> bool:
+        """Whether the server answers a ping, which it refuses while it loads its data."""
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1.0) as connection:
+                connection.sendall(f"AUTH {self._password}\r\nPING\r\nQUIT\r\n".encode())
+                answer = connection.makefile("rb").read()
+        except OSError:
+            return False
+        return b"+PONG" in answer and self.pid is not None
+
+    def _settings(self) -> dict[str, str]:
+        return {
+            "bind": "127.0.0.1",
+            "port": str(self.port),
+            "requirepass": self._password,
+            "dir": str(self.directory),
+            "pidfile": str(self.pid_file),
+            "daemonize": "no",
+            "set-proc-title": "no",  # the title would hide the arguments that identify us
+            "appendonly": "yes",
+            "appendfsync": "everysec" if self._durable else "no",
+            "save": "",
+            "loglevel": "warning",
+        }

@@ -1,0 +1,120 @@
+"""The primary for commands, replicas for queries."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, NewType
+
+import asyncpg
+import msgspec
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+ReadConnection = NewType("ReadConnection", AsyncConnection)
+WriteConnection = NewType("WriteConnection", ReadConnection)  # may also be used to read
+Driver = asyncpg.Connection
+
+POOL_SIZE = 10
+POOL_WAIT_SECONDS = 5
+CONNECT_SECONDS = 5
+STATEMENT_SECONDS = 30
+
+# What a server that is away, restarting or out of connections looks like from here.
+UNREACHABLE = (
+    DBAPIError,
+    PoolTimeout,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    OSError,
+)
+
+
+class Database:
+    """Engines of one primary and its replicas.
+
+    Args:
+        primary_url: `postgresql://user:password@host:port/database`.
+        replica_urls: The same of each replica; none means that the primary answers reads too.
+        pool_size: Connections kept to each server.
+    """
+
+    def __init__(
+        self, primary_url: str, replica_urls: tuple[str, ...] = (), *, pool_size: int = POOL_SIZE
+    ) -> None:
+        self.primary = _engine(primary_url, pool_size, read_only=False)
+        self.replicas = [_engine(url, pool_size, read_only=True) for url in replica_urls]
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[WriteConnection]:
+        """Commit on the primary when the block ends, roll back when it raises."""
+        async with self.primary.begin() as connection:
+            yield WriteConnection(ReadConnection(connection))
+
+    @asynccontextmanager
+    async def driver(self) -> AsyncIterator[Driver[Any]]:
+        """The primary without SQLAlchemy in between, for statements over whole batches.
+
+        Every statement is its own transaction, unless the block opens one.
+        """
+        async with self.primary.connect() as connection:
+            yield await driver_of(connection)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        for engine in (self.primary, *self.replicas):
+            await engine.dispose()
+
+
+async def driver_of(connection: AsyncConnection) -> Driver[Any]:
+    """The asyncpg connection below a SQLAlchemy one."""
+    raw = await connection.get_raw_connection()
+    driver: Driver[Any] = raw.driver_connection
+    return driver
+
+
+def driver_url(url: str) -> str:
+    """A `postgresql://` URL as SQLAlchemy wants it for asyncpg."""
+    return url.replace("postgresql://", "postgresql+asyncpg://", 1)
+
+
+def _engine(url: str, pool_size: int, *, read_only: bool) -> AsyncEngine:
+    settings = {"application_name": "tocsin", "jit": "off"}
+    if read_only:
+        settings["default_transaction_read_only"] = "on"
+    engine = create_async_engine(
+        driver_url(url),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=POOL_WAIT_SECONDS,
+        json_serializer=_encode,
+        json_deserializer=_as_text,
+        connect_args={
+            "timeout": CONNECT_SECONDS,
+            "command_timeout": STATEMENT_SECONDS,
+            "server_settings": settings,
+        },
+    )
+    event.listen(engine.sync_engine, "checkout", _discard_closed)
+    return engine
+
+
+def _discard_closed(dbapi_connection: Any, record: object, proxy: object) -> None:
+    # The event loop saw the socket close when the server went away: no round trip is needed to
+    # find out, as `pool_pre_ping` would make.
+    if dbapi_connection.driver_connection.is_closed():
+        raise DisconnectionError("the server closed this connection")
+
+
+def _encode(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+# Columns decode their own JSON, straight into Structs (storage.tables.StructType).
+_as_text: Callable[[str], str] = str

@@ -1,0 +1,89 @@
+"""The Dramatiq broker, and the one message that hands runs over to workers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from uuid import UUID
+
+from dramatiq import Message, Middleware
+from dramatiq.brokers.redis import RedisBroker
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+RUNS_QUEUE = "runs"
+RING_ACTOR = "ring_runs"
+BATCH_SIZE = 200
+REDIS_SECONDS = 2.0
+_BROKER_DATABASE = 1  # its maintenance walks all keys of its database
+_HEARTBEAT_TIMEOUT_MS = 15_000
+_DEAD_MESSAGE_TTL_MS = 3_600_000
+_MAINTENANCE_CHANCE = 20_000  # in a million commands: a dead worker's messages come back in seconds
+
+RunKey = tuple[UUID, UUID]
+"""A run's `service_id` and `id`."""
+
+
+def make_broker(redis_url: str, middleware: Sequence[Middleware] = ()) -> RedisBroker:
+    """A broker without Dramatiq's default middleware: retries are rows, not messages."""
+    client = Redis.from_url(
+        redis_url,
+        db=_BROKER_DATABASE,
+        socket_timeout=REDIS_SECONDS,
+        socket_connect_timeout=REDIS_SECONDS,
+        # A repeated enqueue would be a second message, a repeated fetch a stranded one.
+        retry=Retry(NoBackoff(), 0),
+    )
+    broker = RedisBroker(
+        client=client,
+        middleware=list(middleware),
+        heartbeat_timeout=_HEARTBEAT_TIMEOUT_MS,
+        dead_message_ttl=_DEAD_MESSAGE_TTL_MS,
+        maintenance_chance=_MAINTENANCE_CHANCE,
+    )
+    broker.declare_queue(RUNS_QUEUE)
+    return broker
+
+
+class RunQueue:
+    """Hands runs over by actor name, so that no sender imports the workers."""
+
+    def __init__(self, broker: RedisBroker) -> None:
+        self._broker = broker
+
+    async def hand_over(self, runs: Sequence[RunKey]) -> None:
+        """Send runs to the workers, `BATCH_SIZE` to a message.
+
+        Raises:
+            redis.RedisError, dramatiq.BrokerError: When Redis is away; the sweep sends them later.
+        """
+        if runs:
+            await asyncio.to_thread(self._send, runs)
+
+    async def depth(self) -> int:
+        """Messages that wait for a worker."""
+        return await asyncio.to_thread(
+            self._broker.client.llen, f"{self._broker.namespace}:{RUNS_QUEUE}"
+        )
+
+    def _send(self, runs: Sequence[RunKey]) -> None:
+        for batch in _batches(runs):
+            self._broker.enqueue(
+                Message(
+                    queue_name=RUNS_QUEUE,
+                    actor_name=RING_ACTOR,
+                    args=([[str(service_id), str(run_id)] for service_id, run_id in batch],),
+                    kwargs={},
+                    options={},
+                )
+            )
+
+    def close(self) -> None:
+        """Close the connections to Redis."""
+        self._broker.close()
+
+
+def _batches(runs: Sequence[RunKey]) -> Iterator[Sequence[RunKey]]:
+    for start in range(0, len(runs), BATCH_SIZE):
+        yield runs[start : start + BATCH_SIZE]

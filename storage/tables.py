@@ -1,0 +1,188 @@
+"""The tables, as SQLAlchemy knows them; migrations/ makes them.
+
+Every key starts with `service_id`, so that a service can live on any shard, and a shard may itself
+be a distributed Postgres.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    Boolean,
+    Column,
+    Double,
+    Enum,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from domain.job import Target
+from domain.retry import RetryPolicy
+from domain.run import Outcome, RunState, Trigger
+from domain.schedule import Schedule
+
+metadata = MetaData()
+INSTANT = TIMESTAMP(timezone=True)
+
+
+class StructType(TypeDecorator[msgspec.Struct]):
+    r"""A msgspec Struct in a `json` column.
+
+    `json` keeps the text as it was sent: a target's body is delivered byte for byte, and may hold
+    what `jsonb` refuses (`\u0000`).
+    """
+
+    impl = JSON
+    cache_ok = True
+
+    def __init__(self, struct: type[msgspec.Struct]) -> None:
+        super().__init__()
+        self.struct = struct
+        self._decoder = msgspec.json.Decoder(struct)
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[object]:
+        return JSON()
+
+    def process_result_value(self, value: object, dialect: Dialect) -> msgspec.Struct | None:
+        return None if value is None else self._decoder.decode(value)  # type: ignore[arg-type]
+
+
+def _enum(kind: type[StrEnum]) -> Enum:
+    """Stored as text with room to grow: a new member needs no migration."""
+    return Enum(
+        kind,
+        native_enum=False,
+        length=32,
+        create_constraint=False,
+        values_callable=lambda members: [member.value for member in members],
+    )
+
+
+services = Table(
+    "services",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("signing_secrets", ARRAY(Text), nullable=False),
+    Column("created_at", INSTANT, nullable=False),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("service_id", Uuid, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    Column("id", Uuid, nullable=False),
+    Column("created_at", INSTANT, nullable=False),
+    Column("revoked_at", INSTANT),
+    PrimaryKeyConstraint("service_id", "hash"),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("service_id", Uuid, nullable=False),
+    Column("id", Uuid, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("tags", ARRAY(Text), nullable=False),
+    Column("schedule", StructType(Schedule), nullable=False),
+    Column("target", StructType(Target), nullable=False),
+    Column("retry", StructType(RetryPolicy), nullable=False),
+    Column("paused", Boolean, nullable=False),
+    # The first fire time that no dispatcher has claimed; none when paused or at the end.
+    Column("next_claim_at", INSTANT),
+    # The fire times claimed last: they are still to come for a reader (domain.job.visible_state).
+    Column("claimed_for", ARRAY(INSTANT), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("created_at", INSTANT, nullable=False),
+    Column("updated_at", INSTANT, nullable=False),
+    PrimaryKeyConstraint("service_id", "id"),
+    Index("jobs_to_claim", "next_claim_at", postgresql_where=text("next_claim_at IS NOT NULL")),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("service_id", Uuid, nullable=False),
+    Column("job_id", Uuid, nullable=False),
+    Column("scheduled_for", INSTANT, nullable=False),
+    Column("id", Uuid, nullable=False),
+    Column("due_at", INSTANT, nullable=False),
+    Column("trigger", _enum(Trigger), nullable=False),
+    Column("state", _enum(RunState), nullable=False),
+    # False once the state is final. No index mentions `state`, so that its changes stay in the page.
+    Column("open", Boolean, nullable=False),
+    Column("attempt_count", SmallInteger, nullable=False),
+    # The dispatcher or worker process that has the run in hand.
+    Column("held_by", Uuid),
+    # Equals `due_at` while a retry waits for a dispatcher to claim it.
+    Column("retry_at", INSTANT),
+    Column("attempt_started_at", INSTANT),
+    Column("started_at", INSTANT),
+    Column("finished_at", INSTANT),
+    Column("lateness_ms", Double),
+    PrimaryKeyConstraint("service_id", "job_id", "scheduled_for"),
+    Index("runs_by_id", "service_id", "id"),
+    Index("runs_open", "due_at", postgresql_where=text("open")),
+    Index("runs_to_retry", "retry_at", postgresql_where=text("retry_at IS NOT NULL")),
+    postgresql_partition_by="RANGE (scheduled_for)",
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("service_id", Uuid, nullable=False),
+    Column("run_id", Uuid, nullable=False),
+    Column("number", SmallInteger, nullable=False),
+    Column("scheduled_for", INSTANT, nullable=False),
+    Column("started_at", INSTANT, nullable=False),
+    Column("finished_at", INSTANT, nullable=False),
+    Column("outcome", _enum(Outcome), nullable=False),
+    Column("status_code", SmallInteger),
+    Column("error", Text),
+    Column("response_excerpt", Text),
+    PrimaryKeyConstraint("service_id", "run_id", "number", "scheduled_for"),
+    postgresql_partition_by="RANGE (scheduled_for)",
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("started_at", INSTANT, nullable=False),
+    Column("heartbeat_at", INSTANT, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("service_id", Uuid, nullable=False),
+    Column("at", INSTANT, nullable=False),
+    Column("id", Uuid, nullable=False),
+    Column("principal", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("object_id", Uuid, nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column("details", JSON, nullable=False),
+    PrimaryKeyConstraint("service_id", "at", "id"),
+    postgresql_partition_by="RANGE (at)",
+)

@@ -1,0 +1,95 @@
+"""The Dramatiq actors: thin shells that pass work on to the worker process's event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import dramatiq
+from periodiq import cron
+
+from storage.queue import RING_ACTOR, RUNS_QUEUE
+from storage.shards import Shard
+from workers.housekeeping import forget_processes, keep_partitions
+from workers.ringer import Ringer
+from workers.sweep import Sweep
+
+HOUSEKEEPING_QUEUE = "housekeeping"
+HOUSEKEEPING_SECONDS = 50.0
+MINUTELY = "* * * * *"
+HOURLY = "7 * * * *"
+
+Work = Callable[[datetime], Coroutine[Any, Any, Any]]
+
+# What the clock enqueues, and when. Not at minute 0, which the world's jobs have in common.
+SCHEDULE = {
+    "keep_partitions": HOURLY,
+    "forget_processes": HOURLY,
+    "rescue_runs": MINUTELY,
+    "resend_runs": MINUTELY,
+}
+
+
+def declare_ringing(broker: dramatiq.Broker, ringer: Ringer, shard: Shard) -> None:
+    """Declare the actor that takes handed-over runs."""
+    loop = asyncio.get_running_loop()
+
+    async def take(runs: list[tuple[UUID, UUID]]) -> None:
+        if not await ringer.take(runs):
+            await shard.queue.hand_over(runs)
+
+    def ring_runs(runs: list[list[str]]) -> None:
+        keys = [(UUID(service_id), UUID(run_id)) for service_id, run_id in runs]
+        asyncio.run_coroutine_threadsafe(take(keys), loop).result()
+
+    dramatiq.actor(actor_name=RING_ACTOR, queue_name=RUNS_QUEUE, broker=broker)(ring_runs)
+
+
+def declare_housekeeping(
+    broker: dramatiq.Broker, shard: Shard, sweep: Sweep, retention: timedelta
+) -> None:
+    """Declare the housekeeping actors with their work."""
+    _declare(
+        broker,
+        {
+            "keep_partitions": lambda now: keep_partitions(shard, now, retention),
+            "forget_processes": lambda now: forget_processes(shard, now),
+            "rescue_runs": sweep.rescue,
+            "resend_runs": sweep.resend,
+        },
+    )
+
+
+def declare_names(broker: dramatiq.Broker) -> None:
+    """Declare the housekeeping actors without work, for the clock, which only enqueues."""
+
+    async def nothing(now: datetime) -> None: ...
+
+    _declare(broker, dict.fromkeys(SCHEDULE, nothing), asyncio.new_event_loop())
+
+
+def _declare(
+    broker: dramatiq.Broker,
+    works: dict[str, Work],
+    loop: asyncio.AbstractEventLoop | None = None,
+) -> None:
+    loop = loop or asyncio.get_running_loop()
+    for name, work in works.items():
+        declare = dramatiq.actor(
+            actor_name=name,
+            queue_name=HOUSEKEEPING_QUEUE,
+            broker=broker,
+            periodic=cron(SCHEDULE[name]),
+        )
+        declare(_shell(work, loop))
+
+
+def _shell(work: Work, loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
+    def run() -> None:
+        future = asyncio.run_coroutine_threadsafe(work(datetime.now(UTC)), loop)
+        future.result(HOUSEKEEPING_SECONDS)
+
+    return run

@@ -1,0 +1,164 @@
+"""Claims what falls due soon and hands it over to the workers shortly before."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import asyncpg
+import structlog
+from dramatiq import BrokerError
+from prometheus_client import Counter, Gauge
+from redis.exceptions import RedisError
+
+from commands.claim_runs import ClaimedRun, ClaimRuns, claim_runs
+from domain.turns import take_turns
+from storage.postgres import CONNECT_SECONDS, UNREACHABLE
+from storage.shards import LOOK_AHEAD, WAKE_CHANNEL, Shard
+from workers.heartbeat import Heartbeat
+from workers.sweep import Sweep
+
+log = structlog.get_logger()
+CLAIMED = Counter("tocsin_claimed_runs_total", "Runs that dispatchers claimed.")
+HANDED_OVER = Counter("tocsin_handed_over_runs_total", "Runs that dispatchers handed over.")
+HELD = Gauge(
+    "tocsin_dispatcher_held_runs",
+    "Claimed runs that wait to be handed over.",
+    multiprocess_mode="livesum",
+)
+
+LEAD = timedelta(milliseconds=800)
+"""How long before its due instant a run is handed over."""
+CLAIM_SECONDS = 0.5
+SWEEP_SECONDS = 0.25
+RESCUE_SECONDS = 1.0
+RETRY_SECONDS = 0.25
+MAX_HELD = 100_000
+HAND_OVER_AT_ONCE = 5_000
+TROUBLE = (*UNREACHABLE, RedisError, BrokerError)
+
+
+class Dispatcher:
+    """One dispatcher process; any number of them share a shard without a leader."""
+
+    def __init__(self, shard: Shard, process_id: UUID) -> None:
+        self._shard = shard
+        self._id = process_id
+        self._heartbeat = Heartbeat(process_id, "dispatcher", shard.database)
+        self._sweep = Sweep(shard, self._heartbeat)
+        self._held: list[ClaimedRun] = []
+        self._woken = asyncio.Event()
+        self._claimed = asyncio.Event()
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._heartbeat.run())
+            tasks.create_task(self._listen())
+            tasks.create_task(self._keep_claiming())
+            tasks.create_task(self._keep_handing_over())
+            tasks.create_task(self._every(SWEEP_SECONDS, self._sweep.resend))
+            tasks.create_task(self._every(RESCUE_SECONDS, self._sweep.rescue))
+
+    async def stop(self) -> None:
+        """Hand over at once what is held, and leave."""
+        held, self._held = self._held, []
+        await self._send(held)
+        await self._heartbeat.stop()
+
+    async def claim(self, now: datetime) -> bool:
+        """Claim once, and return whether there is more to claim at once."""
+        if len(self._held) >= MAX_HELD:
+            return False
+        command = ClaimRuns(dispatcher_id=self._id, now=now, until=now + LOOK_AHEAD)
+        claim = await claim_runs(command, self._shard.database)
+        for run in claim.runs:
+            heapq.heappush(self._held, run)
+        if claim.runs:
+            CLAIMED.inc(len(claim.runs))
+            HELD.set(len(self._held))
+            self._claimed.set()
+        return claim.full
+
+    async def hand_over(self, now: datetime) -> None:
+        """Send what is due within the lead; what Redis does not take is kept for the next time."""
+        due: list[ClaimedRun] = []
+        while self._held and self._held[0].due_at <= now + LEAD and len(due) < HAND_OVER_AT_ONCE:
+            due.append(heapq.heappop(self._held))
+        try:
+            await self._send(due)
+        except (RedisError, BrokerError):
+            for run in due:
+                heapq.heappush(self._held, run)
+            raise
+        finally:
+            HELD.set(len(self._held))
+
+    async def _send(self, runs: list[ClaimedRun]) -> None:
+        in_turn = take_turns(runs, lambda run: run.service_id)
+        await self._shard.queue.hand_over([(run.service_id, run.id) for run in in_turn])
+        HANDED_OVER.inc(len(runs))
+
+    async def _keep_claiming(self) -> None:
+        while True:
+            self._woken.clear()
+            try:
+                more = await self.claim(datetime.now(UTC))
+            except UNREACHABLE as error:
+                log.warning("dispatcher.claim_failed", error=str(error))
+                more = False
+            if not more:
+                await _wait(self._woken, CLAIM_SECONDS)
+
+    async def _keep_handing_over(self) -> None:
+        while True:
+            self._claimed.clear()
+            try:
+                await self.hand_over(datetime.now(UTC))
+            except (RedisError, BrokerError) as error:
+                log.warning("dispatcher.hand_over_failed", error=str(error))
+                await asyncio.sleep(RETRY_SECONDS)
+            await _wait(self._claimed, self._until_next_hand_over())
+
+    def _until_next_hand_over(self) -> float:
+        if not self._held:
+            return CLAIM_SECONDS
+        return max((self._held[0].due_at - LEAD - datetime.now(UTC)).total_seconds(), 0)
+
+    async def _every(self, seconds: float, sweep: Callable[[datetime], Awaitable[int]]) -> None:
+        while True:
+            try:
+                await sweep(datetime.now(UTC))
+            except TROUBLE as error:
+                log.warning("dispatcher.sweep_failed", error=str(error))
+            await asyncio.sleep(seconds)
+
+    async def _listen(self) -> None:
+        """Wake the claim when a command committed something that is due soon."""
+        while True:
+            try:
+                await self._listen_until_closed()
+            except UNREACHABLE as error:
+                log.warning("dispatcher.not_listening", error=str(error))
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _listen_until_closed(self) -> None:
+        closed = asyncio.Event()
+        connection = await asyncpg.connect(self._shard.urls.primary, timeout=CONNECT_SECONDS)
+        try:
+            connection.add_termination_listener(lambda _: closed.set())
+            await connection.add_listener(WAKE_CHANNEL, lambda *_: self._woken.set())
+            await closed.wait()
+        finally:
+            await connection.close(timeout=CONNECT_SECONDS)
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        pass

@@ -1,0 +1,34 @@
+"""Work of the minute clock; every piece may run twice at once without harm."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import structlog
+
+from storage.partitions import drop_partitions, make_partitions
+from storage.shards import Shard
+from workers.heartbeat import LAPSE
+
+log = structlog.get_logger()
+FORGET_AFTER = timedelta(hours=1)
+
+
+async def keep_partitions(shard: Shard, now: datetime, retention: timedelta) -> None:
+    """Make partitions ahead, and drop those whose rows are all older than `retention`."""
+    async with shard.database.driver() as driver:
+        made = await make_partitions(driver, now.date())
+        dropped = await drop_partitions(driver, (now - retention).date())
+    if made or dropped:
+        log.info("partitions.kept", made=made, dropped=dropped)
+
+
+async def forget_processes(shard: Shard, now: datetime) -> None:
+    """Remove the rows of processes that stopped beating long ago; nothing is held by them."""
+    assert FORGET_AFTER > LAPSE
+    async with shard.database.driver() as driver:
+        await driver.execute(
+            "DELETE FROM workers WHERE heartbeat_at < $1"
+            " AND NOT EXISTS (SELECT FROM runs WHERE open AND held_by = workers.id)",
+            now - FORGET_AFTER,
+        )

@@ -1,0 +1,53 @@
+"""Records ended attempts in batches: while one batch is written, the next one gathers."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from commands.finish_attempts import EndedAttempt, finish_attempts
+from storage.postgres import UNREACHABLE, Database
+
+log = structlog.get_logger()
+BATCH_SIZE = 500
+RETRY_SECONDS = 0.1
+
+
+class Recorder:
+    """Its buffer is bounded by the ringer's concurrency: an attempt counts until it is recorded."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._ended: asyncio.Queue[tuple[EndedAttempt, asyncio.Future[None]]] = asyncio.Queue()
+
+    async def record(self, attempt: EndedAttempt) -> None:
+        """Return when Postgres has the attempt."""
+        recorded: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._ended.put_nowait((attempt, recorded))
+        await recorded
+
+    async def run(self) -> None:
+        """Write until cancelled; while Postgres is away, try again and again."""
+        while True:
+            batch = [await self._ended.get()]
+            while len(batch) < BATCH_SIZE and not self._ended.empty():
+                batch.append(self._ended.get_nowait())
+            await self._write([attempt for attempt, _ in batch])
+            for _, recorded in batch:
+                if not recorded.done():
+                    recorded.set_result(None)
+
+    async def _write(self, attempts: list[EndedAttempt]) -> None:
+        while True:
+            try:
+                recorded = await finish_attempts(attempts, self._database)
+            except UNREACHABLE as error:
+                log.warning("recorder.write_failed", error=str(error))
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                break
+        for attempt in attempts:
+            if attempt.run_id not in recorded:
+                # Rescued meanwhile: the attempt belongs to somebody else's story now.
+                log.warning("attempt.superseded", run_id=str(attempt.run_id), number=attempt.number)

@@ -1,0 +1,222 @@
+"""Holds taken runs until their due instant and rings their targets; one a worker process."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import random
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import structlog
+from prometheus_client import Counter, Gauge, Histogram
+
+from commands.finish_attempts import EndedAttempt
+from commands.give_back_runs import GiveBackRuns, give_back_runs
+from commands.start_attempts import StartAttempts, start_attempts
+from commands.take_runs import TakenRun, TakeRuns, take_runs
+from storage.postgres import UNREACHABLE, Database
+from storage.queue import BATCH_SIZE, RunKey
+from storage.shards import LOOK_AHEAD
+from workers.recorder import Recorder
+from workers.targets.http import Answer
+
+log = structlog.get_logger()
+LATENESS = Histogram(
+    "tocsin_lateness_seconds",
+    "Start of a run's first attempt minus the instant it was due.",
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
+)
+ATTEMPTS = Counter("tocsin_attempts_total", "Attempts by how they ended.", ["outcome"])
+WAITING = Gauge(
+    "tocsin_ringer_waiting_runs", "Taken runs that are not yet due.", multiprocess_mode="livesum"
+)
+RINGING = Gauge("tocsin_ringer_ringing_runs", "Attempts under way.", multiprocess_mode="livesum")
+
+CONCURRENCY = 512
+CAPACITY = 10_000
+START_AT_ONCE = 250
+HEAD_START = timedelta(milliseconds=5)
+"""Attempts are begun in Postgres this long before they ring, so that its answer costs no lateness."""
+RETRY_SECONDS = 0.1
+
+Ring = Callable[[TakenRun, datetime], Awaitable[Answer]]
+
+
+class Ringer:
+    """Takes runs, waits, begins attempts in batches, rings with bounded concurrency.
+
+    Args:
+        ring: Makes one attempt.
+        concurrency: Attempts under way at once, until they are recorded.
+        capacity: Runs that wait here at most; beyond it, `take` waits and the queue with it.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        worker_id: UUID,
+        ring: Ring,
+        recorder: Recorder,
+        *,
+        concurrency: int = CONCURRENCY,
+        capacity: int = CAPACITY,
+    ) -> None:
+        self._database = database
+        self._worker_id = worker_id
+        self._ring = ring
+        self._recorder = recorder
+        self._capacity = capacity
+        self._free = concurrency
+        self._due: list[tuple[datetime, UUID, int]] = []
+        self._waiting: dict[UUID, TakenRun] = {}
+        self._ringing: set[asyncio.Task[None]] = set()
+        self._held: set[UUID] = set()
+        self._changed = asyncio.Event()
+        self._room = asyncio.Condition()
+        self._stopping = False
+
+    async def take(self, runs: list[RunKey]) -> bool:
+        """Own runs that were handed over; returns when Postgres knows it.
+
+        Waits while the ringer is full. A take whose reply was lost is simply asked again.
+
+        Returns:
+            False when the ringer is stopping and took nothing.
+        """
+        async with self._room:
+            await self._room.wait_for(lambda: self._has_room or self._stopping)
+        while not self._stopping:
+            try:
+                await self._take(runs, datetime.now(UTC))
+            except UNREACHABLE as error:
+                log.warning("ringer.take_failed", error=str(error))
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                return True
+        return False
+
+    async def run(self) -> None:
+        """Ring what falls due, until cancelled."""
+        while True:
+            self._changed.clear()
+            batch = self._next_batch(datetime.now(UTC) + HEAD_START)
+            if batch:
+                await self._start(batch)
+            else:
+                await self._wait_for_work()
+
+    async def stop(self) -> list[RunKey]:
+        """Give back what only waits, and wait for what rings.
+
+        Returns:
+            The runs that were given back, to be handed over to another worker.
+        """
+        self._stopping = True
+        async with self._room:
+            self._room.notify_all()
+        waiting = [(run.service_id, run.id) for run in self._waiting.values()]
+        self._waiting.clear()
+        command = GiveBackRuns(worker_id=self._worker_id, runs=waiting)
+        given_back = await give_back_runs(command, self._database)
+        while self._ringing:
+            await asyncio.wait(self._ringing)
+        return given_back
+
+    @property
+    def _has_room(self) -> bool:
+        return len(self._waiting) + BATCH_SIZE <= self._capacity
+
+    async def _take(self, runs: list[RunKey], now: datetime) -> None:
+        command = TakeRuns(worker_id=self._worker_id, runs=runs, now=now, until=now + LOOK_AHEAD)
+        for run in await take_runs(command, self._database):
+            if run.id not in self._held:
+                self._hold(run)
+        WAITING.set(len(self._waiting))
+        self._changed.set()
+
+    def _hold(self, run: TakenRun) -> None:
+        # Of two takes of the same run, the one that saw the newer job counts.
+        known = self._waiting.get(run.id)
+        if known is None or known.job_version <= run.job_version:
+            self._waiting[run.id] = run
+            heapq.heappush(self._due, (run.due_at, run.id, run.number))
+
+    def _next_batch(self, until: datetime) -> list[TakenRun]:
+        batch: list[TakenRun] = []
+        while (
+            self._due and self._due[0][0] <= until and len(batch) < min(self._free, START_AT_ONCE)
+        ):
+            due_at, run_id, number = heapq.heappop(self._due)
+            run = self._waiting.get(run_id)
+            # The heap may still name a run that was taken anew with another due instant.
+            if run is not None and (run.due_at, run.number) == (due_at, number):
+                batch.append(self._waiting.pop(run_id))
+                self._held.add(run_id)
+        return batch
+
+    async def _start(self, batch: list[TakenRun]) -> None:
+        command = StartAttempts(worker_id=self._worker_id, runs=batch, now=datetime.now(UTC))
+        try:
+            started = await start_attempts(command, self._database)
+        except UNREACHABLE as error:
+            log.warning("ringer.start_failed", error=str(error))
+            for run in batch:
+                self._held.discard(run.id)
+                self._hold(run)
+            await asyncio.sleep(RETRY_SECONDS)
+            return
+        for run in batch:
+            if run.id in started:
+                self._free -= 1
+                task = asyncio.create_task(self._attempt(run))
+                self._ringing.add(task)
+                task.add_done_callback(self._ringing.discard)
+            else:
+                self._held.discard(run.id)
+        WAITING.set(len(self._waiting))
+        RINGING.set(len(self._ringing))
+        async with self._room:
+            self._room.notify_all()
+
+    async def _attempt(self, run: TakenRun) -> None:
+        await asyncio.sleep((run.due_at - datetime.now(UTC)).total_seconds())
+        started_at = datetime.now(UTC)
+        if run.number == 1:
+            LATENESS.observe((started_at - run.due_at).total_seconds())
+        answer = await self._ring(run, started_at)
+        ATTEMPTS.labels(answer.outcome).inc()
+        await self._recorder.record(_ended(run, self._worker_id, started_at, answer))
+        self._held.discard(run.id)
+        self._free += 1
+        self._changed.set()
+
+    async def _wait_for_work(self) -> None:
+        seconds: float | None = None
+        if self._due and self._free:
+            upcoming = self._due[0][0] - HEAD_START - datetime.now(UTC)
+            seconds = max(upcoming.total_seconds(), 0)
+        try:
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
+        except TimeoutError:
+            pass
+
+
+def _ended(run: TakenRun, worker_id: UUID, started_at: datetime, answer: Answer) -> EndedAttempt:
+    return EndedAttempt(
+        service_id=run.service_id,
+        run_id=run.id,
+        scheduled_for=run.scheduled_for,
+        held_by=worker_id,
+        number=run.number,
+        started_at=started_at,
+        finished_at=datetime.now(UTC),
+        outcome=answer.outcome,
+        retry=run.retry,
+        draw=random.random(),  # noqa: S311
+        status_code=answer.status_code,
+        error=answer.error,
+        response_excerpt=answer.response_excerpt,
+    )

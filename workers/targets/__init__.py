@@ -1,0 +1,1 @@
+"""What can be rung: one file a kind of target."""

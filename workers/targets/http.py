@@ -1,0 +1,127 @@
+"""Ring an HTTP target."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import aiohttp
+import msgspec
+from msgspec import Struct
+from multidict import CIMultiDict
+from yarl import URL
+
+from commands.take_runs import TakenRun
+from domain.job import HttpTarget
+from domain.run import Outcome
+from workers.targets.egress import EgressRefused, Network, guarded_socket
+from workers.targets.signature import sign
+
+EXCERPT_BYTES = 4_096
+_KEEP_ALIVE_SECONDS = 30
+_DNS_SECONDS = 10
+_USER_AGENT = "tocsin"
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """How a target took one ring."""
+
+    outcome: Outcome
+    status_code: int | None = None
+    error: str | None = None
+    response_excerpt: str | None = None
+
+
+class HttpRinger:
+    """Sends requests over kept-alive connections. Make it inside the event loop that uses it."""
+
+    def __init__(self, allowed: Sequence[Network], connections: int) -> None:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=connections,
+                keepalive_timeout=_KEEP_ALIVE_SECONDS,
+                ttl_dns_cache=_DNS_SECONDS,
+                socket_factory=guarded_socket(allowed),
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type"),
+        )
+
+    async def ring(self, run: TakenRun, started_at: datetime) -> Answer:
+        """Make one attempt; every way it can end is an answer, never an exception."""
+        target = run.target
+        body, headers = _content(target)
+        _add_delivery_headers(headers, run, started_at, body)
+        timeout = aiohttp.ClientTimeout(total=target.timeout.total_seconds())
+        try:
+            async with self._session.request(
+                target.method,
+                URL(target.url),
+                data=body or None,
+                headers=headers,
+                timeout=timeout,
+                allow_redirects=False,
+            ) as response:
+                return _answer(response.status, await _excerpt(response))
+        except TimeoutError:
+            seconds = target.timeout.total_seconds()
+            return Answer(outcome=Outcome.TIMED_OUT, error=f"No answer within {seconds:g} s.")
+        except (aiohttp.ClientError, EgressRefused, OSError, ValueError) as error:
+            return Answer(outcome=Outcome.FAILED, error=_sentence(error))
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._session.close()
+
+
+def _content(target: HttpTarget) -> tuple[bytes, CIMultiDict[str]]:
+    headers = CIMultiDict(target.headers)
+    headers.setdefault("user-agent", _USER_AGENT)
+    if not isinstance(target.body, msgspec.Raw):
+        return b"", headers
+    body = bytes(target.body)
+    if body.startswith(b'"'):
+        headers.setdefault("content-type", "text/plain; charset=utf-8")
+        return msgspec.json.decode(body, type=str).encode(), headers
+    headers.setdefault("content-type", "application/json")
+    return body, headers
+
+
+def _add_delivery_headers(
+    headers: CIMultiDict[str], run: TakenRun, started_at: datetime, body: bytes
+) -> None:
+    timestamp = int(started_at.timestamp())
+    headers["webhook-id"] = str(run.id)
+    headers["webhook-timestamp"] = str(timestamp)
+    headers["webhook-signature"] = sign(run.signing_secrets, str(run.id), timestamp, body)
+    # The run is the trace, the attempt its span.
+    headers["traceparent"] = f"00-{run.id.hex}-{run.number:016x}-01"
+    headers["tocsin-attempt"] = str(run.number)
+    headers["tocsin-scheduled-for"] = run.scheduled_for.isoformat().replace("+00:00", "Z")
+
+
+async def _excerpt(response: aiohttp.ClientResponse) -> str:
+    received = b""
+    while len(received) < EXCERPT_BYTES:
+        chunk = await response.content.read(EXCERPT_BYTES - len(received))
+        if not chunk:
+            break
+        received += chunk
+    # Postgres stores no NUL in text.
+    return received.decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def _answer(status: int, excerpt: str) -> Answer:
+    if 200 <= status < 300:
+        return Answer(outcome=Outcome.SUCCEEDED, status_code=status, response_excerpt=excerpt)
+    return Answer(
+        outcome=Outcome.FAILED,
+        status_code=status,
+        error=f"The target answered {status}.",
+        response_excerpt=excerpt,
+    )
+
+
+def _sentence(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).replace("\0", "")[:1_000]

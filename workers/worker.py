@@ -1,0 +1,108 @@
+"""A worker process: Dramatiq's threads take messages, one event loop rings."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+from datetime import UTC, datetime, timedelta
+
+import dramatiq
+import structlog
+from dramatiq.brokers.redis import RedisBroker
+from periodiq import PeriodiqMiddleware
+
+from domain.ids import new_id
+from storage.postgres import UNREACHABLE
+from storage.queue import make_broker
+from storage.shards import Shard
+from workers.actors import declare_housekeeping, declare_ringing
+from workers.dispatcher import TROUBLE
+from workers.heartbeat import Heartbeat
+from workers.recorder import Recorder
+from workers.ringer import CONCURRENCY, Ringer
+from workers.sweep import Sweep
+from workers.targets.egress import Network
+from workers.targets.http import HttpRinger
+
+log = structlog.get_logger()
+THREADS = 4
+POLL_MS = 50
+DRAIN_SECONDS = 25.0
+"""A worker that is asked to stop lets attempts under way end for so long."""
+
+
+class Worker:
+    """One worker process of a shard.
+
+    Args:
+        retention: How long history is kept.
+        allowed: Networks that targets may lie in beside the public ones.
+    """
+
+    def __init__(self, shard: Shard, *, retention: timedelta, allowed: list[Network]) -> None:
+        self._shard = shard
+        self._id = new_id()
+        self._heartbeat = Heartbeat(self._id, "worker", shard.database)
+        self._http = HttpRinger(allowed, CONCURRENCY)
+        self._recorder = Recorder(shard.database)
+        self._ringer = Ringer(shard.database, self._id, self._http.ring, self._recorder)
+        self._broker = make_broker(shard.urls.redis, [PeriodiqMiddleware(skip_delay=30)])
+        declare_ringing(self._broker, self._ringer, shard)
+        declare_housekeeping(self._broker, shard, Sweep(shard, self._heartbeat), retention)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set, then let go in order.
+
+        The heartbeat comes first: what a process holds before its first beat looks abandoned.
+        """
+        _allow_many_sockets()
+        await self._first_beat()
+        async with asyncio.TaskGroup() as tasks:
+            running = [
+                tasks.create_task(work())
+                for work in (self._heartbeat.run, self._ringer.run, self._recorder.run)
+            ]
+            threads = _start_threads(self._broker)
+            log.info("worker.started", worker_id=str(self._id))
+            await stop.wait()
+            await self._drain(threads)
+            for task in running:
+                task.cancel()
+        await self._http.close()
+        self._broker.close()
+        log.info("worker.stopped", worker_id=str(self._id))
+
+    async def _first_beat(self) -> None:
+        while True:
+            try:
+                return await self._heartbeat.beat(datetime.now(UTC))
+            except UNREACHABLE as error:
+                log.warning("worker.waiting_for_postgres", error=str(error))
+                await asyncio.sleep(1)
+
+    async def _drain(self, threads: dramatiq.Worker) -> None:
+        try:
+            async with asyncio.timeout(DRAIN_SECONDS):
+                stopped = asyncio.to_thread(threads.stop, timeout=int(DRAIN_SECONDS * 1_000))
+                given_back, _ = await asyncio.gather(self._ringer.stop(), stopped)
+                await self._shard.queue.hand_over(given_back)
+            await self._heartbeat.stop()
+        except TimeoutError:
+            log.warning("worker.stopped_with_attempts_under_way")
+        except TROUBLE as error:
+            # What could not be given back now is rescued when the heartbeat lapses.
+            log.warning("worker.not_drained", error=str(error))
+
+
+def _start_threads(broker: RedisBroker) -> dramatiq.Worker:
+    threads = dramatiq.Worker(broker, worker_threads=THREADS, worker_timeout=POLL_MS)
+    threads.start()
+    return threads
+
+
+def _allow_many_sockets() -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = CONCURRENCY * 4
+    if hard == resource.RLIM_INFINITY or hard >= wanted:
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
