@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from typing import Any
 
-from litestar import Litestar, Router
+from litestar import Litestar, Router, get
+from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin, SwaggerRenderPlugin
+from litestar.openapi.plugins import SwaggerRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.static_files import create_static_files_router
 from litestar_offline_docs import __file__ as offline_docs
 
-from app.auth import Authentication, caller
+from app.auth import Authentication, authenticate, caller
 from app.observation import Observation
 from app.problems import HANDLERS
 from app.requests import MAX_BODY_BYTES, JsonRequest
@@ -37,7 +39,7 @@ def create_app(settings: Settings) -> Litestar:
     service_routes = Router(
         path="/",
         route_handlers=[JobController, RunController],
-        guards=[Authentication(shards).guard],
+        guards=[authenticate],
         dependencies={"caller": Provide(caller, sync_to_thread=False)},
         security=[{"api_key": []}],
     )
@@ -52,16 +54,25 @@ def create_app(settings: Settings) -> Litestar:
             service_routes,
             HealthController,
             metrics,
+            openapi_document,
             create_static_files_router(ASSETS, [_assets()], include_in_schema=False),
         ],
         dependencies={"shards": Provide(lambda: shards, sync_to_thread=False)},
+        state=State({"authentication": Authentication(shards)}),
         lifespan=[lifespan],
         middleware=[Observation()],
         exception_handlers=HANDLERS,
         request_class=JsonRequest,
         request_max_body_size=MAX_BODY_BYTES,
         openapi_config=_openapi(),
+        logging_config=None,
     )
+
+
+@get("/openapi.json", include_in_schema=False, sync_to_thread=False)
+def openapi_document(request: JsonRequest) -> dict[str, Any]:
+    """The API's description, in OpenAPI 3.1."""
+    return request.app.openapi_schema.to_schema()
 
 
 def _openapi() -> OpenAPIConfig:
@@ -79,8 +90,8 @@ def _openapi() -> OpenAPIConfig:
                 css_url=f"{ASSETS}/swagger-ui.css",
                 standalone_preset_js_url=f"{ASSETS}/swagger-ui-standalone-preset.js",
                 path="/",
+                favicon="<link rel='icon' href='data:,'>",
             ),
-            JsonRenderPlugin(path="/openapi.json"),
         ],
     )
 

@@ -27,10 +27,8 @@ class Authentication:
         self._shards = shards
         self._known: TTLCache[str, FoundKey] = TTLCache(CACHED_KEYS, CACHED_SECONDS)
 
-    async def guard(
-        self, connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler
-    ) -> None:
-        """Let only requests with a live key pass.
+    async def caller(self, connection: ASGIConnection[Any, Any, Any, Any]) -> Caller:
+        """Whose key the request carries.
 
         Raises:
             NotAuthorizedException: When there is no key, or not one of ours.
@@ -41,7 +39,7 @@ class Authentication:
             raise NotAuthorizedException("Send your API key as `Authorization: Bearer <key>`.")
         found = self._known.get(key) or await self._look_up(key)
         structlog.contextvars.bind_contextvars(service_id=str(found.service_id))
-        connection.state["caller"] = Caller(
+        return Caller(
             service_id=found.service_id,
             principal=f"key:{found.key_id}",
             request_id=connection.state["request_id"],
@@ -53,6 +51,14 @@ class Authentication:
             raise NotAuthorizedException("This API key is unknown or revoked.")
         self._known[key] = found
         return found
+
+
+async def authenticate(
+    connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler
+) -> None:
+    """The guard of every route of a service."""
+    authentication: Authentication = connection.app.state.authentication
+    connection.state["caller"] = await authentication.caller(connection)
 
 
 def caller(request: Request[Any, Any, Any]) -> Caller:

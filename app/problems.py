@@ -95,6 +95,8 @@ def problem_of(error: Exception) -> Problem:
             return _problem(405, "This address does not take that method; see the Allow header.")
         case NotAuthorizedException():
             return _problem(401, error.detail)
+        case HTTPException(status_code=413):
+            return _problem(413, "A body may have 256 KiB at most.")
         case HTTPException() if error.status_code < 500:
             return _problem(error.status_code, error.detail or "The request could not be read.")
         case _ if _unreachable(error):

@@ -77,14 +77,16 @@ class Shard:
         """A server that may lag: for what has no service's commits to wait for."""
         for engine in (*self.database.replicas, self.database.primary):
             try:
-                connection = await engine.connect()
+                connection = await engine.connect().start()
             except UNREACHABLE as error:
                 if engine is self.database.primary:
                     raise
                 log.warning("replica.unreachable", error=str(error))
                 continue
-            async with connection:
+            try:
                 yield ReadConnection(connection)
+            finally:
+                await connection.close()
             return
 
     async def wake_for(self, due_at: datetime | None, now: datetime) -> None:
