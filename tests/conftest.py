@@ -1,0 +1,130 @@
+"""Fixtures: real Postgres with a replica, real Valkey, a real HTTP target, Tocsin's own processes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from commands.create_key import CreateKey, create_key
+from domain.caller import Caller
+from domain.keys import service_of
+from loadtests.sink_process import SinkProcess
+from storage.embedded.servers import EmbeddedServers
+from storage.migrate import migrate
+from storage.postgres import Database
+from storage.shards import Shards, ShardUrls
+from tests.processes import System
+
+COMMANDS_DATABASE = "commands"
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServers]:
+    """A primary, a replica and a Valkey, shared by the tests of this process."""
+    embedded = EmbeddedServers(tmp_path_factory.mktemp("servers"), durable=False)
+    embedded.start()
+    yield embedded
+    embedded.stop()
+
+
+@pytest.fixture(scope="session")
+def urls(servers: EmbeddedServers) -> ShardUrls:
+    """Where those servers are."""
+    found = servers.urls
+    return ShardUrls(primary=found.primary, replicas=found.replicas, redis=found.redis)
+
+
+@pytest.fixture(scope="session")
+def sink() -> Iterator[SinkProcess]:
+    """An HTTP target that counts what it receives; tests tell their requests apart by path."""
+    with SinkProcess() as process:
+        yield process
+
+
+@pytest.fixture(scope="session")
+def system(urls: ShardUrls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """All of Tocsin, running: one process of each kind."""
+    with System(urls, tmp_path_factory.mktemp("system")) as running:
+        running.migrate()
+        for name in ("api", "dispatcher", "worker", "clock"):
+            running.start(name)
+        yield running
+
+
+@pytest.fixture
+def client(system: System) -> Iterator[httpx.Client]:
+    """Calls the API as a service of this test's own."""
+    with system.client(f"test-{uuid4()}") as calling:
+        yield calling
+
+
+@pytest.fixture(scope="session")
+def commands_urls(urls: ShardUrls) -> ShardUrls:
+    """A second database on the same servers, which no process of ours works on."""
+
+    def renamed(url: str) -> str:
+        return url.rpartition("/")[0] + "/" + COMMANDS_DATABASE
+
+    async def prepare() -> None:
+        first = Database(urls.primary)
+        async with first.driver() as driver:
+            await driver.execute(f"CREATE DATABASE {COMMANDS_DATABASE}")
+        await first.close()
+        second = Database(renamed(urls.primary))
+        await migrate(second, datetime.now(UTC))
+        await second.close()
+
+    asyncio.run(prepare())
+    return ShardUrls(
+        primary=renamed(urls.primary),
+        replicas=tuple(renamed(url) for url in urls.replicas),
+        redis=urls.redis,
+    )
+
+
+@pytest.fixture
+async def shards(commands_urls: ShardUrls) -> AsyncIterator[Shards]:
+    """The shard that commands and queries are tried on; its jobs, runs and workers are cleaned up."""
+    made = Shards(commands_urls)
+    yield made
+    async with made.all()[0].database.driver() as driver:
+        for table in ("attempts", "runs", "jobs", "workers", "audit"):
+            await driver.execute(f"DELETE FROM {table}")
+    await made.close()
+
+
+@pytest.fixture
+async def caller(shards: Shards) -> Caller:
+    """A caller of a service of this test's own."""
+    key = await create_key(CreateKey(service_name=f"test-{uuid4()}", now=datetime.now(UTC)), shards)
+    service_id = service_of(key)
+    assert service_id is not None
+    return Caller(service_id=service_id, principal="key:test", request_id="test")
+
+
+@pytest.fixture
+def job_body(sink: SinkProcess) -> Callable[..., dict[str, Any]]:
+    """A valid body for POST /jobs, whose target is the sink; keywords replace fields."""
+
+    def make(*, path: str = "/ok", **changes: Any) -> dict[str, Any]:
+        return {
+            "name": "hello",
+            "schedule": {"after": "PT0S"},
+            "target": {"type": "http", "url": sink.url + path},
+            **changes,
+        }
+
+    return make
+
+
+@pytest.fixture
+def log_folder(tmp_path: Path) -> Path:
+    """Where a test's own processes log."""
+    return tmp_path

@@ -1,0 +1,36 @@
+"""SIGKILL of a server, or the loss of all that Redis held, costs time and nothing else."""
+
+from __future__ import annotations
+
+from redis import Redis
+
+from loadtests.sink_process import SinkProcess
+from storage.embedded.servers import EmbeddedServers
+from tests.crash.story import survive
+from tests.processes import System
+
+
+def test_the_primary_may_die_and_come_back(
+    crowd: System, sink: SinkProcess, mortal_servers: EmbeddedServers
+) -> None:
+    primary = mortal_servers.primary
+    survive(crowd, sink, kill=primary.kill, heal=primary.start)
+
+
+def test_the_replica_may_die_and_come_back(
+    crowd: System, sink: SinkProcess, mortal_servers: EmbeddedServers
+) -> None:
+    replica = mortal_servers.replica
+    survive(crowd, sink, kill=replica.kill, heal=replica.start)
+
+
+def test_valkey_may_die_and_come_back(
+    crowd: System, sink: SinkProcess, mortal_servers: EmbeddedServers
+) -> None:
+    valkey = mortal_servers.valkey
+    survive(crowd, sink, kill=valkey.kill, heal=valkey.start)
+
+
+def test_redis_may_forget_everything(crowd: System, sink: SinkProcess) -> None:
+    with Redis.from_url(crowd.urls.redis) as redis:
+        survive(crowd, sink, kill=redis.flushall, heal=lambda: None)

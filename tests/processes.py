@@ -1,0 +1,180 @@
+"""Tocsin's own processes, run as an operator runs them and killed as fate kills them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import httpx
+import msgspec
+
+from storage.embedded.ports import free_port
+from storage.shards import ShardUrls
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+START_SECONDS = 30.0
+STOP_SECONDS = 30.0
+
+
+def wait_until(condition: Callable[[], object], *, seconds: float = 20.0, what: str = "") -> None:
+    """Return when the condition holds; fail when the time is up."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds:g} s: {what or condition}")
+        time.sleep(0.02)
+
+
+class TocsinProcess:
+    """One `tocsin NAME`, with its output in a file."""
+
+    def __init__(self, name: str, environment: Mapping[str, str], log: Path) -> None:
+        self.name = name
+        self.log = log
+        self._environment = environment
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> Self:
+        """Start it and return at once."""
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "app.cli", *self.name.split()],
+                env={**os.environ, **self._environment},
+                cwd=CHECKOUT,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+        return self
+
+    def says(self, event: str) -> Self:
+        """Wait until its log names an event."""
+        wait_until(lambda: event in self.text, seconds=START_SECONDS, what=f"{self.name}: {event}")
+        return self
+
+    @property
+    def text(self) -> str:
+        """All that it printed."""
+        return self.log.read_text()
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self._process is not None
+        return self._process.pid
+
+    def kill(self) -> None:
+        """SIGKILL it and wait until it is gone."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> int:
+        """SIGTERM it and return its exit status."""
+        return self._end(signal.SIGTERM)
+
+    def _end(self, number: signal.Signals) -> int:
+        process, self._process = self._process, None
+        if process is None:
+            return 0
+        process.send_signal(number)
+        try:
+            return process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise AssertionError(f"{self.name} did not end; its log:\n{self.text}") from None
+
+
+class System:
+    """Tocsin's processes on given servers: API, dispatchers, workers, clock as a test wants them."""
+
+    def __init__(self, urls: ShardUrls, folder: Path) -> None:
+        self.urls = urls
+        self._folder = folder
+        self._started: list[TocsinProcess] = []
+        self.port = free_port()
+        self.environment = {
+            "TOCSIN_PRIMARY_URL": urls.primary,
+            "TOCSIN_REPLICA_URLS": ",".join(urls.replicas),
+            "TOCSIN_REDIS_URL": urls.redis,
+            "TOCSIN_PORT": str(self.port),
+            "TOCSIN_EGRESS_ALLOW": "127.0.0.0/8",
+        }
+
+    @property
+    def url(self) -> str:
+        """Where the API listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def migrate(self) -> None:
+        """Bring the database to the newest schema."""
+        self._run("migrate")
+
+    def start(self, name: str) -> TocsinProcess:
+        """Start `api`, `dispatcher`, `worker` or `clock`, and wait until it works."""
+        log = self._folder / f"{name}-{len(self._started)}.log"
+        process = TocsinProcess(name, self.environment, log).start()
+        self._started.append(process)
+        if name == "api":
+            wait_until(self._is_ready, seconds=START_SECONDS, what=f"API ready, see {log}")
+            return process
+        return process.says(f"{name}.started")
+
+    def every(self, name: str) -> list[TocsinProcess]:
+        """The processes of that name that were started, oldest first."""
+        return [process for process in self._started if process.name == name]
+
+    def newest(self, name: str) -> TocsinProcess:
+        """The process of that name that was started last."""
+        return self.every(name)[-1]
+
+    def client(self, service: str) -> httpx.Client:
+        """An HTTP client that calls as a service, made if it is new."""
+        key = self._run("key", "create", "--service", service)
+        return httpx.Client(
+            base_url=self.url, headers={"authorization": f"Bearer {key}"}, timeout=15.0
+        )
+
+    def _run(self, *arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "app.cli", *arguments],
+            env={**os.environ, **self.environment},
+            cwd=CHECKOUT,
+            capture_output=True,
+            text=True,
+            timeout=START_SECONDS,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def _is_ready(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/health/ready").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for process in self._started:
+            process.kill()
+
+
+def runs_of(client: httpx.Client, job_id: str) -> list[dict[str, object]]:
+    """A job's runs, newest first."""
+    answer = client.get(f"/jobs/{job_id}/runs", params={"limit": 200})
+    assert answer.status_code == 200, answer.text
+    return msgspec.json.decode(answer.content)["items"]
