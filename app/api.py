@@ -9,17 +9,16 @@ from typing import Any
 
 from litestar import Litestar, Router, get
 from litestar.datastructures import State
-from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import SwaggerRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.static_files import create_static_files_router
 from litestar_offline_docs import __file__ as offline_docs
 
-from app.auth import Authentication, authenticate, caller
+from app.auth import Authentication, authenticate
 from app.observation import Observation
 from app.problems import HANDLERS
-from app.requests import MAX_BODY_BYTES, JsonRequest
+from app.requests import MAX_BODY_BYTES, ServiceRequest
 from app.routes.health import HealthController, metrics
 from app.routes.jobs import JobController
 from app.routes.runs import RunController
@@ -40,7 +39,6 @@ def create_app(settings: Settings) -> Litestar:
         path="/",
         route_handlers=[JobController, RunController],
         guards=[authenticate],
-        dependencies={"caller": Provide(caller, sync_to_thread=False)},
         security=[{"api_key": []}],
     )
 
@@ -57,12 +55,11 @@ def create_app(settings: Settings) -> Litestar:
             openapi_document,
             create_static_files_router(ASSETS, [_assets()], include_in_schema=False),
         ],
-        dependencies={"shards": Provide(lambda: shards, sync_to_thread=False)},
-        state=State({"authentication": Authentication(shards)}),
+        state=State({"shards": shards, "authentication": Authentication(shards)}),
         lifespan=[lifespan],
         middleware=[Observation()],
         exception_handlers=HANDLERS,
-        request_class=JsonRequest,
+        request_class=ServiceRequest,
         request_max_body_size=MAX_BODY_BYTES,
         openapi_config=_openapi(),
         logging_config=None,
@@ -70,7 +67,7 @@ def create_app(settings: Settings) -> Litestar:
 
 
 @get("/openapi.json", include_in_schema=False, sync_to_thread=False)
-def openapi_document(request: JsonRequest) -> dict[str, Any]:
+def openapi_document(request: ServiceRequest) -> dict[str, Any]:
     """The API's description, in OpenAPI 3.1."""
     return request.app.openapi_schema.to_schema()
 

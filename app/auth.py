@@ -6,7 +6,6 @@ from typing import Any
 
 import structlog
 from cachetools import TTLCache
-from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.exceptions import NotAuthorizedException
 from litestar.handlers import BaseRouteHandler
@@ -53,15 +52,7 @@ class Authentication:
         return found
 
 
-async def authenticate(
-    connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler
-) -> None:
+async def authenticate(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
     """The guard of every route of a service."""
     authentication: Authentication = connection.app.state.authentication
     connection.state["caller"] = await authentication.caller(connection)
-
-
-def caller(request: Request[Any, Any, Any]) -> Caller:
-    """The dependency of routes that the guard let pass."""
-    found: Caller = request.state["caller"]
-    return found

@@ -157,7 +157,7 @@ _MISSING = re.compile(r"missing required field `(?P<name>.*)`$", re.DOTALL)
 
 
 def _wrong_value(message: str) -> ProblemError:
-    """msgspec's message, with its `$.a[0].b` as a JSON pointer."""
+    """Msgspec's message, with its `$.a[0].b` as a JSON pointer."""
     match = _PLACE.match(message)
     detail, path = (match["detail"], match["path"]) if match else (message, "")
     pointer = re.sub(r"\.|\[", "/", path.replace("[...]", "")).replace("]", "")

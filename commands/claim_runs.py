@@ -7,17 +7,16 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-import msgspec
 from msgspec import Struct
 
 from domain.ids import run_id
-from domain.schedule import Schedule, fire_times, next_fire_time
+from domain.schedule import fire_times, next_fire_time
+from storage.jobs import decode_schedule
 from storage.postgres import Database, Driver
 
 JOBS_AT_ONCE = 1_000
 RUNS_OF_A_JOB_AT_ONCE = 100
 
-_decode_schedule = msgspec.json.Decoder(Schedule).decode
 
 _DUE_JOBS = """
 SELECT service_id, id, schedule, next_claim_at, claimed_for
@@ -113,7 +112,7 @@ async def claim_runs(command: ClaimRuns, database: Database) -> Claim:
 
 
 def _fires_of(job: asyncpg.Record, command: ClaimRuns) -> _Fires:
-    schedule = _decode_schedule(job["schedule"])
+    schedule = decode_schedule(job["schedule"])
     instants = fire_times(
         schedule, start=job["next_claim_at"], until=command.until, limit=RUNS_OF_A_JOB_AT_ONCE
     )

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import msgspec
 from msgspec import Struct
-from sqlalchemy import insert
 
 from domain.caller import Caller
 from domain.errors import within
 from domain.ids import new_id
-from domain.job import Job, Target
+from domain.job import Job, Target, visible_state
 from domain.retry import RetryPolicy
 from domain.schedule import Schedule, check_schedule, first_moment, next_fire_time
-from storage.audit import record
-from storage.jobs import job_of
 from storage.shards import Shards
-from storage.tables import jobs
+
+# The job and its audit row in one statement, and so in one round trip and one transaction.
+_CREATE = """
+WITH audited AS (
+    INSERT INTO audit (service_id, at, id, principal, action, object_id, request_id, details)
+    VALUES ($1, $11, $12, $13, 'job.created', $2, $14, '{}')
+)
+INSERT INTO jobs (service_id, id, name, description, tags, schedule, target, retry, paused,
+    next_claim_at, claimed_for, version, created_at, updated_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, false, $9, '{}', $10, $11, $11)
+"""
 
 
 class CreateJob(Struct, frozen=True, kw_only=True):
@@ -38,32 +46,51 @@ async def create_job(command: CreateJob, shards: Shards) -> Job:
     """
     with within("/schedule"):
         check_schedule(command.schedule)
-    service_id = command.caller.service_id
-    job_id = new_id()
-    next_claim_at = next_fire_time(command.schedule, after=first_moment(command.schedule))
-    shard = shards.of(service_id)
-    async with shard.writing(service_id) as connection:
-        result = await connection.execute(
-            insert(jobs)
-            .values(
-                service_id=service_id,
-                id=job_id,
-                name=command.name,
-                description=command.description,
-                tags=command.tags,
-                schedule=command.schedule,
-                target=command.target,
-                retry=command.retry,
-                paused=False,
-                next_claim_at=next_claim_at,
-                claimed_for=[],
-                version=1,
-                created_at=command.now,
-                updated_at=command.now,
-            )
-            .returning(jobs)
+    job = _job_of(command)
+    caller = command.caller
+    shard = shards.of(caller.service_id)
+    async with shard.writing_driver(caller.service_id) as driver:
+        await driver.execute(
+            _CREATE,
+            caller.service_id,
+            job.id,
+            job.name,
+            job.description,
+            job.tags,
+            _json(job.schedule),
+            _json(job.target),
+            _json(job.retry),
+            job.next_fire_at,
+            job.version,
+            command.now,
+            new_id(),
+            caller.principal,
+            caller.request_id,
         )
-        row = result.one()
-        await record(connection, command.caller, "job.created", job_id, command.now)
-    await shard.wake_for(next_claim_at, command.now)
-    return job_of(row, command.now)
+    await shard.wake_for(job.next_fire_at, command.now)
+    return job
+
+
+def _job_of(command: CreateJob) -> Job:
+    next_claim_at = next_fire_time(command.schedule, after=first_moment(command.schedule))
+    state, next_fire_at = visible_state(
+        paused=False, next_claim_at=next_claim_at, claimed_for=[], now=command.now
+    )
+    return Job(
+        id=new_id(),
+        name=command.name,
+        description=command.description,
+        tags=command.tags,
+        schedule=command.schedule,
+        target=command.target,
+        retry=command.retry,
+        state=state,
+        next_fire_at=next_fire_at,
+        version=1,
+        created_at=command.now,
+        updated_at=command.now,
+    )
+
+
+def _json(value: Struct) -> str:
+    return msgspec.json.encode(value).decode()

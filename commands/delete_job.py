@@ -32,9 +32,11 @@ async def delete_job(command: DeleteJob, shards: Shards) -> None:
     service_id = command.caller.service_id
     async with shards.of(service_id).writing(service_id) as connection:
         row = await lock_job(connection, service_id, command.job_id)
-        await withdraw_runs(connection, service_id, row.id)
-        await cancel_runs(connection, service_id, row.id, command.now)
+        await withdraw_runs(connection, service_id, row["id"])
+        await cancel_runs(connection, service_id, row["id"], command.now)
         await connection.execute(
-            delete(jobs).where(jobs.c.service_id == service_id, jobs.c.id == row.id)
+            delete(jobs).where(jobs.c.service_id == service_id, jobs.c.id == row["id"])
         )
-        await record(connection, command.caller, "job.deleted", row.id, command.now, name=row.name)
+        await record(
+            connection, command.caller, "job.deleted", row["id"], command.now, name=row["name"]
+        )

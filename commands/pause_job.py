@@ -36,8 +36,8 @@ async def pause_job(command: PauseJob, shards: Shards) -> Job:
             return job
         if job.state is JobState.COMPLETED:
             raise Conflict("The job has no fire time left; give it a new schedule first.")
-        await withdraw_runs(connection, service_id, row.id)
-        await record(connection, command.caller, "job.paused", row.id, command.now)
+        await withdraw_runs(connection, service_id, row["id"])
+        await record(connection, command.caller, "job.paused", row["id"], command.now)
         return await change_job(
             connection, row, command.now, paused=True, next_claim_at=None, claimed_for=[]
         )

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 import asyncpg
-import msgspec
 from msgspec import Struct
 
 from commands.finish_attempts import EndedAttempt, finish_attempts
 from domain.retry import RetryPolicy
 from domain.run import Outcome
+from storage.jobs import decode_retry
 from storage.postgres import Database, Driver
 from storage.queue import RunKey
 
 RUNS_AT_ONCE = 1_000
-_decode_retry = msgspec.json.Decoder(RetryPolicy).decode
 
 _FREE_WAITING = """
 UPDATE runs
@@ -83,7 +81,7 @@ def _abandoned(row: asyncpg.Record, now: datetime) -> EndedAttempt:
         finished_at=now,
         outcome=Outcome.ABANDONED,
         # A job deleted meanwhile has no policy: its run is cancelled when it is next taken.
-        retry=_decode_retry(row["retry"]) if row["retry"] else RetryPolicy(),
+        retry=decode_retry(row["retry"]) if row["retry"] else RetryPolicy(),
         draw=0.0,
         error="The worker that made this attempt stopped before it ended.",
     )

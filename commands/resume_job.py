@@ -11,7 +11,7 @@ from domain.caller import Caller
 from domain.job import Job
 from domain.schedule import next_fire_time
 from storage.audit import record
-from storage.jobs import change_job, job_of, lock_job
+from storage.jobs import change_job, decode_schedule, job_of, lock_job
 from storage.shards import Shards
 
 
@@ -31,10 +31,10 @@ async def resume_job(command: ResumeJob, shards: Shards) -> Job:
     shard = shards.of(service_id)
     async with shard.writing(service_id) as connection:
         row = await lock_job(connection, service_id, command.job_id)
-        if not row.paused:
+        if not row["paused"]:
             return job_of(row, command.now)
-        next_claim_at = next_fire_time(row.schedule, after=command.now)
-        await record(connection, command.caller, "job.resumed", row.id, command.now)
+        next_claim_at = next_fire_time(decode_schedule(row["schedule"]), after=command.now)
+        await record(connection, command.caller, "job.resumed", row["id"], command.now)
         job = await change_job(
             connection, row, command.now, paused=False, next_claim_at=next_claim_at
         )

@@ -5,17 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-import msgspec
 from msgspec import Struct
 
 from domain.ids import fire_time_window
 from domain.job import Target
 from domain.retry import RetryPolicy
+from storage.jobs import decode_retry, decode_target
 from storage.postgres import Database
 from storage.queue import RunKey
-
-_decode_target = msgspec.json.Decoder(Target).decode
-_decode_retry = msgspec.json.Decoder(RetryPolicy).decode
 
 # A second message for a run finds it in other hands or further on, and one that comes early must not
 # jump a retry's backoff: both take nothing. What is in this worker's hands already is told again,
@@ -107,8 +104,8 @@ async def take_runs(command: TakeRuns, database: Database) -> list[TakenRun]:
             due_at=row["due_at"],
             number=row["attempt_count"] + 1,
             job_version=row["version"],
-            target=_decode_target(row["target"]),
-            retry=_decode_retry(row["retry"]),
+            target=decode_target(row["target"]),
+            retry=decode_retry(row["retry"]),
             signing_secrets=row["signing_secrets"],
         )
         for row in rows

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import structlog
 from dramatiq import BrokerError
 from msgspec import Struct
 from redis.exceptions import RedisError
-from sqlalchemy import Row
+from sqlalchemy import RowMapping
 from sqlalchemy.dialects.postgresql import insert
 
 from domain.caller import Caller
@@ -44,7 +43,7 @@ async def trigger_job(command: TriggerJob, shards: Shards) -> Run:
         row = await lock_job(connection, service_id, command.job_id)
         run = await _write_run(connection, row, command.now)
         await record(
-            connection, command.caller, "job.triggered", row.id, command.now, run_id=str(run.id)
+            connection, command.caller, "job.triggered", row["id"], command.now, run_id=str(run.id)
         )
     try:
         await shard.queue.hand_over([(service_id, run.id)])
@@ -54,29 +53,29 @@ async def trigger_job(command: TriggerJob, shards: Shards) -> Run:
     return run
 
 
-async def _write_run(connection: WriteConnection, row: Row[Any], now: datetime) -> Run:
+async def _write_run(connection: WriteConnection, row: RowMapping, now: datetime) -> Run:
     """A run at the first free microsecond from `now`: a fire time names one run only."""
     scheduled_for = now
     while True:
         run = Run(
-            id=run_id(row.id, scheduled_for),
-            job_id=row.id,
+            id=run_id(row["id"], scheduled_for),
+            job_id=row["id"],
             state=RunState.SCHEDULED,
             trigger=Trigger.MANUAL,
             scheduled_for=scheduled_for,
             due_at=scheduled_for,
         )
-        if scheduled_for != row.next_claim_at and await _inserted(connection, row, run):
+        if scheduled_for != row["next_claim_at"] and await _inserted(connection, row, run):
             return run
         scheduled_for += _MICROSECOND
 
 
-async def _inserted(connection: WriteConnection, row: Row[Any], run: Run) -> bool:
+async def _inserted(connection: WriteConnection, row: RowMapping, run: Run) -> bool:
     result = await connection.execute(
         insert(runs)
         .values(
-            service_id=row.service_id,
-            job_id=row.id,
+            service_id=row["service_id"],
+            job_id=row["id"],
             scheduled_for=run.scheduled_for,
             id=run.id,
             due_at=run.due_at,

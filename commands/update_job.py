@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import asdict
-from sqlalchemy import Row
+from sqlalchemy import RowMapping
 
 from domain.caller import Caller
 from domain.errors import within
@@ -16,7 +15,7 @@ from domain.job import Job, Target
 from domain.retry import RetryPolicy
 from domain.schedule import Schedule, check_schedule, first_moment, next_fire_time
 from storage.audit import record
-from storage.jobs import change_job, give_back_runs, lock_job, withdraw_runs
+from storage.jobs import change_job, free_runs, lock_job, withdraw_runs
 from storage.shards import Shards
 
 
@@ -53,25 +52,30 @@ async def update_job(command: UpdateJob, shards: Shards) -> Job:
     shard = shards.of(service_id)
     async with shard.writing(service_id) as connection:
         row = await lock_job(connection, service_id, command.job_id)
-        withdrawn = await withdraw_runs(connection, service_id, row.id)
-        await give_back_runs(connection, service_id, row.id)
+        withdrawn = await withdraw_runs(connection, service_id, row["id"])
+        await free_runs(connection, service_id, row["id"])
         next_claim_at = _next_claim_at(row, command, withdrawn)
         job = await change_job(
             connection, row, command.now, next_claim_at=next_claim_at, claimed_for=[], **changes
         )
         await record(
-            connection, command.caller, "job.updated", row.id, command.now, changed=sorted(changes)
+            connection,
+            command.caller,
+            "job.updated",
+            row["id"],
+            command.now,
+            changed=sorted(changes),
         )
     await shard.wake_for(next_claim_at, command.now)
     return job
 
 
 def _next_claim_at(
-    row: Row[Any], command: UpdateJob, withdrawn: datetime | None
+    row: RowMapping, command: UpdateJob, withdrawn: datetime | None
 ) -> datetime | None:
-    if row.paused:
+    if row["paused"]:
         return None
     schedule = command.changes.schedule
     if isinstance(schedule, Schedule):
         return next_fire_time(schedule, after=first_moment(schedule))
-    return withdrawn or row.next_claim_at
+    return withdrawn or row["next_claim_at"]

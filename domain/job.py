@@ -15,7 +15,6 @@ from domain.errors import Invalid
 from domain.retry import RetryPolicy
 from domain.schedule import Schedule
 
-
 MIN_TIMEOUT = timedelta(seconds=1)
 MAX_TIMEOUT = timedelta(minutes=30)
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}")

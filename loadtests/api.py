@@ -5,7 +5,7 @@ import time
 from datetime import UTC, datetime
 
 from loadtests.cpu import cpu_by_role, per_thousand, used_between
-from loadtests.figures import FLASK, Figure, Measured, cpu_figures
+from loadtests.figures import FLASK, Figure, Measured, cpu_figure
 from loadtests.load import Load, Outcome, Request, put
 from loadtests.one_shots import FAR_AWAY, creation
 from loadtests.system import System
@@ -31,9 +31,11 @@ def measure(system: System) -> Measured:
         time.sleep(REST_SECONDS)
         before = cpu_by_role(system.pid)
         outcome = put(load_of(system, requests, SECONDS))
-        used = used_between(before, cpu_by_role(system.pid))
-        measured.figures += figures(name, outcome, per_thousand(used, outcome.requests))
-        measured.details[name] = {"outcome": outcome, "cpu_seconds": used}
+        used = used_between(before, cpu_by_role(system.pid)) | {"generator": outcome.cpu_seconds}
+        cpu = per_thousand(used, outcome.requests)
+        measured.figures += figures(name, outcome, cpu)
+        measured.cpu[f"api {name}"] = cpu
+        measured.details[name] = outcome
         if outcome.errors or not outcome.requests:
             measured.problems.append(f"api: {outcome.errors} errors in {name}: {outcome.statuses}")
     return measured
@@ -92,11 +94,5 @@ def figures(kind: str, outcome: Outcome, cpu: dict[str, float]) -> list[Figure]:
         Figure(scenario, "latency, p50", outcome.latency.p50, "ms"),
         Figure(scenario, "latency, p99", outcome.latency.p99, "ms"),
         Figure(scenario, "errors", outcome.errors, "requests", bar=0.0),
-        *cpu_figures(scenario, cpu, "s/1k requests"),
-        Figure(
-            scenario,
-            "CPU of generator",
-            outcome.cpu_seconds * 1_000 / max(outcome.requests, 1),
-            "s/1k requests",
-        ),
+        cpu_figure(scenario, cpu),
     ]

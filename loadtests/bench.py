@@ -22,6 +22,7 @@ from loadtests.sink_process import SinkProcess
 from loadtests.system import System
 
 RESULTS = Path(__file__).with_name("results")
+PLAIN_WIDTH = 110
 
 SCENARIOS: dict[str, Callable[[System, SinkProcess], Measured]] = {
     "burst": burst.measure,
@@ -86,10 +87,10 @@ def main() -> None:
     parser.add_argument("--only", type=chosen_scenarios, default=list(SCENARIOS))
     parser.add_argument("--json", type=Path, help="write there instead of loadtests/results/")
     chosen = parser.parse_args()
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     measured = dict(run(chosen.only, console))
-    show([figure for part in measured.values() for figure in part.figures], console)
-    console.print(f"{os.cpu_count()} cores; load by {machine()['generator']}; mix {api.MIX}")
+    show(list(measured.values()), console)
+    console.print(f"{machine()}; the mix in percent: {api.MIX}")
     console.print(f"Written to {save(measured, chosen.json)}")
     problems = [problem for part in measured.values() for problem in part.problems]
     for problem in problems:

@@ -3,8 +3,10 @@
 import time
 from datetime import UTC, datetime, timedelta
 
+import msgspec
+
 from loadtests.cpu import cpu_by_role, per_thousand, used_between
-from loadtests.figures import FLASK, GRAPHILE, Figure, Measured, cpu_figures, spread_figures
+from loadtests.figures import FLASK, GRAPHILE, Figure, Measured, cpu_figure, spread_figures
 from loadtests.latency import Spread, spread_of
 from loadtests.one_shots import Fired, create, fired, seconds_to_create, sleep_until
 from loadtests.sink_process import SinkProcess
@@ -40,10 +42,12 @@ def measure(system: System, sink: SinkProcess) -> Measured:
     problems = result.problems("burst")
     if unfinished:
         problems.append(f"burst: {unfinished} of {SAMPLE} runs looked at had not succeeded once")
+    cpu = per_thousand(used, JOBS)
     return Measured(
-        figures=figures(result, recorded, due, per_thousand(used, JOBS)),
+        figures=figures(result, recorded, due, cpu),
         problems=problems,
-        details={"fired": result, "recorded_lateness": recorded, "cpu_seconds": used},
+        cpu={"burst": cpu},
+        details={"fired": result, "recorded_lateness": recorded},
     )
 
 
@@ -71,5 +75,5 @@ def figures(result: Fired, recorded: Spread, due: datetime, cpu: dict[str, float
         Figure("burst", "fires, first to last", arrived / ringing, "/s"),
         *spread_figures("burst", "lateness at the sink", result.lateness),
         *spread_figures("burst", "lateness as recorded", recorded),
-        *cpu_figures("burst", cpu, "s/1k fires", OTHERS_CPU),
+        msgspec.structs.replace(cpu_figure("burst", cpu), others=OTHERS_CPU),
     ]

@@ -6,7 +6,8 @@ from pathlib import Path
 import psutil
 
 COMMANDS = {"api", "dispatcher", "worker", "clock"}
-ORDER = ["api", "dispatcher", "worker", "clock", "primary", "replica", "valkey", "up", "sink"]
+ROLES = ["api", "dispatcher", "worker", "clock", "primary", "replica", "valkey", "up"]
+"""The parts of Tocsin; a Postgres includes its backends, `up` whatever has no other name."""
 
 Seconds = dict[str, float]
 
@@ -41,8 +42,8 @@ def role_of(arguments: list[str], inherited: str) -> str:
 
 
 def used_between(before: Mapping[str, float], after: Mapping[str, float]) -> Seconds:
-    """CPU seconds by part between two readings, in a fixed order."""
-    roles = sorted(after, key=lambda role: (ORDER.index(role) if role in ORDER else 99, role))
+    """CPU seconds by part between two readings, Tocsin's own parts first."""
+    roles = [*(role for role in ROLES if role in after), *(after.keys() - set(ROLES))]
     return {role: max(after[role] - before.get(role, 0.0), 0.0) for role in roles}
 
 

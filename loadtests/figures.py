@@ -1,16 +1,17 @@
 """Measured figures: beside the bars they should clear, and beside other systems'."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from itertools import groupby
 from typing import Literal
 
 import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from loadtests.cpu import ROLES
 from loadtests.latency import Spread
 
-NONE: Mapping[str, float] = {}
 FLASK = "Flask + gunicorn + Celery"
 GRAPHILE = "graphile-worker"
 
@@ -41,18 +42,15 @@ class Measured(msgspec.Struct, kw_only=True):
     figures: list[Figure]
     problems: list[str]
     """What must not happen at all: errors, lost, doubled or early fires."""
+    cpu: dict[str, dict[str, float]] = {}
+    """CPU seconds per 1,000 fires or requests, by part of the system, of each scenario."""
     details: dict[str, object] = {}
 
 
-def cpu_figures(
-    scenario: str, by_role: Mapping[str, float], unit: str, others: Mapping[str, float] = NONE
-) -> list[Figure]:
-    """CPU seconds of all of Tocsin, and of each part; the sink's stand apart."""
-    ours = sum(seconds for role, seconds in by_role.items() if role != "sink")
-    return [
-        Figure(scenario, "CPU of all but the sink", ours, unit, others=dict(others)),
-        *(Figure(scenario, f"CPU of {role}", used, unit) for role, used in by_role.items()),
-    ]
+def cpu_figure(scenario: str, by_role: Mapping[str, float]) -> Figure:
+    """CPU seconds of all of Tocsin together: databases included, generator and sink not."""
+    ours = sum(by_role.get(role, 0.0) for role in ROLES)
+    return Figure(scenario, "CPU of all of Tocsin", ours, "s/1k")
 
 
 def spread_figures(scenario: str, what: str, spread: Spread) -> list[Figure]:
@@ -61,34 +59,48 @@ def spread_figures(scenario: str, what: str, spread: Spread) -> list[Figure]:
     return [Figure(scenario, f"{what}, {name}", ms, "ms") for name, ms in values.items()]
 
 
-def show(figures: Sequence[Figure], console: Console) -> None:
-    """Print the figures as a table."""
-    table = Table(title="Tocsin, measured", title_justify="left")
-    for column in ("scenario", "figure"):
-        table.add_column(column)
-    for column in ("value", "unit", "bar", "", FLASK, GRAPHILE):
-        table.add_column(column, justify="right" if column in ("value", "bar") else "left")
-    previous = None
-    for figure in figures:
-        if previous not in (None, figure.scenario):
-            table.add_section()
-        previous = figure.scenario
-        table.add_row(*row(figure))
-    console.print(table)
+def show(parts: list[Measured], console: Console) -> None:
+    """Print the figures as one table and the CPU seconds as another."""
+    console.print(figure_table([figure for part in parts for figure in part.figures]))
+    console.print(cpu_table({name: used for part in parts for name, used in part.cpu.items()}))
+
+
+def figure_table(figures: list[Figure]) -> Table:
+    """A line for each figure."""
+    table = Table("scenario", "figure", title="Tocsin, measured", title_justify="left")
+    for heading in ("value", "bar", "", "Flask build*", "graphile**"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for _, section in groupby(figures, key=lambda figure: figure.scenario):
+        table.add_section()
+        for figure in section:
+            table.add_row(*row(figure))
+    table.caption = f"For orientation, on this class of machine: * {FLASK}, ** {GRAPHILE}"
+    return table
 
 
 def row(figure: Figure) -> list[str]:
-    """A figure's line in the table."""
+    """A figure's cells."""
     sign = "≥" if figure.better == "higher" else "≤"
     return [
         figure.scenario,
         figure.name,
-        rounded(figure.value),
-        figure.unit,
+        f"{rounded(figure.value)} {figure.unit}",
         "" if figure.bar is None else f"{sign} {rounded(figure.bar)}",
         {None: "", True: "[green]pass", False: "[red]miss"}[figure.passes],
         *(rounded(figure.others[of]) if of in figure.others else "" for of in (FLASK, GRAPHILE)),
     ]
+
+
+def cpu_table(cpu: Mapping[str, Mapping[str, float]]) -> Table:
+    """A line for each scenario, a column for each part of the system."""
+    roles = list(dict.fromkeys(role for used in cpu.values() for role in used))
+    title = "CPU seconds per 1,000 fires or requests"
+    table = Table("scenario", title=title, title_justify="left")
+    for role in roles:
+        table.add_column(role, justify="right", no_wrap=True)
+    for scenario, used in cpu.items():
+        table.add_row(scenario, *(rounded(used[role]) if role in used else "" for role in roles))
+    return table
 
 
 def rounded(value: float) -> str:

@@ -2,7 +2,7 @@
 
 import psutil
 
-from loadtests.cpu import cpu_of
+from loadtests.cpu import cpu_of, per_thousand
 from loadtests.figures import Figure, Measured
 from loadtests.load import Load, Request, put
 from loadtests.sink_process import SinkProcess
@@ -35,17 +35,15 @@ def measure(sink: SinkProcess) -> Measured:
     process = psutil.Process(sink.pid)
     before = cpu_of(process)
     outcome = put(load)
-    used = cpu_of(process) - before
+    used = {"sink": cpu_of(process) - before, "generator": outcome.cpu_seconds}
     counted = sink.counts().total
     sink.reset()
     problems = []
     if outcome.errors or counted != outcome.requests:
         problems.append(f"sink: answered {outcome.requests}, counted {counted}: {outcome.statuses}")
     return Measured(
-        figures=[
-            Figure("sink", "its own limit", outcome.per_second, "/s"),
-            Figure("sink", "CPU of sink", used * 1_000 / max(counted, 1), "s/1k requests"),
-        ],
+        figures=[Figure("sink", "its own limit", outcome.per_second, "/s")],
         problems=problems,
-        details={"outcome": outcome, "cpu_seconds": used},
+        cpu={"sink": per_thousand(used, outcome.requests)},
+        details={"outcome": outcome},
     )

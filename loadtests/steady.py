@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from loadtests.cpu import cpu_by_role, per_thousand, used_between
-from loadtests.figures import FLASK, Figure, Measured, cpu_figures, spread_figures
+from loadtests.figures import FLASK, Figure, Measured, cpu_figure, spread_figures
 from loadtests.one_shots import Fired, create, fired, seconds_to_create, sleep_until
 from loadtests.sink_process import SinkProcess
 from loadtests.system import System
@@ -36,10 +36,12 @@ def measure(system: System, sink: SinkProcess) -> Measured:
     time.sleep(RECORD_SECONDS)
     used = used_between(before, cpu_by_role(system.pid, sink.pid))
     result = fired(sink.report(), due)
+    cpu = per_thousand(used, JOBS)
     return Measured(
-        figures=figures(result, per_thousand(used, JOBS)),
+        figures=figures(result, cpu),
         problems=result.problems("steady"),
-        details={"fired": result, "cpu_seconds": used},
+        cpu={"steady": cpu},
+        details={"fired": result},
     )
 
 
@@ -58,5 +60,5 @@ def figures(result: Fired, cpu: dict[str, float]) -> list[Figure]:
         most,
         Figure("steady", "missed", result.lost, "fires", bar=0.0),
         Figure("steady", "doubled", result.doubled, "fires", bar=0.0),
-        *cpu_figures("steady", cpu, "s/1k fires"),
+        cpu_figure("steady", cpu),
     ]

@@ -17,7 +17,7 @@ async def check_servers(shards: Shards) -> dict[str, str]:
     """`ok` or what went wrong, by server."""
     answers = {}
     for shard in shards.all():
-        answers["primary"] = await _ask(partial(_select, shard.database.primary))
+        answers["primary"] = await _ask(partial(_select, shard.database.primary_reads))
         for number, replica in enumerate(shard.database.replicas, start=1):
             answers[f"replica-{number}"] = await _ask(partial(_select, replica))
         answers["redis"] = await _ask(shard.redis.ping)

@@ -36,6 +36,6 @@ async def find_key(key: str, shards: Shards) -> FoundKey | None:
     async with shards.of(service_id).reading_any() as connection:
         row = (await connection.execute(statement)).one_or_none()
     if row is None:
-        async with shards.of(service_id).database.primary.connect() as connection:
+        async with shards.of(service_id).database.primary_reads.connect() as connection:
             row = (await connection.execute(statement)).one_or_none()
     return FoundKey(*row) if row else None

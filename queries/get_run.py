@@ -55,7 +55,8 @@ async def get_run(query: GetRun, shards: Shards) -> tuple[Run, list[Attempt]]:
             raise NotFound(f"There is no run {query.run_id}.")
         ended = await connection.execute(attempts_statement)
     tries = [
-        Attempt(**dict(zip(Attempt.__struct_fields__, ended_one, strict=True))) for ended_one in ended
+        Attempt(**dict(zip(Attempt.__struct_fields__, ended_one, strict=True)))
+        for ended_one in ended
     ]
     return run_of(row), tries + _ringing(row, tries)
 

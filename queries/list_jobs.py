@@ -6,13 +6,15 @@ from datetime import datetime
 from uuid import UUID
 
 from msgspec import Struct
-from sqlalchemy import select
 
 from domain.caller import Caller
 from domain.job import Job
 from storage.jobs import job_of
 from storage.shards import Shards
-from storage.tables import jobs
+
+LAST_ID = UUID(int=(1 << 128) - 1)
+
+_LIST = "SELECT * FROM jobs WHERE service_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3"
 
 
 class ListJobs(Struct, frozen=True, kw_only=True):
@@ -29,14 +31,6 @@ class ListJobs(Struct, frozen=True, kw_only=True):
 async def list_jobs(query: ListJobs, shards: Shards) -> list[Job]:
     """At most `limit` jobs."""
     service_id = query.caller.service_id
-    statement = (
-        select(jobs)
-        .where(jobs.c.service_id == service_id)
-        .order_by(jobs.c.id.desc())
-        .limit(query.limit)
-    )
-    if query.before is not None:
-        statement = statement.where(jobs.c.id < query.before)
-    async with shards.of(service_id).reading(service_id) as connection:
-        rows = await connection.execute(statement)
-        return [job_of(row, query.now) for row in rows]
+    async with shards.of(service_id).reading_driver(service_id) as driver:
+        rows = await driver.fetch(_LIST, service_id, query.before or LAST_ID, query.limit)
+    return [job_of(row, query.now) for row in rows]

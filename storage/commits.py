@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from uuid import UUID
 
 import structlog
@@ -19,33 +20,45 @@ FORGOTTEN = Counter("tocsin_commits_unrecorded_total", "Commits whose position R
 
 # Positions are compared as text, hence zero-padded hexadecimal; a later one never loses.
 _RAISE = """
-local known = redis.call('GET', KEYS[1])
-if not known or known < ARGV[1] then redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2]) end
+for _, key in ipairs(KEYS) do
+    local known = redis.call('GET', key)
+    if not known or known < ARGV[1] then redis.call('SET', key, ARGV[1], 'EX', ARGV[2]) end
+end
 """
 _KEPT_SECONDS = 3_600
-CURRENT_POSITION = "SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint"
+_CURRENT_POSITION = "SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint"
 _REPLAYED_POSITION = text("SELECT (pg_last_wal_replay_lsn() - '0/0')::bigint")
 
 
 class Commits:
-    """Remembers commit positions (WAL bytes) in Redis and picks a server that has replayed them."""
+    """Remembers commit positions (WAL bytes) in Redis and picks a server that has replayed them.
+
+    Commits that end while one position is being recorded are recorded together, with one look at
+    the primary's position: any position read after a commit is late enough for it.
+    """
 
     def __init__(self, database: Database, redis: Redis) -> None:
         self._database = database
         self._redis = redis
         self._raise = redis.register_script(_RAISE)
         self._replayed: dict[AsyncEngine, int] = dict.fromkeys(database.replicas, 0)
+        self._waiting: dict[UUID, list[asyncio.Future[None]]] = {}
+        self._recording: asyncio.Task[None] | None = None
 
-    async def record(self, service_id: UUID, position: int) -> None:
-        """Remember that a commit of the service ended at `position`."""
-        try:
-            await self._remember(service_id, position)
-        except RedisError as error:
-            FORGOTTEN.inc()
-            log.warning("commit.unrecorded", service_id=str(service_id), error=str(error))
+    async def record(self, service_id: UUID) -> None:
+        """Return when Redis knows that the service committed, or is known not to answer."""
+        if not self._database.replicas:
+            return
+        recorded: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(service_id, []).append(recorded)
+        if self._recording is None:
+            self._recording = asyncio.create_task(self._record_waiting())
+        await recorded
 
     async def reader(self, service_id: UUID) -> AsyncEngine:
         """A server on which the service sees all that it wrote: a replica, else the primary."""
+        if not self._database.replicas:
+            return self._primary()
         try:
             position = await self._position(service_id)
         except RedisError as error:
@@ -62,20 +75,35 @@ class Commits:
 
     def _primary(self) -> AsyncEngine:
         READS.labels("primary").inc()
-        return self._database.primary
+        return self._database.primary_reads
+
+    async def _record_waiting(self) -> None:
+        while self._waiting:
+            waiting, self._waiting = self._waiting, {}
+            try:
+                await self._remember(list(waiting))
+            except (RedisError, *UNREACHABLE) as error:
+                FORGOTTEN.inc(len(waiting))
+                log.warning("commit.unrecorded", services=len(waiting), error=str(error))
+            for futures in waiting.values():
+                for recorded in futures:
+                    if not recorded.done():
+                        recorded.set_result(None)
+        self._recording = None
 
     async def _position(self, service_id: UUID) -> int:
         known = await self._redis.get(_key(service_id))
-        if known is not None:
-            return int(known, 16)
-        # Never written, long ago, or Redis was flushed: whatever is committed by now is surely enough.
-        async with self._database.driver() as driver:
-            position: int = await driver.fetchval(CURRENT_POSITION)
-        await self._remember(service_id, position)
-        return position
+        # Never written, long ago, or Redis was flushed: what is committed by now is surely enough.
+        return int(known, 16) if known is not None else await self._remember([service_id])
 
-    async def _remember(self, service_id: UUID, position: int) -> None:
-        await self._raise(keys=[_key(service_id)], args=[f"{position:016x}", _KEPT_SECONDS])
+    async def _remember(self, service_ids: list[UUID]) -> int:
+        async with self._database.driver() as driver:
+            position: int = await driver.fetchval(_CURRENT_POSITION)
+        await self._raise(
+            keys=[_key(service_id) for service_id in service_ids],
+            args=[f"{position:016x}", _KEPT_SECONDS],
+        )
+        return position
 
     async def _has_replayed(self, replica: AsyncEngine, position: int) -> bool:
         # A position once replayed stays replayed, so the replica is asked only about newer ones.

@@ -6,13 +6,21 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, case, delete, func, select, update
+import asyncpg
+import msgspec
+from sqlalchemy import RowMapping, case, delete, func, select, update
 
 from domain.errors import NotFound
-from domain.job import Job, visible_state
+from domain.job import Job, Target, visible_state
+from domain.retry import RetryPolicy
 from domain.run import RunState, Trigger
+from domain.schedule import Schedule
 from storage.postgres import WriteConnection
 from storage.tables import jobs, runs
+
+decode_schedule = msgspec.json.Decoder(Schedule).decode
+decode_target = msgspec.json.Decoder(Target).decode
+decode_retry = msgspec.json.Decoder(RetryPolicy).decode
 
 # What a claim-ahead wrote and no worker has rung yet.
 _CLAIMED_AHEAD = (
@@ -21,54 +29,58 @@ _CLAIMED_AHEAD = (
     runs.c.attempt_count == 0,
     runs.c.trigger == Trigger.SCHEDULE,
 )
+_FREED = case((runs.c.attempt_count == 0, RunState.SCHEDULED), else_=RunState.RETRYING)
 
 
-def job_of(row: Row[Any], now: datetime) -> Job:
+def job_of(row: RowMapping | asyncpg.Record, now: datetime) -> Job:
     """The job as its service sees it at `now`."""
     state, next_fire_at = visible_state(
-        paused=row.paused, next_claim_at=row.next_claim_at, claimed_for=row.claimed_for, now=now
+        paused=row["paused"],
+        next_claim_at=row["next_claim_at"],
+        claimed_for=row["claimed_for"],
+        now=now,
     )
     return Job(
-        id=row.id,
-        name=row.name,
-        description=row.description,
-        tags=row.tags,
-        schedule=row.schedule,
-        target=row.target,
-        retry=row.retry,
+        id=row["id"],
+        name=row["name"],
+        description=row["description"],
+        tags=row["tags"],
+        schedule=decode_schedule(row["schedule"]),
+        target=decode_target(row["target"]),
+        retry=decode_retry(row["retry"]),
         state=state,
         next_fire_at=next_fire_at,
-        version=row.version,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
+        version=row["version"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
     )
 
 
-async def lock_job(connection: WriteConnection, service_id: UUID, job_id: UUID) -> Row[Any]:
+async def lock_job(connection: WriteConnection, service_id: UUID, job_id: UUID) -> RowMapping:
     """The job's row, locked against claims and other commands until the transaction ends.
 
     Raises:
         NotFound: When the service has no such job.
     """
-    row = await connection.execute(
+    result = await connection.execute(
         select(jobs).where(jobs.c.service_id == service_id, jobs.c.id == job_id).with_for_update()
     )
-    if (job := row.one_or_none()) is None:
+    if (row := result.mappings().one_or_none()) is None:
         raise NotFound(f"There is no job {job_id}.")
-    return job
+    return row
 
 
 async def change_job(
-    connection: WriteConnection, row: Row[Any], now: datetime, **changes: Any
+    connection: WriteConnection, row: RowMapping, now: datetime, **changes: Any
 ) -> Job:
     """Write changes to a locked job, as its next version."""
     result = await connection.execute(
         update(jobs)
-        .where(jobs.c.service_id == row.service_id, jobs.c.id == row.id)
-        .values(version=row.version + 1, updated_at=now, **changes)
+        .where(jobs.c.service_id == row["service_id"], jobs.c.id == row["id"])
+        .values(version=row["version"] + 1, updated_at=now, **changes)
         .returning(jobs)
     )
-    return job_of(result.one(), now)
+    return job_of(result.mappings().one(), now)
 
 
 async def withdraw_runs(
@@ -92,7 +104,7 @@ async def withdraw_runs(
     return earliest
 
 
-async def give_back_runs(connection: WriteConnection, service_id: UUID, job_id: UUID) -> None:
+async def free_runs(connection: WriteConnection, service_id: UUID, job_id: UUID) -> None:
     """Take a job's waiting runs out of their workers' hands, so that they are read anew."""
     await connection.execute(
         update(runs)
@@ -102,10 +114,7 @@ async def give_back_runs(connection: WriteConnection, service_id: UUID, job_id: 
             runs.c.open,
             runs.c.state == RunState.QUEUED,
         )
-        .values(
-            state=case((runs.c.attempt_count == 0, RunState.SCHEDULED), else_=RunState.RETRYING),
-            held_by=None,
-        )
+        .values(state=_FREED, held_by=None)
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -13,11 +14,12 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from storage.commits import CURRENT_POSITION, Commits
+from storage.commits import Commits
 from storage.postgres import (
     POOL_SIZE,
     UNREACHABLE,
     Database,
+    Driver,
     ReadConnection,
     WriteConnection,
     driver_of,
@@ -58,12 +60,16 @@ class Shard:
     @asynccontextmanager
     async def writing(self, service_id: UUID) -> AsyncIterator[WriteConnection]:
         """One transaction of a service; afterwards the service reads at least this commit."""
-        async with self.database.primary.connect() as connection:
-            async with connection.begin():
-                yield WriteConnection(ReadConnection(connection))
-            driver = await driver_of(connection)
-            position = await driver.fetchval(CURRENT_POSITION)
-        await self._commits.record(service_id, position)
+        async with self.database.transaction() as connection:
+            yield connection
+        await self._commits.record(service_id)
+
+    @asynccontextmanager
+    async def writing_driver(self, service_id: UUID) -> AsyncIterator[Driver[Any]]:
+        """The same for a single statement, without SQLAlchemy in between."""
+        async with self.database.driver() as driver:
+            yield driver
+        await self._commits.record(service_id)
 
     @asynccontextmanager
     async def reading(self, service_id: UUID) -> AsyncIterator[ReadConnection]:
@@ -73,13 +79,19 @@ class Shard:
             yield ReadConnection(connection)
 
     @asynccontextmanager
+    async def reading_driver(self, service_id: UUID) -> AsyncIterator[Driver[Any]]:
+        """The same without SQLAlchemy in between."""
+        async with self.reading(service_id) as connection:
+            yield await driver_of(connection)
+
+    @asynccontextmanager
     async def reading_any(self) -> AsyncIterator[ReadConnection]:
         """A server that may lag: for what has no service's commits to wait for."""
-        for engine in (*self.database.replicas, self.database.primary):
+        for engine in (*self.database.replicas, self.database.primary_reads):
             try:
                 connection = await engine.connect().start()
             except UNREACHABLE as error:
-                if engine is self.database.primary:
+                if engine is self.database.primary_reads:
                     raise
                 log.warning("replica.unreachable", error=str(error))
                 continue

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-import msgspec
 from sqlalchemy import (
     ARRAY,
     JSON,
@@ -28,38 +27,11 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import TIMESTAMP
-from sqlalchemy.engine import Dialect
-from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from domain.job import Target
-from domain.retry import RetryPolicy
 from domain.run import Outcome, RunState, Trigger
-from domain.schedule import Schedule
 
 metadata = MetaData()
 INSTANT = TIMESTAMP(timezone=True)
-
-
-class StructType(TypeDecorator[msgspec.Struct]):
-    r"""A msgspec Struct in a `json` column.
-
-    `json` keeps the text as it was sent: a target's body is delivered byte for byte, and may hold
-    what `jsonb` refuses (`\u0000`).
-    """
-
-    impl = JSON
-    cache_ok = True
-
-    def __init__(self, struct: type[msgspec.Struct]) -> None:
-        super().__init__()
-        self.struct = struct
-        self._decoder = msgspec.json.Decoder(struct)
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[object]:
-        return JSON()
-
-    def process_result_value(self, value: object, dialect: Dialect) -> msgspec.Struct | None:
-        return None if value is None else self._decoder.decode(value)  # type: ignore[arg-type]
 
 
 def _enum(kind: type[StrEnum]) -> Enum:
@@ -101,9 +73,11 @@ jobs = Table(
     Column("name", Text, nullable=False),
     Column("description", Text, nullable=False),
     Column("tags", ARRAY(Text), nullable=False),
-    Column("schedule", StructType(Schedule), nullable=False),
-    Column("target", StructType(Target), nullable=False),
-    Column("retry", StructType(RetryPolicy), nullable=False),
+    # `json` keeps the text as it was sent: a target's body is delivered byte for byte, and may hold
+    # what `jsonb` refuses (an escaped NUL). Written from Structs, read by storage.jobs.job_of.
+    Column("schedule", JSON, nullable=False),
+    Column("target", JSON, nullable=False),
+    Column("retry", JSON, nullable=False),
     Column("paused", Boolean, nullable=False),
     # The first fire time that no dispatcher has claimed; none when paused or at the end.
     Column("next_claim_at", INSTANT),

@@ -9,8 +9,8 @@ from msgspec import Struct
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from app.metrics import exposition
+from app.requests import ServiceRequest
 from queries.check_servers import check_servers
-from storage.shards import Shards
 
 CHECK_SECONDS = 2.0
 
@@ -33,10 +33,10 @@ class HealthController(Controller):
         return Health("ok")
 
     @get("/ready", operation_id="isReady", summary="Whether requests can be served")
-    async def ready(self, shards: Shards) -> Response[Health]:
+    async def ready(self, request: ServiceRequest) -> Response[Health]:
         try:
             async with asyncio.timeout(CHECK_SECONDS):
-                servers = await check_servers(shards)
+                servers = await check_servers(request.shards)
         except TimeoutError:
             servers = {"primary": f"no answer within {CHECK_SECONDS:g} s"}
         # Without replicas or Redis requests are slower, without the primary they fail.
@@ -47,6 +47,6 @@ class HealthController(Controller):
 
 
 @get("/metrics", operation_id="getMetrics", summary="Metrics for Prometheus", tags=["Operations"])
-async def metrics(shards: Shards) -> Response[bytes]:
+async def metrics(request: ServiceRequest) -> Response[bytes]:
     """The metrics of every process on this host that shares the metrics directory."""
-    return Response(await exposition(shards), media_type=CONTENT_TYPE_LATEST)
+    return Response(await exposition(request.shards), media_type=CONTENT_TYPE_LATEST)

@@ -12,6 +12,7 @@ from litestar.params import Parameter
 from app.bodies import JobBody, JobChangesBody
 from app.cursors import cursor_of, fire_time_after, job_after
 from app.problems import problems
+from app.requests import ServiceRequest
 from app.resources import JobResource, Page, RunResource
 from commands.create_job import CreateJob, create_job
 from commands.delete_job import DeleteJob, delete_job
@@ -19,13 +20,11 @@ from commands.pause_job import PauseJob, pause_job
 from commands.resume_job import ResumeJob, resume_job
 from commands.trigger_job import TriggerJob, trigger_job
 from commands.update_job import UpdateJob, update_job
-from domain.caller import Caller
 from domain.errors import within
 from domain.job import Job
 from queries.get_job import GetJob, get_job
 from queries.list_jobs import ListJobs, list_jobs
 from queries.list_runs import ListRuns, list_runs
-from storage.shards import Shards
 
 Limit = Annotated[int, Parameter(ge=1, le=200, description="Items on a page")]
 Cursor = Annotated[
@@ -44,7 +43,7 @@ class JobController(Controller):
         summary="Store a job",
         responses=problems(400, 401, 413, 415, 422, 503),
     )
-    async def create(self, data: JobBody, caller: Caller, shards: Shards) -> Response[JobResource]:
+    async def create(self, data: JobBody, request: ServiceRequest) -> Response[JobResource]:
         now = datetime.now(UTC)
         with within("/schedule"):
             schedule = data.schedule.schedule(now)
@@ -53,7 +52,7 @@ class JobController(Controller):
         with within("/retry"):
             retry = data.retry.policy()
         command = CreateJob(
-            caller=caller,
+            caller=request.caller,
             name=data.name,
             description=data.description,
             tags=data.tags,
@@ -62,7 +61,7 @@ class JobController(Controller):
             retry=retry,
             now=now,
         )
-        job = await create_job(command, shards)
+        job = await create_job(command, request.shards)
         return _answer(job, status_code=201, Location=f"/jobs/{job.id}")
 
     @get(
@@ -71,12 +70,12 @@ class JobController(Controller):
         responses=problems(401, 422, 503),
     )
     async def page(
-        self, caller: Caller, shards: Shards, limit: Limit = 50, cursor: Cursor = None
+        self, request: ServiceRequest, limit: Limit = 50, cursor: Cursor = None
     ) -> Page[JobResource]:
         query = ListJobs(
-            caller=caller, limit=limit + 1, before=job_after(cursor), now=datetime.now(UTC)
+            caller=request.caller, limit=limit + 1, before=job_after(cursor), now=datetime.now(UTC)
         )
-        jobs = await list_jobs(query, shards)
+        jobs = await list_jobs(query, request.shards)
         return Page(
             items=[JobResource.of(job) for job in jobs[:limit]],
             next_cursor=cursor_of(jobs[limit - 1].id) if len(jobs) > limit else None,
@@ -88,9 +87,9 @@ class JobController(Controller):
         summary="Read a job",
         responses=problems(401, 404, 503),
     )
-    async def read(self, job_id: UUID, caller: Caller, shards: Shards) -> Response[JobResource]:
-        query = GetJob(caller=caller, job_id=job_id, now=datetime.now(UTC))
-        return _answer(await get_job(query, shards))
+    async def read(self, job_id: UUID, request: ServiceRequest) -> Response[JobResource]:
+        query = GetJob(caller=request.caller, job_id=job_id, now=datetime.now(UTC))
+        return _answer(await get_job(query, request.shards))
 
     @patch(
         "/{job_id:uuid}",
@@ -99,11 +98,13 @@ class JobController(Controller):
         responses=problems(400, 401, 404, 413, 415, 422, 503),
     )
     async def change(
-        self, job_id: UUID, data: JobChangesBody, caller: Caller, shards: Shards
+        self, job_id: UUID, data: JobChangesBody, request: ServiceRequest
     ) -> Response[JobResource]:
         now = datetime.now(UTC)
-        command = UpdateJob(caller=caller, job_id=job_id, changes=data.changes(now), now=now)
-        return _answer(await update_job(command, shards))
+        command = UpdateJob(
+            caller=request.caller, job_id=job_id, changes=data.changes(now), now=now
+        )
+        return _answer(await update_job(command, request.shards))
 
     @delete(
         "/{job_id:uuid}",
@@ -111,8 +112,10 @@ class JobController(Controller):
         summary="Delete a job",
         responses=problems(401, 404, 503),
     )
-    async def remove(self, job_id: UUID, caller: Caller, shards: Shards) -> None:
-        await delete_job(DeleteJob(caller=caller, job_id=job_id, now=datetime.now(UTC)), shards)
+    async def remove(self, job_id: UUID, request: ServiceRequest) -> None:
+        await delete_job(
+            DeleteJob(caller=request.caller, job_id=job_id, now=datetime.now(UTC)), request.shards
+        )
 
     @post(
         "/{job_id:uuid}/pause",
@@ -121,9 +124,9 @@ class JobController(Controller):
         status_code=200,
         responses=problems(401, 404, 409, 503),
     )
-    async def pause(self, job_id: UUID, caller: Caller, shards: Shards) -> Response[JobResource]:
-        command = PauseJob(caller=caller, job_id=job_id, now=datetime.now(UTC))
-        return _answer(await pause_job(command, shards))
+    async def pause(self, job_id: UUID, request: ServiceRequest) -> Response[JobResource]:
+        command = PauseJob(caller=request.caller, job_id=job_id, now=datetime.now(UTC))
+        return _answer(await pause_job(command, request.shards))
 
     @post(
         "/{job_id:uuid}/resume",
@@ -132,9 +135,9 @@ class JobController(Controller):
         status_code=200,
         responses=problems(401, 404, 503),
     )
-    async def resume(self, job_id: UUID, caller: Caller, shards: Shards) -> Response[JobResource]:
-        command = ResumeJob(caller=caller, job_id=job_id, now=datetime.now(UTC))
-        return _answer(await resume_job(command, shards))
+    async def resume(self, job_id: UUID, request: ServiceRequest) -> Response[JobResource]:
+        command = ResumeJob(caller=request.caller, job_id=job_id, now=datetime.now(UTC))
+        return _answer(await resume_job(command, request.shards))
 
     @post(
         "/{job_id:uuid}/trigger",
@@ -143,9 +146,9 @@ class JobController(Controller):
         status_code=202,
         responses=problems(401, 404, 503),
     )
-    async def trigger(self, job_id: UUID, caller: Caller, shards: Shards) -> Response[RunResource]:
-        command = TriggerJob(caller=caller, job_id=job_id, now=datetime.now(UTC))
-        run = await trigger_job(command, shards)
+    async def trigger(self, job_id: UUID, request: ServiceRequest) -> Response[RunResource]:
+        command = TriggerJob(caller=request.caller, job_id=job_id, now=datetime.now(UTC))
+        run = await trigger_job(command, request.shards)
         return Response(
             RunResource.of(run), status_code=202, headers={"Location": f"/runs/{run.id}"}
         )
@@ -159,15 +162,14 @@ class JobController(Controller):
     async def runs(
         self,
         job_id: UUID,
-        caller: Caller,
-        shards: Shards,
+        request: ServiceRequest,
         limit: Limit = 50,
         cursor: Cursor = None,
     ) -> Page[RunResource]:
         query = ListRuns(
-            caller=caller, job_id=job_id, limit=limit + 1, before=fire_time_after(cursor)
+            caller=request.caller, job_id=job_id, limit=limit + 1, before=fire_time_after(cursor)
         )
-        runs = await list_runs(query, shards)
+        runs = await list_runs(query, request.shards)
         return Page(
             items=[RunResource.of(run) for run in runs[:limit]],
             next_cursor=cursor_of(runs[limit - 1].scheduled_for) if len(runs) > limit else None,

@@ -7,10 +7,9 @@ from uuid import UUID
 from litestar import Controller, get
 
 from app.problems import problems
+from app.requests import ServiceRequest
 from app.resources import RunDetailResource
-from domain.caller import Caller
 from queries.get_run import GetRun, get_run
-from storage.shards import Shards
 
 
 class RunController(Controller):
@@ -25,6 +24,6 @@ class RunController(Controller):
         summary="Read a run with its attempts",
         responses=problems(401, 404, 503),
     )
-    async def read(self, run_id: UUID, caller: Caller, shards: Shards) -> RunDetailResource:
-        run, attempts = await get_run(GetRun(caller=caller, run_id=run_id), shards)
+    async def read(self, run_id: UUID, request: ServiceRequest) -> RunDetailResource:
+        run, attempts = await get_run(GetRun(caller=request.caller, run_id=run_id), request.shards)
         return RunDetailResource.with_attempts(run, attempts)
