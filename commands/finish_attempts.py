@@ -41,14 +41,13 @@ WITH ended AS (
         AND runs.scheduled_for BETWEEN $14 AND $15
         AND runs.state = 'running' AND runs.attempt_count = ended.number
         AND runs.held_by = ended.held_by
-    RETURNING runs.id
+    RETURNING ended.*
 )
 INSERT INTO attempts (service_id, run_id, number, scheduled_for, started_at, finished_at, outcome,
     status_code, error, response_excerpt)
 SELECT service_id, run_id, number, scheduled_for, started_at, finished_at, outcome, status_code,
     error, response_excerpt
-FROM ended
-WHERE run_id IN (SELECT id FROM finished)
+FROM finished
 RETURNING run_id
 """
 

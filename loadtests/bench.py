@@ -54,7 +54,7 @@ def machine() -> dict[str, object]:
         "cores": os.cpu_count(),
         "architecture": platform.machine(),
         "python": platform.python_version(),
-        "generator": "loadtests.generator (asyncio, own process)",
+        "generator": "loadtests.generator",
     }
 
 
@@ -90,7 +90,8 @@ def main() -> None:
     console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     measured = dict(run(chosen.only, console))
     show(list(measured.values()), console)
-    console.print(f"{machine()}; the mix in percent: {api.MIX}")
+    described = [f"{name} {value}" for name, value in (machine() | {"mix in %": api.MIX}).items()]
+    console.print("; ".join(described))
     console.print(f"Written to {save(measured, chosen.json)}")
     problems = [problem for part in measured.values() for problem in part.problems]
     for problem in problems:

@@ -93,7 +93,8 @@ def row(figure: Figure) -> list[str]:
 
 def cpu_table(cpu: Mapping[str, Mapping[str, float]]) -> Table:
     """A line for each scenario, a column for each part of the system."""
-    roles = list(dict.fromkeys(role for used in cpu.values() for role in used))
+    measured = dict.fromkeys(role for used in cpu.values() for role in used)
+    roles = [role for role in dict.fromkeys([*ROLES, *measured]) if role in measured]
     title = "CPU seconds per 1,000 fires or requests"
     table = Table("scenario", title=title, title_justify="left")
     for role in roles:

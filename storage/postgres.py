@@ -36,6 +36,17 @@ UNREACHABLE = (
 )
 
 
+# Every statement of ours looks rows up by an index. A new day's partition has no statistics yet, and
+# the planner then takes whole-table joins for cheap: a burst would cost minutes. So it may not.
+_LOOK_UPS_ONLY = {
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "enable_seqscan": "off",
+    "jit": "off",
+    "plan_cache_mode": "force_generic_plan",
+}
+
+
 class Database:
     """Engines of one primary and its replicas.
 
@@ -90,7 +101,7 @@ def driver_url(url: str) -> str:
 
 
 def _engine(url: str, pool_size: int, *, read_only: bool) -> AsyncEngine:
-    settings = {"application_name": "tocsin", "jit": "off"}
+    settings = {"application_name": "tocsin", **_LOOK_UPS_ONLY}
     if read_only:
         settings["default_transaction_read_only"] = "on"
     engine = create_async_engine(

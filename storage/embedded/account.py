@@ -1,8 +1,9 @@
 """The operating-system account that embedded servers run as."""
 
+from __future__ import annotations
+
 import os
 import pwd
-import shutil
 import stat
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -52,6 +53,17 @@ class Account:
         path.chmod(mode)
         return path
 
+    def write_private(self, path: Path, content: str) -> Path:
+        """Write a file that only this account reads; it appears complete or not at all."""
+        partial = path.with_name(path.name + ".partial")
+        partial.unlink(missing_ok=True)
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        return self.own(partial, 0o600).replace(path)
+
     def reaches(self, path: Path) -> bool:
         """Whether the account may pass through every directory above `path`."""
         if self.uid is None:
@@ -89,11 +101,12 @@ def choose_account(existing: Path) -> Account:
 def run_to_end(launch: Launch, *, stdin: str = "", timeout: float) -> str:
     """Run a program and return what it printed; `timeout` is in seconds.
 
-    Raises EmbeddedServerError, with the program's output, if it fails or takes too long.
+    Raises:
+        EmbeddedServerError: With the program's output, when it fails or takes too long.
     """
     name = Path(launch.argv[0]).name
     try:
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S603 (our own programs)
             launch.argv,
             env=launch.env,
             cwd=launch.cwd,
@@ -105,6 +118,7 @@ def run_to_end(launch: Launch, *, stdin: str = "", timeout: float) -> str:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             timeout=timeout,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         raise EmbeddedServerError(f"{name} did not finish within {timeout:g} s.") from None
@@ -113,9 +127,3 @@ def run_to_end(launch: Launch, *, stdin: str = "", timeout: float) -> str:
     if done.returncode != 0:
         raise EmbeddedServerError(f"{name} exited with code {done.returncode}:\n{done.stdout}")
     return done.stdout
-
-
-def remove_tree(path: Path) -> None:
-    """Remove a directory if it is there."""
-    if path.exists():
-        shutil.rmtree(path)

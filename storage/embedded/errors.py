@@ -5,5 +5,5 @@ class EmbeddedServerError(RuntimeError):
     """An embedded server could not be set up, started or stopped; the message says what to do."""
 
 
-class DirectoryInUse(EmbeddedServerError):
+class DirectoryInUseError(EmbeddedServerError):
     """Another process runs on this data directory."""

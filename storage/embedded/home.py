@@ -1,5 +1,7 @@
 """Where the servers keep their files: in the data directory, or linked from there."""
 
+from __future__ import annotations
+
 import tempfile
 from pathlib import Path
 

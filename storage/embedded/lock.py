@@ -1,11 +1,13 @@
 """The lock that gives one process, and its children, a data directory to themselves."""
 
+from __future__ import annotations
+
 import fcntl
 import os
 import time
 from pathlib import Path
 
-from storage.embedded.errors import DirectoryInUse
+from storage.embedded.errors import DirectoryInUseError
 from storage.embedded.processes import is_alive
 from storage.embedded.programs import make_public
 
@@ -21,7 +23,7 @@ class DirectoryLock:
     """
 
     def __init__(self, data_dir: Path, *, timeout: float = LEFTOVERS_TIMEOUT) -> None:
-        """Take the lock. Raises DirectoryInUse, at once if its holder is alive."""
+        """Take the lock; children of a killed holder get `timeout` seconds to leave."""
         make_public(data_dir)
         self._file = (data_dir / "lock").open("a+")
         try:
@@ -55,7 +57,7 @@ class DirectoryLock:
             time.sleep(0.05)
             return
         owner = f"process {holder}" if holder else "another process"
-        raise DirectoryInUse(
+        raise DirectoryInUseError(
             f"The data directory {data_dir.resolve()} is already in use by {owner}: stop that "
             "first (its children, if it is gone), or set TOCSIN_DATA_DIR to another directory."
         )

@@ -1,5 +1,7 @@
 """Free TCP ports for servers."""
 
+from __future__ import annotations
+
 import errno
 import itertools
 import os

@@ -1,7 +1,10 @@
 """What the primary and the replica have in common: one PostgreSQL server each."""
 
+from __future__ import annotations
+
+import shutil
 import signal
-from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from storage.embedded.account import Account, Launch, run_to_end
@@ -51,35 +54,32 @@ host all all 127.0.0.1/32 scram-sha-256
 """
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostgresSite:
+    """What the PostgreSQL servers of one data directory share."""
+
+    home: Path
+    account: Account
+    programs: Path
+    passwords: Passwords
+    durable: bool
+
+
 class PostgresServer(Server):
     """A PostgreSQL server in `<home>/<name>`, listening on 127.0.0.1 only."""
 
     stop_signal = signal.SIGINT  # fast shutdown: SIGTERM would wait for clients to leave
 
-    def __init__(
-        self,
-        *,
-        name: str,
-        home: Path,
-        account: Account,
-        programs: Path,
-        passwords: Passwords,
-        port: int,
-        durable: bool,
-    ) -> None:
-        super().__init__(home=home, account=account)
-        self.name = name
-        self.port = port
-        self.directory = home / name
+    def __init__(self, name: str, site: PostgresSite, *, port: int) -> None:
+        super().__init__(name, home=site.home, account=site.account, port=port)
+        self.directory = site.home / name
         self.pid_file = self.directory / "postmaster.pid"
-        self._programs = programs
-        self._passwords = passwords
-        self._durable = durable
+        self._site = site
 
     @property
     def url(self) -> str:
         """Where the application's database is, with the password in it."""
-        password = self._passwords.application
+        password = self._site.passwords.application
         return f"postgresql://{APPLICATION_ROLE}:{password}@127.0.0.1:{self.port}/{DATABASE}"
 
     @property
@@ -89,8 +89,8 @@ class PostgresServer(Server):
 
     def launch(self) -> Launch:
         """How to run the server in the foreground."""
-        argv = [self._programs / "postgres", "-D", self.directory]
-        return self._account.launch(argv, cwd=self._home)
+        program = self._site.programs / "postgres"
+        return self._account.launch([program, "-D", self.directory], cwd=self._home)
 
     def is_ready(self) -> bool:
         """Whether the server says in its pid file that it accepts connections."""
@@ -103,20 +103,20 @@ class PostgresServer(Server):
     def _run_program(self, *argv: str | Path, stdin: str = "", timeout: float, **env: str) -> str:
         name, *arguments = argv
         launch = self._account.launch(
-            [self._programs / name, *arguments], cwd=self._home, **env
+            [self._site.programs / name, *arguments], cwd=self._home, **env
         )
         return run_to_end(launch, stdin=stdin, timeout=timeout)
 
     def _new_directory(self) -> Path:
         """An empty directory to build a server in, beside its final place."""
         partial = self._home / f"{self.name}.partial"
-        self._account.remove_tree(partial)
+        shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
         return self._account.own(partial, 0o700)
 
-    def _configure(self, directory: Path, extra: Mapping[str, str]) -> None:
+    def _configure(self, directory: Path, extra: dict[str, str]) -> None:
         settings = SETTINGS | {"port": str(self.port)} | extra
-        if not self._durable:
+        if not self._site.durable:
             settings |= FORGETFUL
         lines = [f"{name} = {_quoted(value)}\n" for name, value in settings.items()]
         self._write(directory / "postgresql.conf", "".join(lines))

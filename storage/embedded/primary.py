@@ -1,5 +1,7 @@
 """The primary PostgreSQL server."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 from storage.embedded.postgres import (
@@ -7,11 +9,15 @@ from storage.embedded.postgres import (
     DATABASE,
     REPLICATION_ROLE,
     PostgresServer,
+    PostgresSite,
 )
 
 
 class Primary(PostgresServer):
     """The server that takes every write."""
+
+    def __init__(self, site: PostgresSite, *, port: int) -> None:
+        super().__init__("primary", site, port=port)
 
     def prepare(self) -> None:
         """Create the database cluster if there is none, and write its configuration."""
@@ -30,7 +36,7 @@ class Primary(PostgresServer):
 
     def _initialise(self, directory: Path) -> None:
         password = self._account.write_private(
-            self._home / "superuser.partial", self._passwords.superuser
+            self._home / "superuser.partial", self._site.passwords.superuser
         )
         self._run_program(
             "initdb",
@@ -46,11 +52,10 @@ class Primary(PostgresServer):
 
     def _create_database(self, directory: Path) -> None:
         """Make roles and the database, without a network in between."""
+        passwords = self._site.passwords
         statements = (
-            f"CREATE ROLE {REPLICATION_ROLE} LOGIN REPLICATION"
-            f" PASSWORD '{self._passwords.replication}'",
-            f"CREATE ROLE {APPLICATION_ROLE} LOGIN CREATEDB"
-            f" PASSWORD '{self._passwords.application}'",
+            f"CREATE ROLE {REPLICATION_ROLE} LOGIN REPLICATION PASSWORD '{passwords.replication}'",
+            f"CREATE ROLE {APPLICATION_ROLE} LOGIN CREATEDB PASSWORD '{passwords.application}'",
             f"CREATE DATABASE {DATABASE} OWNER {APPLICATION_ROLE}",
         )
         self._run_program(

@@ -1,16 +1,17 @@
 """Where the servers' programs are, at a place that the servers' account can reach."""
 
+from __future__ import annotations
+
 import fcntl
 import importlib.metadata
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from storage.embedded.account import Account, remove_tree
+from storage.embedded.account import Account, run_to_end
 from storage.embedded.errors import EmbeddedServerError
 
 # Root keeps here what the servers' account could not reach under a private home.
@@ -80,21 +81,11 @@ def _place(wheel: Wheel, program: Path, account: Account) -> Path:
 
 def _runs(program: Path, account: Account) -> bool:
     """Whether `account` can run the program; tried, since permissions are only half the story."""
-    launch = account.launch([program, "--version"], cwd=Path("/"))
     try:
-        tried = subprocess.run(
-            launch.argv,
-            env=launch.env,
-            cwd=launch.cwd,
-            user=launch.user,
-            group=launch.group,
-            extra_groups=launch.extra_groups,
-            capture_output=True,
-            timeout=30,
-        )
-    except (OSError, subprocess.TimeoutExpired):
+        run_to_end(account.launch([program, "--version"], cwd=Path("/")), timeout=30)
+    except EmbeddedServerError:
         return False
-    return tried.returncode == 0
+    return True
 
 
 def _copy(site: Path, folders: tuple[str, ...], copy: Path) -> None:
@@ -104,7 +95,7 @@ def _copy(site: Path, folders: tuple[str, ...], copy: Path) -> None:
         if copy.exists():
             return
         partial = copy.with_name(copy.name + ".partial")
-        remove_tree(partial)
+        shutil.rmtree(partial, ignore_errors=True)
         for folder in folders:
             if (site / folder).exists():
                 shutil.copytree(site / folder, partial / folder, symlinks=True)

@@ -1,10 +1,12 @@
 """The streaming replica of the primary."""
 
+from __future__ import annotations
+
+import shutil
 import time
-from typing import Any
 
 from storage.embedded.errors import EmbeddedServerError
-from storage.embedded.postgres import REPLICATION_ROLE, PostgresServer
+from storage.embedded.postgres import REPLICATION_ROLE, PostgresServer, PostgresSite
 from storage.embedded.primary import Primary
 
 SLOT = "tocsin_replica"
@@ -13,8 +15,8 @@ SLOT = "tocsin_replica"
 class Replica(PostgresServer):
     """A read-only copy that follows the primary through a replication slot."""
 
-    def __init__(self, *, primary: Primary, **rest: Any) -> None:
-        super().__init__(**rest)
+    def __init__(self, site: PostgresSite, *, port: int, primary: Primary) -> None:
+        super().__init__("replica", site, port=port)
         self._primary = primary
         self._discarded = False
 
@@ -47,7 +49,7 @@ class Replica(PostgresServer):
         """Copy the primary into a directory that appears complete or not at all."""
         if not self._primary.is_ready():
             raise EmbeddedServerError("The replica is a copy of the primary: start that first.")
-        self._account.remove_tree(self.directory)
+        shutil.rmtree(self.directory, ignore_errors=True)
         self._drop_slot()
         partial = self._new_directory()
         self._run_program(
@@ -81,15 +83,12 @@ class Replica(PostgresServer):
     def _connection(self, application: str) -> str:
         """How to reach the primary for replication, without the password in it."""
         password_file = self._home / "replication.pgpass"
-        self._write(password_file, f"127.0.0.1:*:*:{REPLICATION_ROLE}:{self._replication_password}")
+        password = self._site.passwords.replication
+        self._write(password_file, f"127.0.0.1:*:*:{REPLICATION_ROLE}:{password}\n")
         return (
             f"host=127.0.0.1 port={self._primary.port} user={REPLICATION_ROLE}"
             f" passfile={password_file} application_name={application}"
         )
-
-    @property
-    def _replication_password(self) -> str:
-        return self._passwords.replication
 
     def _ask_primary(self, statement: str) -> str:
         """The bare answer to a statement on the primary; empty if there are no rows."""

@@ -1,5 +1,7 @@
 """What every embedded server can do: get ready to start, start, be waited for, stop, be killed."""
 
+from __future__ import annotations
+
 import signal
 import subprocess
 import time
@@ -21,12 +23,12 @@ class Server(ABC):
     `wait_ready()`. Tests use `start()`, `stop()`, `kill()` and `restart()` instead.
     """
 
-    name: str
     stop_signal: signal.Signals
     pid_file: Path
-    port: int
 
-    def __init__(self, *, home: Path, account: Account) -> None:
+    def __init__(self, name: str, *, home: Path, account: Account, port: int) -> None:
+        self.name = name
+        self.port = port
         self._home = home
         self._account = account
         self._process: subprocess.Popen[bytes] | None = None
@@ -60,7 +62,8 @@ class Server(ABC):
     def wait_ready(self, timeout: float = 30.0) -> None:
         """Wait until the server accepts connections, for at most `timeout` seconds.
 
-        Raises EmbeddedServerError if it does not.
+        Raises:
+            EmbeddedServerError: When it does not.
         """
         deadline = time.monotonic() + timeout
         while not self.is_ready():
@@ -76,8 +79,10 @@ class Server(ABC):
     def start(self, timeout: float = 30.0) -> None:
         """Start the server and return when it is ready, for at most `timeout` seconds an attempt.
 
-        What the server prints goes to `<name>.log` beside its files. Raises EmbeddedServerError,
-        with the end of that log, if the server exits instead.
+        What the server prints goes to `<name>.log` beside its files.
+
+        Raises:
+            EmbeddedServerError: With the end of that log, when the server does not become ready.
         """
         for attempt in range(ATTEMPTS):
             time.sleep(0.1 * attempt)
@@ -114,7 +119,7 @@ class Server(ABC):
         """Start the process; tell whether it became ready (False: it exited)."""
         launch = self.launch()
         with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603 (our own programs)
                 launch.argv,
                 env=launch.env,
                 cwd=launch.cwd,
@@ -143,5 +148,3 @@ class Server(ABC):
 
     def _end_of_log(self) -> str:
         return "\n".join(self._log.read_text(errors="replace").splitlines()[-15:])
-
-

@@ -1,18 +1,18 @@
 """The Valkey server, which speaks Redis."""
 
+from __future__ import annotations
+
 import signal
 import socket
 from pathlib import Path
 
 from storage.embedded.account import Account, Launch
-from storage.embedded.passwords import Passwords
 from storage.embedded.server import Server
 
 
 class Valkey(Server):
     """A Valkey in `<home>/valkey`, append-only, on 127.0.0.1 and behind a password."""
 
-    name = "valkey"
     stop_signal = signal.SIGTERM
 
     def __init__(
@@ -21,17 +21,16 @@ class Valkey(Server):
         home: Path,
         account: Account,
         program: Path,
-        passwords: Passwords,
+        password: str,
         port: int,
         durable: bool,
     ) -> None:
-        super().__init__(home=home, account=account)
-        self.port = port
+        super().__init__("valkey", home=home, account=account, port=port)
         self.directory = home / self.name
         self.pid_file = self.directory / "valkey.pid"
         self._configuration = self.directory / "valkey.conf"
         self._program = program
-        self._password = passwords.valkey
+        self._password = password
         self._durable = durable
 
     @property
