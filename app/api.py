@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.metadata import version
 from typing import Any
 
 from litestar import Litestar, Router, get
 from litestar.datastructures import State
-from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import SwaggerRenderPlugin
-from litestar.openapi.spec import Components, SecurityScheme
 from litestar.static_files import create_static_files_router
 from litestar_offline_docs import __file__ as offline_docs
 
 from app.auth import Authentication, authenticate
 from app.observation import Observation
+from app.openapi import ASSETS, complete, openapi_config
 from app.problems import HANDLERS
 from app.requests import MAX_BODY_BYTES, ServiceRequest
 from app.routes.health import HealthController, metrics
@@ -24,8 +21,6 @@ from app.routes.jobs import JobController
 from app.routes.runs import RunController
 from app.settings import Settings
 from storage.shards import Shards
-
-ASSETS = "/docs/assets"
 
 
 def create_app(settings: Settings) -> Litestar:
@@ -47,7 +42,7 @@ def create_app(settings: Settings) -> Litestar:
         yield
         await shards.close()
 
-    return Litestar(
+    app = Litestar(
         route_handlers=[
             service_routes,
             HealthController,
@@ -61,36 +56,17 @@ def create_app(settings: Settings) -> Litestar:
         exception_handlers=HANDLERS,
         request_class=ServiceRequest,
         request_max_body_size=MAX_BODY_BYTES,
-        openapi_config=_openapi(),
+        openapi_config=openapi_config(),
         logging_config=None,
     )
+    complete(app.openapi_schema)
+    return app
 
 
 @get("/openapi.json", include_in_schema=False, sync_to_thread=False)
 def openapi_document(request: ServiceRequest) -> dict[str, Any]:
     """The API's description, in OpenAPI 3.1."""
     return request.app.openapi_schema.to_schema()
-
-
-def _openapi() -> OpenAPIConfig:
-    return OpenAPIConfig(
-        title="Tocsin",
-        version=version("tocsin"),
-        description="A scheduler: store jobs, and Tocsin rings their targets on time.",
-        path="/docs",
-        components=Components(
-            security_schemes={"api_key": SecurityScheme(type="http", scheme="bearer")}
-        ),
-        render_plugins=[
-            SwaggerRenderPlugin(
-                js_url=f"{ASSETS}/swagger-ui-bundle.js",
-                css_url=f"{ASSETS}/swagger-ui.css",
-                standalone_preset_js_url=f"{ASSETS}/swagger-ui-standalone-preset.js",
-                path="/",
-                favicon="<link rel='icon' href='data:,'>",
-            ),
-        ],
-    )
 
 
 def _assets() -> str:

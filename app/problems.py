@@ -120,7 +120,7 @@ def respond(request: Request[Any, Any, Any], error: Exception) -> Response[Probl
 
 
 def problems(*statuses: int) -> dict[int, ResponseSpec]:
-    """OpenAPI's word of the problems that a route can answer with."""
+    """OpenAPI's word of the problems that a route can answer with, beside those that each can."""
     return {
         status: ResponseSpec(
             data_container=Problem,
@@ -128,7 +128,7 @@ def problems(*statuses: int) -> dict[int, ResponseSpec]:
             description=HTTPStatus(status).phrase,
             generate_examples=False,
         )
-        for status in statuses
+        for status in sorted({400, 401, 503, *statuses})
     }
 
 

@@ -38,10 +38,15 @@ class ServiceRequest(Request[Any, Any, Any]):
         Litestar would decode to dicts first and then convert leniently ("5" for 5).
 
         Raises:
-            BadRequest: 415 when it is not sent as JSON.
+            BadRequest: 415 when it is not sent as JSON, 400 when it is not even UTF-8.
             msgspec.DecodeError: When it is no JSON, or does not fit the type.
         """
         if self.content_type[0] != "application/json":
             raise BadRequest(415, "Send the body as JSON, with Content-Type: application/json.")
         field = self.route_handler.parsed_data_field
-        return msgspec.json.decode(await self.body(), type=field.annotation if field else Any)
+        body = await self.body()
+        try:
+            body.decode()  # what is passed on as raw JSON, msgspec does not look into
+        except UnicodeDecodeError:
+            raise BadRequest(400, "Send the body in UTF-8.") from None
+        return msgspec.json.decode(body, type=field.annotation if field else Any)

@@ -102,6 +102,10 @@ class JobResource(Struct, frozen=True, kw_only=True):
         )
 
 
+class JobPage(Page[JobResource], frozen=True, kw_only=True):
+    """A page of jobs, newest first; `next_cursor` is null on the last one."""
+
+
 class RunResource(Struct, frozen=True, kw_only=True):
     """A run: one firing of a job."""
 
@@ -130,6 +134,10 @@ class RunResource(Struct, frozen=True, kw_only=True):
             lateness_ms=run.lateness_ms,
             attempt_count=run.attempt_count,
         )
+
+
+class RunPage(Page[RunResource], frozen=True, kw_only=True):
+    """A page of runs, newest first; `next_cursor` is null on the last one."""
 
 
 class AttemptResource(Struct, frozen=True, kw_only=True):

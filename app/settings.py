@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from storage.shards import ShardUrls
+from storage.urls import ShardUrls
 
 PREFIX = "TOCSIN_"
 _LISTS = ("replica_urls", "egress_allow")

@@ -19,7 +19,7 @@ from rich.console import Console
 from loadtests import api, burst, sink_limit, steady
 from loadtests.figures import Measured, show
 from loadtests.sink_process import SinkProcess
-from loadtests.system import System
+from loadtests.system import System, exit_on_sigterm
 
 RESULTS = Path(__file__).with_name("results")
 PLAIN_WIDTH = 110
@@ -87,6 +87,7 @@ def main() -> None:
     parser.add_argument("--only", type=chosen_scenarios, default=list(SCENARIOS))
     parser.add_argument("--json", type=Path, help="write there instead of loadtests/results/")
     chosen = parser.parse_args()
+    exit_on_sigterm()
     console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     measured = dict(run(chosen.only, console))
     show(list(measured.values()), console)

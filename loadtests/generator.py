@@ -166,7 +166,8 @@ async def keep_connected(load: Load, measurement: Measurement) -> None:
                 lambda: Connection(measurement), *load.address()
             )
         except OSError:
-            measurement.take()  # and never answered, so it counts as broken
+            if not measurement.exhausted():
+                measurement.take()  # and never answered, so it counts as broken
             await asyncio.sleep(RECONNECT_SECONDS)
         else:
             await connection.lost.wait()

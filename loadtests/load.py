@@ -2,14 +2,13 @@
 
 import subprocess
 import sys
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import msgspec
 
+from loadtests import CHECKOUT
 from loadtests.latency import Spread
 
-CHECKOUT = Path(__file__).resolve().parents[1]
 GRACE_SECONDS = 10.0
 MAX_REQUESTS = 1_000_000
 

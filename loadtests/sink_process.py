@@ -5,16 +5,15 @@ import subprocess
 import sys
 import time
 from http.client import HTTPConnection
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
 import msgspec
 
+from loadtests import CHECKOUT
 from loadtests.arrivals import MAX_ARRIVALS, Counts, Report
 
-CHECKOUT = Path(__file__).resolve().parents[1]
 START_SECONDS = 20.0
 STOP_SECONDS = 5.0
 

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -15,9 +16,9 @@ from typing import Any, Self
 
 import psutil
 
+from loadtests import CHECKOUT
 from loadtests.cpu import family
 
-CHECKOUT = Path(__file__).resolve().parents[1]
 READY_SECONDS = 120.0
 STOP_SECONDS = 40.0
 REQUEST_SECONDS = 10.0
@@ -30,6 +31,7 @@ class System:
 
     def __init__(self) -> None:
         self._data_dir = Path(tempfile.mkdtemp(prefix="tocsin-bench-"))
+        self._data_dir.chmod(0o755)  # the servers may run as another account
         self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._started: list[psutil.Process] = []
@@ -64,7 +66,6 @@ class System:
                 cwd=CHECKOUT,
             )
         self._wait_until_ready(self._process)
-        self.key = (self._data_dir / "demo-key").read_text().strip()
         return self
 
     def get(self, path: str) -> Any:
@@ -105,11 +106,12 @@ class System:
         self._started = family(process.pid)
 
     def _is_ready(self) -> bool:
+        key_file = self._data_dir / "demo-key"
+        self.key = key_file.read_text().strip() if key_file.exists() else ""
         try:
-            status, _ = self._request("/health/ready")
+            return self._request("/health/ready")[0] == self._request("/jobs?limit=1")[0] == 200
         except (OSError, HTTPException):
             return False
-        return status == 200
 
     def _request(self, path: str) -> tuple[int, bytes]:
         connection = HTTPConnection("127.0.0.1", self._port, timeout=REQUEST_SECONDS)
@@ -158,4 +160,12 @@ def free_port() -> int:
 
 def is_running(process: psutil.Process) -> bool:
     """Whether this very process, not another with its id, still runs."""
-    return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def exit_on_sigterm() -> None:
+    """Let SIGTERM unwind the stack, so that whatever was started is stopped."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

@@ -9,7 +9,6 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from msgspec import Struct
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -25,20 +24,13 @@ from storage.postgres import (
     driver_of,
 )
 from storage.queue import RunQueue, make_broker
+from storage.urls import ShardUrls
 
 log = structlog.get_logger()
 WAKE_CHANNEL = "tocsin_due"
 LOOK_AHEAD = timedelta(seconds=5)
 """How far ahead dispatchers claim what falls due."""
 _REDIS_SECONDS = 0.5
-
-
-class ShardUrls(Struct, frozen=True, kw_only=True):
-    """Where one shard's servers are."""
-
-    primary: str
-    replicas: tuple[str, ...] = ()
-    redis: str
 
 
 class Shard:

@@ -19,7 +19,8 @@ from loadtests.sink_process import SinkProcess
 from storage.embedded.servers import EmbeddedServers
 from storage.migrate import migrate
 from storage.postgres import Database
-from storage.shards import Shards, ShardUrls
+from storage.shards import Shards
+from storage.urls import ShardUrls
 from tests.processes import System
 
 COMMANDS_DATABASE = "commands"
@@ -53,8 +54,7 @@ def system(urls: ShardUrls, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     """All of Tocsin, running: one process of each kind."""
     with System(urls, tmp_path_factory.mktemp("system")) as running:
         running.migrate()
-        for name in ("api", "dispatcher", "worker", "clock"):
-            running.start(name)
+        running.start("api", "dispatcher", "worker", "clock")
         yield running
 
 

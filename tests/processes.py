@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,8 +17,10 @@ from typing import Self
 import httpx
 import msgspec
 
+from commands.create_key import CreateKey, create_key
 from storage.embedded.ports import free_port
-from storage.shards import ShardUrls
+from storage.shards import Shards
+from storage.urls import ShardUrls
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 START_SECONDS = 30.0
@@ -70,6 +74,11 @@ class TocsinProcess:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether it runs."""
+        return self._process is not None and self._process.poll() is None
+
     def kill(self) -> None:
         """SIGKILL it and wait until it is gone."""
         self._end(signal.SIGKILL)
@@ -114,21 +123,38 @@ class System:
 
     def migrate(self) -> None:
         """Bring the database to the newest schema."""
-        self._run("migrate")
+        self.run("migrate")
 
-    def start(self, name: str) -> TocsinProcess:
-        """Start `api`, `dispatcher`, `worker` or `clock`, and wait until it works."""
+    def start(self, *names: str) -> None:
+        """Start `api`, `dispatcher`, `worker`, `clock`, all at once, and wait until they work."""
+        begun = [self._begin(name) for name in names]
+        for process in begun:
+            if process.name == "api":
+                what = f"API ready, see {process.log}"
+                wait_until(self._is_ready, seconds=START_SECONDS, what=what)
+            else:
+                process.says(f"{process.name}.started")
+
+    def complete(self, *names: str) -> None:
+        """Start those of the processes that are missing."""
+        alive = [process.name for process in self._started if process.is_alive]
+        missing = []
+        for name in names:
+            if name in alive:
+                alive.remove(name)
+            else:
+                missing.append(name)
+        self.start(*missing)
+
+    def _begin(self, name: str) -> TocsinProcess:
         log = self._folder / f"{name}-{len(self._started)}.log"
         process = TocsinProcess(name, self.environment, log).start()
         self._started.append(process)
-        if name == "api":
-            wait_until(self._is_ready, seconds=START_SECONDS, what=f"API ready, see {log}")
-            return process
-        return process.says(f"{name}.started")
+        return process
 
     def every(self, name: str) -> list[TocsinProcess]:
-        """The processes of that name that were started, oldest first."""
-        return [process for process in self._started if process.name == name]
+        """The processes of that name that run, oldest first."""
+        return [process for process in self._started if process.name == name and process.is_alive]
 
     def newest(self, name: str) -> TocsinProcess:
         """The process of that name that was started last."""
@@ -136,12 +162,19 @@ class System:
 
     def client(self, service: str) -> httpx.Client:
         """An HTTP client that calls as a service, made if it is new."""
-        key = self._run("key", "create", "--service", service)
+        key = asyncio.run(self._new_key(service))
         return httpx.Client(
             base_url=self.url, headers={"authorization": f"Bearer {key}"}, timeout=15.0
         )
 
-    def _run(self, *arguments: str) -> str:
+    async def _new_key(self, service: str) -> str:
+        shards = Shards(self.urls)
+        key = await create_key(CreateKey(service_name=service, now=datetime.now(UTC)), shards)
+        await shards.close()
+        return key
+
+    def run(self, *arguments: str) -> str:
+        """Run a `tocsin` command to its end, and return what it prints."""
         done = subprocess.run(
             [sys.executable, "-m", "app.cli", *arguments],
             env={**os.environ, **self.environment},

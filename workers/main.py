@@ -9,7 +9,8 @@ from datetime import timedelta
 import structlog
 
 from domain.ids import new_id
-from storage.shards import Shards, ShardUrls
+from storage.shards import Shards
+from storage.urls import ShardUrls
 from workers.clock import run_clock
 from workers.dispatcher import TROUBLE, Dispatcher
 from workers.targets.egress import networks

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from litestar import Controller, Response, get
+from litestar import Controller, MediaType, Response, get
+from litestar.openapi.datastructures import ResponseSpec
 from msgspec import Struct
 from prometheus_client import CONTENT_TYPE_LATEST
 
@@ -32,7 +33,12 @@ class HealthController(Controller):
     async def live(self) -> Health:
         return Health("ok")
 
-    @get("/ready", operation_id="isReady", summary="Whether requests can be served")
+    @get(
+        "/ready",
+        operation_id="isReady",
+        summary="Whether requests can be served",
+        responses={503: ResponseSpec(Health, description="Not now", generate_examples=False)},
+    )
     async def ready(self, request: ServiceRequest) -> Response[Health]:
         try:
             async with asyncio.timeout(CHECK_SECONDS):
@@ -46,7 +52,13 @@ class HealthController(Controller):
         )
 
 
-@get("/metrics", operation_id="getMetrics", summary="Metrics for Prometheus", tags=["Operations"])
+@get(
+    "/metrics",
+    operation_id="getMetrics",
+    summary="Metrics for Prometheus",
+    tags=["Operations"],
+    media_type=MediaType.TEXT,
+)
 async def metrics(request: ServiceRequest) -> Response[bytes]:
     """The metrics of every process on this host that shares the metrics directory."""
     return Response(await exposition(request.shards), media_type=CONTENT_TYPE_LATEST)

@@ -7,13 +7,14 @@ from typing import Annotated
 from uuid import UUID
 
 from litestar import Controller, Response, delete, get, patch, post
+from litestar.datastructures import ResponseHeader
 from litestar.params import Parameter
 
 from app.bodies import JobBody, JobChangesBody
 from app.cursors import cursor_of, fire_time_after, job_after
 from app.problems import problems
 from app.requests import ServiceRequest
-from app.resources import JobResource, Page, RunResource
+from app.resources import JobPage, JobResource, RunPage, RunResource
 from commands.create_job import CreateJob, create_job
 from commands.delete_job import DeleteJob, delete_job
 from commands.pause_job import PauseJob, pause_job
@@ -30,6 +31,12 @@ Limit = Annotated[int, Parameter(ge=1, le=200, description="Items on a page")]
 Cursor = Annotated[
     str | None, Parameter(max_length=200, description="next_cursor of the page before")
 ]
+ETAG = ResponseHeader(
+    name="ETag", description="The job's version, in quotes", documentation_only=True
+)
+LOCATION = ResponseHeader(
+    name="Location", description="Where to read what was made", documentation_only=True
+)
 
 
 class JobController(Controller):
@@ -41,7 +48,8 @@ class JobController(Controller):
     @post(
         operation_id="createJob",
         summary="Store a job",
-        responses=problems(400, 401, 413, 415, 422, 503),
+        response_headers=[ETAG, LOCATION],
+        responses=problems(413, 415, 422),
     )
     async def create(self, data: JobBody, request: ServiceRequest) -> Response[JobResource]:
         now = datetime.now(UTC)
@@ -67,16 +75,16 @@ class JobController(Controller):
     @get(
         operation_id="listJobs",
         summary="List jobs, newest first",
-        responses=problems(401, 422, 503),
+        responses=problems(422),
     )
     async def page(
         self, request: ServiceRequest, limit: Limit = 50, cursor: Cursor = None
-    ) -> Page[JobResource]:
+    ) -> JobPage:
         query = ListJobs(
             caller=request.caller, limit=limit + 1, before=job_after(cursor), now=datetime.now(UTC)
         )
         jobs = await list_jobs(query, request.shards)
-        return Page(
+        return JobPage(
             items=[JobResource.of(job) for job in jobs[:limit]],
             next_cursor=cursor_of(jobs[limit - 1].id) if len(jobs) > limit else None,
         )
@@ -85,7 +93,8 @@ class JobController(Controller):
         "/{job_id:uuid}",
         operation_id="getJob",
         summary="Read a job",
-        responses=problems(401, 404, 503),
+        response_headers=[ETAG],
+        responses=problems(404),
     )
     async def read(self, job_id: UUID, request: ServiceRequest) -> Response[JobResource]:
         query = GetJob(caller=request.caller, job_id=job_id, now=datetime.now(UTC))
@@ -95,7 +104,8 @@ class JobController(Controller):
         "/{job_id:uuid}",
         operation_id="updateJob",
         summary="Change a job",
-        responses=problems(400, 401, 404, 413, 415, 422, 503),
+        response_headers=[ETAG],
+        responses=problems(404, 413, 415, 422),
     )
     async def change(
         self, job_id: UUID, data: JobChangesBody, request: ServiceRequest
@@ -110,7 +120,7 @@ class JobController(Controller):
         "/{job_id:uuid}",
         operation_id="deleteJob",
         summary="Delete a job",
-        responses=problems(401, 404, 503),
+        responses=problems(404),
     )
     async def remove(self, job_id: UUID, request: ServiceRequest) -> None:
         await delete_job(
@@ -122,7 +132,8 @@ class JobController(Controller):
         operation_id="pauseJob",
         summary="Stop a job from firing",
         status_code=200,
-        responses=problems(401, 404, 409, 503),
+        response_headers=[ETAG],
+        responses=problems(404, 409),
     )
     async def pause(self, job_id: UUID, request: ServiceRequest) -> Response[JobResource]:
         command = PauseJob(caller=request.caller, job_id=job_id, now=datetime.now(UTC))
@@ -133,7 +144,8 @@ class JobController(Controller):
         operation_id="resumeJob",
         summary="Let a paused job fire again, from now on",
         status_code=200,
-        responses=problems(401, 404, 503),
+        response_headers=[ETAG],
+        responses=problems(404),
     )
     async def resume(self, job_id: UUID, request: ServiceRequest) -> Response[JobResource]:
         command = ResumeJob(caller=request.caller, job_id=job_id, now=datetime.now(UTC))
@@ -144,7 +156,8 @@ class JobController(Controller):
         operation_id="triggerJob",
         summary="Run a job now, beside its schedule",
         status_code=202,
-        responses=problems(401, 404, 503),
+        response_headers=[LOCATION],
+        responses=problems(404),
     )
     async def trigger(self, job_id: UUID, request: ServiceRequest) -> Response[RunResource]:
         command = TriggerJob(caller=request.caller, job_id=job_id, now=datetime.now(UTC))
@@ -157,7 +170,7 @@ class JobController(Controller):
         "/{job_id:uuid}/runs",
         operation_id="listRuns",
         summary="List a job's runs, newest first",
-        responses=problems(401, 404, 422, 503),
+        responses=problems(404, 422),
     )
     async def runs(
         self,
@@ -165,12 +178,12 @@ class JobController(Controller):
         request: ServiceRequest,
         limit: Limit = 50,
         cursor: Cursor = None,
-    ) -> Page[RunResource]:
+    ) -> RunPage:
         query = ListRuns(
             caller=request.caller, job_id=job_id, limit=limit + 1, before=fire_time_after(cursor)
         )
         runs = await list_runs(query, request.shards)
-        return Page(
+        return RunPage(
             items=[RunResource.of(run) for run in runs[:limit]],
             next_cursor=cursor_of(runs[limit - 1].scheduled_for) if len(runs) > limit else None,
         )

@@ -22,7 +22,7 @@ class RunController(Controller):
         "/{run_id:uuid}",
         operation_id="getRun",
         summary="Read a run with its attempts",
-        responses=problems(401, 404, 503),
+        responses=problems(404),
     )
     async def read(self, run_id: UUID, request: ServiceRequest) -> RunDetailResource:
         run, attempts = await get_run(GetRun(caller=request.caller, run_id=run_id), request.shards)

@@ -39,7 +39,7 @@ class DirectoryLock:
         """The descriptor to pass on to children."""
         return self._file.fileno()
 
-    def release(self) -> None:
+    def close(self) -> None:
         """Let go, unless a child still holds the lock."""
         self._file.close()
 

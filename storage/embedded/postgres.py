@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import signal
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from storage.embedded.account import Account, Launch, run_to_end
 from storage.embedded.passwords import Passwords
+from storage.embedded.processes import is_alive, read_pid
 from storage.embedded.server import Server
 
 DATABASE = "tocsin"
@@ -41,6 +43,7 @@ SETTINGS = {
     "log_destination": "stderr",
     "logging_collector": "off",
     "log_min_messages": "warning",
+    "log_checkpoints": "off",
     "log_line_prefix": "%m [%p] ",
 }
 
@@ -68,6 +71,8 @@ class PostgresSite:
 class PostgresServer(Server):
     """A PostgreSQL server in `<home>/<name>`, listening on 127.0.0.1 only."""
 
+    # PostgreSQL takes LOG for more severe than WARNING, and a clean stop of a replica for FATAL.
+    chatter = re.compile(r" LOG:  | FATAL:  terminating walreceiver process due to admin")
     stop_signal = signal.SIGINT  # fast shutdown: SIGTERM would wait for clients to leave
 
     def __init__(self, name: str, site: PostgresSite, *, port: int) -> None:
@@ -99,6 +104,17 @@ class PostgresServer(Server):
         except (OSError, IndexError):
             return False
         return status.strip() == "ready" and self.pid is not None
+
+    def end_leftover(self) -> None:
+        """Stop this server if an earlier run left it behind, or drop a misleading pid file.
+
+        PostgreSQL refuses to start while the pid in the file exists, even if that number is
+        another program's by now.
+        """
+        super().end_leftover()
+        pid = read_pid(self.pid_file)
+        if pid is not None and self.pid is None and is_alive(pid):
+            self.pid_file.unlink()
 
     def _run_program(self, *argv: str | Path, stdin: str = "", timeout: float, **env: str) -> str:
         name, *arguments = argv

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import time
@@ -21,9 +22,15 @@ class Server(ABC):
 
     A supervisor calls `prepare()`, runs `launch()` in the foreground, and waits with
     `wait_ready()`. Tests use `start()`, `stop()`, `kill()` and `restart()` instead.
+
+    Attributes:
+        stop_signal: What ends it cleanly.
+        chatter: Lines of its output that are no news to an operator.
+        pid_file: Where it writes its process id.
     """
 
     stop_signal: signal.Signals
+    chatter: re.Pattern[str]
     pid_file: Path
 
     def __init__(self, name: str, *, home: Path, account: Account, port: int) -> None:

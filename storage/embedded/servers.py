@@ -105,7 +105,7 @@ class EmbeddedServers:
         for server in reversed(self.servers):
             server.stop()
         if self._lock is not None:
-            self._lock.release()
+            self._lock.close()
             self._lock = None
 
     def remove(self) -> None:

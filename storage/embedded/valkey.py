@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import socket
 from pathlib import Path
@@ -13,6 +14,7 @@ from storage.embedded.server import Server
 class Valkey(Server):
     """A Valkey in `<home>/valkey`, append-only, on 127.0.0.1 and behind a password."""
 
+    chatter = re.compile(r"Memory overcommit|Received SIGTERM|ready to exit|^$")
     stop_signal = signal.SIGTERM
 
     def __init__(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from storage.embedded.servers import EmbeddedServers
-from storage.shards import ShardUrls
+from storage.urls import ShardUrls
 from tests.processes import System
 
 
@@ -20,15 +20,20 @@ def mortal_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedde
     embedded.stop()
 
 
-@pytest.fixture
-def crowd(
+@pytest.fixture(scope="module")
+def mortal_system(
     mortal_servers: EmbeddedServers, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[System]:
-    """An API, a clock, two dispatchers and two workers."""
+    """Tocsin on those servers."""
     found = mortal_servers.urls
     urls = ShardUrls(primary=found.primary, replicas=found.replicas, redis=found.redis)
     with System(urls, tmp_path_factory.mktemp("crowd")) as system:
         system.migrate()
-        for name in ("api", "dispatcher", "dispatcher", "worker", "worker", "clock"):
-            system.start(name)
         yield system
+
+
+@pytest.fixture
+def crowd(mortal_system: System) -> System:
+    """An API, a clock, two dispatchers and two workers, whatever the test before killed."""
+    mortal_system.complete("api", "dispatcher", "dispatcher", "worker", "worker", "clock")
+    return mortal_system

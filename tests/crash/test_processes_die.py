@@ -22,8 +22,7 @@ def test_all_dispatchers_and_workers_may_die_at_once(crowd: System, sink: SinkPr
             process.kill()
 
     def heal() -> None:
-        crowd.start("dispatcher")
-        crowd.start("worker")
+        crowd.start("dispatcher", "worker")
 
     survive(crowd, sink, kill, heal)
 

@@ -1,42 +1,23 @@
-"""A due job's target is rung, as Standard Webhooks wants it, and the client can read how it went."""
+"""A due job's target is rung as Standard Webhooks wants it, and the client reads how it went."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import time
+from datetime import datetime
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
+import pytest
+from sqlalchemy import select
+from standardwebhooks import Webhook
 
-from loadtests.arrivals import Arrival
 from loadtests.sink_process import SinkProcess
-from tests.processes import runs_of, wait_until
-
-JobBody = Callable[..., dict[str, Any]]
-
-
-def created(client: httpx.Client, body: dict[str, Any]) -> str:
-    answer = client.post("/jobs", json=body)
-    assert answer.status_code == 201, answer.text
-    job_id: str = answer.json()["id"]
-    return job_id
-
-
-def arrivals(sink: SinkProcess, path: str) -> list[Arrival]:
-    return [arrival for arrival in sink.report().arrivals if arrival.path == path]
-
-
-def wait_for_end(client: httpx.Client, job_id: str, *, seconds: float = 20) -> dict[str, Any]:
-    """The job's only run, once it ended."""
-    final = ("succeeded", "failed", "cancelled")
-    wait_until(
-        lambda: [run["state"] in final for run in runs_of(client, job_id)] == [True],
-        seconds=seconds,
-        what=f"one ended run of {job_id}",
-    )
-    (run,) = runs_of(client, job_id)
-    detail: dict[str, Any] = client.get(f"/runs/{run['id']}").json()
-    return detail
+from storage.postgres import Database
+from storage.tables import services
+from storage.urls import ShardUrls
+from tests.firing.target import JobBody, Target, created, ended
 
 
 def test_a_job_rings_once_and_its_run_tells_how_it_went(
@@ -44,7 +25,7 @@ def test_a_job_rings_once_and_its_run_tells_how_it_went(
 ) -> None:
     path = f"/ok?{uuid4()}"
     job_id = created(client, job_body(path=path, schedule={"after": 1}))
-    run = wait_for_end(client, job_id)
+    run = ended(client, job_id)
 
     assert run["state"] == "succeeded"
     assert run["trigger"] == "schedule"
@@ -55,11 +36,88 @@ def test_a_job_rings_once_and_its_run_tells_how_it_went(
     assert attempt["outcome"] == "succeeded"
     assert attempt["status_code"] == 200
     assert attempt["started_at"] == run["started_at"]
-    (arrival,) = arrivals(sink, path)
+    (arrival,) = (one for one in sink.report().arrivals if one.path == path)
     assert (arrival.webhook_id, arrival.attempt) == (run["id"], "1")
 
     job = client.get(f"/jobs/{job_id}").json()
     assert (job["state"], job["next_fire_at"]) == ("completed", None)
+
+
+def test_a_ring_carries_what_standard_webhooks_and_tracing_want(
+    client: httpx.Client, urls: ShardUrls
+) -> None:
+    body = '{"exact":  "bytes", "number": 12345678901234567890123}'
+    with Target() as target:
+        text = (
+            '{"name": "signed", "schedule": {"after": 0}, "target": {"type": "http", "url": "'
+            f'{target.url}/hook?a=b%20c", "method": "PUT", "headers": {{"X-Kind": "nightly"}}, '
+            f'"body": {body}}}}}'
+        )
+        answer = client.post("/jobs", content=text, headers={"content-type": "application/json"})
+        run = ended(client, answer.json()["id"])
+    (received,) = target.received
+
+    assert (received.method, received.path) == ("PUT", "/hook?a=b%20c")
+    assert received.body == body.encode()
+    assert received.headers["x-kind"] == "nightly"
+    assert received.headers["content-type"] == "application/json"
+    assert received.headers["webhook-id"] == run["id"]
+    assert received.headers["tocsin-attempt"] == "1"
+    rung_for = datetime.fromisoformat(received.headers["tocsin-scheduled-for"])
+    assert rung_for == datetime.fromisoformat(run["scheduled_for"])
+    version, trace, span, _ = received.headers["traceparent"].split("-")
+    assert (version, UUID(trace)) == ("00", UUID(run["id"]))
+    assert int(span, 16) == 1
+    (secret,) = asyncio.run(_secrets(urls, client))
+    Webhook(secret).verify(received.body, received.headers)
+
+
+async def _secrets(urls: ShardUrls, client: httpx.Client) -> list[str]:
+    service_id = UUID(client.headers["authorization"].split("_")[1])
+    database = Database(urls.primary)
+    async with database.transaction() as connection:
+        found = await connection.scalar(
+            select(services.c.signing_secrets).where(services.c.id == service_id)
+        )
+    await database.close()
+    return list(found)
+
+
+@pytest.mark.parametrize(
+    ("target", "content", "kind"),
+    [
+        ({"body": "plain wörds"}, "plain wörds".encode(), "text/plain; charset=utf-8"),
+        ({"body": [1, None]}, b"[1,null]", "application/json"),
+        (
+            {"body": {}, "headers": {"content-type": "application/x+json"}},
+            b"{}",
+            "application/x+json",
+        ),
+        ({"method": "GET"}, b"", None),
+    ],
+)
+def test_a_body_is_delivered_as_it_was_sent(
+    client: httpx.Client, target: dict[str, Any], content: bytes, kind: str | None
+) -> None:
+    with Target() as listening:
+        whole = {"type": "http", "url": listening.url, **target}
+        ended(client, created(client, {"schedule": {"after": 0}, "target": whole}))
+    (received,) = listening.received
+    assert received.body == content
+    assert received.headers.get("content-type") == kind
+
+
+def test_the_first_4_kib_of_an_answer_are_kept(client: httpx.Client) -> None:
+    with Target(body=b"\0\xff" + b"x" * 100_000) as target:
+        run = ended(
+            client,
+            created(
+                client,
+                {"schedule": {"after": 0}, "target": {"type": "http", "url": target.url}},
+            ),
+        )
+    excerpt = run["attempts"][0]["response_excerpt"]
+    assert excerpt == "\ufffd\ufffd" + "x" * 4_094
 
 
 def test_a_triggered_job_rings_at_once_and_keeps_its_schedule(
@@ -71,7 +129,40 @@ def test_a_triggered_job_rings_at_once_and_keeps_its_schedule(
     answer = client.post(f"/jobs/{job_id}/trigger")
     assert answer.status_code == 202
     assert answer.json()["trigger"] == "manual"
-    run = wait_for_end(client, job_id)
+    run = ended(client, job_id)
     assert run["id"] == answer.json()["id"]
-    assert len(arrivals(sink, path)) == 1
+    assert len([one for one in sink.report().arrivals if one.path == path]) == 1
     assert client.get(f"/jobs/{job_id}").json()["next_fire_at"] == before
+
+
+def test_a_loopback_address_that_is_not_allowed_is_never_connected_to(
+    client: httpx.Client,
+) -> None:
+    body = {
+        "schedule": {"after": 0},
+        "target": {"type": "http", "url": "http://[::1]:9/"},
+        "retry": {"max_attempts": 1},
+    }
+    run = ended(client, created(client, body))
+    assert run["state"] == "failed"
+    assert "not allowed" in run["attempts"][0]["error"]
+
+
+def test_a_job_of_every_second_rings_every_second(
+    client: httpx.Client, sink: SinkProcess, job_body: JobBody
+) -> None:
+    path = f"/ok?{uuid4()}"
+    job_id = created(client, job_body(path=path, schedule={"every": 1}))
+    deadline = time.monotonic() + 30
+    arrivals: list[int] = []
+    while len(arrivals) < 3 and time.monotonic() < deadline:
+        arrivals = [one.arrived_ns for one in sink.report().arrivals if one.path == path]
+    job = client.get(f"/jobs/{job_id}").json()
+    client.post(f"/jobs/{job_id}/pause")
+    assert len(arrivals) >= 3
+    seconds = [round(arrived / 1e9) for arrived in arrivals]
+    assert seconds == list(range(seconds[0], seconds[0] + len(seconds)))
+    assert job["state"] == "active"
+    next_fire_at = datetime.fromisoformat(job["next_fire_at"])
+    assert next_fire_at.microsecond == 0
+    assert next_fire_at.timestamp() - seconds[-1] <= 2

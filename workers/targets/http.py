@@ -123,5 +123,7 @@ def _answer(status: int, excerpt: str) -> Answer:
     )
 
 
-def _sentence(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).replace("\0", "")[:1_000]
+def _sentence(error: Exception) -> str:
+    # aiohttp's own sentence hides what a connection failed of.
+    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    return (str(cause) or type(cause).__name__).replace("\0", "")[:1_000]

@@ -1,0 +1,67 @@
+"""Embedded servers under a supervisor."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import structlog
+
+from app.child import Child
+from app.supervisor import Supervisor
+from storage.embedded.errors import EmbeddedServerError
+from storage.embedded.replica import Replica
+from storage.embedded.server import Server
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long a running replica may be out of touch with a running primary before it is rebuilt.
+
+    Attributes:
+        interval: Seconds between two looks.
+        looks: How often in a row it has to be out of touch.
+    """
+
+    interval: float = 10.0
+    looks: int = 3
+
+
+async def start_server(server: Server, supervisor: Supervisor) -> None:
+    """Have a server kept running, and wait until it is ready."""
+    supervisor.start(_child(server))
+    while not await asyncio.to_thread(server.is_ready):  # noqa: ASYNC110 (a process sends no event)
+        await asyncio.sleep(0.01)
+
+
+async def keep_following(replica: Replica, supervisor: Supervisor, patience: Patience) -> None:
+    """Have the replica built anew whenever it does not follow the primary any more."""
+    missed = 0
+    while True:
+        await asyncio.sleep(patience.interval)
+        try:
+            missed = 0 if await asyncio.to_thread(replica.is_following) else missed + 1
+        except EmbeddedServerError:
+            missed = 0  # the primary is down: nobody could follow it
+        if missed >= patience.looks:
+            missed = 0
+            log.warning("replica.rebuilt", reason="it does not follow the primary any more")
+            replica.discard()
+            supervisor.replace(replica.name)
+
+
+def _child(server: Server) -> Child:
+    launch = server.launch()
+    return Child(
+        name=server.name,
+        argv=launch.argv,
+        env=launch.env,
+        cwd=launch.cwd,
+        user=launch.user,
+        group=launch.group,
+        stop_signal=server.stop_signal,
+        prepare=server.prepare,
+        chatter=server.chatter,
+    )

@@ -1,0 +1,100 @@
+"""The API's description, in OpenAPI 3.1."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any
+
+import msgspec
+from litestar import Router
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import SwaggerRenderPlugin
+from litestar.openapi.spec import (
+    Components,
+    OpenAPI,
+    OpenAPIHeader,
+    OpenAPIResponse,
+    Operation,
+    Schema,
+    SecurityScheme,
+)
+from litestar.openapi.spec.enums import OpenAPIType
+
+from app.bodies import JobBody, JobChangesBody
+from app.problems import Problem
+from app.resources import JobPage, JobResource, RunDetailResource, RunPage, RunResource
+from app.routes.health import Health
+
+ASSETS = "/docs/assets"
+_BODIES = (
+    JobBody,
+    JobChangesBody,
+    JobResource,
+    JobPage,
+    RunResource,
+    RunPage,
+    RunDetailResource,
+    Problem,
+    Health,
+)
+_HEADERS = {
+    "401": ("WWW-Authenticate", "Always `Bearer`"),
+    "503": ("Retry-After", "Seconds to wait before the next try"),
+}
+
+
+class _Page(SwaggerRenderPlugin):
+    def receive_router(self, router: Router) -> None:
+        # Litestar answers what lies below with a page of HTML; like any other unknown address, it
+        # is to be a problem document.
+        router.routes = [route for route in router.routes if "{path" not in route.path]
+
+
+def openapi_config() -> OpenAPIConfig:
+    """What Litestar builds the description from, and the page that shows it."""
+    return OpenAPIConfig(
+        title="Tocsin",
+        version=version("tocsin"),
+        description="A scheduler: store jobs, and Tocsin rings their targets on time.",
+        path="/docs",
+        components=Components(
+            security_schemes={
+                "api_key": SecurityScheme(
+                    type="http", scheme="bearer", description="A key from `tocsin key create`"
+                )
+            }
+        ),
+        render_plugins=[
+            _Page(
+                js_url=f"{ASSETS}/swagger-ui-bundle.js",
+                css_url=f"{ASSETS}/swagger-ui.css",
+                standalone_preset_js_url=f"{ASSETS}/swagger-ui-standalone-preset.js",
+                path="/",
+                favicon="<link rel='icon' href='data:,'>",
+            ),
+        ],
+    )
+
+
+def complete(document: OpenAPI) -> None:
+    """Say what Litestar leaves out: all that msgspec checks, and the headers of refusals."""
+    document.components.schemas = _schemas()
+    for item in (document.paths or {}).values():
+        for operation in (item.get, item.post, item.patch, item.delete):
+            _add_headers(operation)
+
+
+def _schemas() -> dict[str, Any]:
+    _, schemas = msgspec.json.schema_components(_BODIES, ref_template="#/components/schemas/{name}")
+    for schema in schemas.values():
+        # What follows in a docstring is for those who read the code.
+        schema["description"] = schema["description"].partition("\n\n")[0]
+    return schemas
+
+
+def _add_headers(operation: Operation | None) -> None:
+    for status, response in ((operation and operation.responses) or {}).items():
+        if status in _HEADERS and isinstance(response, OpenAPIResponse):
+            name, description = _HEADERS[status]
+            schema = Schema(type=OpenAPIType.STRING)
+            response.headers = {name: OpenAPIHeader(description=description, schema=schema)}

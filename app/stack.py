@@ -1,0 +1,161 @@
+"""The parts of a running Tocsin, in the order in which they start."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from app import demo
+from app.child import Child
+from app.embedded import start_server
+from app.settings import Settings
+from app.supervisor import Supervisor, run_to_end
+from storage.embedded.servers import EmbeddedServers
+
+SERVICES = ("api", "dispatcher", "worker", "clock")
+LOOPBACK = "127.0.0.0/8,::1/128"
+ONCE_SECONDS = 60.0
+GRACE_SECONDS = 25.0  # API and worker take up to 20 s to finish what they began
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """How to run the parts that are programs of ours.
+
+    Attributes:
+        command: How to run `tocsin`; a part's name is appended.
+        env: Their environment.
+        pass_fds: What they hold as long as they live.
+    """
+
+    command: tuple[str, ...]
+    env: Mapping[str, str]
+    pass_fds: tuple[int, ...]
+
+    def child(self, *words: str) -> Child:
+        """One part, by its words on the command line."""
+        return Child(
+            name=words[0],
+            argv=(*self.command, *words),
+            env=self.env,
+            pass_fds=self.pass_fds,
+            grace=GRACE_SECONDS,
+        )
+
+
+class Stack:
+    """Embedded servers where no others are set, the schema, and Tocsin's own processes."""
+
+    def __init__(self, settings: Settings, supervisor: Supervisor, parts: Parts) -> None:
+        self._settings = settings
+        self._supervisor = supervisor
+        self._parts = parts
+        self._key_file = settings.data_dir / "demo-key"
+        self.servers: EmbeddedServers | None = None
+
+    @property
+    def embeds_postgres(self) -> bool:
+        """Whether there is no PostgreSQL but ours."""
+        return self._settings.primary_url is None
+
+    @property
+    def url(self) -> str:
+        """Where a client on this machine finds the API."""
+        return f"http://{_bracketed(self._reachable_host)}:{self._settings.port}"
+
+    @property
+    def allowed_targets(self) -> str:
+        """The networks that targets may be in beside public ones."""
+        return self._parts.env["TOCSIN_EGRESS_ALLOW"]
+
+    async def start(self) -> str:
+        """Start everything; return the demo key when the API is ready.
+
+        Raises:
+            ChildFailedError: When the schema or the key cannot be made.
+            EmbeddedServerError: When the machine or the data directory does not allow servers.
+        """
+        if self.embeds_postgres or self._settings.redis_url is None:
+            self.servers = await asyncio.to_thread(EmbeddedServers, self._settings.data_dir)
+        self._parts = replace(self._parts, env=self._environment())
+        _empty(Path(self._parts.env["PROMETHEUS_MULTIPROC_DIR"]))
+        async with asyncio.TaskGroup() as starting:
+            starting.create_task(self._start_redis())
+            starting.create_task(self._start_postgres())
+        for name in SERVICES:
+            self._supervisor.start(self._parts.child(name))
+        async with asyncio.TaskGroup() as starting:
+            starting.create_task(self._wait_ready())
+            key = starting.create_task(self._find_key())
+        return await self._working(key.result())
+
+    def _environment(self) -> dict[str, str]:
+        settings = self._settings
+        primary, replicas, redis = settings.primary_url, settings.replica_urls, settings.redis_url
+        if self.servers is not None:
+            urls = self.servers.urls
+            if primary is None:
+                primary, replicas = urls.primary, urls.replicas
+            redis = redis or urls.redis
+        return {
+            "TOCSIN_EGRESS_ALLOW": LOOPBACK,
+            **self._parts.env,
+            "TOCSIN_PRIMARY_URL": primary or "",
+            "TOCSIN_REPLICA_URLS": ",".join(replicas),
+            "TOCSIN_REDIS_URL": redis or "",
+            "TOCSIN_HOST": settings.host,
+            "TOCSIN_PORT": str(settings.port),
+            "PROMETHEUS_MULTIPROC_DIR": str(settings.data_dir.resolve() / "metrics"),
+        }
+
+    async def _start_redis(self) -> None:
+        if self.servers is not None and self._settings.redis_url is None:
+            await start_server(self.servers.valkey, self._supervisor)
+
+    async def _start_postgres(self) -> None:
+        """The schema needs the primary only: the replica starts meanwhile."""
+        async with asyncio.TaskGroup() as starting:
+            if self.servers is not None and self.embeds_postgres:
+                await start_server(self.servers.primary, self._supervisor)
+                starting.create_task(start_server(self.servers.replica, self._supervisor))
+            starting.create_task(run_to_end(self._parts.child("migrate"), timeout=ONCE_SECONDS))
+
+    async def _wait_ready(self) -> None:
+        while await self._status("/health/ready") != 200:  # noqa: ASYNC110 (a process sends no event)
+            await asyncio.sleep(0.05)
+
+    async def _find_key(self) -> str:
+        return demo.read_key(self._key_file) or await self._make_key()
+
+    async def _make_key(self) -> str:
+        create = self._parts.child("key", "create", "--service", "demo")
+        key = (await run_to_end(create, timeout=ONCE_SECONDS)).strip()
+        demo.keep_key(self._key_file, key)
+        return key
+
+    async def _working(self, key: str) -> str:
+        """The key, or a new one if this database does not know it (it may be a new database)."""
+        return await self._make_key() if await self._status("/jobs", key=key) == 401 else key
+
+    async def _status(self, path: str, *, key: str = "") -> int | None:
+        host, port = self._reachable_host, self._settings.port
+        return await asyncio.to_thread(demo.status_of, host, port, path, key=key)
+
+    @property
+    def _reachable_host(self) -> str:
+        """An address to call for an address to listen on."""
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(  # noqa: S104 (we do not listen here)
+            self._settings.host, self._settings.host
+        )
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _empty(directory: Path) -> None:
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)

@@ -1,0 +1,164 @@
+"""Jobs and runs in every stage, made by the commands themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+
+from commands.claim_runs import Claim, ClaimRuns, claim_runs
+from commands.create_job import CreateJob, create_job
+from commands.finish_attempts import EndedAttempt, finish_attempts
+from commands.start_attempts import StartAttempts, start_attempts
+from commands.take_runs import TakenRun, TakeRuns, take_runs
+from domain.caller import Caller
+from domain.job import HttpTarget, Job
+from domain.retry import RetryPolicy
+from domain.run import Outcome
+from domain.schedule import Schedule
+from storage.postgres import Database
+from storage.queue import RunKey
+from storage.shards import Shard, Shards
+
+NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
+SECOND = timedelta(seconds=1)
+DUE = NOON + 3 * SECOND
+TARGET = HttpTarget(url="https://example.com/run")
+STEADY = RetryPolicy(max_attempts=3, min_backoff=60 * SECOND, jitter=False)
+WORKER, OTHER_WORKER = uuid4(), uuid4()
+
+
+class Firing:
+    """What dispatchers and workers do, with defaults that a test may replace."""
+
+    def __init__(self, shards: Shards, caller: Caller) -> None:
+        self.shards = shards
+        self.caller = caller
+
+    @property
+    def shard(self) -> Shard:
+        return self.shards.of(self.caller.service_id)
+
+    @property
+    def database(self) -> Database:
+        return self.shard.database
+
+    async def job(self, *, now: datetime = NOON, retry: RetryPolicy = STEADY, **spec: Any) -> Job:
+        """A stored job that fires at `DUE`, unless another spec is given."""
+        return await create_job(
+            CreateJob(
+                caller=self.caller,
+                name="a job",
+                description="",
+                tags=[],
+                schedule=Schedule(accepted_at=now, **(spec or {"at": DUE})),
+                target=TARGET,
+                retry=retry,
+                now=now,
+            ),
+            self.shards,
+        )
+
+    async def claim(
+        self, until: datetime = DUE, *, now: datetime = NOON, by: UUID | None = None
+    ) -> Claim:
+        command = ClaimRuns(dispatcher_id=by or uuid4(), now=now, until=until)
+        return await claim_runs(command, self.database)
+
+    async def scheduled_run(self, **job: Any) -> RunKey:
+        """A run that a dispatcher claimed."""
+        await self.job(**job)
+        (run,) = (await self.claim()).runs
+        return run.service_id, run.id
+
+    async def take(self, *runs: RunKey, by: UUID = WORKER, until: datetime = DUE) -> list[TakenRun]:
+        command = TakeRuns(worker_id=by, runs=list(runs), now=NOON, until=until)
+        return await take_runs(command, self.database)
+
+    async def queued_run(self, by: UUID = WORKER, **job: Any) -> TakenRun:
+        """A run that waits in a worker."""
+        (taken,) = await self.take(await self.scheduled_run(**job), by=by)
+        return taken
+
+    async def start(self, *runs: TakenRun, by: UUID = WORKER, now: datetime = DUE) -> set[UUID]:
+        command = StartAttempts(worker_id=by, runs=runs, now=now)
+        return await start_attempts(command, self.database)
+
+    async def running_run(self, by: UUID = WORKER, **job: Any) -> TakenRun:
+        """A run whose first attempt rings."""
+        taken = await self.queued_run(by, **job)
+        assert await self.start(taken, by=by) == {taken.id}
+        return taken
+
+    async def finish(self, *attempts: EndedAttempt) -> set[UUID]:
+        return await finish_attempts(attempts, self.database)
+
+    async def retrying_run(self, **job: Any) -> TakenRun:
+        """A run whose first attempt failed, a second after it began."""
+        taken = await self.running_run(**job)
+        assert await self.finish(failed(taken)) == {taken.id}
+        return taken
+
+    async def next_attempt(self, run: TakenRun, *, by: UUID = WORKER) -> TakenRun:
+        """The next attempt of a retrying run, claimed, taken and begun when it is due."""
+        due_at = (await self.run(run.id))["due_at"]
+        await self.claim(due_at, now=due_at)
+        (taken,) = await self.take((run.service_id, run.id), by=by, until=due_at)
+        assert await self.start(taken, by=by, now=due_at) == {taken.id}
+        return taken
+
+    async def run(self, run_id: UUID) -> asyncpg.Record:
+        (row,) = await self.rows("SELECT * FROM runs WHERE id = $1", run_id)
+        return row
+
+    async def runs(self, job_id: UUID) -> list[asyncpg.Record]:
+        """A job's runs, oldest first."""
+        return await self.rows(
+            "SELECT * FROM runs WHERE job_id = $1 ORDER BY scheduled_for", job_id
+        )
+
+    async def outcomes(self, run_id: UUID) -> list[str]:
+        """How the attempts of a run ended, in order."""
+        rows = await self.rows(
+            "SELECT outcome FROM attempts WHERE run_id = $1 ORDER BY number", run_id
+        )
+        return [row["outcome"] for row in rows]
+
+    async def job_row(self, job_id: UUID) -> asyncpg.Record:
+        (row,) = await self.rows("SELECT * FROM jobs WHERE id = $1", job_id)
+        return row
+
+    async def rows(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
+        async with self.database.driver() as driver:
+            return list(await driver.fetch(statement, *arguments))
+
+
+def ended(run: TakenRun, outcome: Outcome, *, by: UUID = WORKER, draw: float = 1.0) -> EndedAttempt:
+    """An attempt that began when it was due and took a second."""
+    return EndedAttempt(
+        service_id=run.service_id,
+        run_id=run.id,
+        scheduled_for=run.scheduled_for,
+        held_by=by,
+        number=run.number,
+        started_at=run.due_at,
+        finished_at=run.due_at + SECOND,
+        outcome=outcome,
+        retry=run.retry,
+        draw=draw,
+    )
+
+
+def failed(run: TakenRun, *, by: UUID = WORKER) -> EndedAttempt:
+    return ended(run, Outcome.FAILED, by=by)
+
+
+def succeeded(run: TakenRun, *, by: UUID = WORKER) -> EndedAttempt:
+    return ended(run, Outcome.SUCCEEDED, by=by)
+
+
+def instants_of(rows: Iterable[Any]) -> list[datetime]:
+    return [row["scheduled_for"] for row in rows]

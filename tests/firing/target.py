@@ -1,0 +1,87 @@
+"""An HTTP target that keeps whole requests, and the steps that firing tests share."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+import httpx
+
+from tests.processes import runs_of, wait_until
+
+JobBody = Callable[..., dict[str, Any]]
+FINAL = ("succeeded", "failed", "cancelled")
+
+
+class Received(NamedTuple):
+    """One request."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+class Target:
+    """Answers every request with one answer, and remembers the requests."""
+
+    def __init__(
+        self, status: int = 200, headers: dict[str, str] | None = None, body: bytes = b""
+    ) -> None:
+        self.received: list[Received] = []
+        received = self.received
+
+        class Handler(BaseHTTPRequestHandler):
+            def answer(self) -> None:
+                length = int(self.headers.get("content-length", 0))
+                sent = {name.lower(): value for name, value in self.headers.items()}
+                received.append(Received(self.command, self.path, sent, self.rfile.read(length)))
+                self.send_response(status)
+                for name, value in (headers or {}).items():
+                    self.send_header(name, value)
+                self.send_header("content-length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_GET = do_POST = do_PUT = do_DELETE = answer  # noqa: N815
+
+            def log_message(self, *_: object) -> None: ...
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def created(client: httpx.Client, body: dict[str, Any]) -> str:
+    """Store a job and return its id."""
+    answer = client.post("/jobs", json=body)
+    assert answer.status_code == 201, answer.text
+    job_id: str = answer.json()["id"]
+    return job_id
+
+
+def ended(client: httpx.Client, job_id: str, *, seconds: float = 20) -> dict[str, Any]:
+    """The job's only run with its attempts, once it ended."""
+    wait_until(
+        lambda: [run["state"] in FINAL for run in runs_of(client, job_id)] == [True],
+        seconds=seconds,
+        what=f"one ended run of {job_id}",
+    )
+    (run,) = runs_of(client, job_id)
+    detail: dict[str, Any] = client.get(f"/runs/{run['id']}").json()
+    return detail
