@@ -83,7 +83,7 @@ async def finish_attempts(attempts: Sequence[EndedAttempt], database: Database) 
     """
     if not attempts:
         return set()
-    ends = [_end_of(attempt) for attempt in attempts]
+    ends = [end_of(attempt) for attempt in attempts]
     fire_times = [attempt.scheduled_for for attempt in attempts]
     async with database.driver() as driver:
         rows = await driver.fetch(
@@ -107,7 +107,7 @@ async def finish_attempts(attempts: Sequence[EndedAttempt], database: Database) 
     return {row["run_id"] for row in rows}
 
 
-def _end_of(attempt: EndedAttempt) -> tuple[RunState, datetime | None]:
+def end_of(attempt: EndedAttempt) -> tuple[RunState, datetime | None]:
     """The run's state after an attempt, and when the next attempt is due, if there is one."""
     if attempt.outcome is Outcome.SUCCEEDED:
         return RunState.SUCCEEDED, None

@@ -31,7 +31,7 @@ def measure(system: System) -> Measured:
         time.sleep(REST_SECONDS)
         before = cpu_by_role(system.pid)
         outcome = put(load_of(system, requests, SECONDS))
-        used = used_between(before, cpu_by_role(system.pid)) | {"generator": outcome.cpu_seconds}
+        used = used_between(before, cpu_by_role(system.pid), generator=outcome.cpu_seconds)
         cpu = per_thousand(used, outcome.requests)
         measured.figures += figures(name, outcome, cpu)
         measured.cpu[f"api {name}"] = cpu

@@ -22,7 +22,7 @@ from loadtests.sink_process import SinkProcess
 from loadtests.system import System, exit_on_sigterm
 
 RESULTS = Path(__file__).with_name("results")
-PLAIN_WIDTH = 110
+PLAIN_WIDTH = 140
 
 SCENARIOS: dict[str, Callable[[System, SinkProcess], Measured]] = {
     "burst": burst.measure,

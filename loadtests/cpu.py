@@ -9,11 +9,16 @@ COMMANDS = {"api", "dispatcher", "worker", "clock"}
 ROLES = ["api", "dispatcher", "worker", "clock", "primary", "replica", "valkey", "up"]
 """The parts of Tocsin; a Postgres includes its backends, `up` whatever has no other name."""
 
+MACHINE = "machine"
+
 Seconds = dict[str, float]
 
 
 def cpu_by_role(up_pid: int, sink_pid: int | None = None) -> Seconds:
-    """CPU seconds used so far by each part, with all processes that ever belonged to it."""
+    """CPU seconds used so far by each part, with all processes that ever belonged to it.
+
+    Beside them, the CPU seconds of the whole machine.
+    """
     used: Seconds = {}
     roles: dict[int, str] = {}
     for process in family(up_pid):
@@ -22,6 +27,7 @@ def cpu_by_role(up_pid: int, sink_pid: int | None = None) -> Seconds:
         used[role] = used.get(role, 0.0) + cpu_of(process)
     if sink_pid is not None:
         used["sink"] = cpu_of(psutil.Process(sink_pid))
+    used[MACHINE] = cpu_of_machine()
     return used
 
 
@@ -41,15 +47,26 @@ def role_of(arguments: list[str], inherited: str) -> str:
     return next((argument for argument in arguments[1:] if argument in COMMANDS), inherited)
 
 
-def used_between(before: Mapping[str, float], after: Mapping[str, float]) -> Seconds:
-    """CPU seconds by part between two readings, Tocsin's own parts first."""
-    roles = [*(role for role in ROLES if role in after), *(after.keys() - set(ROLES))]
-    return {role: max(after[role] - before.get(role, 0.0), 0.0) for role in roles}
+def used_between(before: Mapping[str, float], after: Mapping[str, float], **more: float) -> Seconds:
+    """CPU seconds by part between two readings.
+
+    `elsewhere` is what the machine spent on anything else: much of it spoils the figures.
+    """
+    used = {role: max(after[role] - before.get(role, 0.0), 0.0) for role in after} | more
+    machine = used.pop(MACHINE)
+    used["elsewhere"] = max(machine - sum(used.values()), 0.0)
+    return used
 
 
 def per_thousand(used: Mapping[str, float], count: int) -> Seconds:
     """CPU seconds by part for 1,000 of what was counted."""
     return {role: seconds * 1_000 / max(count, 1) for role, seconds in used.items()}
+
+
+def cpu_of_machine() -> float:
+    """CPU seconds that the machine was busy, with those its host took away."""
+    times = psutil.cpu_times()
+    return float(sum(times) - times.idle - getattr(times, "iowait", 0.0))
 
 
 def command_line(process: psutil.Process) -> list[str]:

@@ -96,7 +96,8 @@ def cpu_table(cpu: Mapping[str, Mapping[str, float]]) -> Table:
     measured = dict.fromkeys(role for used in cpu.values() for role in used)
     roles = [role for role in dict.fromkeys([*ROLES, *measured]) if role in measured]
     title = "CPU seconds per 1,000 fires or requests"
-    table = Table("scenario", title=title, title_justify="left")
+    table = Table(title=title, title_justify="left")
+    table.add_column("scenario", no_wrap=True)
     for role in roles:
         table.add_column(role, justify="right", no_wrap=True)
     for scenario, used in cpu.items():

@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 
 import structlog
+from prometheus_client import Counter
 
-from commands.finish_attempts import EndedAttempt, finish_attempts
+from commands.finish_attempts import EndedAttempt, end_of, finish_attempts
+from domain.run import RunState
 from storage.postgres import UNREACHABLE, Database
 
 log = structlog.get_logger()
+RUNS = Counter("tocsin_runs_total", "Runs that ended, by their final state.", ["state"])
+ATTEMPTS = Counter("tocsin_attempts_total", "Attempts by how they ended.", ["outcome"])
 BATCH_SIZE = 500
 RETRY_SECONDS = 0.1
 
@@ -48,6 +52,15 @@ class Recorder:
             else:
                 break
         for attempt in attempts:
-            if attempt.run_id not in recorded:
+            if attempt.run_id in recorded:
+                _count(attempt)
+            else:
                 # Rescued meanwhile: the attempt belongs to somebody else's story now.
                 log.warning("attempt.superseded", run_id=str(attempt.run_id), number=attempt.number)
+
+
+def _count(attempt: EndedAttempt) -> None:
+    ATTEMPTS.labels(attempt.outcome).inc()
+    state, _ = end_of(attempt)
+    if state is not RunState.RETRYING:
+        RUNS.labels(state).inc()

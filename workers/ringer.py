@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import structlog
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Gauge, Histogram
 
 from commands.finish_attempts import EndedAttempt
 from commands.give_back_runs import GiveBackRuns, give_back_runs
@@ -28,7 +28,6 @@ LATENESS = Histogram(
     "Start of a run's first attempt minus the instant it was due.",
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
 )
-ATTEMPTS = Counter("tocsin_attempts_total", "Attempts by how they ended.", ["outcome"])
 WAITING = Gauge(
     "tocsin_ringer_waiting_runs", "Taken runs that are not yet due.", multiprocess_mode="livesum"
 )
@@ -181,12 +180,12 @@ class Ringer:
             self._room.notify_all()
 
     async def _attempt(self, run: TakenRun) -> None:
-        await asyncio.sleep((run.due_at - datetime.now(UTC)).total_seconds())
-        started_at = datetime.now(UTC)
+        # Timers count whole milliseconds and may end a little early; a run never starts early.
+        while (started_at := datetime.now(UTC)) < run.due_at:
+            await asyncio.sleep((run.due_at - started_at).total_seconds())
         if run.number == 1:
             LATENESS.observe((started_at - run.due_at).total_seconds())
         answer = await self._ring(run, started_at)
-        ATTEMPTS.labels(answer.outcome).inc()
         await self._recorder.record(_ended(run, self._worker_id, started_at, answer))
         self._held.discard(run.id)
         self._free += 1

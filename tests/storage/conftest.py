@@ -1,0 +1,63 @@
+"""Databases and servers of the tests' own, to be migrated, paused and killed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+
+from storage.embedded.servers import EmbeddedServers
+from storage.migrate import migrate
+from storage.postgres import Database
+from storage.shards import Shard
+from storage.urls import ShardUrls
+
+
+@pytest.fixture
+def empty_database(urls: ShardUrls) -> Iterator[str]:
+    """The URL of a new database without tables."""
+    name = f"storage_{uuid4().hex}"
+    asyncio.run(_execute(urls.primary, f"CREATE DATABASE {name}"))
+    yield urls.primary.rpartition("/")[0] + "/" + name
+    asyncio.run(_execute(urls.primary, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture
+async def database(empty_database: str) -> AsyncIterator[Database]:
+    """A new database without tables."""
+    made = Database(empty_database)
+    yield made
+    await made.close()
+
+
+@pytest.fixture(scope="module")
+def own_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServers]:
+    """Servers that a test may pause and kill; each test leaves them running."""
+    with EmbeddedServers(tmp_path_factory.mktemp("own"), durable=False) as servers:
+        asyncio.run(_migrate(servers.urls.primary))
+        yield servers
+
+
+@pytest.fixture
+async def shard(own_servers: EmbeddedServers) -> AsyncIterator[Shard]:
+    """A shard on those servers."""
+    found = own_servers.urls
+    made = Shard(ShardUrls(primary=found.primary, replicas=found.replicas, redis=found.redis))
+    yield made
+    await made.close()
+
+
+async def _execute(url: str, statement: str) -> None:
+    database = Database(url)
+    async with database.driver() as driver:
+        await driver.execute(statement)
+    await database.close()
+
+
+async def _migrate(url: str) -> None:
+    database = Database(url)
+    await migrate(database, datetime.now(UTC))
+    await database.close()

@@ -1,0 +1,62 @@
+"""Migrations make exactly the tables that the code knows."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from datetime import UTC, datetime
+
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection
+
+from storage.migrate import migrate
+from storage.postgres import Database
+from storage.tables import metadata
+
+TODAY = datetime(2031, 5, 10, 15, tzinfo=UTC)
+PARTITION = re.compile(r"(runs|attempts|audit)_(default|\d{8})")
+SCHEMA = """
+SELECT table_name, column_name, data_type, is_nullable, column_default
+FROM information_schema.columns WHERE table_schema = 'public'
+UNION ALL
+SELECT tablename, indexname, indexdef, NULL, NULL FROM pg_indexes WHERE schemaname = 'public'
+UNION ALL
+SELECT version_num, NULL, NULL, NULL, NULL FROM alembic_version
+ORDER BY 1, 2, 3
+"""
+
+
+def differences(connection: Connection) -> list[object]:
+    def is_ours(name: str | None, kind: str, _: object) -> bool:
+        return kind != "table" or PARTITION.fullmatch(name or "") is None
+
+    options = {"include_name": is_ours, "compare_type": True, "compare_server_default": True}
+    return compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
+
+
+async def schema_of(database: Database) -> list[object]:
+    async with database.driver() as driver:
+        return await driver.fetch(SCHEMA)
+
+
+async def test_the_migrated_schema_is_the_one_the_code_knows(database: Database):
+    await migrate(database, TODAY)
+    async with database.primary.connect() as connection:
+        assert await connection.run_sync(differences) == []
+
+
+async def test_migrating_again_changes_nothing(database: Database):
+    await migrate(database, TODAY)
+    before = await schema_of(database)
+    await migrate(database, TODAY)
+    assert await schema_of(database) == before
+
+
+async def test_deployments_that_start_at_once_migrate_once(empty_database: str):
+    databases = [Database(empty_database) for _ in range(4)]
+    await asyncio.gather(*(migrate(database, TODAY) for database in databases))
+    schema = await schema_of(databases[0])
+    for database in databases:
+        await database.close()
+    assert {row["table_name"] for row in schema} > {"jobs", "runs", "runs_20310510", "0001"}
