@@ -29,7 +29,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         primary_url: `postgresql://…` of the primary; without it, `up` embeds Postgres.
         replica_urls: The same of each replica, separated by commas.
         redis_url: `redis://…`; without it, `up` embeds Valkey.
-        egress_allow: Networks (CIDR, separated by commas) that targets may lie in beside public ones.
+        egress_allow: Networks (CIDR, separated by commas) for targets beside public ones.
         retention_days: How long runs, attempts and audit are kept.
         pool_size: Connections of an API process to each Postgres server.
         metrics_port: Where dispatcher, worker and clock serve `/metrics`; 0 for nowhere.

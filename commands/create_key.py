@@ -53,8 +53,7 @@ async def _ensure_service(connection: WriteConnection, command: CreateKey) -> UU
         )
         .on_conflict_do_nothing(index_elements=[services.c.name])
     )
-    service_id = await connection.scalar(
+    result = await connection.execute(
         select(services.c.id).where(services.c.name == command.service_name)
     )
-    assert isinstance(service_id, UUID)
-    return service_id
+    return result.scalar_one()

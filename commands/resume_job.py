@@ -22,7 +22,7 @@ class ResumeJob(Struct, frozen=True, kw_only=True):
 
 
 async def resume_job(command: ResumeJob, shards: Shards) -> Job:
-    """Resume from now: fire times that passed meanwhile stay unrung. Resuming twice changes nothing.
+    """Resume from now on: what passed meanwhile stays unrung. Resuming twice changes nothing.
 
     Raises:
         NotFound: When the service has no such job.

@@ -14,9 +14,9 @@ from storage.jobs import decode_retry, decode_target
 from storage.postgres import Database
 from storage.queue import RunKey
 
-# A second message for a run finds it in other hands or further on, and one that comes early must not
-# jump a retry's backoff: both take nothing. What is in this worker's hands already is told again,
-# in case the first reply was lost.
+# A second message for a run finds it in other hands or further on, and one that comes early must
+# not jump a retry's backoff: both take nothing. What is in this worker's hands already is told
+# again, in case the first reply was lost.
 _TAKE = """
 WITH taken AS (
     UPDATE runs

@@ -1,4 +1,4 @@
-"""Ids: UUIDv7, so that they sort by time; a run's id is computed, so that it can exist only once."""
+"""Ids: UUIDv7, which sort by time; a run's id is computed, so that it can exist only once."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 from storage.partitions import make_partitions
 from storage.postgres import Database
 
-# Held while migrating, so that of several deployments starting at once one migrates and the rest wait.
+# Held while migrating: of several deployments that start at once, one migrates and the rest wait.
 _ADVISORY_LOCK = 0x70C50
 
 

@@ -36,8 +36,8 @@ UNREACHABLE = (
 )
 
 
-# Every statement of ours looks rows up by an index. A new day's partition has no statistics yet, and
-# the planner then takes whole-table joins for cheap: a burst would cost minutes. So it may not.
+# Every statement of ours looks rows up by an index. A new day's partition has no statistics yet,
+# and the planner then takes whole-table joins for cheap: a burst would cost minutes.
 _LOOK_UPS_ONLY = {
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",

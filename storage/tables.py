@@ -100,7 +100,7 @@ runs = Table(
     Column("due_at", INSTANT, nullable=False),
     Column("trigger", _enum(Trigger), nullable=False),
     Column("state", _enum(RunState), nullable=False),
-    # False once the state is final. No index mentions `state`, so that its changes stay in the page.
+    # False once the state is final. No index names `state`, so that its changes stay in the page.
     Column("open", Boolean, nullable=False),
     Column("attempt_count", SmallInteger, nullable=False),
     # The dispatcher or worker process that has the run in hand.

@@ -1,4 +1,4 @@
-"""Fixtures: real Postgres with a replica, real Valkey, a real HTTP target, Tocsin's own processes."""
+"""Fixtures: real Postgres with a replica, real Valkey, a real target, Tocsin's own processes."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def commands_urls(urls: ShardUrls) -> ShardUrls:
 
 @pytest.fixture
 async def shards(commands_urls: ShardUrls) -> AsyncIterator[Shards]:
-    """The shard that commands and queries are tried on; its jobs, runs and workers are cleaned up."""
+    """The shard that commands and queries are tried on; its rows are deleted afterwards."""
     made = Shards(commands_urls)
     yield made
     async with made.all()[0].database.driver() as driver:

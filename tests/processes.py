@@ -101,7 +101,7 @@ class TocsinProcess:
 
 
 class System:
-    """Tocsin's processes on given servers: API, dispatchers, workers, clock as a test wants them."""
+    """Tocsin's processes on given servers, as many of each kind as a test wants."""
 
     def __init__(self, urls: ShardUrls, folder: Path) -> None:
         self.urls = urls

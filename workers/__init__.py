@@ -1,1 +1,1 @@
-"""Firing: the dispatcher claims ahead, actors hand over, the ringer rings, housekeeping keeps order."""
+"""Firing: dispatchers claim ahead and hand over, ringers ring, housekeeping keeps order."""

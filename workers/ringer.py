@@ -37,7 +37,7 @@ CONCURRENCY = 512
 CAPACITY = 10_000
 START_AT_ONCE = 250
 HEAD_START = timedelta(milliseconds=5)
-"""Attempts are begun in Postgres this long before they ring, so that its answer costs no lateness."""
+"""Attempts are begun in Postgres so long before they ring: its answer then costs no lateness."""
 RETRY_SECONDS = 0.1
 
 Ring = Callable[[TakenRun, datetime], Awaitable[Answer]]
@@ -181,7 +181,7 @@ class Ringer:
 
     async def _attempt(self, run: TakenRun) -> None:
         # Timers count whole milliseconds and may end a little early; a run never starts early.
-        while (started_at := datetime.now(UTC)) < run.due_at:
+        while (started_at := datetime.now(UTC)) < run.due_at:  # noqa: ASYNC110
             await asyncio.sleep((run.due_at - started_at).total_seconds())
         if run.number == 1:
             LATENESS.observe((started_at - run.due_at).total_seconds())

@@ -1,4 +1,4 @@
-"""Requests that are no requests of ours: each is answered with a problem document, never with a 500."""
+"""What is no request of ours is answered with a problem document, never with a 500."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ DEEP = 100_000
     [
         "/",
         "/nope",
-        "//jobs",
         "/jobs/not-a-uuid",
         "/jobs/%00",
         "/jobs/%ff",
@@ -102,16 +101,17 @@ def test_a_caller_without_a_known_key_is_401(
     assert answer.headers["www-authenticate"] == "Bearer"
 
 
-@pytest.mark.parametrize("change", [str.upper, "{} ".format, "{}x".format, lambda key: key[:-1]])
+@pytest.mark.parametrize(
+    "change", [str.upper, str.swapcase, " {}".format, "{}x".format, lambda key: key[:-1]]
+)
 def test_a_key_must_be_right_to_the_letter(
     system: System, api: httpx.Client, change: Callable[[str], str]
 ) -> None:
     key = api.headers["authorization"].removeprefix("Bearer ")
     right = httpx.get(f"{system.url}/jobs", headers={"authorization": f"bearer {key}"})
     assert right.status_code == 200
-    # A space before the key is no part of it; one is trimmed by HTTP where it ends a header.
-    wrong = f"Bearer  {key}" if change(key).endswith(" ") else f"Bearer {change(key)}"
-    problem(httpx.get(f"{system.url}/jobs", headers={"authorization": wrong}), 401)
+    wrong = httpx.get(f"{system.url}/jobs", headers={"authorization": f"Bearer {change(key)}"})
+    problem(wrong, 401)
 
 
 @pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/metrics", "/openapi.json"])
@@ -126,7 +126,7 @@ NOT_JSON = {
     "no end": b'{"schedule": {"after": 1}',
     "two values": BODY % b"1" + b" 2",
     "single quotes": b"{'name': 'x'}",
-    "comment": b"{} // x",
+    "comment": BODY % b"1" + b" // x",
     "NaN": b'{"schedule": {"after": NaN}}',
     "Infinity": b'{"schedule": {"after": Infinity}}',
     "-Infinity": b'{"schedule": {"every": -Infinity}}',

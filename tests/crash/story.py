@@ -66,7 +66,7 @@ class Clients:
 def survive(
     system: System, sink: SinkProcess, kill: Callable[[], object], heal: Callable[[], object]
 ) -> None:
-    """Store jobs, kill in the middle, heal, and check that all that was accepted rang and is recorded.
+    """Store jobs, kill in the middle, heal, and check that all that was accepted rang.
 
     Args:
         heal: What an operator's supervisor does after the kill.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 from uuid import uuid4
 
@@ -29,7 +30,7 @@ def test_a_target_that_recovers_is_rung_until_it_does(
     assert [one.attempt for one in arrivals] == ["1", "2", "3"]
     waits = [
         later.arrived_ns - earlier.arrived_ns
-        for earlier, later in zip(arrivals, arrivals[1:], strict=False)
+        for earlier, later in pairwise(arrivals)
     ]
     assert all(wait >= 0.2e9 for wait in waits)
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 
 async def eventually(
-    condition: Callable[[], Awaitable[object]], *, seconds: float = 15.0, what: str = ""
+    condition: Callable[[], Awaitable[object]], *, seconds: float = 10.0, what: str = ""
 ) -> None:
     """Return when the condition holds; fail when the time is up."""
     deadline = time.monotonic() + seconds

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import asyncpg
 from sqlalchemy import insert, text
@@ -46,7 +46,7 @@ class Reader:
         async with self._shard.reading(self.id) as connection:
             return bool(await connection.scalar(_IS_REPLICA))
 
-    async def settled(self) -> "Reader":
+    async def settled(self) -> Reader:
         """Read until the replica answers, so that what was written before is behind us."""
         await eventually(self.on_replica, what="the replica answers")
         return self
@@ -70,6 +70,3 @@ async def replay_paused(servers: EmbeddedServers) -> AsyncIterator[None]:
     finally:
         await replica.execute("SELECT pg_wal_replay_resume()")
         await replica.close()
-
-
-__all__ = ["UUID", "Reader", "replay_paused"]
