@@ -11,7 +11,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from commands.update_job import Changes
 from domain.errors import Invalid, within
 from domain.job import HttpTarget, check_target
-from domain.retry import RetryPolicy, check_retry
+from domain.retry import MAX_ATTEMPTS, RetryPolicy, check_retry
 from domain.schedule import Schedule, zone
 
 # Postgres stores no NUL in text.
@@ -22,24 +22,37 @@ Tags = Annotated[
     list[Annotated[str, Meta(min_length=1, max_length=64, pattern=_NO_NUL)]], Meta(max_length=20)
 ]
 Duration = Annotated[
-    timedelta | float, Meta(description="ISO 8601, such as PT30S, or a number of seconds")
+    timedelta | Annotated[float, Meta(extra_json_schema={"minimum": 0})],
+    Meta(description="ISO 8601, such as PT30S, or a number of seconds"),
 ]
+HeaderValue = Annotated[str, Meta(extra_json_schema={"maxLength": 4_096})]
 Json = Annotated[
     msgspec.Raw,
     Meta(description="Any JSON; a string is delivered as plain text", extra_json_schema={}),
 ]
+SPECS = ("at", "after", "every", "cron")
 
 
 class ScheduleBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """When to fire: exactly one of `at`, `after`, `every` and `cron`."""
 
-    at: Annotated[datetime, Meta(description="RFC 3339; a local time is read in `timezone`")] | (
-        UnsetType
+    at: (
+        Annotated[
+            datetime,
+            Meta(
+                description="RFC 3339; a local time is read in `timezone`",
+                examples=["2026-11-24T03:00:00Z", "2026-11-24T03:00:00"],
+            ),
+        ]
+        | UnsetType
     ) = UNSET
     after: Duration | UnsetType = UNSET
     every: Duration | UnsetType = UNSET
-    cron: Annotated[str, Meta(min_length=1, max_length=256)] | UnsetType = UNSET
-    timezone: Annotated[str, Meta(min_length=1, max_length=64)] = "UTC"
+    cron: (
+        Annotated[str, Meta(min_length=1, max_length=256, examples=["0 3 * * *", "@hourly"])]
+        | UnsetType
+    ) = UNSET
+    timezone: Annotated[str, Meta(min_length=1, max_length=64, examples=["Europe/London"])] = "UTC"
 
     def schedule(self, now: datetime) -> Schedule:
         """The schedule, accepted at `now`.
@@ -47,9 +60,7 @@ class ScheduleBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         Raises:
             Invalid: With a pointer into this body.
         """
-        given = [
-            name for name in ("at", "after", "every", "cron") if getattr(self, name) is not UNSET
-        ]
+        given = [name for name in SPECS if getattr(self, name) is not UNSET]
         if len(given) != 1:
             raise Invalid("Give exactly one of at, after, every and cron.")
         timezone = zone(self.timezone)
@@ -63,14 +74,27 @@ class ScheduleBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         )
 
 
+OneSchedule = Annotated[
+    ScheduleBody,
+    Meta(extra_json_schema={"oneOf": [{"required": [name]} for name in SPECS]}),
+]
+
+
 class HttpTargetBody(
     Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="http"
 ):
     """An HTTP request to make."""
 
-    url: Annotated[str, Meta(min_length=1, max_length=2_048)]
+    url: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=2_048,
+            extra_json_schema={"format": "uri", "examples": ["https://example.com/run"]},
+        ),
+    ]
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] = "POST"
-    headers: Annotated[dict[str, str], Meta(max_length=50)] = {}
+    headers: Annotated[dict[str, HeaderValue], Meta(max_length=50)] = {}
     body: Json | UnsetType = UNSET
     timeout: Duration = timedelta(seconds=30)
 
@@ -95,10 +119,12 @@ class HttpTargetBody(
 class RetryBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How often and how soon to try again."""
 
-    max_attempts: int = 5
+    max_attempts: Annotated[
+        int, Meta(extra_json_schema={"minimum": 1, "maximum": MAX_ATTEMPTS})
+    ] = 5
     min_backoff: Duration = timedelta(seconds=5)
     max_backoff: Duration = timedelta(minutes=5)
-    multiplier: float = 2.0
+    multiplier: Annotated[float, Meta(extra_json_schema={"minimum": 1, "maximum": 100})] = 2.0
     jitter: bool = True
 
     def policy(self) -> RetryPolicy:
@@ -121,7 +147,7 @@ class RetryBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class JobBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A job to store."""
 
-    schedule: ScheduleBody
+    schedule: OneSchedule
     target: HttpTargetBody
     name: Name = "unnamed"
     description: Description = ""
@@ -132,7 +158,7 @@ class JobBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class JobChangesBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is given replaces what is stored, a schedule or a target as a whole."""
 
-    schedule: ScheduleBody | UnsetType = UNSET
+    schedule: OneSchedule | UnsetType = UNSET
     target: HttpTargetBody | UnsetType = UNSET
     name: Name | UnsetType = UNSET
     description: Description | UnsetType = UNSET

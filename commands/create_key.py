@@ -56,4 +56,5 @@ async def _ensure_service(connection: WriteConnection, command: CreateKey) -> UU
     result = await connection.execute(
         select(services.c.id).where(services.c.name == command.service_name)
     )
-    return result.scalar_one()
+    service_id: UUID = result.scalar_one()
+    return service_id

@@ -30,6 +30,10 @@ class Changes(Struct, frozen=True, kw_only=True):
     retry: RetryPolicy | UnsetType = UNSET
 
 
+# What a worker holds of a job whose run it has taken, and what the claim went by.
+_TOLD_TO_WORKERS = {"schedule", "target", "retry"}
+
+
 class UpdateJob(Struct, frozen=True, kw_only=True):
     caller: Caller
     job_id: UUID
@@ -44,7 +48,8 @@ async def update_job(command: UpdateJob, shards: Shards) -> Job:
         Invalid: When the new schedule breaks a rule or never fires.
         NotFound: When the service has no such job.
     """
-    changes = {name: value for name, value in asdict(command.changes).items() if value is not UNSET}
+    changed = {name: value for name, value in asdict(command.changes).items() if value is not UNSET}
+    changes = dict(changed)
     if isinstance(command.changes.schedule, Schedule):
         with within("/schedule"):
             check_schedule(command.changes.schedule)
@@ -52,21 +57,21 @@ async def update_job(command: UpdateJob, shards: Shards) -> Job:
     shard = shards.of(service_id)
     async with shard.writing(service_id) as connection:
         row = await lock_job(connection, service_id, command.job_id)
-        withdrawn = await withdraw_runs(connection, service_id, row["id"])
-        await free_runs(connection, service_id, row["id"])
-        next_claim_at = _next_claim_at(row, command, withdrawn)
-        job = await change_job(
-            connection, row, command.now, next_claim_at=next_claim_at, claimed_for=[], **changes
-        )
+        if changes.keys() & _TOLD_TO_WORKERS:
+            withdrawn = await withdraw_runs(connection, service_id, row["id"])
+            await free_runs(connection, service_id, row["id"])
+            changes["next_claim_at"] = _next_claim_at(row, command, withdrawn)
+            changes["claimed_for"] = []
+        job = await change_job(connection, row, command.now, **changes)
         await record(
             connection,
             command.caller,
             "job.updated",
             row["id"],
             command.now,
-            changed=sorted(changes),
+            changed=sorted(changed),
         )
-    await shard.wake_for(next_claim_at, command.now)
+    await shard.wake_for(changes.get("next_claim_at"), command.now)
     return job
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from litestar import Controller, Response, delete, get, patch, post
 from litestar.datastructures import ResponseHeader
-from litestar.params import Parameter
+from litestar.params import FromPath, JSONBody, Parameter
 
 from app.bodies import JobBody, JobChangesBody
 from app.cursors import cursor_of, fire_time_after, job_after
@@ -51,7 +51,9 @@ class JobController(Controller):
         response_headers=[ETAG, LOCATION],
         responses=problems(413, 415, 422),
     )
-    async def create(self, data: JobBody, request: ServiceRequest) -> Response[JobResource]:
+    async def create(
+        self, data: JSONBody[JobBody], request: ServiceRequest
+    ) -> Response[JobResource]:
         now = datetime.now(UTC)
         with within("/schedule"):
             schedule = data.schedule.schedule(now)
@@ -96,7 +98,7 @@ class JobController(Controller):
         response_headers=[ETAG],
         responses=problems(404),
     )
-    async def read(self, job_id: UUID, request: ServiceRequest) -> Response[JobResource]:
+    async def read(self, job_id: FromPath[UUID], request: ServiceRequest) -> Response[JobResource]:
         query = GetJob(caller=request.caller, job_id=job_id, now=datetime.now(UTC))
         return _answer(await get_job(query, request.shards))
 
@@ -108,7 +110,7 @@ class JobController(Controller):
         responses=problems(404, 413, 415, 422),
     )
     async def change(
-        self, job_id: UUID, data: JobChangesBody, request: ServiceRequest
+        self, job_id: FromPath[UUID], data: JSONBody[JobChangesBody], request: ServiceRequest
     ) -> Response[JobResource]:
         now = datetime.now(UTC)
         command = UpdateJob(
@@ -122,7 +124,7 @@ class JobController(Controller):
         summary="Delete a job",
         responses=problems(404),
     )
-    async def remove(self, job_id: UUID, request: ServiceRequest) -> None:
+    async def remove(self, job_id: FromPath[UUID], request: ServiceRequest) -> None:
         await delete_job(
             DeleteJob(caller=request.caller, job_id=job_id, now=datetime.now(UTC)), request.shards
         )
@@ -135,7 +137,7 @@ class JobController(Controller):
         response_headers=[ETAG],
         responses=problems(404, 409),
     )
-    async def pause(self, job_id: UUID, request: ServiceRequest) -> Response[JobResource]:
+    async def pause(self, job_id: FromPath[UUID], request: ServiceRequest) -> Response[JobResource]:
         command = PauseJob(caller=request.caller, job_id=job_id, now=datetime.now(UTC))
         return _answer(await pause_job(command, request.shards))
 
@@ -147,7 +149,9 @@ class JobController(Controller):
         response_headers=[ETAG],
         responses=problems(404),
     )
-    async def resume(self, job_id: UUID, request: ServiceRequest) -> Response[JobResource]:
+    async def resume(
+        self, job_id: FromPath[UUID], request: ServiceRequest
+    ) -> Response[JobResource]:
         command = ResumeJob(caller=request.caller, job_id=job_id, now=datetime.now(UTC))
         return _answer(await resume_job(command, request.shards))
 
@@ -159,7 +163,9 @@ class JobController(Controller):
         response_headers=[LOCATION],
         responses=problems(404),
     )
-    async def trigger(self, job_id: UUID, request: ServiceRequest) -> Response[RunResource]:
+    async def trigger(
+        self, job_id: FromPath[UUID], request: ServiceRequest
+    ) -> Response[RunResource]:
         command = TriggerJob(caller=request.caller, job_id=job_id, now=datetime.now(UTC))
         run = await trigger_job(command, request.shards)
         return Response(
@@ -174,7 +180,7 @@ class JobController(Controller):
     )
     async def runs(
         self,
-        job_id: UUID,
+        job_id: FromPath[UUID],
         request: ServiceRequest,
         limit: Limit = 50,
         cursor: Cursor = None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from litestar import Controller, get
+from litestar.params import FromPath
 
 from app.problems import problems
 from app.requests import ServiceRequest
@@ -24,6 +25,6 @@ class RunController(Controller):
         summary="Read a run with its attempts",
         responses=problems(404),
     )
-    async def read(self, run_id: UUID, request: ServiceRequest) -> RunDetailResource:
+    async def read(self, run_id: FromPath[UUID], request: ServiceRequest) -> RunDetailResource:
         run, attempts = await get_run(GetRun(caller=request.caller, run_id=run_id), request.shards)
         return RunDetailResource.with_attempts(run, attempts)

@@ -116,6 +116,11 @@ class PostgresServer(Server):
         if pid is not None and self.pid is None and is_alive(pid):
             self.pid_file.unlink()
 
+    @property
+    def _haste(self) -> tuple[str, ...]:
+        """Arguments of the programs that make a directory: whether to wait for the disk."""
+        return () if self._site.durable else ("--no-sync",)
+
     def _run_program(self, *argv: str | Path, stdin: str = "", timeout: float, **env: str) -> str:
         name, *arguments = argv
         launch = self._account.launch(

@@ -46,6 +46,7 @@ class Primary(PostgresServer):
             "--auth=scram-sha-256",
             "--encoding=UTF8",
             "--locale=C",
+            *self._haste,
             timeout=120,
         )
         password.unlink()

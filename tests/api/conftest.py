@@ -8,8 +8,10 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.api.problems import wrong_values
 from tests.processes import System
 
+JSON = {"content-type": "application/json"}
 FAR = {"after": "P30D"}
 
 
@@ -37,3 +39,25 @@ def store(api: httpx.Client, job_body: Callable[..., dict[str, Any]]) -> Callabl
         return answer.json()
 
     return make
+
+
+@pytest.fixture
+def pointers_to(api: httpx.Client, store: Callable[..., Any]) -> Callable[[str, str], str]:
+    """Sends a job with a wrong value, as a new one and as a change, and returns where both point.
+
+    The value is given in JSON, so that it can be what Python does not write.
+    """
+    good = {"schedule": '{"after": "P30D"}', "target": '{"type": "http", "url": "http://h/"}'}
+
+    def send(field: str, value: str) -> str:
+        job = store()
+        body = ", ".join(f'"{name}": {text}' for name, text in {**good, field: value}.items())
+        created = api.post("/jobs", content=f"{{{body}}}", headers=JSON)
+        path = f"/jobs/{job['id']}"
+        changed = api.patch(path, content=f'{{"{field}": {value}}}', headers=JSON)
+        assert api.get(path).json() == job
+        (pointer,) = wrong_values(created)
+        assert wrong_values(changed) == [pointer]
+        return pointer
+
+    return send

@@ -10,12 +10,12 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from tests.api.conftest import JSON
 from tests.api.problems import problem, wrong_values
 from tests.processes import System
 
 Store = Callable[..., Any]
 NOWHERE = "/jobs/0192f3a1-0000-7000-8000-000000000000"
-JSON = {"content-type": "application/json"}
 LIMIT = 256 * 1024
 DEEP = 100_000
 

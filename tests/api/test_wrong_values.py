@@ -3,37 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import httpx
 import pytest
 
 from tests.api.problems import wrong_values
 
-Store = Callable[..., Any]
+PointersTo = Callable[[str, str], str]
 HUGE = ["1e400", "-1e400", "9" * 400, "-" + "9" * 400, "9" * 30]
 HEADERS = "/target/headers"
-
-
-def put(api: httpx.Client, store: Store, field: str, value: str) -> list[httpx.Response]:
-    """Send a job whose `field` is `value`, in JSON: as a new job, and as a change of one."""
-    good = {"schedule": '{"after": "P30D"}', "target": '{"type": "http", "url": "http://h/"}'}
-    headers = {"content-type": "application/json"}
-    body = ", ".join(f'"{name}": {text}' for name, text in {**good, field: value}.items())
-    changes = f'{{"{field}": {value}}}'
-    job = store()
-    answers = [
-        api.post("/jobs", content=f"{{{body}}}", headers=headers),
-        api.patch(f"/jobs/{job['id']}", content=changes, headers=headers),
-    ]
-    assert api.get(f"/jobs/{job['id']}").json() == job
-    return answers
-
-
-def check(api: httpx.Client, store: Store, field: str, value: str, pointer: str) -> None:
-    """Whether both answers point at what is wrong."""
-    for answer in put(api, store, field, value):
-        assert wrong_values(answer) == [pointer]
 
 
 @pytest.mark.parametrize(
@@ -62,98 +40,8 @@ def check(api: httpx.Client, store: Store, field: str, value: str, pointer: str)
         ("a.b[0]", "1", "/a.b[0]"),
     ],
 )
-def test_a_wrong_field(
-    api: httpx.Client, store: Store, field: str, value: str, pointer: str
-) -> None:
-    check(api, store, field, value, pointer)
-
-
-@pytest.mark.parametrize(
-    ("value", "pointer"),
-    [
-        ("null", ""),
-        ("[]", ""),
-        ("{}", ""),
-        ('{"timezone": "UTC"}', ""),
-        ('{"after": 1, "every": 1}', ""),
-        ('{"at": "2099-01-01T00:00:00Z", "cron": "* * * * *"}', ""),
-        ('{"whenever": 1}', "/whenever"),
-        ('{"after": 1, "x/y": 1}', "/x~1y"),
-        ('{"cron": "* * * *"}', "/cron"),
-        ('{"cron": ""}', "/cron"),
-        ('{"cron": 5}', "/cron"),
-        ('{"cron": "60 * * * *"}', "/cron"),
-        ('{"cron": "*/0 * * * *"}', "/cron"),
-        ('{"cron": "5-1 * * * *"}', "/cron"),
-        ('{"cron": "1-99999999999999999999 * * * *"}', "/cron"),
-        ('{"cron": "٣ * * * *"}', "/cron"),
-        (r'{"cron": "\u0000 * * * *"}', "/cron"),
-        ('{"cron": "@never"}', "/cron"),
-        ('{"cron": "' + "0," * 200 + '0 * * * *"}', "/cron"),
-        # Never fires: 30 February, 31 April.
-        ('{"cron": "0 0 30 2 *"}', "/cron"),
-        ('{"cron": "0 0 31 2,4 *"}', "/cron"),
-        ('{"after": -1}', "/after"),
-        ('{"after": "-PT1S"}', "/after"),
-        ('{"after": "P3661D"}', "/after"),
-        ('{"after": "P999999999D"}', "/after"),
-        ('{"after": "P99999999999D"}', "/after"),
-        ('{"after": 1e300}', "/after"),
-        ('{"after": "5"}', "/after"),
-        ('{"after": "P1Y"}', "/after"),
-        ('{"after": ""}', "/after"),
-        ('{"after": true}', "/after"),
-        ('{"after": null}', "/after"),
-        ('{"after": {"seconds": 5}}', "/after"),
-        ('{"every": 0}', "/every"),
-        ('{"every": -5}', "/every"),
-        ('{"every": 0.999}', "/every"),
-        ('{"every": "PT0.999999S"}', "/every"),
-        ('{"every": "P3650000D"}', "/every"),
-        ('{"every": "P999999999D"}', "/every"),
-        ('{"at": "2001-01-01T00:00:00Z"}', "/at"),
-        ('{"at": "0001-01-01T00:00:00", "timezone": "Asia/Tokyo"}', "/at"),
-        ('{"at": "9999-12-31T23:59:59", "timezone": "America/New_York"}', "/at"),
-        ('{"at": "9999-12-31T23:59:59-14:00"}', "/at"),
-        ('{"at": "10000-01-01T00:00:00Z"}', "/at"),
-        ('{"at": "2099-02-30T00:00:00Z"}', "/at"),
-        ('{"at": "2099-01-01T00:00:00+25:00"}', "/at"),
-        ('{"at": "2099-01-01"}', "/at"),
-        ('{"at": "tomorrow"}', "/at"),
-        ('{"at": 4070908800}', "/at"),
-    ],
-)
-def test_a_wrong_schedule(api: httpx.Client, store: Store, value: str, pointer: str) -> None:
-    check(api, store, "schedule", value, "/schedule" + pointer)
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "",
-        "Nope",
-        "Nope/Nowhere",
-        "Europe",
-        "europe/london",
-        "+01:00",
-        "../etc/passwd",
-        "/etc/passwd",
-        "Europe/../../../../etc/passwd",
-        "./UTC",
-        "C:/x",
-        "tzdata.zi",
-        "zone.tab",
-        "a" * 65,
-        "a" * 100_000,
-        r"UTC\u0000",
-        r"\u0000",
-        "é",
-        " UTC",
-    ],
-)
-def test_a_wrong_time_zone(api: httpx.Client, store: Store, name: str) -> None:
-    value = f'{{"cron": "* * * * *", "timezone": "{name}"}}'
-    check(api, store, "schedule", value, "/schedule/timezone")
+def test_a_wrong_field(pointers_to: PointersTo, field: str, value: str, pointer: str) -> None:
+    assert pointers_to(field, value) == pointer
 
 
 @pytest.mark.parametrize(
@@ -195,8 +83,8 @@ def test_a_wrong_time_zone(api: httpx.Client, store: Store, name: str) -> None:
         "http://h/" + "x" * 2_048,
     ],
 )
-def test_a_wrong_url(api: httpx.Client, store: Store, url: str) -> None:
-    check(api, store, "target", f'{{"type": "http", "url": "{url}"}}', "/target/url")
+def test_a_wrong_url(pointers_to: PointersTo, url: str) -> None:
+    assert pointers_to("target", f'{{"type": "http", "url": "{url}"}}') == "/target/url"
 
 
 @pytest.mark.parametrize(
@@ -244,8 +132,8 @@ def test_a_wrong_url(api: httpx.Client, store: Store, url: str) -> None:
         ('"headers": {"é": "c"}', f"{HEADERS}/é"),
     ],
 )
-def test_a_wrong_target(api: httpx.Client, store: Store, more: str, pointer: str) -> None:
-    check(api, store, "target", f'{{"type": "http", "url": "http://h/", {more}}}', pointer)
+def test_a_wrong_target(pointers_to: PointersTo, more: str, pointer: str) -> None:
+    assert pointers_to("target", f'{{"type": "http", "url": "http://h/", {more}}}') == pointer
 
 
 @pytest.mark.parametrize(
@@ -260,8 +148,8 @@ def test_a_wrong_target(api: httpx.Client, store: Store, more: str, pointer: str
         ('{"type": "http", "url": 5}', "/url"),
     ],
 )
-def test_no_target(api: httpx.Client, store: Store, value: str, pointer: str) -> None:
-    check(api, store, "target", value, "/target" + pointer)
+def test_no_target(pointers_to: PointersTo, value: str, pointer: str) -> None:
+    assert pointers_to("target", value) == "/target" + pointer
 
 
 @pytest.mark.parametrize(
@@ -288,8 +176,8 @@ def test_no_target(api: httpx.Client, store: Store, value: str, pointer: str) ->
         ('{"jitter": "true"}', "/jitter"),
     ],
 )
-def test_a_wrong_retry_policy(api: httpx.Client, store: Store, value: str, pointer: str) -> None:
-    check(api, store, "retry", value, "/retry" + pointer)
+def test_a_wrong_retry_policy(pointers_to: PointersTo, value: str, pointer: str) -> None:
+    assert pointers_to("retry", value) == "/retry" + pointer
 
 
 @pytest.mark.parametrize("number", HUGE, ids=lambda number: f"{number[:6]}, {len(number)} long")
@@ -306,9 +194,9 @@ def test_a_wrong_retry_policy(api: httpx.Client, store: Store, value: str, point
     ],
 )
 def test_a_number_beyond_all_bounds(
-    api: httpx.Client, store: Store, field: str, inner: str, rest: str, number: str
+    pointers_to: PointersTo, field: str, inner: str, rest: str, number: str
 ) -> None:
-    check(api, store, field, f'{{"{inner}": {number}{rest}}}', f"/{field}/{inner}")
+    assert pointers_to(field, f'{{"{inner}": {number}{rest}}}') == f"/{field}/{inner}"
 
 
 def test_a_new_job_needs_a_schedule_and_a_target(api: httpx.Client) -> None:

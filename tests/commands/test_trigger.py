@@ -11,10 +11,11 @@ import pytest
 from domain.ids import run_id
 from domain.run import RunState, Trigger
 from storage.embedded.ports import free_port
-from storage.queue import RING_ACTOR, RUNS_QUEUE, RunKey, make_broker
-from storage.shards import Shards, ShardUrls
+from storage.shards import Shards
+from storage.urls import ShardUrls
 from tests.commands.changing import pause, trigger
 from tests.commands.firing import DUE, NOON, Firing, instants_of
+from tests.commands.messages import waiting_messages
 
 TICK = timedelta(microseconds=1)
 
@@ -40,20 +41,6 @@ async def quiet(commands_urls: ShardUrls) -> AsyncIterator[Shards]:
     await shards.close()
 
 
-def waiting_messages(shards: Shards) -> list[RunKey]:
-    """The runs that are named by the messages that wait; they are taken out."""
-    broker = make_broker(shards.all()[0].urls.redis)
-    consumer = broker.consume(RUNS_QUEUE, prefetch=10, timeout=100)
-    found = []
-    while (message := next(consumer)) is not None:
-        assert message.actor_name == RING_ACTOR
-        found += [tuple(run) for run in message.args[0]]
-        consumer.ack(message)
-    consumer.close()
-    broker.close()
-    return found
-
-
 async def test_a_trigger_writes_a_run_that_is_due_now(firing: Firing):
     job = await firing.job()
     run = await trigger(firing.shards, firing.caller, job.id)
@@ -70,7 +57,7 @@ async def test_a_trigger_hands_its_run_over(firing: Firing, quiet: Shards):
     job = await firing.job()
     waiting_messages(quiet)
     run = await trigger(quiet, firing.caller, job.id)
-    assert waiting_messages(quiet) == [(str(firing.caller.service_id), str(run.id))]
+    assert waiting_messages(quiet) == [(firing.caller.service_id, run.id)]
 
 
 async def test_a_trigger_leaves_the_schedule_as_it_is(firing: Firing):

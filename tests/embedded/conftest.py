@@ -10,16 +10,23 @@ from pathlib import Path
 import pytest
 
 from storage.embedded.home import servers_in
+from storage.embedded.servers import EmbeddedServers
+
+ROOM_BYTES = 2**31
 
 
 @pytest.fixture
 def data_dir() -> Iterator[Path]:
     """A new data directory whose parents everyone may enter."""
-    parent = Path(tempfile.mkdtemp(prefix="tocsin-"))
-    parent.chmod(0o755)
-    yield parent / "data"
-    remove_data(parent / "data")
-    shutil.rmtree(parent)
+    yield from _data_dir()
+
+
+@pytest.fixture(scope="module")
+def shipped_servers() -> Iterator[EmbeddedServers]:
+    """Servers as shipped, shared by the tests of a module."""
+    for directory in _data_dir():
+        with EmbeddedServers(directory) as servers:
+            yield servers
 
 
 @pytest.fixture
@@ -28,11 +35,19 @@ def private_data_dir(tmp_path: Path) -> Iterator[Path]:
     private = tmp_path / "private"
     private.mkdir(mode=0o700)
     yield private / "data"
-    remove_data(private / "data")
-
-
-def remove_data(data_dir: Path) -> None:
-    home = servers_in(data_dir)
+    home = servers_in(private / "data")
     if home.is_symlink():
-        shutil.rmtree(home.resolve(), ignore_errors=True)
-    shutil.rmtree(data_dir, ignore_errors=True)
+        shutil.rmtree(home.readlink())
+
+
+def _data_dir() -> Iterator[Path]:
+    parent = Path(tempfile.mkdtemp(prefix="tocsin-", dir=_fast_place()))
+    parent.chmod(0o755)
+    yield parent / "data"
+    shutil.rmtree(parent)
+
+
+def _fast_place() -> Path | None:
+    """Memory, where there is enough: a slow disk makes a slow test."""
+    memory = Path("/dev/shm")
+    return memory if memory.is_dir() and shutil.disk_usage(memory).free > ROOM_BYTES else None

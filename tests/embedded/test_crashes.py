@@ -28,14 +28,14 @@ HOLD = """
 import sys, time
 from pathlib import Path
 from storage.embedded.servers import EmbeddedServers
-servers = EmbeddedServers(Path(sys.argv[1])).start()
+servers = EmbeddedServers(Path(sys.argv[1]), durable=False).start()
 print(*(server.pid for server in servers.servers), flush=True)
 time.sleep(600)
 """
 
 
 def test_a_killed_server_comes_back_on_its_port_with_its_data(data_dir: Path) -> None:
-    with EmbeddedServers(data_dir) as servers:
+    with EmbeddedServers(data_dir, durable=False) as servers:
         replica_catches_up(servers)
         for server in servers.servers:
             port = server.port
@@ -55,19 +55,20 @@ def test_servers_of_a_killed_process_are_stopped_and_started_again(data_dir: Pat
     with pytest.raises(DirectoryInUseError, match=f"already in use by process {holder.pid}"):
         EmbeddedServers(data_dir).start()
     holder.kill()
-    holder.communicate(timeout=10)
-    assert all(psutil.pid_exists(pid) for pid in leftovers)
-    with EmbeddedServers(data_dir) as servers:
-        assert not any(psutil.pid_exists(pid) for pid in leftovers)
+    holder.wait(10)
+    holder.stdout.close()
+    assert all(_runs(pid) for pid in leftovers)
+    with EmbeddedServers(data_dir, durable=False) as servers:
+        assert not any(_runs(pid) for pid in leftovers)
         replica_catches_up(servers)
 
 
 def test_all_killed_at_once(data_dir: Path) -> None:
-    with EmbeddedServers(data_dir) as servers:
+    with EmbeddedServers(data_dir, durable=False) as servers:
         replica_catches_up(servers)
         for server in servers.servers:
             server.kill()
-    with EmbeddedServers(data_dir) as servers:
+    with EmbeddedServers(data_dir, durable=False) as servers:
         assert write_row(servers) == 2
         replica_catches_up(servers)
 
@@ -140,8 +141,16 @@ def test_the_lock_is_held_until_the_last_child_of_a_killed_holder_is_gone(data_d
     assert holder.stdout is not None
     child = int(holder.stdout.readline())
     holder.kill()
-    holder.communicate(timeout=10)
+    holder.wait(10)
+    holder.stdout.close()
     with pytest.raises(DirectoryInUseError, match="its children"):
         DirectoryLock(data_dir, timeout=0.1)
     os.kill(child, signal.SIGKILL)
     DirectoryLock(data_dir, timeout=10.0).close()
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

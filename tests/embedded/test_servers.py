@@ -6,6 +6,7 @@ import stat
 from pathlib import Path
 
 import asyncpg
+import psutil
 import pytest
 from redis import Redis
 from redis.exceptions import AuthenticationError
@@ -15,11 +16,11 @@ from tests.embedded.databases import ask, replica_catches_up, rows_on_replica
 
 
 def test_data_outlives_a_restart_and_the_replica_follows_to_new_ports(data_dir: Path) -> None:
-    with EmbeddedServers(data_dir) as first:
+    with EmbeddedServers(data_dir, durable=False) as first:
         replica_catches_up(first)
         with Redis.from_url(f"{first.urls.redis}/3") as redis:
             redis.set("kept", "yes")
-    with EmbeddedServers(data_dir) as second:
+    with EmbeddedServers(data_dir, durable=False) as second:
         assert second.primary.port != first.primary.port
         assert rows_on_replica(second) == 1
         replica_catches_up(second)
@@ -27,42 +28,56 @@ def test_data_outlives_a_restart_and_the_replica_follows_to_new_ports(data_dir: 
             assert redis.get("kept") == b"yes"
 
 
-def test_what_is_shipped_is_durable(data_dir: Path) -> None:
-    with EmbeddedServers(data_dir) as servers:
-        for name in ("fsync", "synchronous_commit", "full_page_writes"):
-            assert ask(servers.urls.primary, f"SHOW {name}") == "on"
-        assert ask(servers.urls.primary, "SHOW server_encoding") == "UTF8"
-        with Redis.from_url(servers.urls.redis) as redis:
-            assert redis.config_get("append*")["appendonly"] == "yes"
-            assert redis.config_get("append*")["appendfsync"] == "everysec"
+def test_what_is_shipped_is_durable(shipped_servers: EmbeddedServers) -> None:
+    urls = shipped_servers.urls
+    for name in ("fsync", "synchronous_commit", "full_page_writes"):
+        assert ask(urls.primary, f"SHOW {name}") == "on"
+    with Redis.from_url(urls.redis) as redis:
+        persistence = redis.config_get("append*")
+    assert persistence["appendonly"] == "yes"
+    assert persistence["appendfsync"] == "everysec"
 
 
-def test_a_replica_refuses_writes(data_dir: Path) -> None:
-    with (
-        EmbeddedServers(data_dir, durable=False) as servers,
-        pytest.raises(asyncpg.ReadOnlySQLTransactionError),
-    ):
-        ask(servers.urls.replicas[0], "CREATE TABLE refused (id int)")
+def test_text_is_utf8_and_time_is_utc(shipped_servers: EmbeddedServers) -> None:
+    assert ask(shipped_servers.urls.primary, "SHOW server_encoding") == "UTF8"
+    assert ask(shipped_servers.urls.primary, "SHOW timezone") == "UTC"
 
 
-def test_nobody_enters_without_the_password(data_dir: Path) -> None:
-    with EmbeddedServers(data_dir, durable=False) as servers:
-        for url in (servers.urls.primary, *servers.urls.replicas):
-            with pytest.raises(asyncpg.InvalidPasswordError):
-                ask(url.replace(servers.primary._site.passwords.application, "guess"), "SELECT 1")
-        with (
-            Redis(port=servers.valkey.port) as redis,
-            pytest.raises(AuthenticationError, match="required"),
-        ):
-            redis.ping()
-        passwords = servers._home / "passwords.json"
-        assert stat.S_IMODE(passwords.stat().st_mode) == 0o600
+def test_a_replica_refuses_writes(shipped_servers: EmbeddedServers) -> None:
+    with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+        ask(shipped_servers.urls.replicas[0], "CREATE TABLE refused (id int)")
 
 
-def test_the_application_is_no_superuser_but_may_create_databases(data_dir: Path) -> None:
-    with EmbeddedServers(data_dir, durable=False) as servers:
-        role = "SELECT rolsuper::text || rolcreatedb::text FROM pg_roles WHERE rolname = user"
-        assert ask(servers.urls.primary, role) == "falsetrue"
+def test_nobody_enters_without_the_password(shipped_servers: EmbeddedServers) -> None:
+    password = shipped_servers.primary._site.passwords.application
+    for url in (shipped_servers.urls.primary, *shipped_servers.urls.replicas):
+        with pytest.raises(asyncpg.InvalidPasswordError):
+            ask(url.replace(password, "guess"), "SELECT 1")
+    with Redis(port=shipped_servers.valkey.port) as redis, pytest.raises(AuthenticationError):
+        redis.ping()
+
+
+def test_the_passwords_are_private(shipped_servers: EmbeddedServers) -> None:
+    home = shipped_servers._home
+    for kept in (home / "passwords.json", home / "replication.pgpass"):
+        assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+
+
+def test_servers_listen_on_the_loopback_address_only(shipped_servers: EmbeddedServers) -> None:
+    for server in shipped_servers.servers:
+        listening = {
+            (connection.laddr.ip, connection.laddr.port)
+            for connection in psutil.Process(server.pid).net_connections()
+            if connection.status == psutil.CONN_LISTEN
+        }
+        assert listening == {("127.0.0.1", server.port)}
+
+
+def test_the_application_is_no_superuser_but_may_create_databases(
+    shipped_servers: EmbeddedServers,
+) -> None:
+    role = "SELECT rolsuper::text || rolcreatedb::text FROM pg_roles WHERE rolname = user"
+    assert ask(shipped_servers.urls.primary, role) == "falsetrue"
 
 
 def test_remove_leaves_nothing(data_dir: Path) -> None:

@@ -1,0 +1,192 @@
+"""The API describes itself, and the page that shows it needs no other host."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from html.parser import HTMLParser
+from importlib.metadata import version
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+
+from tests.api.conftest import JSON
+
+Document = dict[str, Any]
+OPERATIONS = {
+    "POST /jobs",
+    "GET /jobs",
+    "GET /jobs/{job_id}",
+    "PATCH /jobs/{job_id}",
+    "DELETE /jobs/{job_id}",
+    "POST /jobs/{job_id}/pause",
+    "POST /jobs/{job_id}/resume",
+    "POST /jobs/{job_id}/trigger",
+    "GET /jobs/{job_id}/runs",
+    "GET /runs/{run_id}",
+    "GET /health/live",
+    "GET /health/ready",
+    "GET /metrics",
+}
+OF_A_SERVICE = {name for name in OPERATIONS if "/jobs" in name or "/runs" in name}
+
+
+@pytest.fixture(scope="module")
+def document(api: httpx.Client) -> Document:
+    answer = api.get("/openapi.json")
+    assert answer.headers["content-type"] == "application/json"
+    found: Document = answer.json()
+    return found
+
+
+def operations(document: Document) -> dict[str, Document]:
+    return {
+        f"{method.upper()} {path}": operation
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+    }
+
+
+def inside(value: object) -> Iterator[Document]:
+    """Every object in the document."""
+    if isinstance(value, dict):
+        yield value
+    for child in value.values() if isinstance(value, dict) else value:
+        if isinstance(child, dict | list):
+            yield from inside(child)
+
+
+def test_it_is_openapi_3_1_of_this_version(document: Document) -> None:
+    assert document["openapi"].startswith("3.1.")
+    assert document["info"]["title"] == "Tocsin"
+    assert document["info"]["version"] == version("tocsin")
+
+
+def test_it_lists_every_endpoint_with_an_id_and_a_summary(document: Document) -> None:
+    found = operations(document)
+    assert set(found) == OPERATIONS
+    assert len({operation["operationId"] for operation in found.values()}) == len(OPERATIONS)
+    assert all(operation["summary"] for operation in found.values())
+
+
+def test_every_reference_leads_somewhere(document: Document) -> None:
+    names = {
+        part["$ref"].removeprefix("#/components/schemas/")
+        for part in inside(document)
+        if "$ref" in part
+    }
+    assert names
+    assert names <= set(document["components"]["schemas"])
+
+
+def test_a_service_needs_its_key_and_an_operator_none(document: Document) -> None:
+    scheme = document["components"]["securitySchemes"]["api_key"]
+    assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
+    for name, operation in operations(document).items():
+        assert bool(operation.get("security")) == (name in OF_A_SERVICE), name
+
+
+@pytest.mark.parametrize("name", sorted(OF_A_SERVICE))
+def test_every_refusal_is_described_as_a_problem(document: Document, name: str) -> None:
+    responses = operations(document)[name]["responses"]
+    refusals = {status for status in responses if status >= "400"}
+    assert refusals >= {"400", "401", "503"}
+    assert refusals >= (
+        {"413", "415", "422"} if "requestBody" in operations(document)[name] else set()
+    )
+    assert ("404" in refusals) == ("{" in name)
+    for status in refusals:
+        (media_type,) = responses[status]["content"].items()
+        schema = {"$ref": "#/components/schemas/Problem"}
+        assert media_type == ("application/problem+json", {"schema": schema})
+    assert "WWW-Authenticate" in responses["401"]["headers"]
+    assert "Retry-After" in responses["503"]["headers"]
+
+
+def test_what_clients_send_is_described_as_strictly_as_it_is_read(document: Document) -> None:
+    schemas = document["components"]["schemas"]
+    bodies = [name for name in schemas if name.endswith("Body")]
+    assert set(bodies) >= {"JobBody", "JobChangesBody", "ScheduleBody", "RetryBody"}
+    for name in bodies:
+        assert schemas[name]["additionalProperties"] is False
+    job = schemas["JobBody"]
+    assert set(job["required"]) == {"schedule", "target"}
+    assert job["properties"]["name"].items() >= {"minLength": 1, "maxLength": 200}.items()
+    assert job["properties"]["tags"]["items"]["maxLength"] == 64
+    specs = [choice["required"] for choice in job["properties"]["schedule"]["oneOf"]]
+    assert specs == [["at"], ["after"], ["every"], ["cron"]]
+    after = schemas["ScheduleBody"]["properties"]["after"]
+    assert [choice["type"] for choice in after["anyOf"]] == ["string", "number"]
+
+
+def test_descriptions_are_for_those_who_call_the_api(document: Document) -> None:
+    for schema in document["components"]["schemas"].values():
+        assert schema["description"]
+        assert "Attributes:" not in schema["description"]
+
+
+def test_the_headers_that_a_client_needs_are_described(document: Document) -> None:
+    created = operations(document)["POST /jobs"]["responses"]["201"]
+    assert set(created["headers"]) == {"ETag", "Location"}
+    assert set(operations(document)["GET /jobs/{job_id}"]["responses"]["200"]["headers"]) == {
+        "ETag"
+    }
+
+
+def test_what_the_api_answers_is_described(
+    api: httpx.Client, document: Document, store: Callable[..., Any]
+) -> None:
+    nobody = UUID(int=7 << 76)
+    seen = set()
+    for name, operation in operations(document).items():
+        job = store()["id"]
+        run = api.post(f"/jobs/{job}/trigger").json()["id"]
+        method, path = name.split()
+        known = path.format(job_id=job, run_id=run)
+        unknown = path.format(job_id=nobody, run_id=nobody)
+        for address, content in (
+            (unknown, b"{}"),
+            (known, b"{"),
+            (known, b"[]"),
+            (known, b" " * 300_000),
+            (known, b"{}"),
+        ):
+            answer = api.request(method, address, content=content, headers=JSON)
+            responses = operation["responses"]
+            assert str(answer.status_code) in responses, (name, answer.text)
+            kinds = responses[str(answer.status_code)].get("content", {"": None})
+            assert answer.headers.get("content-type", "").partition(";")[0] in kinds
+            seen.add(answer.status_code)
+    assert seen == {200, 202, 204, 400, 404, 413, 422}
+
+
+class Links(HTMLParser):
+    """What a page loads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found += [value or "" for name, value in attrs if name in {"src", "href"}]
+
+
+def test_the_page_loads_nothing_from_other_hosts(api: httpx.Client) -> None:
+    answer = api.get("/docs")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/html")
+    links = Links()
+    links.feed(answer.text)
+    assets = [link for link in links.found if not link.startswith("data:")]
+    assert len(assets) >= 3
+    for asset in assets:
+        assert asset.startswith("/docs/assets/")
+        loaded = api.get(asset)
+        assert loaded.status_code == 200
+        assert len(loaded.content) > 1_000
+        assert loaded.headers["content-type"].partition(";")[0] in {
+            "text/css",
+            "text/javascript",
+            "application/javascript",
+        }

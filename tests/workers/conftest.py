@@ -1,0 +1,73 @@
+"""A shard to whose queue nobody listens, and a ringer that rings nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from domain.caller import Caller
+from storage.shards import Shards
+from storage.urls import ShardUrls
+from tests.commands.firing import WORKER, Firing
+from tests.workers.ringing import Bell
+from workers.heartbeat import Heartbeat
+from workers.recorder import Recorder
+from workers.ringer import Ringer
+
+QUIET_DATABASE = 7
+
+
+@pytest.fixture
+async def quiet(shards: Shards, commands_urls: ShardUrls) -> AsyncIterator[Shards]:
+    """The shard with a Redis database of its own, which is empty."""
+    made = Shards(
+        ShardUrls(
+            primary=commands_urls.primary,
+            replicas=commands_urls.replicas,
+            redis=f"{commands_urls.redis}/{QUIET_DATABASE}",
+        )
+    )
+    await made.all()[0].redis.flushdb()
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def firing(quiet: Shards, caller: Caller) -> Firing:
+    """What dispatchers and workers do with a service's jobs."""
+    return Firing(quiet, caller)
+
+
+@pytest.fixture
+def bell() -> Bell:
+    """Counts what is rung, and rings until it is told to stop."""
+    return Bell()
+
+
+@pytest.fixture
+async def recorder(firing: Firing) -> AsyncIterator[Recorder]:
+    """A recorder that works."""
+    made = Recorder(firing.database)
+    working = asyncio.create_task(made.run())
+    yield made
+    working.cancel()
+    await asyncio.wait([working])
+
+
+@pytest.fixture
+async def ringer(firing: Firing, bell: Bell, recorder: Recorder) -> AsyncIterator[Ringer]:
+    """A ringer that works, with room for one batch of messages."""
+    made = Ringer(firing.database, WORKER, bell.ring, recorder, concurrency=8, capacity=201)
+    working = asyncio.create_task(made.run())
+    yield made
+    bell.silence()
+    working.cancel()
+    await asyncio.wait([working])
+
+
+@pytest.fixture
+def heartbeat(firing: Firing) -> Heartbeat:
+    """The heartbeat of a process that has not beaten yet."""
+    return Heartbeat(WORKER, "worker", firing.database)

@@ -1,0 +1,104 @@
+"""The dispatcher claims ahead and hands over shortly before."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+from dramatiq import BrokerError
+from redis.exceptions import RedisError
+
+from commands.create_key import CreateKey, create_key
+from domain.caller import Caller
+from domain.ids import run_id
+from domain.keys import service_of
+from storage.embedded.ports import free_port
+from storage.shards import LOOK_AHEAD, Shard
+from storage.urls import ShardUrls
+from tests.commands.firing import DUE, NOON, SECOND, Firing
+from tests.commands.messages import waiting_messages
+from workers.dispatcher import LEAD, Dispatcher
+
+
+@pytest.fixture
+def dispatcher(firing: Firing) -> Dispatcher:
+    return Dispatcher(firing.shard, uuid4())
+
+
+async def test_a_run_is_handed_over_at_its_lead_and_not_before(
+    firing: Firing, dispatcher: Dispatcher
+):
+    job = await firing.job()
+    await dispatcher.claim(NOON)
+    await dispatcher.hand_over(DUE - LEAD - SECOND / 1_000)
+    assert waiting_messages(firing.shards) == []
+    await dispatcher.hand_over(DUE - LEAD)
+    assert waiting_messages(firing.shards) == [(firing.caller.service_id, run_id(job.id, DUE))]
+    await dispatcher.hand_over(DUE)
+    assert waiting_messages(firing.shards) == []
+
+
+async def test_what_is_due_beyond_the_look_ahead_is_not_claimed(
+    firing: Firing, dispatcher: Dispatcher
+):
+    job = await firing.job(at=NOON + LOOK_AHEAD + SECOND)
+    await dispatcher.claim(NOON)
+    assert await firing.runs(job.id) == []
+    await dispatcher.claim(NOON + SECOND)
+    assert len(await firing.runs(job.id)) == 1
+
+
+async def test_runs_are_handed_over_in_the_order_in_which_they_are_due(
+    firing: Firing, dispatcher: Dispatcher
+):
+    await firing.job(every=SECOND)
+    await dispatcher.claim(NOON)
+    await dispatcher.hand_over(NOON + 4 * SECOND - LEAD)
+    handed_over = [(await firing.run(run))["due_at"] for _, run in waiting_messages(firing.shards)]
+    assert handed_over == [NOON + n * SECOND for n in range(5)]
+
+
+async def test_a_flood_of_one_service_delays_another_by_one_run_only(
+    firing: Firing, dispatcher: Dispatcher
+):
+    for _ in range(20):
+        await firing.job()
+    key = await create_key(CreateKey(service_name=f"test-{uuid4()}", now=NOON), firing.shards)
+    other = service_of(key)
+    assert other is not None
+    caller = Caller(service_id=other, principal="key:other", request_id="test")
+    await Firing(firing.shards, caller).job()
+    await dispatcher.claim(NOON)
+    await dispatcher.hand_over(DUE)
+    services = [service for service, _ in waiting_messages(firing.shards)]
+    assert len(services) == 21
+    assert other in services[:2]
+
+
+async def test_what_redis_does_not_take_is_kept_and_sent_when_it_is_back(firing: Firing):
+    urls = firing.shard.urls
+    away = Shard(
+        ShardUrls(primary=urls.primary, replicas=(), redis=f"redis://127.0.0.1:{free_port()}")
+    )
+    dispatcher = Dispatcher(away, uuid4())
+    job = await firing.job()
+    await dispatcher.claim(NOON)
+    for _ in range(2):
+        with pytest.raises((RedisError, BrokerError)):
+            await dispatcher.hand_over(DUE)
+    away.queue = firing.shard.queue
+    await dispatcher.hand_over(DUE)
+    assert waiting_messages(firing.shards) == [(firing.caller.service_id, run_id(job.id, DUE))]
+    await away.database.close()
+    await away.redis.aclose()
+
+
+async def test_a_dispatcher_that_stops_hands_over_what_it_holds(
+    firing: Firing, dispatcher: Dispatcher
+):
+    job = await firing.job()
+    await dispatcher.claim(NOON)
+    await dispatcher.stop()
+    assert waiting_messages(firing.shards) == [(firing.caller.service_id, run_id(job.id, DUE))]
+    await dispatcher.hand_over(DUE)
+    assert waiting_messages(firing.shards) == []

@@ -1,0 +1,106 @@
+"""What was lost on the way is found again, and what was not lost is left alone."""
+
+from __future__ import annotations
+
+import pytest
+from cachetools import TTLCache
+
+from tests.commands.firing import DUE, OTHER_WORKER, SECOND, Firing
+from tests.commands.messages import waiting_messages
+from workers.heartbeat import LAPSE, Heartbeat
+from workers.sweep import BACKLOG_GRACE, GRACE, RESEND_SECONDS, Sweep
+
+LATE = DUE + 60 * SECOND
+TICK = SECOND / 1_000_000
+
+
+@pytest.fixture
+def sweep(firing: Firing, heartbeat: Heartbeat) -> Sweep:
+    return Sweep(firing.shard, heartbeat)
+
+
+async def steady(heartbeat: Heartbeat, until) -> None:
+    """Beat without a gap for longer than it takes to judge others."""
+    at = until - LAPSE - SECOND
+    while at <= until:
+        await heartbeat.beat(at)
+        at += SECOND
+
+
+async def test_a_run_whose_message_was_lost_is_handed_over_again(firing: Firing, sweep: Sweep):
+    run = await firing.scheduled_run()
+    assert await sweep.resend(LATE) == 1
+    assert waiting_messages(firing.shards) == [run]
+
+
+async def test_a_lost_run_is_sent_once_per_interval_until_it_is_taken(firing: Firing, sweep: Sweep):
+    seconds = 0.0
+    sweep._resent = TTLCache(maxsize=10, ttl=sweep._resent.ttl, timer=lambda: seconds)
+    run = await firing.scheduled_run()
+    assert [await sweep.resend(LATE) for _ in range(3)] == [1, 0, 0]
+    seconds = RESEND_SECONDS - 0.1
+    assert await sweep.resend(LATE) == 0
+    seconds = RESEND_SECONDS
+    assert await sweep.resend(LATE) == 1
+    assert waiting_messages(firing.shards) == [run, run]
+    await firing.take(run)
+    seconds = 2 * RESEND_SECONDS
+    assert await sweep.resend(LATE) == 0
+
+
+async def test_a_run_is_given_its_grace_before_it_counts_as_lost(firing: Firing, sweep: Sweep):
+    await firing.scheduled_run()
+    assert await sweep.resend(DUE + GRACE) == 0
+    assert await sweep.resend(DUE + GRACE + TICK) == 1
+
+
+async def test_while_messages_wait_a_late_run_most_likely_has_one(firing: Firing, sweep: Sweep):
+    first = await firing.scheduled_run()
+    await firing.shard.queue.hand_over([first])
+    assert await sweep.resend(DUE + BACKLOG_GRACE) == 0
+    assert await sweep.resend(DUE + BACKLOG_GRACE + TICK) == 1
+
+
+@pytest.mark.parametrize("stage", ["queued_run", "running_run", "retrying_run"])
+async def test_what_is_in_good_hands_is_not_sent(firing: Firing, sweep: Sweep, stage: str):
+    await getattr(firing, stage)()
+    assert await sweep.resend(LATE + 60 * SECOND) == 0
+
+
+async def test_a_retry_whose_dispatcher_died_is_sent(firing: Firing, sweep: Sweep):
+    run = await firing.retrying_run()
+    due_at = (await firing.run(run.id))["due_at"]
+    await firing.claim(due_at)
+    assert await sweep.resend(due_at + GRACE) == 0
+    assert await sweep.resend(due_at + SECOND) == 1
+    assert waiting_messages(firing.shards) == [(run.service_id, run.id)]
+
+
+async def test_runs_of_a_lapsed_worker_are_handed_over(
+    firing: Firing, sweep: Sweep, heartbeat: Heartbeat
+):
+    run = await firing.queued_run(OTHER_WORKER)
+    await Heartbeat(OTHER_WORKER, "worker", firing.database).beat(LATE - LAPSE - TICK)
+    await steady(heartbeat, LATE)
+    assert await sweep.rescue(LATE) == 1
+    assert waiting_messages(firing.shards) == [(run.service_id, run.id)]
+    assert (await firing.run(run.id))["state"] == "scheduled"
+
+
+async def test_runs_of_a_worker_that_beat_just_in_time_are_not_rescued(
+    firing: Firing, sweep: Sweep, heartbeat: Heartbeat
+):
+    run = await firing.queued_run(OTHER_WORKER)
+    await Heartbeat(OTHER_WORKER, "worker", firing.database).beat(LATE - LAPSE)
+    await steady(heartbeat, LATE)
+    assert await sweep.rescue(LATE) == 0
+    assert (await firing.run(run.id))["held_by"] == OTHER_WORKER
+
+
+async def test_who_just_came_back_rescues_nobody(
+    firing: Firing, sweep: Sweep, heartbeat: Heartbeat
+):
+    run = await firing.queued_run(OTHER_WORKER)
+    await heartbeat.beat(LATE)
+    assert await sweep.rescue(LATE) == 0
+    assert (await firing.run(run.id))["held_by"] == OTHER_WORKER
