@@ -52,13 +52,14 @@ def create_app(settings: Settings) -> Litestar:
         ],
         state=State({"shards": shards, "authentication": Authentication(shards)}),
         lifespan=[lifespan],
-        middleware=[Observation()],
         exception_handlers=HANDLERS,
         request_class=ServiceRequest,
         request_max_body_size=MAX_BODY_BYTES,
         openapi_config=openapi_config(),
         logging_config=None,
     )
+    # As one of Litestar's middlewares it would not see what the router refuses.
+    app.asgi_handler = Observation(app.asgi_handler)
     complete(app.openapi_schema)
     return app
 

@@ -16,6 +16,7 @@ from app.prefixed_output import PrefixedOutput
 
 LONGEST_LINE = 65_536  # bytes; a longer one is shown in pieces
 LAST_LINES = 20
+STEADY_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +81,7 @@ class RunningChild:
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = asyncio.Event()
         self._replaced = False
+        self._started_at = 0.0
         self._task = asyncio.create_task(self._keep_running())
 
     @property
@@ -87,6 +89,12 @@ class RunningChild:
         """Its process now, if it runs."""
         process = self._process
         return process.pid if process is not None and process.returncode is None else None
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether it runs and, if it crashed before, has done so for a second."""
+        ran_for = asyncio.get_running_loop().time() - self._started_at
+        return self.pid is not None and (self.crashes == 0 or ran_for > STEADY_SECONDS)
 
     def replace(self) -> None:
         """Stop the process and start another at once; this is no crash."""
@@ -97,7 +105,7 @@ class RunningChild:
     def kill(self) -> None:
         """SIGKILL the process and those that it started."""
         if (pid := self.pid) is not None:
-            _kill_group(pid)
+            kill_group(pid)
 
     async def stop(self) -> None:
         """Stop the process for good; SIGKILL it when its grace period was not enough."""
@@ -115,14 +123,14 @@ class RunningChild:
     async def _keep_running(self) -> None:
         clock = asyncio.get_running_loop().time
         while not self._stopping.is_set():
-            started_at = clock()
+            self._started_at = clock()
             ending = await self._run_once()
             if self._stopping.is_set():
                 return
             if self._replaced:
                 self._replaced = False
                 continue
-            settled = clock() - started_at >= self._backoff.settled_after
+            settled = clock() - self._started_at >= self._backoff.settled_after
             await self._recover(ending, crashes=1 if settled else self.crashes + 1)
 
     async def _recover(self, ending: str, crashes: int) -> None:
@@ -151,7 +159,7 @@ class RunningChild:
         if self._stopping.is_set():  # asked to stop while it was starting
             self._signal(self.child.stop_signal)
         code = await self._process.wait()
-        _kill_group(self._process.pid)
+        kill_group(self._process.pid)
         await asyncio.wait({listening}, timeout=1.0)
         listening.cancel()
         return _ending(code)
@@ -199,7 +207,7 @@ class RunningChild:
             self._output.line(self.child.name, line)
 
 
-def _kill_group(pid: int) -> None:
+def kill_group(pid: int) -> None:
     """SIGKILL all that a child started and left in its process group."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)

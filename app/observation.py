@@ -7,7 +7,6 @@ import time
 from typing import Any
 
 import structlog
-from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from prometheus_client import Counter, Histogram
 
@@ -24,24 +23,28 @@ SECONDS = Histogram(
 _SAFE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
-class Observation(ASGIMiddleware):
-    """Outermost, so that it also sees what other layers refuse."""
+class Observation:
+    """Around the whole application, so that it also sees what the router refuses."""
 
-    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
+        path = scope["path"]  # the router changes it
         started = time.perf_counter()
 
         async def observe(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = [*message["headers"], (b"x-request-id", request_id.encode())]
                 message = {**message, "headers": headers}
-                _note(scope, message["status"], time.perf_counter() - started)
+                _note(scope, path, message["status"], time.perf_counter() - started)
             await send(message)
 
-        await next_app(scope, receive, observe)
+        await self._app(scope, receive, observe)
 
 
 def _request_id(scope: Scope) -> str:
@@ -51,7 +54,7 @@ def _request_id(scope: Scope) -> str:
     return str(new_id())
 
 
-def _note(scope: Scope, status: int, seconds: float) -> None:
+def _note(scope: Scope, path: str, status: int, seconds: float) -> None:
     method, route = _method(scope), scope.get("path_template") or "unknown"
     REQUESTS.labels(method, route, status).inc()
     SECONDS.labels(method, route).observe(seconds)
@@ -59,7 +62,7 @@ def _note(scope: Scope, status: int, seconds: float) -> None:
     level(
         "request.finished",
         method=method,
-        path=scope["path"],
+        path=path,
         status=status,
         ms=round(seconds * 1_000, 1),
     )

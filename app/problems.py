@@ -68,7 +68,7 @@ class BadParameter(Exception):
         self.detail = detail
 
 
-def problem_of(error: Exception) -> Problem:
+def problem_of(error: Exception) -> Problem:  # noqa: C901, PLR0911, PLR0912 - a table
     """The problem document that tells a client of an error."""
     match error:
         case Invalid():

@@ -179,7 +179,8 @@ class RunDetailResource(RunResource, frozen=True, kw_only=True):
 
 def instant(value: datetime) -> str:
     """RFC 3339 in UTC with `Z` and microseconds."""
-    return value.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+    in_utc = value if value.tzinfo is UTC else value.astimezone(UTC)
+    return in_utc.isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def _instant_or_none(value: datetime | None) -> str | None:

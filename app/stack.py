@@ -124,8 +124,11 @@ class Stack:
             starting.create_task(run_to_end(self._parts.child("migrate"), timeout=ONCE_SECONDS))
 
     async def _wait_ready(self) -> None:
-        while await self._status("/health/ready") != 200:  # noqa: ASYNC110 (a process sends no event)
+        while not await self._is_ready():  # noqa: ASYNC110 (a process sends no event)
             await asyncio.sleep(0.05)
+
+    async def _is_ready(self) -> bool:
+        return self._supervisor.is_steady and await self._status("/health/ready") == 200
 
     async def _find_key(self) -> str:
         return demo.read_key(self._key_file) or await self._make_key()

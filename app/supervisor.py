@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import suppress
 
-from app.child import Backoff, Child, RunningChild
+from app.child import Backoff, Child, RunningChild, kill_group
 from app.prefixed_output import PrefixedOutput
 
 CRASHES_WHILE_STARTING = 3
@@ -45,6 +44,11 @@ class Supervisor:
     def pids(self) -> Mapping[str, int | None]:
         """The process of every child now; None for one that is between two."""
         return {name: running.pid for name, running in self._running.items()}
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether all children run, and none of them has just crashed."""
+        return all(running.is_steady for running in self._running.values())
 
     def settle(self) -> None:
         """From now on, start crashed children again without end."""
@@ -92,8 +96,9 @@ async def run_to_end(child: Child, *, timeout: float) -> str:  # noqa: ASYNC109 
     except TimeoutError:
         raise ChildFailedError(f"{child.name} was not done within {timeout:g} s.") from None
     finally:
-        with suppress(ProcessLookupError):
-            process.kill()
+        if process.returncode is None:
+            kill_group(process.pid)
+            await process.communicate()
     if process.returncode != 0:
         said = (out + problems).decode(errors="replace").strip()
         raise _failed(child.name, f"exited with code {process.returncode}", said)

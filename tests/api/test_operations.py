@@ -101,7 +101,7 @@ def samples(url: str) -> Samples:
 
 @pytest.fixture(scope="module")
 def summed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[System, System]]:
-    """Two APIs, a dispatcher and two workers, alone on their servers, with one metrics directory."""
+    """Two APIs, a dispatcher and two workers on their own servers, with one metrics directory."""
     with EmbeddedServers(tmp_path_factory.mktemp("summed"), durable=False) as embedded:
         found = embedded.urls
         urls = ShardUrls(primary=found.primary, replicas=found.replicas, redis=found.redis)

@@ -19,7 +19,7 @@ from tests.processes import System
 
 DATABASE = "fuzzed"
 SEED = 20_261_123
-EXAMPLES = 25
+EXAMPLES = 12
 SECONDS = 120
 CHECKS = (
     "not_a_server_error",

@@ -13,11 +13,12 @@ from commands.resume_job import ResumeJob, resume_job
 from commands.trigger_job import TriggerJob, trigger_job
 from commands.update_job import Changes, UpdateJob, update_job
 from domain.caller import Caller
-from domain.job import Job
+from domain.job import HttpTarget, Job
 from domain.run import Run
 from storage.shards import Shards
 from tests.commands.firing import NOON
 
+NEW_TARGET = HttpTarget(url="https://example.com/moved")
 Change = Callable[[Shards, Caller, UUID], Awaitable[Any]]
 
 
@@ -35,6 +36,10 @@ async def delete(shards: Shards, caller: Caller, job_id: UUID, now: datetime = N
 
 async def trigger(shards: Shards, caller: Caller, job_id: UUID, now: datetime = NOON) -> Run:
     return await trigger_job(TriggerJob(caller=caller, job_id=job_id, now=now), shards)
+
+
+async def retarget(shards: Shards, caller: Caller, job_id: UUID) -> Job:
+    return await update(shards, caller, job_id, target=NEW_TARGET)
 
 
 async def rename(shards: Shards, caller: Caller, job_id: UUID) -> Job:

@@ -7,9 +7,19 @@ import asyncio
 import pytest
 
 from domain.errors import Conflict, Invalid, NotFound
-from domain.job import HttpTarget, JobState
+from domain.job import JobState
 from domain.schedule import Schedule
-from tests.commands.changing import Change, delete, pause, rename, resume, trigger, update
+from tests.commands.changing import (
+    NEW_TARGET,
+    Change,
+    delete,
+    pause,
+    rename,
+    resume,
+    retarget,
+    trigger,
+    update,
+)
 from tests.commands.firing import (
     DUE,
     NOON,
@@ -21,8 +31,7 @@ from tests.commands.firing import (
     succeeded,
 )
 
-NEW_TARGET = HttpTarget(url="https://example.com/moved")
-WITHDRAWING = pytest.mark.parametrize("change", [pause, rename, delete])
+WITHDRAWING = pytest.mark.parametrize("change", [pause, retarget, delete])
 
 
 @WITHDRAWING
@@ -145,11 +154,20 @@ async def test_an_edit_brings_back_the_withdrawn_instants_and_none_that_rings(fi
     first = min(claim.runs)
     (taken,) = await firing.take((first.service_id, first.id))
     await firing.start(taken)
-    await rename(firing.shards, firing.caller, job.id)
+    await retarget(firing.shards, firing.caller, job.id)
     assert (await firing.job_row(job.id))["next_claim_at"] == NOON + SECOND
     again = await firing.claim(NOON + 4 * SECOND)
     assert sorted(run.due_at for run in again.runs) == [NOON + n * SECOND for n in (1, 2, 3, 4)]
     assert len(await firing.runs(job.id)) == 5
+
+
+async def test_a_new_name_leaves_what_is_claimed_where_it_is(firing: Firing):
+    run = await firing.queued_run()
+    before = await firing.run(run.id)
+    renamed = await rename(firing.shards, firing.caller, run.job_id)
+    assert (renamed.name, renamed.version, renamed.next_fire_at) == ("renamed", 2, DUE)
+    assert await firing.run(run.id) == before
+    assert await firing.start(run) == {run.id}
 
 
 async def test_an_edited_schedule_replaces_the_instants_claimed_by_the_old_one(firing: Firing):

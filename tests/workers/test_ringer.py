@@ -30,8 +30,13 @@ async def locked(firing: Firing, key: RunKey) -> AsyncIterator[None]:
         yield
 
 
-async def someone_waits_for_a_lock(firing: Firing) -> bool:
-    return await firing.rows("SELECT FROM pg_locks WHERE NOT granted") != []
+async def waits_for_locks(firing: Firing, number: int) -> bool:
+    """Whether so many statements wait for a lock in the tests' database."""
+    waiting = await firing.rows(
+        "SELECT FROM pg_stat_activity"
+        " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    return len(waiting) == number
 
 
 async def is_in(firing: Firing, key: RunKey, state: str) -> bool:
@@ -62,6 +67,23 @@ async def test_two_takes_of_one_run_ring_it_once(firing: Firing, ringer: Ringer,
     await eventually(partial(is_in, firing, last, "succeeded"))
     assert [run.id for run, _ in bell.rung] == [key[1], last[1]]
     assert await firing.outcomes(key[1]) == ["succeeded"]
+
+
+async def test_a_take_that_overtakes_the_begin_of_an_attempt_does_not_ring_it_twice(
+    firing: Firing, ringer: Ringer, bell: Bell
+):
+    _, key = await due_in(firing, 0.5)
+    await ringer.take([key])
+    async with locked(firing, key):
+        taking = asyncio.create_task(ringer.take([key]))
+        await eventually(partial(waits_for_locks, firing, 1))
+        await eventually(partial(waits_for_locks, firing, 2), what="the attempt is begun")
+    assert await taking
+    _, last = await due_in(firing, 0)
+    await ringer.take([last])
+    await bell.rings(2)
+    await eventually(partial(is_in, firing, last, "succeeded"))
+    assert [run.id for run, _ in bell.rung] == [key[1], last[1]]
 
 
 async def test_a_message_for_a_run_that_rings_here_does_not_ring_it_again(
@@ -168,7 +190,7 @@ async def test_a_ringer_that_stops_while_it_begins_an_attempt_waits_for_its_end(
     _, key = await due_in(firing, 0.5)
     await ringer.take([key])
     async with locked(firing, key):
-        await eventually(partial(someone_waits_for_a_lock, firing))
+        await eventually(partial(waits_for_locks, firing, 1))
         stopping = asyncio.create_task(ringer.stop())
         done, _ = await asyncio.wait([stopping], timeout=0.3)
     await stopping
@@ -184,7 +206,7 @@ async def test_a_ringer_that_stops_while_it_takes_gives_back_what_it_took(
     _, key = await due_in(firing, 4)
     async with locked(firing, key):
         taking = asyncio.create_task(ringer.take([key]))
-        await eventually(partial(someone_waits_for_a_lock, firing))
+        await eventually(partial(waits_for_locks, firing, 1))
         stopping = asyncio.create_task(ringer.stop())
         await asyncio.wait([stopping], timeout=0.3)
     await asyncio.gather(taking, stopping)
