@@ -11,6 +11,7 @@ from uuid_utils.compat import uuid7
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _MICROSECOND = timedelta(microseconds=1)
+_LAST_MILLISECOND = (datetime.max.replace(tzinfo=UTC) - EPOCH) // _MILLISECOND - 1
 
 
 def new_id() -> UUID:
@@ -35,6 +36,9 @@ def run_id(job_id: UUID, scheduled_for: datetime) -> UUID:
 
 
 def fire_time_window(run: UUID) -> tuple[datetime, datetime]:
-    """The millisecond `[start, end)` that a run's fire time lies in, read from its id."""
-    start = EPOCH + (run.int >> 80) * _MILLISECOND
+    """The millisecond `[start, end)` that a run's fire time lies in, read from its id.
+
+    Any UUID is answered: a client may ask for what was never a run's id.
+    """
+    start = EPOCH + min(run.int >> 80, _LAST_MILLISECOND) * _MILLISECOND
     return start, start + _MILLISECOND

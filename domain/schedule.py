@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from cronsim import CronSim, CronSimError
 from msgspec import Struct
@@ -12,6 +12,7 @@ from msgspec import Struct
 from domain.errors import Invalid
 from domain.ids import EPOCH
 
+_ZONES = available_timezones() - {"localtime"}
 MIN_INTERVAL = timedelta(seconds=1)
 MAX_DELAY = timedelta(days=3660)
 _MACROS = {
@@ -54,8 +55,8 @@ def check_schedule(schedule: Schedule) -> None:
     """
     if schedule.cron is not None:
         _check_cron(schedule.cron)
-    if schedule.every is not None and schedule.every < MIN_INTERVAL:
-        raise Invalid("The interval must be at least 1 second.", "/every")
+    if schedule.every is not None and not MIN_INTERVAL <= schedule.every <= MAX_DELAY:
+        raise Invalid("The interval must be between 1 second and 10 years.", "/every")
     if schedule.after is not None and not timedelta(0) <= schedule.after <= MAX_DELAY:
         raise Invalid("The delay must be between 0 seconds and 10 years.", "/after")
     if next_fire_time(schedule, after=first_moment(schedule)) is None:

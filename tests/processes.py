@@ -23,7 +23,7 @@ from storage.shards import Shards
 from storage.urls import ShardUrls
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 
 
