@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -126,7 +125,7 @@ def _fires_of(job: asyncpg.Record, command: ClaimRuns) -> _Fires:
     )
 
 
-async def _write(driver: Driver[Any], fires: list[_Fires], holder: UUID) -> list[ClaimedRun]:
+async def _write(driver: Driver, fires: list[_Fires], holder: UUID) -> list[ClaimedRun]:
     rows = [
         (fire.service_id, fire.job_id, instant, run_id(fire.job_id, instant))
         for fire in fires

@@ -13,8 +13,10 @@ from sqlalchemy import insert as plain_insert
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
+from domain.caller import Caller
 from domain.ids import new_id
 from domain.keys import key_text
+from storage.audit import record
 from storage.postgres import WriteConnection
 from storage.shards import Shards
 from storage.tables import api_keys, services
@@ -29,16 +31,19 @@ async def create_key(command: CreateKey, shards: Shards) -> str:
     """Store a key's hash and return its text, which cannot be shown again."""
     shard = shards.all()[0]
     async with shard.database.transaction() as connection:
+        key_id = new_id()
         service_id = await _ensure_service(connection, command)
         key = key_text(service_id, token_urlsafe(32))
         await connection.execute(
             plain_insert(api_keys).values(
                 service_id=service_id,
                 hash=sha256(key.encode()).digest(),
-                id=new_id(),
+                id=key_id,
                 created_at=command.now,
             )
         )
+        operator = Caller(service_id=service_id, principal="operator", request_id="")
+        await record(connection, operator, "key.created", key_id, command.now)
     return key
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 import asyncpg
 from msgspec import Struct
@@ -66,7 +65,7 @@ async def rescue_runs(command: RescueRuns, database: Database) -> list[RunKey]:
     return [(row["service_id"], row["id"]) for row in freed]
 
 
-async def _ringing(driver: Driver[Any], command: RescueRuns) -> list[asyncpg.Record]:
+async def _ringing(driver: Driver, command: RescueRuns) -> list[asyncpg.Record]:
     return list(await driver.fetch(_RINGING, command.lapsed_before, RUNS_AT_ONCE))
 
 

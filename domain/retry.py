@@ -10,7 +10,6 @@ from domain.errors import Invalid
 
 MAX_ATTEMPTS = 100
 MAX_BACKOFF = timedelta(days=1)
-_MAX_EXPONENT = 1_000  # far beyond any backoff's bound, far below a float's overflow
 
 
 class RetryPolicy(Struct, frozen=True, kw_only=True):
@@ -42,12 +41,11 @@ class RetryPolicy(Struct, frozen=True, kw_only=True):
         """
         if attempt >= self.max_attempts:
             return None
-        ceiling = self.max_backoff.total_seconds()
+        first, ceiling = self.min_backoff.total_seconds(), self.max_backoff.total_seconds()
         try:
-            growth = self.multiplier ** min(attempt - 1, _MAX_EXPONENT)
+            full = min(first * self.multiplier ** (attempt - 1), ceiling)
         except OverflowError:
-            growth = ceiling
-        full = min(self.min_backoff.total_seconds() * growth, ceiling)
+            full = ceiling if first else 0.0
         return timedelta(seconds=full * draw if self.jitter else full)
 
 

@@ -145,5 +145,6 @@ def _check_cron(expression: str) -> None:
 def _next_cron(expression: str, timezone: str, after: datetime) -> datetime | None:
     # A midnight with 10,000 daily jobs asks the same question 10,000 times, hence the cache.
     local = after.astimezone(zone(timezone))
-    upcoming = next(CronSim(_MACROS.get(expression, expression), local), None)
-    return upcoming.astimezone(UTC) if upcoming else None
+    upcoming = (one.astimezone(UTC) for one in CronSim(_MACROS.get(expression, expression), local))
+    # In the second pass of a fold, CronSim also names instants of the first.
+    return next((instant for instant in upcoming if instant > after), None)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from itertools import chain
 from uuid import UUID
 
 import structlog
 from prometheus_client import Counter
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from storage.postgres import UNREACHABLE, Database
@@ -44,6 +46,10 @@ class Commits:
         self._replayed: dict[AsyncEngine, int] = dict.fromkeys(database.replicas, 0)
         self._waiting: dict[UUID, list[asyncio.Future[None]]] = {}
         self._recording: asyncio.Task[None] | None = None
+        # What Redis did not take, though it may still tell an older position of the service.
+        self._unrecorded: set[UUID] = set()
+        for replica in database.replicas:
+            event.listen(replica.sync_engine.pool, "connect", self._forgetting(replica))
 
     async def record(self, service_id: UUID) -> None:
         """Return when Redis knows that the service committed, or is known not to answer."""
@@ -58,6 +64,10 @@ class Commits:
     async def reader(self, service_id: UUID) -> AsyncEngine:
         """A server on which the service sees all that it wrote: a replica, else the primary."""
         if not self._database.replicas:
+            return self._primary()
+        if service_id in self._unrecorded:
+            await self.record(service_id)
+        if service_id in self._unrecorded:
             return self._primary()
         try:
             position = await self._position(service_id)
@@ -82,11 +92,13 @@ class Commits:
             waiting, self._waiting = self._waiting, {}
             try:
                 await self._remember(list(waiting))
+                self._unrecorded.difference_update(waiting)
             except (RedisError, *UNREACHABLE) as error:
+                self._unrecorded.update(waiting)
                 FORGOTTEN.inc(len(waiting))
                 log.warning("commit.unrecorded", services=len(waiting), error=str(error))
-            for futures in waiting.values():
-                for recorded in futures:
+            finally:
+                for recorded in chain.from_iterable(waiting.values()):
                     if not recorded.done():
                         recorded.set_result(None)
         self._recording = None
@@ -104,6 +116,13 @@ class Commits:
             args=[f"{position:016x}", _KEPT_SECONDS],
         )
         return position
+
+    def _forgetting(self, replica: AsyncEngine) -> Callable[..., None]:
+        # A new connection may lead to a server that was started anew, and is behind itself.
+        def forget(*_: object) -> None:
+            self._replayed[replica] = 0
+
+        return forget
 
     async def _has_replayed(self, replica: AsyncEngine, position: int) -> bool:
         # A position once replayed stays replayed, so the replica is asked only about newer ones.

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
 
 from storage.postgres import Driver
 
 PARTITIONED = {"runs": "scheduled_for", "attempts": "scheduled_for", "audit": "at"}
 DAYS_AHEAD = 7
 _DAY = timedelta(days=1)
-# One session at a time makes or drops partitions; a second one finds the work done.
 _ADVISORY_LOCK = 0x70C51
-_LOCK_WAIT = "SET LOCAL lock_timeout = '5s'"
 
 
-async def make_partitions(driver: Driver[Any], today: date) -> list[str]:
+async def make_partitions(driver: Driver, today: date) -> list[str]:
     """Make yesterday's to next week's partitions where they are missing.
 
     Returns:
@@ -23,42 +22,50 @@ async def make_partitions(driver: Driver[Any], today: date) -> list[str]:
     """
     wanted = [today + _DAY * offset for offset in range(-1, DAYS_AHEAD + 1)]
     existing = await _existing(driver)
-    made = []
-    for table in PARTITIONED:
-        for day in wanted:
-            if _name(table, day) not in existing:
-                await _make(driver, table, day)
-                made.append(_name(table, day))
-    return made
+    return [
+        _name(table, day)
+        for table in PARTITIONED
+        for day in wanted
+        if _name(table, day) not in existing and await _make(driver, table, day)
+    ]
 
 
-async def drop_partitions(driver: Driver[Any], before: date) -> list[str]:
+async def drop_partitions(driver: Driver, before: date) -> list[str]:
     """Drop the partitions of days before `before`, and empty the default ones of such rows.
 
     Returns:
         The names of those that were dropped.
     """
     old = [name for name in await _existing(driver) if (day := _day(name)) and day < before]
-    for name in old:
-        async with driver.transaction():
-            await driver.execute(_LOCK_WAIT)
-            await driver.execute(f"DROP TABLE IF EXISTS {name}")
+    dropped = [name for name in old if await _drop(driver, name)]
     for table, column in PARTITIONED.items():
         # Rare: rows that no daily partition was there for.
-        await driver.execute(f"DELETE FROM {table}_default WHERE {column} < $1", _midnight(before))
-    return old
+        async with _alone(driver):
+            await driver.execute(
+                f"DELETE FROM {table}_default WHERE {column} < $1", _midnight(before)
+            )
+    return dropped
 
 
-async def _make(driver: Driver[Any], table: str, day: date) -> None:
+@asynccontextmanager
+async def _alone(driver: Driver) -> AsyncIterator[None]:
+    """A transaction in which no other session makes or drops partitions."""
+    async with driver.transaction():
+        await driver.execute("SELECT pg_advisory_xact_lock($1)", _ADVISORY_LOCK)
+        # Who waits for a table blocks everyone behind: better to give up and come again.
+        await driver.execute("SET LOCAL lock_timeout = '5s'")
+        yield
+
+
+async def _make(driver: Driver, table: str, day: date) -> bool:
     name, column = _name(table, day), PARTITIONED[table]
     start, end = _midnight(day), _midnight(day + _DAY)
-    async with driver.transaction():
-        await driver.execute(_LOCK_WAIT)
-        await driver.execute("SELECT pg_advisory_xact_lock($1)", _ADVISORY_LOCK)
-        if await driver.fetchval("SELECT to_regclass($1) IS NOT NULL", name):
-            return
+    async with _alone(driver):
+        if await _exists(driver, name):
+            return False
         await driver.execute(f"CREATE TABLE {name} (LIKE {table} INCLUDING ALL)")
-        # Attaching would fail on rows of this day that the default partition took in meanwhile.
+        # No writer may be on its way into the default partition while rows move out of it.
+        await driver.execute(f"LOCK TABLE ONLY {table} IN SHARE ROW EXCLUSIVE MODE")
         await driver.execute(
             f"WITH moved AS (DELETE FROM {table}_default WHERE {column} >= $1 AND {column} < $2"
             f" RETURNING *) INSERT INTO {name} SELECT * FROM moved",
@@ -72,11 +79,24 @@ async def _make(driver: Driver[Any], table: str, day: date) -> None:
             f"ALTER TABLE {table} ATTACH PARTITION {name}"
             f" FOR VALUES FROM ('{start.isoformat()}') TO ('{end.isoformat()}')"
         )
+    return True
 
 
-async def _existing(driver: Driver[Any]) -> set[str]:
+async def _drop(driver: Driver, name: str) -> bool:
+    async with _alone(driver):
+        there = await _exists(driver, name)
+        if there:
+            await driver.execute(f"DROP TABLE {name}")
+    return there
+
+
+async def _exists(driver: Driver, name: str) -> bool:
+    return bool(await driver.fetchval("SELECT to_regclass($1) IS NOT NULL", name))
+
+
+async def _existing(driver: Driver) -> set[str]:
     rows = await driver.fetch(
-        "SELECT inhrelid::regclass::text AS name FROM pg_inherits"
+        "SELECT relname::text AS name FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid"
         " WHERE inhparent = ANY($1::text[]::regclass[])",
         list(PARTITIONED),
     )

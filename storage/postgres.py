@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from typing import Any, NewType
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, NewType, Protocol, cast
 
 import asyncpg
 import msgspec
@@ -15,7 +15,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 ReadConnection = NewType("ReadConnection", AsyncConnection)
 WriteConnection = NewType("WriteConnection", ReadConnection)  # may also be used to read
-Driver = asyncpg.Connection
+
+
+class Driver(Protocol):
+    """What we use of an asyncpg connection."""
+
+    async def execute(self, query: str, *arguments: object) -> str: ...
+    async def fetch(self, query: str, *arguments: object) -> list[asyncpg.Record]: ...
+    async def fetchrow(self, query: str, *arguments: object) -> asyncpg.Record | None: ...
+    async def fetchval(self, query: str, *arguments: object) -> Any: ...
+    def transaction(self) -> AbstractAsyncContextManager[None]: ...
+
 
 POOL_SIZE = 10
 POOL_WAIT_SECONDS = 5
@@ -74,7 +84,7 @@ class Database:
             yield WriteConnection(ReadConnection(connection))
 
     @asynccontextmanager
-    async def driver(self) -> AsyncIterator[Driver[Any]]:
+    async def driver(self) -> AsyncIterator[Driver]:
         """The primary without SQLAlchemy in between, for statements over whole batches.
 
         Every statement is its own transaction, unless the block opens one.
@@ -88,11 +98,10 @@ class Database:
             await engine.dispose()
 
 
-async def driver_of(connection: AsyncConnection) -> Driver[Any]:
+async def driver_of(connection: AsyncConnection) -> Driver:
     """The asyncpg connection below a SQLAlchemy one."""
     raw = await connection.get_raw_connection()
-    driver: Driver[Any] = raw.driver_connection
-    return driver
+    return cast("Driver", raw.driver_connection)
 
 
 def driver_url(url: str) -> str:

@@ -12,6 +12,8 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from storage.urls import redis_database
+
 RUNS_QUEUE = "runs"
 RING_ACTOR = "ring_runs"
 BATCH_SIZE = 200
@@ -28,14 +30,13 @@ RunKey = tuple[UUID, UUID]
 def make_broker(redis_url: str, middleware: Sequence[Middleware] = ()) -> RedisBroker:
     """A broker without Dramatiq's default middleware: retries are rows, not messages."""
     client = Redis.from_url(
-        redis_url,
-        db=_BROKER_DATABASE,
+        redis_database(redis_url, _BROKER_DATABASE),
         socket_timeout=REDIS_SECONDS,
         socket_connect_timeout=REDIS_SECONDS,
         # A repeated enqueue would be a second message, a repeated fetch a stranded one.
         retry=Retry(NoBackoff(), 0),
     )
-    broker = RedisBroker(
+    broker = RedisBroker(  # type: ignore[no-untyped-call]
         client=client,
         middleware=list(middleware),
         heartbeat_timeout=_HEARTBEAT_TIMEOUT_MS,

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import structlog
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from storage.commits import Commits
 from storage.postgres import (
@@ -24,13 +24,14 @@ from storage.postgres import (
     driver_of,
 )
 from storage.queue import RunQueue, make_broker
-from storage.urls import ShardUrls
+from storage.urls import ShardUrls, redis_database
 
 log = structlog.get_logger()
 WAKE_CHANNEL = "tocsin_due"
 LOOK_AHEAD = timedelta(seconds=5)
 """How far ahead dispatchers claim what falls due."""
 _REDIS_SECONDS = 0.5
+_POSITIONS_DATABASE = 0
 
 
 class Shard:
@@ -40,8 +41,7 @@ class Shard:
         self.urls = urls
         self.database = Database(urls.primary, urls.replicas, pool_size=pool_size)
         self.redis: Redis = Redis.from_url(
-            urls.redis,
-            db=0,
+            redis_database(urls.redis, _POSITIONS_DATABASE),
             socket_timeout=_REDIS_SECONDS,
             socket_connect_timeout=_REDIS_SECONDS,
             retry=Retry(NoBackoff(), 0),
@@ -57,7 +57,7 @@ class Shard:
         await self._commits.record(service_id)
 
     @asynccontextmanager
-    async def writing_driver(self, service_id: UUID) -> AsyncIterator[Driver[Any]]:
+    async def writing_driver(self, service_id: UUID) -> AsyncIterator[Driver]:
         """The same for a single statement, without SQLAlchemy in between."""
         async with self.database.driver() as driver:
             yield driver
@@ -67,11 +67,11 @@ class Shard:
     async def reading(self, service_id: UUID) -> AsyncIterator[ReadConnection]:
         """A server on which the service sees all that it wrote."""
         engine = await self._commits.reader(service_id)
-        async with engine.connect() as connection:
-            yield ReadConnection(connection)
+        async with _connected(engine, self.database.primary_reads) as connection:
+            yield connection
 
     @asynccontextmanager
-    async def reading_driver(self, service_id: UUID) -> AsyncIterator[Driver[Any]]:
+    async def reading_driver(self, service_id: UUID) -> AsyncIterator[Driver]:
         """The same without SQLAlchemy in between."""
         async with self.reading(service_id) as connection:
             yield await driver_of(connection)
@@ -79,19 +79,9 @@ class Shard:
     @asynccontextmanager
     async def reading_any(self) -> AsyncIterator[ReadConnection]:
         """A server that may lag: for what has no service's commits to wait for."""
-        for engine in (*self.database.replicas, self.database.primary_reads):
-            try:
-                connection = await engine.connect().start()
-            except UNREACHABLE as error:
-                if engine is self.database.primary_reads:
-                    raise
-                log.warning("replica.unreachable", error=str(error))
-                continue
-            try:
-                yield ReadConnection(connection)
-            finally:
-                await connection.close()
-            return
+        engines = (*self.database.replicas, self.database.primary_reads)
+        async with _connected(*engines) as connection:
+            yield connection
 
     async def wake_for(self, due_at: datetime | None, now: datetime) -> None:
         """Tell dispatchers of an instant that they may have looked past already.
@@ -130,3 +120,22 @@ class Shards:
     async def close(self) -> None:
         """Close every connection."""
         await self._shard.close()
+
+
+@asynccontextmanager
+async def _connected(*engines: AsyncEngine) -> AsyncIterator[ReadConnection]:
+    """A connection to the first of the servers that can be reached."""
+    *preferred, last = engines
+    for engine in preferred:
+        try:
+            connection = await engine.connect().start()
+        except UNREACHABLE as error:
+            log.warning("replica.unreachable", error=str(error))
+        else:
+            break
+    else:
+        connection = await last.connect().start()
+    try:
+        yield ReadConnection(connection)
+    finally:
+        await connection.close()

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Column,
     Double,
     Enum,
+    ForeignKey,
     Index,
     Integer,
     LargeBinary,
@@ -57,7 +58,7 @@ services = Table(
 api_keys = Table(
     "api_keys",
     metadata,
-    Column("service_id", Uuid, nullable=False),
+    Column("service_id", Uuid, ForeignKey("services.id"), nullable=False),
     Column("hash", LargeBinary, nullable=False),
     Column("id", Uuid, nullable=False),
     Column("created_at", INSTANT, nullable=False),
@@ -68,7 +69,7 @@ api_keys = Table(
 jobs = Table(
     "jobs",
     metadata,
-    Column("service_id", Uuid, nullable=False),
+    Column("service_id", Uuid, ForeignKey("services.id"), nullable=False),
     Column("id", Uuid, nullable=False),
     Column("name", Text, nullable=False),
     Column("description", Text, nullable=False),

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from uuid import UUID
 
+import asyncpg
+import msgspec
 import structlog
 from prometheus_client import Counter
 
@@ -16,6 +19,8 @@ RUNS = Counter("tocsin_runs_total", "Runs that ended, by their final state.", ["
 ATTEMPTS = Counter("tocsin_attempts_total", "Attempts by how they ended.", ["outcome"])
 BATCH_SIZE = 500
 RETRY_SECONDS = 0.1
+# A text that Postgres or its driver refuses; nothing else of an attempt comes from outside.
+UNSTORABLE = (ValueError, asyncpg.DataError)
 
 
 class Recorder:
@@ -43,20 +48,29 @@ class Recorder:
                     recorded.set_result(None)
 
     async def _write(self, attempts: list[EndedAttempt]) -> None:
-        while True:
-            try:
-                recorded = await finish_attempts(attempts, self._database)
-            except UNREACHABLE as error:
-                log.warning("recorder.write_failed", error=str(error))
-                await asyncio.sleep(RETRY_SECONDS)
-            else:
-                break
+        recorded = await self._finish(attempts)
         for attempt in attempts:
             if attempt.run_id in recorded:
                 _count(attempt)
             else:
                 # Rescued meanwhile: the attempt belongs to somebody else's story now.
                 log.warning("attempt.superseded", run_id=str(attempt.run_id), number=attempt.number)
+
+    async def _finish(self, attempts: list[EndedAttempt]) -> set[UUID]:
+        while True:
+            try:
+                return await finish_attempts(attempts, self._database)
+            except UNSTORABLE:
+                log.exception("recorder.text_refused", attempts=len(attempts))
+                attempts = [_without_texts(attempt) for attempt in attempts]
+            except UNREACHABLE as error:
+                log.warning("recorder.write_failed", error=str(error))
+                await asyncio.sleep(RETRY_SECONDS)
+
+
+def _without_texts(attempt: EndedAttempt) -> EndedAttempt:
+    error = attempt.error and "What the target answered cannot be stored as text."
+    return msgspec.structs.replace(attempt, error=error, response_excerpt=None)
 
 
 def _count(attempt: EndedAttempt) -> None:

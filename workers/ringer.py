@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import heapq
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -16,6 +17,7 @@ from commands.finish_attempts import EndedAttempt
 from commands.give_back_runs import GiveBackRuns, give_back_runs
 from commands.start_attempts import StartAttempts, start_attempts
 from commands.take_runs import TakenRun, TakeRuns, take_runs
+from domain.run import Outcome
 from storage.postgres import UNREACHABLE, Database
 from storage.queue import BATCH_SIZE, RunKey
 from storage.shards import LOOK_AHEAD
@@ -71,6 +73,7 @@ class Ringer:
         self._due: list[tuple[datetime, UUID, int]] = []
         self._waiting: dict[UUID, TakenRun] = {}
         self._ringing: set[asyncio.Task[None]] = set()
+        self._asking: set[asyncio.Task[None]] = set()
         self._held: set[UUID] = set()
         self._changed = asyncio.Event()
         self._room = asyncio.Condition()
@@ -88,7 +91,7 @@ class Ringer:
             await self._room.wait_for(lambda: self._has_room or self._stopping)
         while not self._stopping:
             try:
-                await self._take(runs, datetime.now(UTC))
+                await self._ask(self._take(runs, datetime.now(UTC)))
             except UNREACHABLE as error:
                 log.warning("ringer.take_failed", error=str(error))
                 await asyncio.sleep(RETRY_SECONDS)
@@ -102,7 +105,7 @@ class Ringer:
             self._changed.clear()
             batch = self._next_batch(datetime.now(UTC) + HEAD_START)
             if batch:
-                await self._start(batch)
+                await self._ask(self._start(batch))
             else:
                 await self._wait_for_work()
 
@@ -115,8 +118,11 @@ class Ringer:
         self._stopping = True
         async with self._room:
             self._room.notify_all()
+        while self._asking:
+            await asyncio.wait(self._asking)
         waiting = [(run.service_id, run.id) for run in self._waiting.values()]
         self._waiting.clear()
+        self._due.clear()
         command = GiveBackRuns(worker_id=self._worker_id, runs=waiting)
         given_back = await give_back_runs(command, self._database)
         while self._ringing:
@@ -126,6 +132,13 @@ class Ringer:
     @property
     def _has_room(self) -> bool:
         return len(self._waiting) + BATCH_SIZE <= self._capacity
+
+    async def _ask(self, question: Coroutine[Any, Any, None]) -> None:
+        """Await a take or a start that `stop` must wait for: its answer decides who holds what."""
+        asking = asyncio.create_task(question)
+        self._asking.add(asking)
+        asking.add_done_callback(self._asking.discard)
+        await asking
 
     async def _take(self, runs: list[RunKey], now: datetime) -> None:
         command = TakeRuns(worker_id=self._worker_id, runs=runs, now=now, until=now + LOOK_AHEAD)
@@ -144,7 +157,7 @@ class Ringer:
 
     def _next_batch(self, until: datetime) -> list[TakenRun]:
         batch: list[TakenRun] = []
-        while (
+        while not self._stopping and (
             self._due and self._due[0][0] <= until and len(batch) < min(self._free, START_AT_ONCE)
         ):
             due_at, run_id, number = heapq.heappop(self._due)
@@ -185,11 +198,20 @@ class Ringer:
             await asyncio.sleep((run.due_at - started_at).total_seconds())
         if run.number == 1:
             LATENESS.observe((started_at - run.due_at).total_seconds())
-        answer = await self._ring(run, started_at)
+        answer = await self._answer(run, started_at)
         await self._recorder.record(_ended(run, self._worker_id, started_at, answer))
         self._held.discard(run.id)
         self._free += 1
         self._changed.set()
+
+    async def _answer(self, run: TakenRun, started_at: datetime) -> Answer:
+        try:
+            return await self._ring(run, started_at)
+        except Exception:
+            log.exception("ring.failed", run_id=str(run.id), number=run.number)
+            return Answer(
+                outcome=Outcome.FAILED, error="The request could not be made; this is logged."
+            )
 
     async def _wait_for_work(self) -> None:
         seconds: float | None = None

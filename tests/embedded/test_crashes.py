@@ -151,6 +151,6 @@ def test_the_lock_is_held_until_the_last_child_of_a_killed_holder_is_gone(data_d
 
 def _runs(pid: int) -> bool:
     try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False

@@ -7,7 +7,8 @@ import signal
 import socket
 import stat
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -18,24 +19,27 @@ from storage.embedded.processes import read_pid
 from tests.embedded.databases import eventually
 from tests.embedded.up_process import UpProcess
 
-Start = Callable[..., UpProcess]
+
+class Start:
+    """Starts `up` on one data directory and one port, as often as a test calls it."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.port = free_port()
+        self.started: list[UpProcess] = []
+        self._data_dir = data_dir
+
+    def __call__(self, *, fault: str = "none", **env: str) -> UpProcess:
+        self.started.append(UpProcess(self._data_dir, self.port, fault=fault, **env))
+        return self.started[-1]
 
 
 @pytest.fixture
 def start(data_dir: Path) -> Iterator[Start]:
-    """Starts `up` on the test's data directory and port; what still runs at the end is killed."""
-    port = free_port()
-    started: list[UpProcess] = []
-
-    def make(**changes: str) -> UpProcess:
-        data_dir.parent.mkdir(exist_ok=True)
-        started.append(UpProcess(data_dir, port, **changes))
-        return started[-1]
-
-    make.port = port  # type: ignore[attr-defined]
-    yield make
-    for process in started:
-        if psutil.pid_exists(process.pid):
+    """Starts `up`; what still runs at the end, because a test failed, is killed."""
+    starting = Start(data_dir)
+    yield starting
+    for process in starting.started:
+        if process.runs:
             family = process.family()
             process.end(signal.SIGKILL)
             for left in family:
@@ -49,6 +53,10 @@ def gone(family: list[psutil.Process]) -> bool:
 def server_pid(data_dir: Path, name: str) -> int | None:
     file = "valkey.pid" if name == "valkey" else "postmaster.pid"
     return read_pid(data_dir / "servers" / name / file)
+
+
+def is_replaced(data_dir: Path, name: str, former: int) -> bool:
+    return server_pid(data_dir, name) not in {None, former}
 
 
 def test_it_starts_prints_a_key_and_a_request_and_stops_without_a_trace(
@@ -92,10 +100,7 @@ def test_killed_servers_and_services_come_back(start: Start, data_dir: Path) -> 
         killed = server_pid(data_dir, name)
         assert killed is not None
         os.kill(killed, signal.SIGKILL)
-        eventually(
-            lambda name=name, killed=killed: server_pid(data_dir, name) not in {None, killed},
-            f"{name} is back",
-        )
+        eventually(partial(is_replaced, data_dir, name, killed), f"{name} is back")
     for service in (process for process in up.family() if "clock" in process.cmdline()):
         service.kill()
     eventually(lambda: "clock      | was ended by SIGKILL" in up.shown, "the clock's end is told")

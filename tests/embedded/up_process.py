@@ -40,15 +40,20 @@ class UpProcess:
         """What the terminal shows."""
         return self._log.read_text()
 
+    @property
+    def runs(self) -> bool:
+        """Whether it has not exited."""
+        return self._process.poll() is None
+
     def ready(self) -> UpProcess:
         """Wait until it says that it is ready."""
-        eventually(lambda: "Tocsin is ready" in self.shown or self._process.poll() is not None, "")
+        eventually(lambda: "Tocsin is ready" in self.shown or not self.runs, "ready")
         assert "Tocsin is ready" in self.shown, self.shown
         return self
 
     def family(self) -> list[psutil.Process]:
         """All processes that it started and that run now."""
-        return psutil.Process(self.pid).children(recursive=True)
+        return list(psutil.Process(self.pid).children(recursive=True))
 
     def end(self, number: int) -> int:
         """Send a signal and wait for the exit status."""

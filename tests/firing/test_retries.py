@@ -28,10 +28,7 @@ def test_a_target_that_recovers_is_rung_until_it_does(
     arrivals = [one for one in sink.report().arrivals if one.path == path]
     assert [one.webhook_id for one in arrivals] == [run["id"]] * 3
     assert [one.attempt for one in arrivals] == ["1", "2", "3"]
-    waits = [
-        later.arrived_ns - earlier.arrived_ns
-        for earlier, later in pairwise(arrivals)
-    ]
+    waits = [later.arrived_ns - earlier.arrived_ns for earlier, later in pairwise(arrivals)]
     assert all(wait >= 0.2e9 for wait in waits)
 
 

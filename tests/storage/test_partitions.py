@@ -18,10 +18,6 @@ NOW = datetime(2031, 5, 10, 15, tzinfo=UTC)
 TODAY = NOW.date()
 DAY = timedelta(days=1)
 LATER = TODAY + 30 * DAY
-DROP_BUG = pytest.mark.xfail(reason="drops take no lock: another's are half seen", strict=False)
-ATTACH_BUG = pytest.mark.xfail(
-    reason="the default partition takes rows between their move and the attach", strict=False
-)
 
 
 @pytest.fixture
@@ -163,14 +159,12 @@ async def test_making_at_once_is_harmless(migrated: Database):
     )
 
 
-@DROP_BUG
 async def test_dropping_at_once_is_harmless(migrated: Database):
     await all_of(*(drop(migrated, TODAY + 5 * DAY) for _ in range(4)))
     days = [TODAY + n * DAY for n in range(5, DAYS_AHEAD + 1)]
     assert await partitions(migrated) == named(*days) | DEFAULTS
 
 
-@DROP_BUG
 async def test_making_and_dropping_at_once_is_harmless(migrated: Database):
     for n in range(-1, 3):
         await write_run(migrated, NOW + n * DAY)
@@ -181,7 +175,6 @@ async def test_making_and_dropping_at_once_is_harmless(migrated: Database):
     assert named(LATER, LATER + DAY) <= await partitions(migrated)
 
 
-@ATTACH_BUG
 async def test_runs_that_are_written_meanwhile_are_in_their_partitions_at_last(
     migrated: Database,
 ):

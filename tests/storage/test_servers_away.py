@@ -65,7 +65,6 @@ async def test_when_redis_is_back_the_replica_answers_again(
     await reader.settled()
 
 
-@pytest.mark.xfail(reason="a position that Redis did not take is forgotten")
 async def test_what_was_written_while_redis_was_down_is_seen_when_it_is_back(
     redis_down: EmbeddedServers, settled: list[Reader]
 ):
@@ -83,7 +82,6 @@ async def test_with_the_replica_down_a_service_that_just_wrote_reads_from_the_pr
     assert await reader.sees(await reader.write())
 
 
-@pytest.mark.xfail(reason="a replica that had replayed enough is not asked whether it still lives")
 async def test_with_the_replica_down_a_service_that_wrote_nothing_reads_from_the_primary(
     replica_down: EmbeddedServers, settled: list[Reader], shard: Shard
 ):

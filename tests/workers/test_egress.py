@@ -60,7 +60,6 @@ def test_other_addresses_are_refused(address: str):
         connect_to(address, [])
 
 
-@pytest.mark.xfail(reason="an IPv4 address inside an IPv6 one, other than a mapped one, passes")
 @pytest.mark.parametrize(
     "address",
     [

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 import msgspec
-import pytest
 
 from tests.commands.firing import Firing, failed, succeeded
 from workers.recorder import Recorder
@@ -26,7 +25,6 @@ async def test_an_attempt_that_was_superseded_is_let_go(firing: Firing, recorder
     assert await firing.outcomes(run.id) == ["failed"]
 
 
-@pytest.mark.xfail(reason="a text that cannot be encoded is an InterfaceError, tried for ever")
 async def test_an_attempt_that_cannot_be_written_does_not_hold_up_the_others(
     firing: Firing, recorder: Recorder
 ):

@@ -19,8 +19,6 @@ from tests.storage.eventually import eventually
 from tests.workers.ringing import Bell, due_in, now, state_of
 from workers.ringer import Ringer
 
-STOP_BUG = pytest.mark.xfail(reason="stop() does not wait for a take or a start under way")
-
 
 @asynccontextmanager
 async def locked(firing: Firing, key: RunKey) -> AsyncIterator[None]:
@@ -183,7 +181,6 @@ async def test_a_stopped_ringer_gives_back_what_waits_and_finishes_what_rings(
     assert len(bell.rung) == 1
 
 
-@STOP_BUG
 async def test_a_ringer_that_stops_while_it_begins_an_attempt_waits_for_its_end(
     firing: Firing, ringer: Ringer, bell: Bell
 ):
@@ -199,7 +196,6 @@ async def test_a_ringer_that_stops_while_it_begins_an_attempt_waits_for_its_end(
     assert not done
 
 
-@STOP_BUG
 async def test_a_ringer_that_stops_while_it_takes_gives_back_what_it_took(
     firing: Firing, ringer: Ringer
 ):

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
 
 from aiohappyeyeballs import AddrInfoType
 
 Network = IPv4Network | IPv6Network
+_ENDS_IN_IPV4 = (ip_network("::/96"), ip_network("64:ff9b::/96"), ip_network("64:ff9b:1::/48"))
 
 
 class EgressRefused(OSError):
@@ -40,9 +48,18 @@ def guarded_socket(allowed: Sequence[Network]) -> Callable[[AddrInfoType], socke
 
 
 def _permitted(text: str, allowed: Sequence[Network]) -> bool:
-    address = ip_address(text.partition("%")[0])
-    mapped = getattr(address, "ipv4_mapped", None)
-    plain = mapped or address
-    if any(plain in network for network in allowed if network.version == plain.version):
+    address = _disguised(ip_address(text.partition("%")[0]))
+    if any(address in network for network in allowed if network.version == address.version):
         return True
-    return plain.is_global and not plain.is_multicast
+    site_local = isinstance(address, IPv6Address) and address.is_site_local
+    return address.is_global and not address.is_multicast and not site_local
+
+
+def _disguised(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """The IPv4 address that an IPv6 one leads to, if it does."""
+    if isinstance(address, IPv4Address):
+        return address
+    if any(address in network for network in _ENDS_IN_IPV4):
+        # `::1` and `::` are addresses of their own.
+        return IPv4Address(address.packed[-4:]) if int(address) > 1 else address
+    return address.ipv4_mapped or address.sixtofour or address

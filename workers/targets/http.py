@@ -108,8 +108,7 @@ async def _excerpt(response: aiohttp.ClientResponse) -> str:
         if not chunk:
             break
         received += chunk
-    # Postgres stores no NUL in text.
-    return received.decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
+    return _storable(received)
 
 
 def _answer(status: int, excerpt: str) -> Answer:
@@ -126,4 +125,9 @@ def _answer(status: int, excerpt: str) -> Answer:
 def _sentence(error: Exception) -> str:
     # aiohttp's own sentence hides what a connection failed of.
     cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
-    return (str(cause) or type(cause).__name__).replace("\0", "")[:1_000]
+    return _storable((str(cause) or type(cause).__name__).encode(errors="replace"))[:1_000]
+
+
+def _storable(text: bytes) -> str:
+    """UTF-8 as Postgres stores it: whatever was sent, without NUL."""
+    return text.decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
