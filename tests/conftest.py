@@ -22,6 +22,7 @@ from storage.postgres import Database
 from storage.shards import Shards
 from storage.urls import ShardUrls
 from tests.processes import System
+from tests.servers import started_servers, urls_of
 
 COMMANDS_DATABASE = "commands"
 
@@ -29,17 +30,14 @@ COMMANDS_DATABASE = "commands"
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServers]:
     """A primary, a replica and a Valkey, shared by the tests of this process."""
-    embedded = EmbeddedServers(tmp_path_factory.mktemp("servers"), durable=False)
-    embedded.start()
-    yield embedded
-    embedded.stop()
+    with started_servers(tmp_path_factory.mktemp("servers")) as embedded:
+        yield embedded
 
 
 @pytest.fixture(scope="session")
 def urls(servers: EmbeddedServers) -> ShardUrls:
     """Where those servers are."""
-    found = servers.urls
-    return ShardUrls(primary=found.primary, replicas=found.replicas, redis=found.redis)
+    return urls_of(servers)
 
 
 @pytest.fixture(scope="session")

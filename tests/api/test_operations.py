@@ -15,9 +15,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from domain.keys import service_of
 from loadtests.sink_process import SinkProcess
-from storage.embedded.servers import EmbeddedServers
-from storage.shards import ShardUrls
 from tests.processes import System, runs_of, wait_until
+from tests.servers import started_servers, urls_of
 
 Store = Callable[..., Any]
 JOBS = 12
@@ -102,9 +101,8 @@ def samples(url: str) -> Samples:
 @pytest.fixture(scope="module")
 def summed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[System, System]]:
     """Two APIs, a dispatcher and two workers on their own servers, with one metrics directory."""
-    with EmbeddedServers(tmp_path_factory.mktemp("summed"), durable=False) as embedded:
-        found = embedded.urls
-        urls = ShardUrls(primary=found.primary, replicas=found.replicas, redis=found.redis)
+    with started_servers(tmp_path_factory.mktemp("summed")) as embedded:
+        urls = urls_of(embedded)
         directory = {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path_factory.mktemp("metrics"))}
         with (
             System(urls, tmp_path_factory.mktemp("first")) as first,

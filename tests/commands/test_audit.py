@@ -39,7 +39,8 @@ async def everything(firing: Firing) -> list[object]:
 
 async def test_storing_a_job_is_audited(firing: Firing):
     job = await firing.job()
-    (row,) = await firing.rows("SELECT * FROM audit")
+    made_key, row = await firing.rows("SELECT * FROM audit ORDER BY at")
+    assert (made_key["action"], made_key["principal"]) == ("key.created", "operator")
     assert (row["action"], row["object_id"]) == ("job.created", job.id)
 
 

@@ -7,17 +7,15 @@ from collections.abc import Iterator
 import pytest
 
 from storage.embedded.servers import EmbeddedServers
-from storage.urls import ShardUrls
 from tests.processes import System
+from tests.servers import started_servers, urls_of
 
 
 @pytest.fixture(scope="module")
 def mortal_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServers]:
     """A primary, a replica and a Valkey as shipped: durable."""
-    embedded = EmbeddedServers(tmp_path_factory.mktemp("mortal"))
-    embedded.start()
-    yield embedded
-    embedded.stop()
+    with started_servers(tmp_path_factory.mktemp("mortal"), durable=True) as embedded:
+        yield embedded
 
 
 @pytest.fixture(scope="module")
@@ -25,9 +23,7 @@ def mortal_system(
     mortal_servers: EmbeddedServers, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[System]:
     """Tocsin on those servers."""
-    found = mortal_servers.urls
-    urls = ShardUrls(primary=found.primary, replicas=found.replicas, redis=found.redis)
-    with System(urls, tmp_path_factory.mktemp("crowd")) as system:
+    with System(urls_of(mortal_servers), tmp_path_factory.mktemp("crowd")) as system:
         system.migrate()
         yield system
 

@@ -14,6 +14,7 @@ from storage.migrate import migrate
 from storage.postgres import Database
 from storage.shards import Shard
 from storage.urls import ShardUrls
+from tests.servers import started_servers
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ async def database(empty_database: str) -> AsyncIterator[Database]:
 @pytest.fixture(scope="module")
 def own_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServers]:
     """Servers that a test may pause and kill; each test leaves them running."""
-    with EmbeddedServers(tmp_path_factory.mktemp("own"), durable=False) as servers:
+    with started_servers(tmp_path_factory.mktemp("own")) as servers:
         asyncio.run(_migrate(servers.urls.primary))
         yield servers
 

@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from redis import Redis
 
 from domain.caller import Caller
 from storage.shards import Shards
-from storage.urls import ShardUrls
+from storage.urls import ShardUrls, redis_database
 from tests.commands.firing import WORKER, Firing
 from tests.workers.ringing import Bell
 from workers.heartbeat import Heartbeat
@@ -21,7 +22,7 @@ QUIET_DATABASE = 7
 
 @pytest.fixture
 async def quiet(shards: Shards, commands_urls: ShardUrls) -> AsyncIterator[Shards]:
-    """The shard with a Redis database of its own, which is empty."""
+    """The shard with Redis databases of its own, which are empty."""
     made = Shards(
         ShardUrls(
             primary=commands_urls.primary,
@@ -29,7 +30,10 @@ async def quiet(shards: Shards, commands_urls: ShardUrls) -> AsyncIterator[Shard
             redis=f"{commands_urls.redis}/{QUIET_DATABASE}",
         )
     )
-    await made.all()[0].redis.flushdb()
+    shard = made.all()[0]
+    await shard.redis.flushdb()
+    with Redis.from_url(redis_database(shard.urls.redis, 1)) as queue:
+        queue.flushdb()
     yield made
     await made.close()
 
