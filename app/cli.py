@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -18,7 +19,7 @@ from app.logs import configure_logs
 from app.settings import Settings, SettingsError, read_settings
 
 SHUTDOWN_SECONDS = 20
-BACKLOG = 2_048
+GC_THRESHOLD = (10_000, 20, 20)  # a page of jobs makes thousands of objects, none in a cycle
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -54,9 +55,11 @@ def api(settings: Settings) -> None:
     import uvicorn
 
     from app.api import create_app
+    from app.listening import BACKLOG, inherited_socket
 
     _begin(settings)
-    uvicorn.run(
+    listening = inherited_socket()
+    config = uvicorn.Config(
         create_app(settings),
         host=settings.host,
         port=settings.port,
@@ -69,6 +72,11 @@ def api(settings: Settings) -> None:
         backlog=BACKLOG,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
+    # What is loaded by now stays: the garbage collector need not look through it again and again.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLD)
+    uvicorn.Server(config).run(sockets=[listening] if listening else None)
 
 
 @main.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ from msgspec import Struct
 from storage.urls import ShardUrls
 
 PREFIX = "TOCSIN_"
+MOST_PROCESSES = 4
 _LISTS = ("replica_urls", "egress_allow")
 
 
@@ -32,6 +34,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         egress_allow: Networks (CIDR, separated by commas) for targets beside public ones.
         retention_days: How long runs, attempts and audit are kept.
         pool_size: Connections of an API process to each Postgres server.
+        processes: How many API and how many worker processes `up` starts; 0 is one a core, 4 at
+            most.
         metrics_port: Where dispatcher, worker and clock serve `/metrics`; 0 for nowhere.
         log_level: debug, info, warning or error.
     """
@@ -45,6 +49,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     egress_allow: tuple[str, ...] = ()
     retention_days: int = 30
     pool_size: int = 10
+    processes: int = 0
     metrics_port: int = 0
     log_level: str = "info"
 
@@ -59,6 +64,11 @@ class Settings(Struct, frozen=True, kw_only=True):
                 "Set TOCSIN_PRIMARY_URL and TOCSIN_REDIS_URL, or start everything with `tocsin up`."
             )
         return ShardUrls(primary=self.primary_url, replicas=self.replica_urls, redis=self.redis_url)
+
+    @property
+    def processes_of_a_kind(self) -> int:
+        """API processes, and worker processes, that `up` starts."""
+        return self.processes or min(os.cpu_count() or 1, MOST_PROCESSES)
 
     @property
     def retention(self) -> timedelta:

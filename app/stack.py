@@ -11,11 +11,11 @@ from pathlib import Path
 from app import demo
 from app.child import Child
 from app.embedded import start_server
+from app.listening import VARIABLE as LISTEN_VARIABLE
 from app.settings import Settings
 from app.supervisor import Supervisor, run_to_end
 from storage.embedded.servers import EmbeddedServers
 
-SERVICES = ("api", "dispatcher", "worker", "clock")
 LOOPBACK = "127.0.0.0/8,::1/128"
 ONCE_SECONDS = 60.0
 GRACE_SECONDS = 25.0  # API and worker take up to 20 s to finish what they began
@@ -29,11 +29,30 @@ class Parts:
         command: How to run `tocsin`; a part's name is appended.
         env: Their environment.
         pass_fds: What they hold as long as they live.
+        listening: The sockets that the API listens on, one for each of its processes.
     """
 
     command: tuple[str, ...]
     env: Mapping[str, str]
     pass_fds: tuple[int, ...]
+    listening: tuple[int, ...]
+
+    def children(self) -> list[Child]:
+        """Tocsin's own processes, which all run at once."""
+        apis = [
+            replace(
+                self.child("api"),
+                name=f"api-{number}",
+                env={**self.env, LISTEN_VARIABLE: str(descriptor)},
+                pass_fds=(*self.pass_fds, descriptor),
+            )
+            for number, descriptor in enumerate(self.listening, start=1)
+        ]
+        workers = [
+            replace(self.child("worker"), name=f"worker-{number}")
+            for number in range(1, len(self.listening) + 1)
+        ]
+        return [*apis, *workers, self.child("dispatcher"), self.child("clock")]
 
     def child(self, *words: str) -> Child:
         """One part, by its words on the command line."""
@@ -85,8 +104,8 @@ class Stack:
         async with asyncio.TaskGroup() as starting:
             starting.create_task(self._start_redis())
             starting.create_task(self._start_postgres())
-        for name in SERVICES:
-            self._supervisor.start(self._parts.child(name))
+        for child in self._parts.children():
+            self._supervisor.start(child)
         async with asyncio.TaskGroup() as starting:
             starting.create_task(self._wait_ready())
             key = starting.create_task(self._find_key())

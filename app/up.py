@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
+import socket
 import sys
 from collections.abc import Coroutine
-from contextlib import closing
+from contextlib import ExitStack, closing
 
 from app import demo
 from app.child import Backoff
 from app.embedded import Patience, keep_following
+from app.listening import listen
 from app.prefixed_output import PrefixedOutput
 from app.settings import Settings
 from app.stack import Parts, Stack
@@ -19,7 +22,6 @@ from app.supervised import Lifeline
 from app.supervisor import ChildFailedError, Supervisor
 from storage.embedded.errors import EmbeddedServerError
 from storage.embedded.lock import DirectoryLock
-from storage.embedded.ports import is_free
 
 TOCSIN = (sys.executable, "-m", "app.cli")
 READY_SECONDS = 60.0
@@ -41,12 +43,19 @@ async def up(settings: Settings, *, command: tuple[str, ...] = TOCSIN) -> int:
     """
     output = PrefixedOutput(sys.stdout)
     try:
-        with closing(DirectoryLock(settings.data_dir)) as lock, closing(Lifeline()) as lifeline:
-            _check_port(settings.host, settings.port)
+        with (
+            closing(DirectoryLock(settings.data_dir)) as lock,
+            closing(Lifeline()) as lifeline,
+            ExitStack() as listening,
+        ):
+            sockets = _listen(settings)
+            for one in sockets:
+                listening.enter_context(one)
             parts = Parts(
                 command=command,
                 env={**os.environ, **lifeline.environment},
                 pass_fds=(lifeline.fileno(), lock.fileno()),
+                listening=tuple(one.fileno() for one in sockets),
             )
             await _Run(settings, parts, output).until_stopped()
     except (*EXPECTED, ExceptionGroup) as error:
@@ -127,15 +136,16 @@ class _Run:
         )
 
 
-def _check_port(host: str, port: int) -> None:
+def _listen(settings: Settings) -> list[socket.socket]:
+    host, port = settings.host, settings.port
     try:
-        free = is_free(host, port)
+        return listen(host, port, settings.processes_of_a_kind)
     except OSError as error:
-        raise CannotStartError(f"Cannot listen on {host}:{port}: {error.strerror}.") from None
-    if not free:
+        if error.errno != errno.EADDRINUSE:
+            raise CannotStartError(f"Cannot listen on {host}:{port}: {error.strerror}.") from None
         raise CannotStartError(
             f"Port {port} is in use: stop what listens there, or set TOCSIN_PORT to another one."
-        )
+        ) from None
 
 
 def _expected(error: Exception) -> Exception:

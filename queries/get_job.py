@@ -10,11 +10,11 @@ from msgspec import Struct
 from domain.caller import Caller
 from domain.errors import NotFound
 from domain.job import Job
-from storage.jobs import job_of
+from storage.jobs import JOB_COLUMNS, job_of
 from storage.shards import Shards
 
 # The hottest of all routes: straight through the driver.
-_GET = "SELECT * FROM jobs WHERE service_id = $1 AND id = $2"
+_GET = f"SELECT {JOB_COLUMNS} FROM jobs WHERE service_id = $1 AND id = $2"
 
 
 class GetJob(Struct, frozen=True, kw_only=True):

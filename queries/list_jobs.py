@@ -9,12 +9,14 @@ from msgspec import Struct
 
 from domain.caller import Caller
 from domain.job import Job
-from storage.jobs import job_of
+from storage.jobs import JOB_COLUMNS, job_of
 from storage.shards import Shards
 
 LAST_ID = UUID(int=(1 << 128) - 1)
 
-_LIST = "SELECT * FROM jobs WHERE service_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3"
+_LIST = f"""
+SELECT {JOB_COLUMNS} FROM jobs WHERE service_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3
+"""
 
 
 class ListJobs(Struct, frozen=True, kw_only=True):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from itertools import chain
 from uuid import UUID
 
 import structlog
@@ -14,6 +12,7 @@ from redis.exceptions import RedisError
 from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from storage.batches import Batches
 from storage.postgres import UNREACHABLE, Database
 
 log = structlog.get_logger()
@@ -35,17 +34,17 @@ _REPLAYED_POSITION = text("SELECT (pg_last_wal_replay_lsn() - '0/0')::bigint")
 class Commits:
     """Remembers commit positions (WAL bytes) in Redis and picks a server that has replayed them.
 
-    Commits that end while one position is being recorded are recorded together, with one look at
-    the primary's position: any position read after a commit is late enough for it.
+    Commits that end at about the same time are recorded together, with one look at the primary's
+    position: any position read after a commit is late enough for it. Look-ups are batched too.
     """
 
     def __init__(self, database: Database, redis: Redis) -> None:
         self._database = database
         self._redis = redis
         self._raise = redis.register_script(_RAISE)
+        self._recordings = Batches(self._remember)
+        self._look_ups = Batches(self._look_up)
         self._replayed: dict[AsyncEngine, int] = dict.fromkeys(database.replicas, 0)
-        self._waiting: dict[UUID, list[asyncio.Future[None]]] = {}
-        self._recording: asyncio.Task[None] | None = None
         # What Redis did not take, though it may still tell an older position of the service.
         self._unrecorded: set[UUID] = set()
         for replica in database.replicas:
@@ -55,11 +54,13 @@ class Commits:
         """Return when Redis knows that the service committed, or is known not to answer."""
         if not self._database.replicas:
             return
-        recorded: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(service_id, []).append(recorded)
-        if self._recording is None:
-            self._recording = asyncio.create_task(self._record_waiting())
-        await recorded
+        try:
+            await self._recordings.answer(service_id)
+            self._unrecorded.discard(service_id)
+        except (RedisError, *UNREACHABLE) as error:
+            self._unrecorded.add(service_id)
+            FORGOTTEN.inc()
+            log.warning("commit.unrecorded", service_id=str(service_id), error=str(error))
 
     async def reader(self, service_id: UUID) -> AsyncEngine:
         """A server on which the service sees all that it wrote: a replica, else the primary."""
@@ -87,35 +88,24 @@ class Commits:
         READS.labels("primary").inc()
         return self._database.primary_reads
 
-    async def _record_waiting(self) -> None:
-        while self._waiting:
-            waiting, self._waiting = self._waiting, {}
-            try:
-                await self._remember(list(waiting))
-                self._unrecorded.difference_update(waiting)
-            except (RedisError, *UNREACHABLE) as error:
-                self._unrecorded.update(waiting)
-                FORGOTTEN.inc(len(waiting))
-                log.warning("commit.unrecorded", services=len(waiting), error=str(error))
-            finally:
-                for recorded in chain.from_iterable(waiting.values()):
-                    if not recorded.done():
-                        recorded.set_result(None)
-        self._recording = None
-
     async def _position(self, service_id: UUID) -> int:
-        known = await self._redis.get(_key(service_id))
+        known = await self._look_ups.answer(service_id)
         # Never written, long ago, or Redis was flushed: what is committed by now is surely enough.
-        return int(known, 16) if known is not None else await self._remember([service_id])
+        return known if known is not None else await self._recordings.answer(service_id)
 
-    async def _remember(self, service_ids: list[UUID]) -> int:
+    async def _look_up(self, service_ids: list[UUID]) -> dict[UUID, int | None]:
+        known = await self._redis.mget([_key(service_id) for service_id in service_ids])
+        positions = (None if position is None else int(position, 16) for position in known)
+        return dict(zip(service_ids, positions, strict=True))
+
+    async def _remember(self, service_ids: list[UUID]) -> dict[UUID, int]:
         async with self._database.driver() as driver:
             position: int = await driver.fetchval(_CURRENT_POSITION)
         await self._raise(
             keys=[_key(service_id) for service_id in service_ids],
             args=[f"{position:016x}", _KEPT_SECONDS],
         )
-        return position
+        return dict.fromkeys(service_ids, position)
 
     def _forgetting(self, replica: AsyncEngine) -> Callable[..., None]:
         # A new connection may lead to a server that was started anew, and is behind itself.

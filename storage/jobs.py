@@ -18,6 +18,12 @@ from domain.schedule import Schedule
 from storage.postgres import WriteConnection
 from storage.tables import jobs, runs
 
+# As text, JSON comes through the driver without a detour over its codec.
+JOB_COLUMNS = """
+    id, name, description, tags, schedule::text, target::text, retry::text, paused, next_claim_at,
+    claimed_for, version, created_at, updated_at
+"""
+
 decode_schedule = msgspec.json.Decoder(Schedule).decode
 decode_target = msgspec.json.Decoder(Target).decode
 decode_retry = msgspec.json.Decoder(RetryPolicy).decode

@@ -32,7 +32,7 @@ POOL_WAIT_SECONDS = 5
 CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 30
 
-# What a server that is away, restarting or out of connections looks like from here.
+# What a server looks like from here that is away, starting, full, or wants to be asked again.
 UNREACHABLE = (
     DBAPIError,
     PoolTimeout,
@@ -42,6 +42,10 @@ UNREACHABLE = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.QueryCanceledError,
+    asyncpg.ReadOnlySQLTransactionError,
     OSError,
 )
 

@@ -33,6 +33,8 @@ HELD = Gauge(
 LEAD = timedelta(milliseconds=800)
 """How long before its due instant a run is handed over."""
 CLAIM_SECONDS = 0.5
+GATHER_SECONDS = 0.05
+"""What falls due within so long goes into one message."""
 SWEEP_SECONDS = 0.25
 RESCUE_SECONDS = 1.0
 RETRY_SECONDS = 0.25
@@ -126,7 +128,8 @@ class Dispatcher:
     def _until_next_hand_over(self) -> float:
         if not self._held:
             return CLAIM_SECONDS
-        return max((self._held[0].due_at - LEAD - datetime.now(UTC)).total_seconds(), 0)
+        upcoming = (self._held[0].due_at - LEAD - datetime.now(UTC)).total_seconds()
+        return max(upcoming + GATHER_SECONDS, 0)
 
     async def _every(self, seconds: float, sweep: Callable[[datetime], Awaitable[int]]) -> None:
         while True:

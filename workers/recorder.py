@@ -18,6 +18,8 @@ log = structlog.get_logger()
 RUNS = Counter("tocsin_runs_total", "Runs that ended, by their final state.", ["state"])
 ATTEMPTS = Counter("tocsin_attempts_total", "Attempts by how they ended.", ["outcome"])
 BATCH_SIZE = 500
+GATHER_SECONDS = 0.01
+"""What ends within so long is written in one statement."""
 RETRY_SECONDS = 0.1
 # A text that Postgres or its driver refuses; nothing else of an attempt comes from outside.
 UNSTORABLE = (ValueError, asyncpg.DataError)
@@ -40,6 +42,7 @@ class Recorder:
         """Write until cancelled; while Postgres is away, try again and again."""
         while True:
             batch = [await self._ended.get()]
+            await asyncio.sleep(GATHER_SECONDS)
             while len(batch) < BATCH_SIZE and not self._ended.empty():
                 batch.append(self._ended.get_nowait())
             await self._write([attempt for attempt, _ in batch])

@@ -19,7 +19,7 @@ SWEPT = Counter("tocsin_swept_runs_total", "Runs found lost and handed over agai
 GRACE = timedelta(milliseconds=300)
 """A run so late that no worker has taken lost its message, if no message waits in the queue."""
 BACKLOG_GRACE = timedelta(seconds=30)
-"""The same while messages do wait: most likely one of them is the run's own."""
+"""The same while messages do wait, or workers are behind: most likely one is the run's own."""
 RESEND_SECONDS = 5.0
 RUNS_AT_ONCE = 5_000
 
@@ -30,6 +30,8 @@ WHERE open AND state IN ('scheduled', 'retrying') AND retry_at IS NULL AND due_a
 ORDER BY due_at
 LIMIT $2
 """
+
+_BEHIND = "SELECT EXISTS (SELECT FROM runs WHERE open AND state = 'queued' AND due_at < $1)"
 
 
 class Sweep:
@@ -51,12 +53,17 @@ class Sweep:
 
     async def resend(self, now: datetime) -> int:
         """Hand over due runs that no worker has taken, and return how many there were."""
-        waiting = await self._shard.queue.depth()
-        untaken = await self._untaken(now - (BACKLOG_GRACE if waiting else GRACE))
+        behind = await self._shard.queue.depth() or await self._is_behind(now)
+        untaken = await self._untaken(now - (BACKLOG_GRACE if behind else GRACE))
         lost = [run for run in untaken if run not in self._resent]
         await self._hand_over(lost, "resent")
         self._resent.update(dict.fromkeys(lost))
         return len(lost)
+
+    async def _is_behind(self, now: datetime) -> bool:
+        """Whether workers have more than they can ring: then messages wait in their hands too."""
+        async with self._shard.database.driver() as driver:
+            return bool(await driver.fetchval(_BEHIND, now - GRACE))
 
     async def _untaken(self, due_before: datetime) -> list[RunKey]:
         async with self._shard.database.driver() as driver:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
+from app.listening import inherited_socket
 from app.supervised import exit_with_parent
 
 
@@ -21,6 +23,14 @@ class Ready(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         pass
+
+
+def serve(listening: socket.socket | None) -> None:
+    """Answer on the socket that `up` opened."""
+    assert listening is not None
+    server = HTTPServer(listening.getsockname(), Ready, bind_and_activate=False)
+    server.socket = listening
+    server.serve_forever()
 
 
 def main(fault: str, name: str) -> None:
@@ -37,7 +47,7 @@ def main(fault: str, name: str) -> None:
     sys.stdout.flush()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     if name == "api":
-        HTTPServer(("127.0.0.1", int(os.environ["TOCSIN_PORT"])), Ready).serve_forever()
+        serve(inherited_socket())
     time.sleep(600)
 
 
