@@ -38,6 +38,8 @@ lock: ## Resolve the locks anew from pyproject.toml (needs uv)
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade
 
 clean: ## Remove the environment, the data and what tools left
+	@# As root, the servers' files lie where they may be read by an ordinary user.
+	[ ! -L .data/servers ] || rm -rf "$$(readlink -f .data/servers)"
 	rm -rf .venv .data .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache build dist loadtests/results
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
