@@ -28,7 +28,7 @@ class Clerk:
 async def asked_first(clerk: Clerk, batches: Batches[str, int]) -> asyncio.Task[int]:
     """An asker whose question is under way."""
     first = asyncio.create_task(batches.answer("a"))
-    while not clerk.questions:
+    while not clerk.questions:  # noqa: ASYNC110
         await asyncio.sleep(0)
     return first
 
