@@ -48,7 +48,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     redis_url: str | None = None
     egress_allow: tuple[str, ...] = ()
     retention_days: int = 30
-    pool_size: int = 10
+    pool_size: int = 20
     processes: int = 0
     metrics_port: int = 0
     log_level: str = "info"
