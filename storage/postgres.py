@@ -38,6 +38,7 @@ UNREACHABLE = (
     PoolTimeout,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
@@ -93,13 +94,26 @@ class Database:
 
         Every statement is its own transaction, unless the block opens one.
         """
-        async with self.primary_reads.connect() as connection:
+        async with self.primary_reads.connect() as connection, discarded_in_trouble(connection):
             yield await driver_of(connection)
 
     async def close(self) -> None:
         """Close every connection."""
         for engine in (self.primary, *self.replicas):
             await engine.dispose()
+
+
+@asynccontextmanager
+async def discarded_in_trouble(connection: AsyncConnection) -> AsyncIterator[None]:
+    """Keep a connection out of the pool after an error that may have left it in disorder.
+
+    SQLAlchemy does so for what passes through it; what goes to the driver directly it cannot see.
+    """
+    try:
+        yield
+    except UNREACHABLE:
+        await connection.invalidate()
+        raise
 
 
 async def driver_of(connection: AsyncConnection) -> Driver:

@@ -21,6 +21,7 @@ from storage.postgres import (
     Driver,
     ReadConnection,
     WriteConnection,
+    discarded_in_trouble,
     driver_of,
 )
 from storage.queue import RunQueue, make_broker
@@ -136,6 +137,7 @@ async def _connected(*engines: AsyncEngine) -> AsyncIterator[ReadConnection]:
     else:
         connection = await last.connect().start()
     try:
-        yield ReadConnection(connection)
+        async with discarded_in_trouble(connection):
+            yield ReadConnection(connection)
     finally:
         await connection.close()
