@@ -43,7 +43,7 @@ def version() -> None:
 @click.pass_obj
 def up(settings: Settings) -> None:
     """Start everything: embedded servers, API, dispatcher, worker and clock."""
-    from app.up import up as start_everything
+    from app.up.run import up as start_everything
 
     sys.exit(asyncio.run(start_everything(settings)))
 
@@ -55,7 +55,7 @@ def api(settings: Settings) -> None:
     import uvicorn
 
     from app.api import create_app
-    from app.listening import BACKLOG, inherited_socket
+    from app.up.listening import BACKLOG, inherited_socket
 
     _begin(settings)
     listening = inherited_socket()
@@ -164,7 +164,7 @@ def create(settings: Settings, service: str) -> None:
 
 def _begin(settings: Settings) -> Settings:
     """What every child process does first: know its servers, and end with its supervisor."""
-    from app.supervised import exit_with_parent
+    from app.up.supervised import exit_with_parent
 
     try:
         settings.shard_urls()

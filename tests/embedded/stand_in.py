@@ -9,8 +9,8 @@ import sys
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
-from app.listening import inherited_socket
-from app.supervised import exit_with_parent
+from app.up.listening import inherited_socket
+from app.up.supervised import exit_with_parent
 
 
 class Ready(BaseHTTPRequestHandler):

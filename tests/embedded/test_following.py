@@ -8,10 +8,10 @@ from pathlib import Path
 
 import asyncpg
 
-from app.child import Backoff
-from app.embedded import Patience, keep_following, start_server
-from app.prefixed_output import PrefixedOutput
-from app.supervisor import Supervisor
+from app.up.child import Backoff
+from app.up.embedded import Patience, keep_following, start_server
+from app.up.prefixed_output import PrefixedOutput
+from app.up.supervisor import Supervisor
 from storage.embedded.servers import EmbeddedServers
 from tests.embedded.databases import as_superuser
 

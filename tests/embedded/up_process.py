@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 from app.settings import read_settings
-from app.up import up
+from app.up.run import up
 from tests.embedded.databases import eventually
 
 CHECKOUT = Path(__file__).resolve().parents[2]

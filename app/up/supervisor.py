@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from app.child import Backoff, Child, RunningChild, kill_group
-from app.prefixed_output import PrefixedOutput
+from app.up.child import Backoff, Child, RunningChild, kill_group
+from app.up.prefixed_output import PrefixedOutput
 
 CRASHES_WHILE_STARTING = 3
 

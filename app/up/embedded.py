@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import structlog
 
-from app.child import Child
-from app.supervisor import Supervisor
+from app.up.child import Child
+from app.up.supervisor import Supervisor
 from storage.embedded.errors import EmbeddedServerError
 from storage.embedded.replica import Replica
 from storage.embedded.server import Server

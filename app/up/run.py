@@ -11,15 +11,15 @@ import sys
 from collections.abc import Coroutine
 from contextlib import ExitStack, closing
 
-from app import demo
-from app.child import Backoff
-from app.embedded import Patience, keep_following
-from app.listening import listen
-from app.prefixed_output import PrefixedOutput
 from app.settings import Settings
-from app.stack import Parts, Stack
-from app.supervised import Lifeline
-from app.supervisor import ChildFailedError, Supervisor
+from app.up import demo
+from app.up.child import Backoff
+from app.up.embedded import Patience, keep_following
+from app.up.listening import listen
+from app.up.prefixed_output import PrefixedOutput
+from app.up.stack import Parts, Stack
+from app.up.supervised import Lifeline
+from app.up.supervisor import ChildFailedError, Supervisor
 from storage.embedded.errors import EmbeddedServerError
 from storage.embedded.lock import DirectoryLock
 

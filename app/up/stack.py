@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from app import demo
-from app.child import Child
-from app.embedded import start_server
-from app.listening import VARIABLE as LISTEN_VARIABLE
 from app.settings import Settings
-from app.supervisor import Supervisor, run_to_end
+from app.up import demo
+from app.up.child import Child
+from app.up.embedded import start_server
+from app.up.listening import VARIABLE as LISTEN_VARIABLE
+from app.up.supervisor import Supervisor, run_to_end
 from storage.embedded.servers import EmbeddedServers
 
 LOOPBACK = "127.0.0.0/8,::1/128"

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.prefixed_output import PrefixedOutput
+from app.up.prefixed_output import PrefixedOutput
 
 LONGEST_LINE = 65_536  # bytes; a longer one is shown in pieces
 LAST_LINES = 20

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from app.listening import listen
+from app.up.listening import listen
 from storage.embedded.ports import free_port
 
 

@@ -15,10 +15,10 @@ from typing import Any
 import psutil
 import pytest
 
-from app.child import Backoff, Child
-from app.prefixed_output import PrefixedOutput
-from app.supervised import VARIABLE, Lifeline
-from app.supervisor import ChildFailedError, Supervisor, run_to_end
+from app.up.child import Backoff, Child
+from app.up.prefixed_output import PrefixedOutput
+from app.up.supervised import VARIABLE, Lifeline
+from app.up.supervisor import ChildFailedError, Supervisor, run_to_end
 
 QUICK = Backoff(first=0.01, longest=0.02, settled_after=60.0)
 FOREVER = "import time; print('up', flush=True); time.sleep(600)"
@@ -229,8 +229,8 @@ async def test_a_program_that_is_run_once_has_a_time_limit() -> None:
 def test_a_child_ends_when_its_supervisor_does(program: str) -> None:
     lifeline = Lifeline()
     begin = (
-        "import app.supervised; app.supervised.GRACE_SECONDS = 0.3; "
-        "app.supervised.exit_with_parent()\n"
+        "import app.up.supervised; app.up.supervised.GRACE_SECONDS = 0.3; "
+        "app.up.supervised.exit_with_parent()\n"
     )
     orphan = subprocess.Popen(
         [sys.executable, "-c", begin + program],

@@ -1,0 +1,1 @@
+"""`tocsin up`: all of Tocsin on one machine, in one supervised tree of processes."""
