@@ -17,6 +17,7 @@ from typing import Self
 import httpx
 import msgspec
 
+from app.up.supervised import Lifeline
 from commands.create_key import CreateKey, create_key
 from storage.embedded.ports import free_port
 from storage.shards import Shards
@@ -25,6 +26,8 @@ from storage.urls import ShardUrls
 CHECKOUT = Path(__file__).resolve().parents[1]
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
+# Processes end with the tests that started them, even if the tests are killed.
+LIFELINE = Lifeline()
 
 
 def wait_until(condition: Callable[[], object], *, seconds: float = 20.0, what: str = "") -> None:
@@ -50,7 +53,8 @@ class TocsinProcess:
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "app.cli", *self.name.split()],
-                env={**os.environ, **self._environment},
+                env={**os.environ, **self._environment, **LIFELINE.environment},
+                pass_fds=(LIFELINE.fileno(),),
                 cwd=CHECKOUT,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
