@@ -41,7 +41,7 @@ START_AT_ONCE = 250
 HEAD_START = timedelta(milliseconds=5)
 """Attempts are begun in Postgres so long before they ring: its answer then costs no lateness."""
 GATHER = timedelta(milliseconds=15)
-"""What falls due within so long after the first is begun with it, in one statement."""
+"""What falls due within so long of the first is begun with it: one statement, not many."""
 RETRY_SECONDS = 0.1
 
 Ring = Callable[[TakenRun, datetime], Awaitable[Answer]]
