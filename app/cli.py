@@ -15,8 +15,12 @@ from typing import Any
 import click
 import uvloop
 
-from app.logs import configure_logs
-from app.settings import Settings, SettingsError, read_settings
+# structlog would import rich, which something else brought along, for tracebacks on terminals:
+# a tenth of every process's start.
+sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
+
+from app.logs import configure_logs  # noqa: E402
+from app.settings import Settings, SettingsError, read_settings  # noqa: E402
 
 SHUTDOWN_SECONDS = 20
 GC_THRESHOLD = (10_000, 20, 20)  # a page of jobs makes thousands of objects, none in a cycle

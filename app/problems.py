@@ -24,7 +24,7 @@ from msgspec import UNSET, Struct, UnsetType
 from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError
 
 from domain.errors import Conflict, Invalid, NotFound
-from storage.postgres import UNREACHABLE
+from storage.transactions import UNREACHABLE
 
 log = structlog.get_logger()
 MEDIA_TYPE = "application/problem+json"

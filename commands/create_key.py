@@ -17,9 +17,9 @@ from domain.caller import Caller
 from domain.ids import new_id
 from domain.keys import key_text
 from storage.audit import record
-from storage.postgres import WriteConnection
 from storage.shards import Shards
 from storage.tables import api_keys, services
+from storage.transactions import WriteConnection
 
 
 class CreateKey(Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from sqlalchemy import delete
 
 from domain.caller import Caller
 from storage.audit import record
-from storage.jobs import cancel_runs, lock_job, withdraw_runs
+from storage.job_changes import cancel_runs, lock_job, withdraw_runs
 from storage.shards import Shards
 from storage.tables import jobs
 

@@ -11,7 +11,8 @@ from domain.caller import Caller
 from domain.errors import Conflict
 from domain.job import Job, JobState
 from storage.audit import record
-from storage.jobs import change_job, job_of, lock_job, withdraw_runs
+from storage.job_changes import change_job, lock_job, withdraw_runs
+from storage.jobs import job_of
 from storage.shards import Shards
 
 

@@ -11,7 +11,8 @@ from domain.caller import Caller
 from domain.job import Job
 from domain.schedule import next_fire_time
 from storage.audit import record
-from storage.jobs import change_job, decode_schedule, job_of, lock_job
+from storage.job_changes import change_job, lock_job
+from storage.jobs import decode_schedule, job_of
 from storage.shards import Shards
 
 

@@ -16,10 +16,10 @@ from domain.caller import Caller
 from domain.ids import run_id
 from domain.run import Run, RunState, Trigger
 from storage.audit import record
-from storage.jobs import lock_job
-from storage.postgres import WriteConnection
+from storage.job_changes import lock_job
 from storage.shards import Shards
 from storage.tables import runs
+from storage.transactions import WriteConnection
 
 log = structlog.get_logger()
 _MICROSECOND = timedelta(microseconds=1)

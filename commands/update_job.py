@@ -15,7 +15,7 @@ from domain.job import Job, Target
 from domain.retry import RetryPolicy
 from domain.schedule import Schedule, check_schedule, first_moment, next_fire_time
 from storage.audit import record
-from storage.jobs import change_job, free_runs, lock_job, withdraw_runs
+from storage.job_changes import change_job, free_runs, lock_job, withdraw_runs
 from storage.shards import Shards
 
 

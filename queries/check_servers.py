@@ -6,10 +6,9 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from redis.exceptions import RedisError
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from storage.postgres import UNREACHABLE
+from storage.migrate import is_migrated
+from storage.postgres import UNREACHABLE, Database, Server
 from storage.shards import Shards
 
 
@@ -17,7 +16,7 @@ async def check_servers(shards: Shards) -> dict[str, str]:
     """`ok` or what went wrong, by server."""
     answers = {}
     for shard in shards.all():
-        answers["primary"] = await _ask(partial(_select, shard.database.primary_reads))
+        answers["primary"] = await _ask(partial(_look_at_schema, shard.database))
         for number, replica in enumerate(shard.database.replicas, start=1):
             answers[f"replica-{number}"] = await _ask(partial(_select, replica))
         answers["redis"] = await _ask(shard.redis.ping)
@@ -26,12 +25,16 @@ async def check_servers(shards: Shards) -> dict[str, str]:
 
 async def _ask(question: Callable[[], Awaitable[object]]) -> str:
     try:
-        await question()
+        answer = await question()
     except (RedisError, *UNREACHABLE) as error:
         return str(error) or type(error).__name__
-    return "ok"
+    return answer if isinstance(answer, str) else "ok"
 
 
-async def _select(engine: AsyncEngine) -> None:
-    async with engine.connect() as connection:
-        await connection.execute(text("SELECT 1"))
+async def _select(server: Server) -> None:
+    async with server.connection() as driver:
+        await driver.execute("SELECT 1")
+
+
+async def _look_at_schema(database: Database) -> str:
+    return "ok" if await is_migrated(database) else "waits for `tocsin migrate`"

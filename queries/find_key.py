@@ -6,11 +6,11 @@ from hashlib import sha256
 from uuid import UUID
 
 from msgspec import Struct
-from sqlalchemy import select
 
 from domain.keys import service_of
 from storage.shards import Shards
-from storage.tables import api_keys
+
+_FIND = "SELECT id FROM api_keys WHERE service_id = $1 AND hash = $2 AND revoked_at IS NULL"
 
 
 class FoundKey(Struct, frozen=True):
@@ -26,16 +26,13 @@ async def find_key(key: str, shards: Shards) -> FoundKey | None:
     service_id = service_of(key)
     if service_id is None:
         return None
-    statement = select(api_keys.c.service_id, api_keys.c.id).where(
-        api_keys.c.service_id == service_id,
-        api_keys.c.hash == sha256(key.encode()).digest(),
-        api_keys.c.revoked_at.is_(None),
-    )
+    key_hash = sha256(key.encode()).digest()
+    shard = shards.of(service_id)
     # A new key may not have reached the replica yet, and an unknown one tells of no service whose
     # commits could be waited for: so the primary has the last word.
-    async with shards.of(service_id).reading_any() as connection:
-        row = (await connection.execute(statement)).one_or_none()
-    if row is None:
-        async with shards.of(service_id).database.primary_reads.connect() as connection:
-            row = (await connection.execute(statement)).one_or_none()
-    return FoundKey(*row) if row else None
+    for server in (shard.reading_any, shard.database.driver):
+        async with server() as driver:
+            key_id = await driver.fetchval(_FIND, service_id, key_hash)
+        if key_id is not None:
+            return FoundKey(service_id, key_id)
+    return None

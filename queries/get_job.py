@@ -30,7 +30,7 @@ async def get_job(query: GetJob, shards: Shards) -> Job:
         NotFound: When the service has no such job.
     """
     service_id = query.caller.service_id
-    async with shards.of(service_id).reading_driver(service_id) as driver:
+    async with shards.of(service_id).reading(service_id) as driver:
         row = await driver.fetchrow(_GET, service_id, query.job_id)
     if row is None:
         raise NotFound(f"There is no job {query.job_id}.")

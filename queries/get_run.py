@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
+import asyncpg
 from msgspec import Struct
-from sqlalchemy import Row, select
 
 from domain.caller import Caller
 from domain.errors import NotFound
 from domain.ids import fire_time_window
-from domain.run import Attempt, Run, RunState
+from domain.run import Attempt, Outcome, Run, RunState
 from storage.runs import RUN_COLUMNS, run_of
 from storage.shards import Shards
-from storage.tables import attempts, runs
 
-_ATTEMPT_COLUMNS = [attempts.c[name] for name in Attempt.__struct_fields__]
+_WHERE = "service_id = $1 AND {id} = $2 AND scheduled_for >= $3 AND scheduled_for < $4"
+_GET = f"SELECT {RUN_COLUMNS}, attempt_started_at FROM runs WHERE {_WHERE.format(id='id')}"
+_ATTEMPTS = f"""
+SELECT {", ".join(Attempt.__struct_fields__)}
+FROM attempts WHERE {_WHERE.format(id="run_id")} ORDER BY number
+"""
 
 
 class GetRun(Struct, frozen=True, kw_only=True):
@@ -32,37 +35,22 @@ async def get_run(query: GetRun, shards: Shards) -> tuple[Run, list[Attempt]]:
     """
     service_id = query.caller.service_id
     # The id tells the fire time, so that one partition is looked at and not all of them.
-    start, end = fire_time_window(query.run_id)
-    run_statement = select(*RUN_COLUMNS, runs.c.attempt_started_at).where(
-        runs.c.service_id == service_id,
-        runs.c.id == query.run_id,
-        runs.c.scheduled_for >= start,
-        runs.c.scheduled_for < end,
-    )
-    attempts_statement = (
-        select(*_ATTEMPT_COLUMNS)
-        .where(
-            attempts.c.service_id == service_id,
-            attempts.c.run_id == query.run_id,
-            attempts.c.scheduled_for >= start,
-            attempts.c.scheduled_for < end,
-        )
-        .order_by(attempts.c.number)
-    )
-    async with shards.of(service_id).reading(service_id) as connection:
-        row = (await connection.execute(run_statement)).one_or_none()
+    window = fire_time_window(query.run_id)
+    async with shards.of(service_id).reading(service_id) as driver:
+        row = await driver.fetchrow(_GET, service_id, query.run_id, *window)
         if row is None:
             raise NotFound(f"There is no run {query.run_id}.")
-        ended = await connection.execute(attempts_statement)
-    tries = [
-        Attempt(**dict(zip(Attempt.__struct_fields__, ended_one, strict=True)))
-        for ended_one in ended
-    ]
+        ended = await driver.fetch(_ATTEMPTS, service_id, query.run_id, *window)
+    tries = [_attempt_of(one) for one in ended]
     return run_of(row), tries + _ringing(row, tries)
 
 
-def _ringing(row: Row[Any, *tuple[Any, ...]], ended: list[Attempt]) -> list[Attempt]:
+def _attempt_of(row: asyncpg.Record) -> Attempt:
+    return Attempt(**{**row, "outcome": Outcome(row["outcome"])})
+
+
+def _ringing(row: asyncpg.Record, ended: list[Attempt]) -> list[Attempt]:
     # An attempt is written when it ends; until then the run itself knows of it.
-    if row.state is not RunState.RUNNING or len(ended) >= row.attempt_count:
+    if row["state"] != RunState.RUNNING or len(ended) >= row["attempt_count"]:
         return []
-    return [Attempt(number=row.attempt_count, started_at=row.attempt_started_at)]
+    return [Attempt(number=row["attempt_count"], started_at=row["attempt_started_at"])]

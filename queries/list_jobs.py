@@ -33,6 +33,6 @@ class ListJobs(Struct, frozen=True, kw_only=True):
 async def list_jobs(query: ListJobs, shards: Shards) -> list[Job]:
     """At most `limit` jobs."""
     service_id = query.caller.service_id
-    async with shards.of(service_id).reading_driver(service_id) as driver:
+    async with shards.of(service_id).reading(service_id) as driver:
         rows = await driver.fetch(_LIST, service_id, query.before or LAST_ID, query.limit)
     return [job_of(row, query.now) for row in rows]

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from msgspec import Struct
-from sqlalchemy import exists, select
 
 from domain.caller import Caller
 from domain.errors import NotFound
 from domain.run import Run
 from storage.runs import RUN_COLUMNS, run_of
 from storage.shards import Shards
-from storage.tables import jobs, runs
+
+LAST_INSTANT = datetime.max.replace(tzinfo=UTC)
+
+_LIST = f"""
+SELECT {RUN_COLUMNS} FROM runs
+WHERE service_id = $1 AND job_id = $2 AND scheduled_for < $3 ORDER BY scheduled_for DESC LIMIT $4
+"""
+_KNOWN = "SELECT EXISTS (SELECT FROM jobs WHERE service_id = $1 AND id = $2)"
 
 
 class ListRuns(Struct, frozen=True, kw_only=True):
@@ -34,17 +40,10 @@ async def list_runs(query: ListRuns, shards: Shards) -> list[Run]:
         NotFound: When the service has no such job.
     """
     service_id = query.caller.service_id
-    statement = (
-        select(*RUN_COLUMNS)
-        .where(runs.c.service_id == service_id, runs.c.job_id == query.job_id)
-        .order_by(runs.c.scheduled_for.desc())
-        .limit(query.limit)
-    )
-    if query.before is not None:
-        statement = statement.where(runs.c.scheduled_for < query.before)
-    known = select(exists().where(jobs.c.service_id == service_id, jobs.c.id == query.job_id))
-    async with shards.of(service_id).reading(service_id) as connection:
-        rows = (await connection.execute(statement)).all()
-        if not rows and not await connection.scalar(known):
+    async with shards.of(service_id).reading(service_id) as driver:
+        rows = await driver.fetch(
+            _LIST, service_id, query.job_id, query.before or LAST_INSTANT, query.limit
+        )
+        if not rows and not await driver.fetchval(_KNOWN, service_id, query.job_id):
             raise NotFound(f"There is no job {query.job_id}.")
     return [run_of(row) for row in rows]

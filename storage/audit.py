@@ -10,8 +10,8 @@ from sqlalchemy import insert
 
 from domain.caller import Caller
 from domain.ids import new_id
-from storage.postgres import WriteConnection
 from storage.tables import audit
+from storage.transactions import WriteConnection
 
 
 async def record(

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from uuid import UUID
 
 import structlog
 from prometheus_client import Counter
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
-from sqlalchemy import event, text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from storage.batches import Batches
-from storage.postgres import UNREACHABLE, Database
+from storage.postgres import UNREACHABLE, Database, Server
 
 log = structlog.get_logger()
 READS = Counter("tocsin_reads_total", "Reads by the server that answers them.", ["server"])
@@ -28,7 +26,7 @@ end
 """
 _KEPT_SECONDS = 3_600
 _CURRENT_POSITION = "SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint"
-_REPLAYED_POSITION = text("SELECT (pg_last_wal_replay_lsn() - '0/0')::bigint")
+_REPLAYED_POSITION = "SELECT (pg_last_wal_replay_lsn() - '0/0')::bigint"
 
 
 class Commits:
@@ -44,11 +42,11 @@ class Commits:
         self._raise = redis.register_script(_RAISE)
         self._recordings = Batches(self._remember)
         self._look_ups = Batches(self._look_up)
-        self._replayed: dict[AsyncEngine, int] = dict.fromkeys(database.replicas, 0)
+        self._replayed: dict[Server, int] = dict.fromkeys(database.replicas, 0)
         # What Redis did not take, though it may still tell an older position of the service.
         self._unrecorded: set[UUID] = set()
         for replica in database.replicas:
-            event.listen(replica.sync_engine.pool, "connect", self._forgetting(replica))
+            replica.on_connect = partial(self._forget, replica)
 
     async def record(self, service_id: UUID) -> None:
         """Return when Redis knows that the service committed, or is known not to answer."""
@@ -62,7 +60,7 @@ class Commits:
             FORGOTTEN.inc()
             log.warning("commit.unrecorded", service_id=str(service_id), error=str(error))
 
-    async def reader(self, service_id: UUID) -> AsyncEngine:
+    async def reader(self, service_id: UUID) -> Server:
         """A server on which the service sees all that it wrote: a replica, else the primary."""
         if not self._database.replicas:
             return self._primary()
@@ -84,9 +82,9 @@ class Commits:
                 log.warning("replica.unreachable", error=str(error))
         return self._primary()
 
-    def _primary(self) -> AsyncEngine:
+    def _primary(self) -> Server:
         READS.labels("primary").inc()
-        return self._database.primary_reads
+        return self._database.primary
 
     async def _position(self, service_id: UUID) -> int:
         known = await self._look_ups.answer(service_id)
@@ -107,18 +105,15 @@ class Commits:
         )
         return dict.fromkeys(service_ids, position)
 
-    def _forgetting(self, replica: AsyncEngine) -> Callable[..., None]:
+    def _forget(self, replica: Server) -> None:
         # A new connection may lead to a server that was started anew, and is behind itself.
-        def forget(*_: object) -> None:
-            self._replayed[replica] = 0
+        self._replayed[replica] = 0
 
-        return forget
-
-    async def _has_replayed(self, replica: AsyncEngine, position: int) -> bool:
+    async def _has_replayed(self, replica: Server, position: int) -> bool:
         # A position once replayed stays replayed, so the replica is asked only about newer ones.
         if self._replayed[replica] < position:
-            async with replica.connect() as connection:
-                self._replayed[replica] = await connection.scalar(_REPLAYED_POSITION) or 0
+            async with replica.connection() as driver:
+                self._replayed[replica] = await driver.fetchval(_REPLAYED_POSITION) or 0
         return self._replayed[replica] >= position
 
 

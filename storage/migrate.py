@@ -1,39 +1,86 @@
-"""Bring a database to the newest schema."""
+"""Bring a database to the newest schema, and tell whether it is there."""
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Connection, text
+import asyncpg
+import structlog
 
 from storage.partitions import make_partitions
-from storage.postgres import Database
+from storage.postgres import UNREACHABLE, Database
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+    from sqlalchemy import Connection
+
+log = structlog.get_logger()
+_MIGRATIONS = Path(__file__).parent / "migrations"
 # Held while migrating: of several deployments that start at once, one migrates and the rest wait.
 _ADVISORY_LOCK = 0x70C50
+_LOOK_AGAIN_SECONDS = 0.1
+_TELL_EVERY = 100
 
 
 async def migrate(database: Database, now: datetime) -> None:
     """Apply the revisions that are missing, then make the partitions that `now` needs."""
-    async with database.primary.connect() as connection:
-        await connection.run_sync(_upgrade)
-        await connection.commit()
+    if not await is_migrated(database):
+        async with database.transactions.engine.connect() as connection:
+            await connection.run_sync(_upgrade)
+            await connection.commit()
     async with database.driver() as driver:
         await make_partitions(driver, now.date())
 
 
+async def is_migrated(database: Database) -> bool:
+    """Whether the schema is the one that this code needs, or a later one."""
+    try:
+        async with database.driver() as driver:
+            revision: str | None = await driver.fetchval("SELECT version_num FROM alembic_version")
+    except asyncpg.UndefinedTableError:
+        return False
+    return revision is not None and revision >= newest_revision()
+
+
+async def until_migrated(database: Database) -> None:
+    """Wait for the servers, and for `tocsin migrate` to have done its work."""
+    looks = 0
+    while not await _is_migrated_now(database):
+        looks += 1
+        if looks % _TELL_EVERY == 0:
+            log.warning("schema.awaited", revision=newest_revision())
+        await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+
+
+async def _is_migrated_now(database: Database) -> bool:
+    try:
+        return await is_migrated(database)
+    except UNREACHABLE:
+        return False
+
+
+def newest_revision() -> str:
+    """The last of the revisions, which are numbered: `0001` and so on."""
+    return max(path.name[:4] for path in (_MIGRATIONS / "versions").glob("[0-9]*.py"))
+
+
 def alembic_config(connection: Connection) -> Config:
     """Alembic's configuration for a connection of ours."""
+    from alembic.config import Config  # noqa: PLC0415 (a start with nothing to migrate is quick)
+
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(_MIGRATIONS))
     config.attributes["connection"] = connection
     return config
 
 
 def _upgrade(connection: Connection) -> None:
+    from alembic import command  # noqa: PLC0415
+    from sqlalchemy import text  # noqa: PLC0415
+
     connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _ADVISORY_LOCK})
     connection.commit()
     try:

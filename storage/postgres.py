@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, NewType, Protocol, cast
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import asyncpg
-import msgspec
-from sqlalchemy import event
-from sqlalchemy.exc import DBAPIError, DisconnectionError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-ReadConnection = NewType("ReadConnection", AsyncConnection)
-WriteConnection = NewType("WriteConnection", ReadConnection)  # may also be used to read
+if TYPE_CHECKING:
+    from storage.transactions import Transactions, WriteConnection
 
 
 class Driver(Protocol):
@@ -31,11 +27,10 @@ POOL_SIZE = 10
 POOL_WAIT_SECONDS = 5
 CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 30
+_QUERIES_OF_A_CONNECTION = 1_000_000  # then it is made anew, for what a backend may have gathered
 
 # What a server looks like from here that is away, starting, full, or wants to be asked again.
 UNREACHABLE = (
-    DBAPIError,
-    PoolTimeout,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
@@ -50,10 +45,10 @@ UNREACHABLE = (
     OSError,
 )
 
-
 # Every statement of ours looks rows up by an index. A new day's partition has no statistics yet,
 # and the planner then takes whole-table joins for cheap: a burst would cost minutes.
-_LOOK_UPS_ONLY = {
+SERVER_SETTINGS = {
+    "application_name": "tocsin",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
     "enable_seqscan": "off",
@@ -62,102 +57,106 @@ _LOOK_UPS_ONLY = {
 }
 
 
+class Server:
+    """Connections to one Postgres server, made when they are first wanted.
+
+    Args:
+        url: `postgresql://user:password@host:port/database`.
+        size: Connections kept at most.
+        on_connect: Called whenever a connection is made: it may lead to a server started anew.
+    """
+
+    def __init__(self, url: str, *, size: int, read_only: bool) -> None:
+        self.on_connect: Callable[[], None] = lambda: None
+        self._url = url
+        self._size = size
+        self._settings = dict(SERVER_SETTINGS)
+        if read_only:
+            self._settings["default_transaction_read_only"] = "on"
+        self._pool: asyncpg.Pool | None = None
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Driver]:
+        """A connection of the pool. Every statement is a transaction, unless the block opens one.
+
+        One that an error may have left in disorder is not used again.
+        """
+        pool = self._pool or await self._make_pool()
+        connection = await pool.acquire(timeout=POOL_WAIT_SECONDS)
+        try:
+            yield cast("Driver", connection)
+        except UNREACHABLE:
+            connection.terminate()
+            raise
+        finally:
+            await pool.release(connection)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        if self._pool is not None:
+            self._pool.terminate()
+
+    async def _make_pool(self) -> asyncpg.Pool:
+        # The pool belongs to the event loop that first asks for a connection.
+        self._pool = asyncpg.create_pool(
+            self._url,
+            min_size=0,
+            max_size=self._size,
+            max_queries=_QUERIES_OF_A_CONNECTION,
+            connect=self._connect,
+            reset=_as_it_is,
+            timeout=CONNECT_SECONDS,
+            command_timeout=STATEMENT_SECONDS,
+            server_settings=self._settings,
+        )
+        return await self._pool
+
+    async def _connect(self, *arguments: Any, **options: Any) -> asyncpg.Connection:
+        connection = await asyncpg.connect(*arguments, **options)
+        self.on_connect()
+        return connection
+
+
 class Database:
-    """Engines of one primary and its replicas.
+    """One primary and its replicas.
 
     Args:
         primary_url: `postgresql://user:password@host:port/database`.
         replica_urls: The same of each replica; none means that the primary answers reads too.
-        pool_size: Connections kept to each server.
+        pool_size: Connections kept to each server; for `transaction`, as many again.
     """
 
     def __init__(
         self, primary_url: str, replica_urls: tuple[str, ...] = (), *, pool_size: int = POOL_SIZE
     ) -> None:
-        self.primary = _engine(primary_url, pool_size, read_only=False)
-        # Without AUTOCOMMIT every read would cost a BEGIN and a ROLLBACK, each a round trip.
-        self.primary_reads = self.primary.execution_options(isolation_level="AUTOCOMMIT")
-        self.replicas = [
-            _engine(url, pool_size, read_only=True).execution_options(isolation_level="AUTOCOMMIT")
-            for url in replica_urls
-        ]
+        self._primary_url = primary_url
+        self._pool_size = pool_size
+        self.primary = Server(primary_url, size=pool_size, read_only=False)
+        self.replicas = [Server(url, size=pool_size, read_only=True) for url in replica_urls]
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[WriteConnection]:
+    @cached_property
+    def transactions(self) -> Transactions:
+        """SQLAlchemy's connections to the primary."""
+        # Dispatchers and workers have no use for SQLAlchemy, which takes long to import.
+        from storage.transactions import Transactions  # noqa: PLC0415
+
+        return Transactions(self._primary_url, pool_size=self._pool_size)
+
+    def transaction(self) -> AbstractAsyncContextManager[WriteConnection]:
         """Commit on the primary when the block ends, roll back when it raises."""
-        async with self.primary.begin() as connection:
-            yield WriteConnection(ReadConnection(connection))
+        return self.transactions.begin()
 
-    @asynccontextmanager
-    async def driver(self) -> AsyncIterator[Driver]:
-        """The primary without SQLAlchemy in between, for statements over whole batches.
-
-        Every statement is its own transaction, unless the block opens one.
-        """
-        async with self.primary_reads.connect() as connection, discarded_in_trouble(connection):
-            yield await driver_of(connection)
+    def driver(self) -> AbstractAsyncContextManager[Driver]:
+        """The primary without SQLAlchemy in between, for hot paths and whole batches."""
+        return self.primary.connection()
 
     async def close(self) -> None:
         """Close every connection."""
-        for engine in (self.primary, *self.replicas):
-            await engine.dispose()
+        for server in (self.primary, *self.replicas):
+            await server.close()
+        if "transactions" in self.__dict__:
+            await self.transactions.close()
 
 
-@asynccontextmanager
-async def discarded_in_trouble(connection: AsyncConnection) -> AsyncIterator[None]:
-    """Keep a connection out of the pool after an error that may have left it in disorder.
-
-    SQLAlchemy does so for what passes through it; what goes to the driver directly it cannot see.
-    """
-    try:
-        yield
-    except UNREACHABLE:
-        await connection.invalidate()
-        raise
-
-
-async def driver_of(connection: AsyncConnection) -> Driver:
-    """The asyncpg connection below a SQLAlchemy one."""
-    raw = await connection.get_raw_connection()
-    return cast("Driver", raw.driver_connection)
-
-
-def driver_url(url: str) -> str:
-    """A `postgresql://` URL as SQLAlchemy wants it for asyncpg."""
-    return url.replace("postgresql://", "postgresql+asyncpg://", 1)
-
-
-def _engine(url: str, pool_size: int, *, read_only: bool) -> AsyncEngine:
-    settings = {"application_name": "tocsin", **_LOOK_UPS_ONLY}
-    if read_only:
-        settings["default_transaction_read_only"] = "on"
-    engine = create_async_engine(
-        driver_url(url),
-        pool_size=pool_size,
-        max_overflow=0,
-        pool_timeout=POOL_WAIT_SECONDS,
-        json_serializer=_encode,
-        json_deserializer=_as_text,
-        connect_args={
-            "timeout": CONNECT_SECONDS,
-            "command_timeout": STATEMENT_SECONDS,
-            "server_settings": settings,
-        },
-    )
-    event.listen(engine.sync_engine, "checkout", _discard_closed)
-    return engine
-
-
-def _discard_closed(dbapi_connection: Any, record: object, proxy: object) -> None:
-    # The event loop saw the socket close when the server went away: no round trip is needed to
-    # find out, as `pool_pre_ping` would make.
-    if dbapi_connection.driver_connection.is_closed():
-        raise DisconnectionError("the server closed this connection")
-
-
-def _encode(value: object) -> str:
-    return msgspec.json.encode(value).decode()
-
-
-# JSON is decoded straight into Structs, by those who know which.
-_as_text: Callable[[str], str] = str
+async def _as_it_is(_: object) -> None:
+    """Nothing of ours changes a session, so that nothing need be reset after every use."""

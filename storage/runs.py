@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+import asyncpg
 
-from sqlalchemy import Row
+from domain.run import Run, RunState, Trigger
 
-from domain.run import Run
-from storage.tables import runs
-
-RUN_COLUMNS = [runs.c[name] for name in Run.__struct_fields__]
+RUN_COLUMNS = ", ".join(Run.__struct_fields__)
 
 
-def run_of(row: Row[Any, *tuple[Any, ...]]) -> Run:
-    """The run of a row that holds `RUN_COLUMNS`, maybe with others behind them."""
-    return Run(**dict(zip(Run.__struct_fields__, row, strict=False)))
+def run_of(row: asyncpg.Record) -> Run:
+    """The run of a row that holds `RUN_COLUMNS`, maybe among others."""
+    fields = {name: row[name] for name in Run.__struct_fields__}
+    fields["state"] = RunState(row["state"])
+    fields["trigger"] = Trigger(row["trigger"])
+    return Run(**fields)

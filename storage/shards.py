@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import structlog
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from storage.commits import Commits
-from storage.postgres import (
-    POOL_SIZE,
-    UNREACHABLE,
-    Database,
-    Driver,
-    ReadConnection,
-    WriteConnection,
-    discarded_in_trouble,
-    driver_of,
-)
+from storage.postgres import POOL_SIZE, UNREACHABLE, Database, Driver, Server
 from storage.queue import RunQueue, make_broker
 from storage.urls import ShardUrls, redis_database
+
+if TYPE_CHECKING:
+    from storage.transactions import WriteConnection
 
 log = structlog.get_logger()
 WAKE_CHANNEL = "tocsin_due"
@@ -65,24 +59,17 @@ class Shard:
         await self._commits.record(service_id)
 
     @asynccontextmanager
-    async def reading(self, service_id: UUID) -> AsyncIterator[ReadConnection]:
+    async def reading(self, service_id: UUID) -> AsyncIterator[Driver]:
         """A server on which the service sees all that it wrote."""
-        engine = await self._commits.reader(service_id)
-        async with _connected(engine, self.database.primary_reads) as connection:
-            yield connection
+        server = await self._commits.reader(service_id)
+        async with _connected(server, self.database.primary) as driver:
+            yield driver
 
     @asynccontextmanager
-    async def reading_driver(self, service_id: UUID) -> AsyncIterator[Driver]:
-        """The same without SQLAlchemy in between."""
-        async with self.reading(service_id) as connection:
-            yield await driver_of(connection)
-
-    @asynccontextmanager
-    async def reading_any(self) -> AsyncIterator[ReadConnection]:
+    async def reading_any(self) -> AsyncIterator[Driver]:
         """A server that may lag: for what has no service's commits to wait for."""
-        engines = (*self.database.replicas, self.database.primary_reads)
-        async with _connected(*engines) as connection:
-            yield connection
+        async with _connected(*self.database.replicas, self.database.primary) as driver:
+            yield driver
 
     async def wake_for(self, due_at: datetime | None, now: datetime) -> None:
         """Tell dispatchers of an instant that they may have looked past already.
@@ -124,20 +111,17 @@ class Shards:
 
 
 @asynccontextmanager
-async def _connected(*engines: AsyncEngine) -> AsyncIterator[ReadConnection]:
+async def _connected(*servers: Server) -> AsyncIterator[Driver]:
     """A connection to the first of the servers that can be reached."""
-    *preferred, last = engines
-    for engine in preferred:
+    async with AsyncExitStack() as stack:
+        yield await _first_connection(servers, stack)
+
+
+async def _first_connection(servers: tuple[Server, ...], stack: AsyncExitStack) -> Driver:
+    *preferred, last = servers
+    for server in preferred:
         try:
-            connection = await engine.connect().start()
+            return await stack.enter_async_context(server.connection())
         except UNREACHABLE as error:
             log.warning("replica.unreachable", error=str(error))
-        else:
-            break
-    else:
-        connection = await last.connect().start()
-    try:
-        async with discarded_in_trouble(connection):
-            yield ReadConnection(connection)
-    finally:
-        await connection.close()
+    return await stack.enter_async_context(last.connection())

@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import dramatiq
 from periodiq import cron
 
 from storage.queue import RING_ACTOR, RUNS_QUEUE
-from storage.shards import Shard
 from workers.housekeeping import forget_processes, keep_partitions
-from workers.ringer import Ringer
-from workers.sweep import Sweep
+
+if TYPE_CHECKING:  # the clock knows the actors by name only
+    from storage.shards import Shard
+    from workers.ringer import Ringer
+    from workers.sweep import Sweep
 
 HOUSEKEEPING_QUEUE = "housekeeping"
 HOUSEKEEPING_SECONDS = 50.0

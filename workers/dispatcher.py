@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 
 from commands.claim_runs import ClaimedRun, ClaimRuns, claim_runs
 from domain.turns import take_turns
+from storage.migrate import until_migrated
 from storage.postgres import CONNECT_SECONDS, UNREACHABLE
 from storage.shards import LOOK_AHEAD, WAKE_CHANNEL, Shard
 from workers.heartbeat import Heartbeat
@@ -57,6 +58,8 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Work until cancelled."""
+        await until_migrated(self._shard.database)
+        log.info("dispatcher.started", dispatcher_id=str(self._id))
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._heartbeat.run())
             tasks.create_task(self._listen())

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import structlog
 
 from storage.partitions import drop_partitions, make_partitions
-from storage.shards import Shard
+
+if TYPE_CHECKING:
+    from storage.shards import Shard
 
 log = structlog.get_logger()
 FORGET_AFTER = timedelta(hours=1)

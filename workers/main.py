@@ -1,4 +1,4 @@
-"""The processes of this folder, as the command line starts them."""
+"""The processes of this folder, as the command line starts them; each imports only its own."""
 
 from __future__ import annotations
 
@@ -9,25 +9,21 @@ from datetime import timedelta
 import structlog
 
 from domain.ids import new_id
-from storage.shards import Shards
 from storage.urls import ShardUrls
-from workers.clock import run_clock
-from workers.dispatcher import TROUBLE, Dispatcher
-from workers.targets.egress import networks
-from workers.worker import Worker
 
 log = structlog.get_logger()
-__all__ = ["run_clock", "run_dispatcher", "run_worker"]
 POOL_SIZE = 6
 STOP_SECONDS = 5.0
 
 
 async def run_dispatcher(urls: ShardUrls, stop: asyncio.Event) -> None:
     """Dispatch until `stop` is set."""
+    from storage.shards import Shards
+    from workers.dispatcher import TROUBLE, Dispatcher
+
     shards = Shards(urls, pool_size=POOL_SIZE)
     (shard,) = shards.all()
     dispatcher = Dispatcher(shard, new_id())
-    log.info("dispatcher.started")
     async with asyncio.TaskGroup() as tasks:
         work = tasks.create_task(dispatcher.run())
         await stop.wait()
@@ -50,8 +46,23 @@ async def run_worker(
     Args:
         allowed: Networks in CIDR notation that targets may lie in beside the public ones.
     """
+    from storage.shards import Shards
+    from workers.targets.egress import networks
+    from workers.worker import Worker
+
     shards = Shards(urls, pool_size=POOL_SIZE)
     (shard,) = shards.all()
     worker = Worker(shard, retention=retention, allowed=networks(allowed))
     await worker.run(stop)
     await shards.close()
+
+
+def run_clock(redis_url: str) -> None:
+    """Enqueue housekeeping, minute by minute, until the process is ended.
+
+    Raises:
+        redis.RedisError: When Redis is away; whoever started the process starts it again.
+    """
+    from workers.clock import run_clock as run
+
+    run(redis_url)

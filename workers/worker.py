@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import resource
+from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import dramatiq
 import structlog
@@ -12,6 +14,7 @@ from dramatiq.brokers.redis import RedisBroker
 from periodiq import PeriodiqMiddleware
 
 from domain.ids import new_id
+from storage.migrate import until_migrated
 from storage.postgres import UNREACHABLE
 from storage.queue import make_broker
 from storage.shards import Shard
@@ -56,7 +59,8 @@ class Worker:
         The heartbeat comes first: what a process holds before its first beat looks abandoned.
         """
         _allow_many_sockets()
-        await self._first_beat()
+        if not await _done_before(stop, self._first_beat()):
+            return
         async with asyncio.TaskGroup() as tasks:
             running = [
                 tasks.create_task(work())
@@ -73,6 +77,7 @@ class Worker:
         log.info("worker.stopped", worker_id=str(self._id))
 
     async def _first_beat(self) -> None:
+        await until_migrated(self._shard.database)
         while True:
             try:
                 return await self._heartbeat.beat(datetime.now(UTC))
@@ -92,6 +97,15 @@ class Worker:
         except TROUBLE as error:
             # What could not be given back now is rescued when the heartbeat lapses.
             log.warning("worker.not_drained", error=str(error))
+
+
+async def _done_before(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
+    working = asyncio.create_task(work)
+    stopping = asyncio.create_task(stop.wait())
+    done, pending = await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+    for task in pending:
+        task.cancel()
+    return working in done
 
 
 def _start_threads(broker: RedisBroker) -> dramatiq.Worker:

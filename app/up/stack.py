@@ -104,8 +104,7 @@ class Stack:
         async with asyncio.TaskGroup() as starting:
             starting.create_task(self._start_redis())
             starting.create_task(self._start_postgres())
-        for child in self._parts.children():
-            self._supervisor.start(child)
+            starting.create_task(self._start_children())
         async with asyncio.TaskGroup() as starting:
             starting.create_task(self._wait_ready())
             key = starting.create_task(self._find_key())
@@ -141,6 +140,14 @@ class Stack:
                 await start_server(self.servers.primary, self._supervisor)
                 starting.create_task(start_server(self.servers.replica, self._supervisor))
             starting.create_task(run_to_end(self._parts.child("migrate"), timeout=ONCE_SECONDS))
+
+    async def _start_children(self) -> None:
+        """Our processes take longest, mostly to import: they wait for the schema themselves.
+
+        They come behind their servers, and so are stopped before them.
+        """
+        for child in self._parts.children():
+            self._supervisor.start(child)
 
     async def _wait_ready(self) -> None:
         while not await self._is_ready():  # noqa: ASYNC110 (a process sends no event)

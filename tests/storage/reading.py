@@ -8,15 +8,12 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 import asyncpg
-from sqlalchemy import insert, text
+from sqlalchemy import insert
 
 from storage.embedded.servers import EmbeddedServers
 from storage.shards import Shard
 from storage.tables import services
 from tests.storage.eventually import eventually
-
-_NAMES = text("SELECT name FROM services")
-_IS_REPLICA = text("SELECT pg_is_in_recovery()")
 
 
 class Reader:
@@ -38,13 +35,13 @@ class Reader:
         return name
 
     async def sees(self, name: str) -> bool:
-        async with self._shard.reading(self.id) as connection:
-            return name in set(await connection.scalars(_NAMES))
+        async with self._shard.reading(self.id) as driver:
+            return bool(await driver.fetchval("SELECT $1 IN (SELECT name FROM services)", name))
 
     async def on_replica(self) -> bool:
         """Whether the service's next read goes to the replica."""
-        async with self._shard.reading(self.id) as connection:
-            return bool(await connection.scalar(_IS_REPLICA))
+        async with self._shard.reading(self.id) as driver:
+            return bool(await driver.fetchval("SELECT pg_is_in_recovery()"))
 
     async def settled(self) -> Reader:
         """Read until the replica answers, so that what was written before is behind us."""

@@ -10,7 +10,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection
 
-from storage.migrate import migrate
+from storage.migrate import is_migrated, migrate, until_migrated
 from storage.postgres import Database
 from storage.tables import metadata
 
@@ -42,7 +42,7 @@ async def schema_of(database: Database) -> list[object]:
 
 async def test_the_migrated_schema_is_the_one_the_code_knows(database: Database):
     await migrate(database, TODAY)
-    async with database.primary.connect() as connection:
+    async with database.transactions.engine.connect() as connection:
         assert await connection.run_sync(differences) == []
 
 
@@ -60,3 +60,22 @@ async def test_deployments_that_start_at_once_migrate_once(empty_database: str):
     for database in databases:
         await database.close()
     assert {row["table_name"] for row in schema} > {"jobs", "runs", "runs_20310510", "0001"}
+
+
+async def test_who_waits_for_the_schema_goes_on_when_it_is_there(empty_database: str):
+    waiting, migrating = Database(empty_database), Database(empty_database)
+    assert not await is_migrated(waiting)
+    waits = asyncio.create_task(until_migrated(waiting))
+    await migrate(migrating, TODAY)
+    await asyncio.wait_for(waits, timeout=10)
+    assert await is_migrated(waiting)
+    await waiting.close()
+    await migrating.close()
+
+
+async def test_a_newer_schema_will_do_and_an_older_one_will_not(database: Database):
+    await migrate(database, TODAY)
+    for revision, enough in (("9999", True), ("0000", False)):
+        async with database.driver() as driver:
+            await driver.execute("UPDATE alembic_version SET version_num = $1", revision)
+        assert await is_migrated(database) is enough

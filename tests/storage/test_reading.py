@@ -68,8 +68,8 @@ async def test_a_flushed_redis_costs_no_write_of_ones_own(
 
 async def test_a_replica_is_read_only_for_us(shard: Shard):
     reader = await Reader(shard).settled()
-    async with shard.reading(reader.id) as connection:
-        assert await connection.scalar(text("SHOW transaction_read_only")) == "on"
+    async with shard.reading(reader.id) as driver:
+        assert await driver.fetchval("SHOW transaction_read_only") == "on"
 
 
 async def test_a_failed_write_leaves_nothing(shard: Shard):

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
 
 import pytest
-from sqlalchemy import text
 
 from storage.embedded.servers import EmbeddedServers
-from storage.postgres import UNREACHABLE, ReadConnection
+from storage.postgres import UNREACHABLE, Driver
 from storage.shards import Shard
 from tests.storage.eventually import eventually
 from tests.storage.reading import Reader, replay_paused
@@ -37,11 +36,11 @@ async def settled(shard: Shard) -> list[Reader]:
     return [await Reader(shard).settled() for _ in range(2)]
 
 
-async def answers_from_the_primary(reading: AbstractAsyncContextManager[ReadConnection]) -> bool:
+async def answers_from_the_primary(reading: AbstractAsyncContextManager[Driver]) -> bool:
     """Whether a read comes from the primary; one that was under way may fail with the replica."""
     try:
-        async with reading as connection:
-            return not await connection.scalar(text("SELECT pg_is_in_recovery()"))
+        async with reading as driver:
+            return not await driver.fetchval("SELECT pg_is_in_recovery()")
     except UNREACHABLE:
         return False
 

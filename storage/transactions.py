@@ -1,0 +1,65 @@
+"""Transactions of commands, through SQLAlchemy."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, NewType
+
+import msgspec
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from storage import postgres
+
+WriteConnection = NewType("WriteConnection", AsyncConnection)
+
+# What SQLAlchemy says of a server that is away; what the driver says is storage.postgres's.
+UNREACHABLE = (DBAPIError, PoolTimeout, *postgres.UNREACHABLE)
+
+
+class Transactions:
+    """SQLAlchemy's connections to one primary."""
+
+    def __init__(self, url: str, *, pool_size: int) -> None:
+        self.engine = create_async_engine(
+            url.replace("postgresql://", "postgresql+asyncpg://", 1),
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=postgres.POOL_WAIT_SECONDS,
+            json_serializer=_encode,
+            json_deserializer=_as_text,
+            connect_args={
+                "timeout": postgres.CONNECT_SECONDS,
+                "command_timeout": postgres.STATEMENT_SECONDS,
+                "server_settings": postgres.SERVER_SETTINGS,
+            },
+        )
+        event.listen(self.engine.sync_engine, "checkout", _discard_closed)
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[WriteConnection]:
+        """Commit when the block ends, roll back when it raises."""
+        async with self.engine.begin() as connection:
+            yield WriteConnection(connection)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.engine.dispose()
+
+
+def _discard_closed(dbapi_connection: Any, record: object, proxy: object) -> None:
+    # The event loop saw the socket close when the server went away: no round trip is needed to
+    # find out, as `pool_pre_ping` would make.
+    if dbapi_connection.driver_connection.is_closed():
+        raise DisconnectionError("the server closed this connection")
+
+
+def _encode(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+# JSON is decoded straight into Structs, by those who know which.
+_as_text: Callable[[str], str] = str
