@@ -71,7 +71,7 @@ async def test_a_take_that_overtakes_the_begin_of_an_attempt_does_not_ring_it_tw
     firing: Firing, ringer: Ringer, bell: Bell
 ):
     bell.keep_ringing()
-    _, key = await due_in(firing, 0.5)
+    _, key = await due_in(firing, 2)
     await ringer.take([key])
     async with locked(firing, key):
         taking = asyncio.create_task(ringer.take([key]))
@@ -102,8 +102,8 @@ async def test_a_message_for_a_run_that_rings_here_does_not_ring_it_again(
 async def test_a_withdrawn_run_is_not_rung(
     firing: Firing, ringer: Ringer, bell: Bell, change: Change
 ):
-    job, key = await due_in(firing, 0.3)
-    _, last = await due_in(firing, 0.4)
+    job, key = await due_in(firing, 2)
+    _, last = await due_in(firing, 2.1)
     await ringer.take([key, last])
     await change(firing.shards, firing.caller, job.id, now())
     await bell.rings(1)
@@ -113,12 +113,12 @@ async def test_a_withdrawn_run_is_not_rung(
 async def test_an_edited_run_rings_once_with_its_new_target(
     firing: Firing, ringer: Ringer, bell: Bell
 ):
-    job, key = await due_in(firing, 0.7)
+    job, key = await due_in(firing, 2)
     await ringer.take([key])
     moved = HttpTarget(url="https://example.com/moved")
     await update(firing.shards, firing.caller, job.id, now(), target=moved)
     await firing.claim(now() + LOOK_AHEAD, now=now())
-    _, last = await due_in(firing, 0.7)
+    _, last = await due_in(firing, 2)
     await ringer.take([key, last])
     await bell.rings(2)
     rung = [(run.id, run.target) for run, _ in bell.rung]
@@ -184,7 +184,7 @@ async def test_a_stopped_ringer_gives_back_what_waits_and_finishes_what_rings(
 async def test_a_ringer_that_stops_while_it_begins_an_attempt_waits_for_its_end(
     firing: Firing, ringer: Ringer, bell: Bell
 ):
-    _, key = await due_in(firing, 0.5)
+    _, key = await due_in(firing, 2)
     await ringer.take([key])
     async with locked(firing, key):
         await eventually(partial(waits_for_locks, firing, 1))
