@@ -16,9 +16,13 @@ from app.observation import Observation
 from app.openapi import ASSETS, complete, openapi_config
 from app.problems import HANDLERS
 from app.requests import MAX_BODY_BYTES, ServiceRequest
+from app.routes.backfills import BackfillController
+from app.routes.calendars import CalendarController
 from app.routes.health import HealthController, metrics
+from app.routes.history import JobHistoryController
 from app.routes.jobs import JobController
 from app.routes.runs import RunController
+from app.routes.schedules import preview_schedule
 from app.settings import Settings
 from storage.shards import Shards
 
@@ -32,7 +36,14 @@ def create_app(settings: Settings) -> Litestar:
     shards = Shards(settings.shard_urls(), pool_size=settings.pool_size)
     service_routes = Router(
         path="/",
-        route_handlers=[JobController, RunController],
+        route_handlers=[
+            JobController,
+            JobHistoryController,
+            RunController,
+            BackfillController,
+            CalendarController,
+            preview_schedule,
+        ],
         guards=[authenticate],
         security=[{"api_key": []}],
     )
@@ -50,7 +61,13 @@ def create_app(settings: Settings) -> Litestar:
             openapi_document,
             create_static_files_router(ASSETS, [_assets()], include_in_schema=False),
         ],
-        state=State({"shards": shards, "authentication": Authentication(shards)}),
+        state=State(
+            {
+                "shards": shards,
+                "authentication": Authentication(shards),
+                "actors": frozenset(settings.actors),
+            }
+        ),
         lifespan=[lifespan],
         exception_handlers=HANDLERS,
         request_class=ServiceRequest,

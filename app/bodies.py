@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+from uuid import UUID
 
-import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from app.durations import AwareInstant, Duration, duration_of, instant_of
+from app.schedule_bodies import OneSchedule, ScheduleBody
+from app.target_bodies import TargetBody
 from commands.update_job import Changes
-from domain.errors import Invalid, within
-from domain.job import HttpTarget, check_target
+from domain.backfill import MAX_RUNS_PER_MINUTE
+from domain.catchup import MAX_LIMIT, CatchupPolicy, Coalesce, check_catchup
+from domain.errors import within
+from domain.overlap import Overlap
 from domain.retry import MAX_ATTEMPTS, RetryPolicy, check_retry
-from domain.schedule import Schedule, zone
+from domain.run import RunState, Trigger
+from domain.run_filter import RunFilter
+from domain.targets import Target, check_target
 
 # Postgres stores no NUL in text.
 _NO_NUL = r"^[^\x00]*$"
@@ -21,99 +29,6 @@ Description = Annotated[str, Meta(max_length=2_000, pattern=_NO_NUL)]
 Tags = Annotated[
     list[Annotated[str, Meta(min_length=1, max_length=64, pattern=_NO_NUL)]], Meta(max_length=20)
 ]
-Duration = Annotated[
-    timedelta | Annotated[float, Meta(extra_json_schema={"minimum": 0})],
-    Meta(description="ISO 8601, such as PT30S, or a number of seconds"),
-]
-HeaderValue = Annotated[str, Meta(extra_json_schema={"maxLength": 4_096})]
-Json = Annotated[
-    msgspec.Raw,
-    Meta(description="Any JSON; a string is delivered as plain text", extra_json_schema={}),
-]
-SPECS = ("at", "after", "every", "cron")
-
-
-class ScheduleBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """When to fire: exactly one of `at`, `after`, `every` and `cron`."""
-
-    at: (
-        Annotated[
-            datetime,
-            Meta(
-                description="RFC 3339; a local time is read in `timezone`",
-                examples=["2026-11-24T03:00:00Z", "2026-11-24T03:00:00"],
-            ),
-        ]
-        | UnsetType
-    ) = UNSET
-    after: Duration | UnsetType = UNSET
-    every: Duration | UnsetType = UNSET
-    cron: (
-        Annotated[str, Meta(min_length=1, max_length=256, examples=["0 3 * * *", "@hourly"])]
-        | UnsetType
-    ) = UNSET
-    timezone: Annotated[str, Meta(min_length=1, max_length=64, examples=["Europe/London"])] = "UTC"
-
-    def schedule(self, now: datetime) -> Schedule:
-        """The schedule, accepted at `now`.
-
-        Raises:
-            Invalid: With a pointer into this body.
-        """
-        given = [name for name in SPECS if getattr(self, name) is not UNSET]
-        if len(given) != 1:
-            raise Invalid("Give exactly one of at, after, every and cron.")
-        timezone = zone(self.timezone)
-        return Schedule(
-            accepted_at=now,
-            at=None if self.at is UNSET else _instant(self.at, timezone),
-            after=None if self.after is UNSET else _duration(self.after, "/after"),
-            every=None if self.every is UNSET else _duration(self.every, "/every"),
-            cron=None if self.cron is UNSET else self.cron,
-            timezone=self.timezone,
-        )
-
-
-OneSchedule = Annotated[
-    ScheduleBody,
-    Meta(extra_json_schema={"oneOf": [{"required": [name]} for name in SPECS]}),
-]
-
-
-class HttpTargetBody(
-    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="http"
-):
-    """An HTTP request to make."""
-
-    url: Annotated[
-        str,
-        Meta(
-            min_length=1,
-            max_length=2_048,
-            extra_json_schema={"format": "uri", "examples": ["https://example.com/run"]},
-        ),
-    ]
-    method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] = "POST"
-    headers: Annotated[dict[str, HeaderValue], Meta(max_length=50)] = {}
-    body: Json | UnsetType = UNSET
-    timeout: Duration = timedelta(seconds=30)
-
-    def target(self) -> HttpTarget:
-        """The target.
-
-        Raises:
-            Invalid: With a pointer into this body.
-        """
-        target = HttpTarget(
-            url=self.url,
-            method=self.method,
-            headers=self.headers,
-            # Raw points into the request's buffer; a copy lets go of it.
-            body=self.body.copy() if isinstance(self.body, msgspec.Raw) else UNSET,
-            timeout=_duration(self.timeout, "/timeout"),
-        )
-        check_target(target)
-        return target
 
 
 class RetryBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -126,6 +41,8 @@ class RetryBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     max_backoff: Duration = timedelta(minutes=5)
     multiplier: Annotated[float, Meta(extra_json_schema={"minimum": 1, "maximum": 100})] = 2.0
     jitter: bool = True
+    max_retry_duration: Duration | None = None
+    pause_on_failure: bool = False
 
     def policy(self) -> RetryPolicy:
         """The policy.
@@ -133,14 +50,39 @@ class RetryBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Raises:
             Invalid: With a pointer into this body.
         """
+        longest = self.max_retry_duration
         policy = RetryPolicy(
             max_attempts=self.max_attempts,
-            min_backoff=_duration(self.min_backoff, "/min_backoff"),
-            max_backoff=_duration(self.max_backoff, "/max_backoff"),
+            min_backoff=duration_of(self.min_backoff, "/min_backoff"),
+            max_backoff=duration_of(self.max_backoff, "/max_backoff"),
             multiplier=self.multiplier,
             jitter=self.jitter,
+            max_retry_duration=(
+                None if longest is None else duration_of(longest, "/max_retry_duration")
+            ),
+            pause_on_failure=self.pause_on_failure,
         )
         check_retry(policy)
+        return policy
+
+
+class CatchupBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What becomes of fire times that passed while nothing could fire them."""
+
+    window: Duration = timedelta(seconds=60)
+    coalesce: Coalesce = Coalesce.LATEST
+    limit: Annotated[int, Meta(extra_json_schema={"minimum": 1, "maximum": MAX_LIMIT})] = 10
+
+    def policy(self) -> CatchupPolicy:
+        """The policy.
+
+        Raises:
+            Invalid: With a pointer into this body.
+        """
+        policy = CatchupPolicy(
+            window=duration_of(self.window, "/window"), coalesce=self.coalesce, limit=self.limit
+        )
+        check_catchup(policy)
         return policy
 
 
@@ -148,25 +90,32 @@ class JobBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A job to store."""
 
     schedule: OneSchedule
-    target: HttpTargetBody
+    target: TargetBody
     name: Name = "unnamed"
     description: Description = ""
     tags: Tags = []
     retry: RetryBody = RetryBody()
+    overlap: Overlap = Overlap.SKIP
+    catchup: CatchupBody = CatchupBody()
 
 
 class JobChangesBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is given replaces what is stored, a schedule or a target as a whole."""
+    """What is given replaces what is stored, a schedule, a target or a policy as a whole."""
 
     schedule: OneSchedule | UnsetType = UNSET
-    target: HttpTargetBody | UnsetType = UNSET
+    target: TargetBody | UnsetType = UNSET
     name: Name | UnsetType = UNSET
     description: Description | UnsetType = UNSET
     tags: Tags | UnsetType = UNSET
     retry: RetryBody | UnsetType = UNSET
+    overlap: Overlap | UnsetType = UNSET
+    catchup: CatchupBody | UnsetType = UNSET
 
-    def changes(self, now: datetime) -> Changes:
+    def changes(self, now: datetime, actors: Collection[str]) -> Changes:
         """The changes.
+
+        Args:
+            actors: Names of the actors that targets may name.
 
         Raises:
             Invalid: With a pointer into this body.
@@ -175,25 +124,89 @@ class JobChangesBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         if isinstance(self.schedule, ScheduleBody):
             with within("/schedule"):
                 given["schedule"] = self.schedule.schedule(now)
-        if isinstance(self.target, HttpTargetBody):
-            with within("/target"):
-                given["target"] = self.target.target()
+        if not isinstance(self.target, UnsetType):
+            given["target"] = target_of(self.target, actors)
         if isinstance(self.retry, RetryBody):
             with within("/retry"):
                 given["retry"] = self.retry.policy()
-        return Changes(name=self.name, description=self.description, tags=self.tags, **given)
+        if isinstance(self.catchup, CatchupBody):
+            with within("/catchup"):
+                given["catchup"] = self.catchup.policy()
+        return Changes(
+            name=self.name,
+            description=self.description,
+            tags=self.tags,
+            overlap=self.overlap,
+            **given,
+        )
 
 
-def _instant(value: datetime, timezone: Any) -> datetime:
-    try:
-        aware = value if value.tzinfo else value.replace(tzinfo=timezone)
-        return aware.astimezone(UTC)
-    except (OverflowError, ValueError):
-        raise Invalid("The instant is out of range.", "/at") from None
+class PreviewBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A schedule to look at; nothing is stored."""
+
+    schedule: OneSchedule
+    after: AwareInstant | None = None
+    until: AwareInstant | None = None
+    count: Annotated[int, Meta(ge=1, le=1_000)] = 10
 
 
-def _duration(value: timedelta | float, pointer: str) -> timedelta:
-    try:
-        return value if isinstance(value, timedelta) else timedelta(seconds=value)
-    except (OverflowError, ValueError):
-        raise Invalid("The duration is out of range.", pointer) from None
+class TriggerBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How to run a job now."""
+
+    overlap: Overlap | None = None
+
+
+class ResumeBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How to resume a job."""
+
+    catch_up: bool = False
+
+
+class BackfillBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Fire times to run again: from `start` on, before `end`."""
+
+    start: AwareInstant
+    end: AwareInstant
+    overlap: Overlap = Overlap.BUFFER_ALL
+    only_missing: bool = False
+    runs_per_minute: Annotated[
+        int, Meta(extra_json_schema={"minimum": 1, "maximum": MAX_RUNS_PER_MINUTE})
+    ] = 600
+    dry_run: bool = False
+
+
+class ChosenRunsBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which runs; what is left out narrows nothing."""
+
+    state: RunState | None = None
+    trigger: Trigger | None = None
+    job_id: UUID | None = None
+    since: AwareInstant | None = None
+    before: AwareInstant | None = None
+    limit: Annotated[int, Meta(ge=1, le=1_000)] = 1_000
+
+    def chosen(self) -> RunFilter:
+        """The filter.
+
+        Raises:
+            Invalid: With a pointer into this body.
+        """
+        return RunFilter(
+            state=self.state,
+            trigger=self.trigger,
+            job_id=self.job_id,
+            since=self.since and instant_of(self.since, "/since"),
+            before=self.before and instant_of(self.before, "/before"),
+        )
+
+
+def target_of(body: TargetBody, actors: Collection[str]) -> Target:
+    """The target of a body.
+
+    Raises:
+        Invalid: With a pointer to the value at fault, from the job's root.
+    """
+    with within("/target"):
+        target = body.target()
+        check_target(target, actors)
+    return target

@@ -106,7 +106,11 @@ def worker(settings: Settings) -> None:
     serve_metrics(settings.metrics_port, settings.host)
     _run_until_signal(
         lambda stop: run_worker(
-            urls, stop, retention=settings.retention, allowed=settings.egress_allow
+            urls,
+            stop,
+            retention=settings.retention,
+            allowed=settings.egress_allow,
+            actors=settings.actors,
         )
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -10,26 +11,67 @@ from uuid import UUID
 
 from app.problems import BadParameter
 
-Key = TypeVar("Key", UUID, datetime)
+Place = tuple[datetime, int]
+"""A run within its job: fire time and generation."""
+
+Key = TypeVar("Key", UUID, datetime, str, Place)
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
-def cursor_of(key: UUID | datetime) -> str:
+def cursor_of(key: UUID | datetime | str | Place) -> str:
     """The cursor that continues after a row."""
-    if isinstance(key, UUID):
-        return _encode(key.bytes)
-    return _encode(key.astimezone(UTC).isoformat().encode())
+    match key:
+        case UUID():
+            return _encode(key.bytes)
+        case datetime():
+            return _encode(_text(key).encode())
+        case str():
+            return _encode(b"@" + key.encode())
+        case (scheduled_for, generation):
+            return _encode(f"{generation}@{_text(scheduled_for)}".encode())
 
 
-def job_after(cursor: str | None) -> UUID | None:
-    """The job id that a cursor names."""
+def id_after(cursor: str | None) -> UUID | None:
+    """The id that a cursor names."""
     return None if cursor is None else _key(cursor, lambda key: UUID(bytes=key))
 
 
 def fire_time_after(cursor: str | None) -> datetime | None:
     """The fire time that a cursor names."""
-    if cursor is None:
-        return None
-    return _key(cursor, lambda key: datetime.fromisoformat(key.decode()).astimezone(UTC))
+    return None if cursor is None else _key(cursor, lambda key: _instant(key.decode()))
+
+
+def run_after(cursor: str | None) -> Place | None:
+    """The run of a job that a cursor names."""
+    return None if cursor is None else _key(cursor, _place)
+
+
+def name_after(cursor: str | None) -> str | None:
+    """The name that a cursor names."""
+    return None if cursor is None else _key(cursor, _name)
+
+
+def _place(key: bytes) -> Place:
+    generation, _, text = key.decode().partition("@")
+    number = int(generation)
+    if not 0 <= number < 1 << 15:
+        raise ValueError(generation)
+    return _instant(text), number
+
+
+def _name(key: bytes) -> str:
+    text = key.decode().removeprefix("@")
+    if not _NAME.fullmatch(text):
+        raise ValueError(text)
+    return text
+
+
+def _text(instant: datetime) -> str:
+    return instant.astimezone(UTC).isoformat()
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
 
 
 def _encode(key: bytes) -> str:

@@ -20,20 +20,54 @@ from litestar.openapi.spec import (
 )
 from litestar.openapi.spec.enums import OpenAPIType
 
-from app.bodies import JobBody, JobChangesBody
+from app.bodies import (
+    BackfillBody,
+    ChosenRunsBody,
+    JobBody,
+    JobChangesBody,
+    PreviewBody,
+    ResumeBody,
+    TriggerBody,
+)
 from app.problems import Problem
-from app.resources import JobPage, JobResource, RunDetailResource, RunPage, RunResource
+from app.resources import (
+    BackfillPage,
+    BackfillResource,
+    BulkResource,
+    CalendarPage,
+    JobPage,
+    JobResource,
+    LedgerPage,
+    RunDetailResource,
+    RunPage,
+    RunResource,
+)
 from app.routes.health import Health
+from app.schedule_bodies import CalendarBody
+from app.schedule_resources import CalendarResource, PreviewResource
 
 ASSETS = "/docs/assets"
 _BODIES = (
     JobBody,
     JobChangesBody,
+    PreviewBody,
+    TriggerBody,
+    ResumeBody,
+    BackfillBody,
+    ChosenRunsBody,
+    CalendarBody,
     JobResource,
     JobPage,
     RunResource,
     RunPage,
     RunDetailResource,
+    LedgerPage,
+    PreviewResource,
+    CalendarResource,
+    CalendarPage,
+    BackfillResource,
+    BackfillPage,
+    BulkResource,
     Problem,
     Health,
 )
@@ -80,7 +114,7 @@ def complete(document: OpenAPI) -> None:
     """Say what Litestar leaves out: all that msgspec checks, and the headers of refusals."""
     document.components.schemas = _schemas()
     for item in (document.paths or {}).values():
-        for operation in (item.get, item.post, item.patch, item.delete):
+        for operation in (item.get, item.post, item.put, item.patch, item.delete):
             _add_headers(operation)
 
 

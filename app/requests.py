@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -32,6 +33,12 @@ class ServiceRequest(Request[Any, Any, Any]):
         shards: Shards = self.app.state.shards
         return shards
 
+    @property
+    def actors(self) -> Collection[str]:
+        """Names of the actors that targets may name."""
+        actors: Collection[str] = self.app.state.actors
+        return actors
+
     async def json(self) -> Any:
         """The body as an instance of the handler's `data` annotation, decoded strictly.
 
@@ -41,10 +48,12 @@ class ServiceRequest(Request[Any, Any, Any]):
             BadRequest: 415 when it is not sent as JSON, 400 when it is not even UTF-8.
             msgspec.DecodeError: When it is no JSON, or does not fit the type.
         """
-        if self.content_type[0] != "application/json":
-            raise BadRequest(415, "Send the body as JSON, with Content-Type: application/json.")
         field = self.route_handler.parsed_data_field
         body = await self.body()
+        if not body and field is not None and field.is_optional:
+            return None
+        if self.content_type[0] != "application/json":
+            raise BadRequest(415, "Send the body as JSON, with Content-Type: application/json.")
         try:
             body.decode()  # what is passed on as raw JSON, msgspec does not look into
         except UnicodeDecodeError:

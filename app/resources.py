@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from typing import Annotated, Generic, TypeVar, cast
+from datetime import timedelta
+from typing import Annotated, Generic, TypeVar
 from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from domain.job import HttpTarget, Job, JobState
+from app.instants import Instant, instant, instant_or_none
+from app.schedule_resources import CalendarResource, ScheduleResource
+from domain.backfill import Backfill, BackfillState
+from domain.catchup import CatchupPolicy
+from domain.catchup import Outcome as FireOutcome
+from domain.job import Job, JobState
+from domain.overlap import Overlap
 from domain.retry import RetryPolicy
 from domain.run import Attempt, Outcome, Run, RunState, Trigger
-from domain.schedule import Schedule
+from domain.targets import Target
+from domain.targets.actor import ActorTarget
+from domain.targets.http import HttpTarget
+from queries.get_ledger import LedgerEntry
 
 Item = TypeVar("Item")
-Instant = Annotated[datetime, Meta(examples=["2026-11-24T03:00:00.000000Z"])]
 
 
 class Page(Struct, Generic[Item], frozen=True, kw_only=True):
@@ -23,26 +31,6 @@ class Page(Struct, Generic[Item], frozen=True, kw_only=True):
 
     items: list[Item]
     next_cursor: str | None
-
-
-class ScheduleResource(Struct, frozen=True, kw_only=True):
-    """When a job fires."""
-
-    at: Instant | UnsetType = UNSET
-    after: timedelta | UnsetType = UNSET
-    every: timedelta | UnsetType = UNSET
-    cron: str | UnsetType = UNSET
-    timezone: str
-
-    @classmethod
-    def of(cls, schedule: Schedule) -> ScheduleResource:
-        return cls(
-            at=UNSET if schedule.at is None else instant(schedule.at),
-            after=_or_unset(schedule.after),
-            every=_or_unset(schedule.every),
-            cron=_or_unset(schedule.cron),
-            timezone=schedule.timezone,
-        )
 
 
 class HttpTargetResource(Struct, frozen=True, kw_only=True, tag_field="type", tag="http"):
@@ -65,6 +53,28 @@ class HttpTargetResource(Struct, frozen=True, kw_only=True, tag_field="type", ta
         )
 
 
+class ActorTargetResource(Struct, frozen=True, kw_only=True, tag_field="type", tag="actor"):
+    """The actor that a run calls."""
+
+    actor: str
+    payload: Annotated[msgspec.Raw, Meta(extra_json_schema={})] | UnsetType = UNSET
+    timeout: timedelta
+
+    @classmethod
+    def of(cls, target: ActorTarget) -> ActorTargetResource:
+        return cls(actor=target.actor, payload=target.payload, timeout=target.timeout)
+
+
+TargetResource = HttpTargetResource | ActorTargetResource
+
+
+def target_resource(target: Target) -> TargetResource:
+    """A target of any kind."""
+    if isinstance(target, ActorTarget):
+        return ActorTargetResource.of(target)
+    return HttpTargetResource.of(target)
+
+
 class JobResource(Struct, frozen=True, kw_only=True):
     """A job."""
 
@@ -73,10 +83,13 @@ class JobResource(Struct, frozen=True, kw_only=True):
     description: str
     tags: list[str]
     schedule: ScheduleResource
-    target: HttpTargetResource
+    target: TargetResource
     retry: RetryPolicy
+    overlap: Overlap
+    catchup: CatchupPolicy
     state: JobState
     next_fire_at: Instant | None
+    pause_reason: str | None
     version: int
     created_at: Instant
     updated_at: Instant
@@ -89,10 +102,13 @@ class JobResource(Struct, frozen=True, kw_only=True):
             description=job.description,
             tags=job.tags,
             schedule=ScheduleResource.of(job.schedule),
-            target=HttpTargetResource.of(job.target),
+            target=target_resource(job.target),
             retry=job.retry,
+            overlap=job.overlap,
+            catchup=job.catchup,
             state=job.state,
-            next_fire_at=_instant_or_none(job.next_fire_at),
+            next_fire_at=instant_or_none(job.next_fire_at),
+            pause_reason=job.pause_reason,
             version=job.version,
             created_at=instant(job.created_at),
             updated_at=instant(job.updated_at),
@@ -116,6 +132,7 @@ class RunResource(Struct, frozen=True, kw_only=True):
     finished_at: Instant | None
     lateness_ms: float | None
     attempt_count: int
+    reason: str | None
 
     @classmethod
     def of(cls, run: Run) -> RunResource:
@@ -126,15 +143,93 @@ class RunResource(Struct, frozen=True, kw_only=True):
             trigger=run.trigger,
             scheduled_for=instant(run.scheduled_for),
             due_at=instant(run.due_at),
-            started_at=_instant_or_none(run.started_at),
-            finished_at=_instant_or_none(run.finished_at),
+            started_at=instant_or_none(run.started_at),
+            finished_at=instant_or_none(run.finished_at),
             lateness_ms=run.lateness_ms,
             attempt_count=run.attempt_count,
+            reason=run.reason,
         )
 
 
 class RunPage(Page[RunResource], frozen=True, kw_only=True):
     """A page of runs, newest first; `next_cursor` is null on the last one."""
+
+
+class LedgerEntryResource(Struct, frozen=True, kw_only=True):
+    """What became of a fire time, or of several up to `until`; `count` is null if uncounted."""
+
+    scheduled_for: Instant
+    until: Instant | None
+    outcome: FireOutcome
+    run_id: UUID | None
+    count: int | None
+
+    @classmethod
+    def of(cls, entry: LedgerEntry) -> LedgerEntryResource:
+        return cls(
+            scheduled_for=instant(entry.scheduled_for),
+            until=instant_or_none(entry.until),
+            outcome=entry.outcome,
+            run_id=entry.run_id,
+            count=entry.count,
+        )
+
+
+class LedgerPage(Page[LedgerEntryResource], frozen=True, kw_only=True):
+    """A page of the ledger, oldest first; `next_cursor` is null on the last one."""
+
+
+class CalendarPage(Page[CalendarResource], frozen=True, kw_only=True):
+    """A page of calendars by name; `next_cursor` is null on the last one."""
+
+
+class BackfillResource(Struct, frozen=True, kw_only=True):
+    """A backfill: `done` of `total` fire times were looked at, and `run` of them got a run."""
+
+    id: UUID | None
+    job_id: UUID
+    start: Instant
+    end: Instant
+    overlap: Overlap
+    only_missing: bool
+    runs_per_minute: int
+    dry_run: bool
+    state: BackfillState
+    total: int
+    done_count: int
+    run_count: int
+    created_at: Instant
+    finished_at: Instant | None
+
+    @classmethod
+    def of(cls, backfill: Backfill, *, dry_run: bool = False) -> BackfillResource:
+        return cls(
+            id=None if dry_run else backfill.id,
+            job_id=backfill.job_id,
+            start=instant(backfill.start_at),
+            end=instant(backfill.end_at),
+            overlap=backfill.overlap,
+            only_missing=backfill.only_missing,
+            runs_per_minute=backfill.runs_per_minute,
+            dry_run=dry_run,
+            state=backfill.state,
+            total=backfill.total,
+            done_count=backfill.done_count,
+            run_count=backfill.run_count,
+            created_at=instant(backfill.created_at),
+            finished_at=instant_or_none(backfill.finished_at),
+        )
+
+
+class BackfillPage(Page[BackfillResource], frozen=True, kw_only=True):
+    """A page of backfills, newest first; `next_cursor` is null on the last one."""
+
+
+class BulkResource(Struct, frozen=True, kw_only=True):
+    """How many runs a bulk command changed, and whether there may be more of them."""
+
+    count: int
+    more: bool
 
 
 class AttemptResource(Struct, frozen=True, kw_only=True):
@@ -153,7 +248,7 @@ class AttemptResource(Struct, frozen=True, kw_only=True):
         return cls(
             number=attempt.number,
             started_at=instant(attempt.started_at),
-            finished_at=_instant_or_none(attempt.finished_at),
+            finished_at=instant_or_none(attempt.finished_at),
             outcome=attempt.outcome,
             status_code=attempt.status_code,
             error=attempt.error,
@@ -172,24 +267,3 @@ class RunDetailResource(RunResource, frozen=True, kw_only=True):
             **msgspec.structs.asdict(RunResource.of(run)),
             attempts=[AttemptResource.of(attempt) for attempt in attempts],
         )
-
-
-def instant(value: datetime) -> datetime:
-    """What will be encoded as RFC 3339 in UTC with `Z` and microseconds."""
-    in_utc = value if value.tzinfo is UTC else value.astimezone(UTC)
-    if in_utc.microsecond:
-        return in_utc
-    # The encoder, which is much faster, would leave out microseconds that are zero. It takes the
-    # text as it is.
-    return cast("datetime", in_utc.isoformat(timespec="microseconds")[:-6] + "Z")
-
-
-def _instant_or_none(value: datetime | None) -> datetime | None:
-    return None if value is None else instant(value)
-
-
-Value = TypeVar("Value")
-
-
-def _or_unset(value: Value | None) -> Value | UnsetType:
-    return UNSET if value is None else value

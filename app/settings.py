@@ -14,7 +14,7 @@ from storage.urls import ShardUrls
 
 PREFIX = "TOCSIN_"
 MOST_PROCESSES = 4
-_LISTS = ("replica_urls", "egress_allow")
+_LISTS = ("replica_urls", "egress_allow", "actors")
 
 
 class SettingsError(Exception):
@@ -32,6 +32,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         replica_urls: The same of each replica, separated by commas.
         redis_url: `redis://…`; without it, `up` embeds Valkey.
         egress_allow: Networks (CIDR, separated by commas) for targets beside public ones.
+        actors: Dramatiq actors that targets may name, separated by commas.
         retention_days: How long runs, attempts and audit are kept.
         pool_size: Connections of an API process to each Postgres server.
         processes: How many API and how many worker processes `up` starts; 0 is one a core, 4 at
@@ -47,6 +48,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     replica_urls: tuple[str, ...] = ()
     redis_url: str | None = None
     egress_allow: tuple[str, ...] = ()
+    actors: tuple[str, ...] = ("log", "noop")
     retention_days: int = 30
     pool_size: int = 20
     processes: int = 0

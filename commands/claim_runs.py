@@ -8,47 +8,62 @@ from uuid import UUID
 import asyncpg
 from msgspec import Struct
 
-from domain.ids import run_id
-from domain.schedule import fire_times, next_fire_time
-from storage.jobs import decode_schedule
+from domain.catchup import TOLERANCE, Stretch, plan
+from domain.ids import EPOCH, run_id
+from domain.schedule import TICK, due_time
+from storage.jobs import CALENDARS_OF_JOB, decode_catchup, schedule_of
+from storage.ledger import JobStretch, write_stretches
 from storage.postgres import Database, Driver
 
 JOBS_AT_ONCE = 1_000
+LATE_JOBS_AT_ONCE = 100
+"""To reckon with long outages takes time, in which nothing is handed over."""
 RUNS_OF_A_JOB_AT_ONCE = 100
 
 
-_DUE_JOBS = """
-SELECT service_id, id, schedule, next_claim_at, claimed_for
+# Two lanes, so that what is on time never waits behind what is late. Of the latter, the newest
+# comes first: the older it is, the less it matters how much older it gets.
+def _due_jobs_by(order: str) -> str:
+    return f"""
+SELECT service_id, id, schedule, catchup, overlap, next_fire_for, next_claim_at, accounted_to,
+    claimed_for, run_count, {CALENDARS_OF_JOB} AS calendars
 FROM jobs
-WHERE next_claim_at <= $1
-ORDER BY next_claim_at
-LIMIT $2
-FOR UPDATE SKIP LOCKED
+WHERE next_claim_at <= $1 AND next_claim_at >= $2
+ORDER BY next_claim_at {order}
+LIMIT $3
+FOR UPDATE OF jobs SKIP LOCKED
 """
+
+
+_DUE_SOON = _due_jobs_by("ASC")
+_LATE = _due_jobs_by("DESC")
 
 # A run that is there already was rung by an earlier claim: it stays as it is.
 _WRITE_RUNS = """
-INSERT INTO runs
-    (service_id, job_id, scheduled_for, id, due_at, trigger, state, open, attempt_count, held_by)
-SELECT service_id, job_id, scheduled_for, id, scheduled_for, 'schedule', 'scheduled', true, 0, $5
-FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::uuid[])
-    AS fire (service_id, job_id, scheduled_for, id)
+INSERT INTO runs (service_id, job_id, scheduled_for, id, due_at, overlap, trigger, state, open,
+    attempt_count, held_by)
+SELECT service_id, job_id, scheduled_for, id, due_at, overlap, 'schedule', 'scheduled', true, 0, $7
+FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::uuid[], $5::timestamptz[], $6::text[])
+    AS fire (service_id, job_id, scheduled_for, id, due_at, overlap)
 ON CONFLICT DO NOTHING
 """
 
 _MOVE_JOBS_ON = """
 UPDATE jobs
-SET next_claim_at = moved.next_claim_at, claimed_for = moved.claimed_for::timestamptz[]
-FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[])
-    AS moved (service_id, id, next_claim_at, claimed_for)
+SET next_fire_for = moved.next_fire_for, next_claim_at = moved.next_claim_at,
+    accounted_to = moved.accounted_to, claimed_for = moved.claimed_for::timestamptz[],
+    run_count = moved.run_count
+FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[],
+    $6::text[], $7::int[])
+    AS moved (service_id, id, next_fire_for, next_claim_at, accounted_to, claimed_for, run_count)
 WHERE jobs.service_id = moved.service_id AND jobs.id = moved.id
 """
 
 _CLAIM_RETRIES = """
 UPDATE runs
 SET retry_at = NULL, held_by = $3
-WHERE (service_id, job_id, scheduled_for) IN (
-    SELECT service_id, job_id, scheduled_for
+WHERE (service_id, job_id, scheduled_for, generation) IN (
+    SELECT service_id, job_id, scheduled_for, generation
     FROM runs
     WHERE retry_at <= $1
     ORDER BY retry_at
@@ -63,11 +78,13 @@ class ClaimRuns(Struct, frozen=True, kw_only=True):
     """Attributes:
     dispatcher_id: Who claims, and will hand over.
     until: Claim what is due up to this instant.
+    late: Claim what should have been claimed long ago, and nothing else.
     """
 
     dispatcher_id: UUID
     now: datetime
     until: datetime
+    late: bool = False
 
 
 class ClaimedRun(Struct, frozen=True, order=True):
@@ -86,20 +103,26 @@ class Claim(Struct, frozen=True):
 
 
 class _Fires(Struct, frozen=True):
-    """One job's fire times within the claim, and what its row becomes."""
+    """What becomes of one job's fire times within the claim, and of its row."""
 
     service_id: UUID
     job_id: UUID
+    overlap: str
     instants: list[datetime]
+    due: list[datetime]
+    unrun: list[Stretch]
+    next_fire_for: datetime | None
     next_claim_at: datetime | None
+    accounted_to: datetime
     claimed_for: list[datetime]
+    run_count: int
 
 
 async def claim_runs(command: ClaimRuns, database: Database) -> Claim:
     """Claim fire times of jobs and due retries, for this dispatcher alone."""
     async with database.driver() as driver:
         async with driver.transaction():
-            due = await driver.fetch(_DUE_JOBS, command.until, JOBS_AT_ONCE)
+            due = await _due_jobs(driver, command)
             fires = [_fires_of(job, command) for job in due]
             runs = await _write(driver, fires, command.dispatcher_id) if fires else []
         retries = await driver.fetch(
@@ -107,39 +130,76 @@ async def claim_runs(command: ClaimRuns, database: Database) -> Claim:
         )
     runs += [ClaimedRun(row["due_at"], row["service_id"], row["id"]) for row in retries]
     cut_short = any(fire.next_claim_at and fire.next_claim_at <= command.until for fire in fires)
-    return Claim(runs, cut_short or JOBS_AT_ONCE in (len(due), len(retries)))
+    most = LATE_JOBS_AT_ONCE if command.late else JOBS_AT_ONCE
+    return Claim(runs, cut_short or len(due) == most or len(retries) == JOBS_AT_ONCE)
+
+
+async def _due_jobs(driver: Driver, command: ClaimRuns) -> list[asyncpg.Record]:
+    on_time_from = command.now - TOLERANCE
+    if command.late:
+        return await driver.fetch(_LATE, on_time_from - TICK, EPOCH, LATE_JOBS_AT_ONCE)
+    return await driver.fetch(_DUE_SOON, command.until, on_time_from, JOBS_AT_ONCE)
 
 
 def _fires_of(job: asyncpg.Record, command: ClaimRuns) -> _Fires:
-    schedule = decode_schedule(job["schedule"])
-    instants = fire_times(
-        schedule, start=job["next_claim_at"], until=command.until, limit=RUNS_OF_A_JOB_AT_ONCE
+    schedule = schedule_of(job["schedule"], job["calendars"])
+    now = command.now
+    if job["next_claim_at"] >= now - TOLERANCE:
+        # Not late, though by its jitter it may be due long after its fire time.
+        now = min(now, job["next_fire_for"])
+    made = plan(
+        schedule,
+        decode_catchup(job["catchup"]),
+        accounted_to=job["accounted_to"],
+        next_fire_for=job["next_fire_for"],
+        now=now,
+        until=command.until,
+        limit=RUNS_OF_A_JOB_AT_ONCE,
     )
+    instants, next_fire_for, run_count = made.runs, made.next_fire_for, job["run_count"]
+    if schedule.max_runs is not None:
+        instants = instants[: max(schedule.max_runs - run_count, 0)]
+        run_count += len(instants)
+        next_fire_for = next_fire_for if run_count < schedule.max_runs else None
     still_to_come = [instant for instant in job["claimed_for"] if instant > command.now]
     return _Fires(
         service_id=job["service_id"],
         job_id=job["id"],
+        overlap=job["overlap"],
         instants=instants,
-        next_claim_at=next_fire_time(schedule, after=instants[-1]),
+        due=[due_time(schedule, instant) for instant in instants],
+        unrun=made.unrun,
+        next_fire_for=next_fire_for,
+        next_claim_at=next_fire_for and due_time(schedule, next_fire_for),
+        accounted_to=made.accounted_to,
         claimed_for=[*still_to_come, *instants],
+        run_count=run_count,
     )
 
 
 async def _write(driver: Driver, fires: list[_Fires], holder: UUID) -> list[ClaimedRun]:
     rows = [
-        (fire.service_id, fire.job_id, instant, run_id(fire.job_id, instant))
+        (fire.service_id, fire.job_id, instant, run_id(fire.job_id, instant), due, fire.overlap)
         for fire in fires
-        for instant in fire.instants
+        for instant, due in zip(fire.instants, fire.due, strict=True)
     ]
-    await driver.execute(_WRITE_RUNS, *map(list, zip(*rows, strict=True)), holder)
+    if rows:
+        await driver.execute(_WRITE_RUNS, *map(list, zip(*rows, strict=True)), holder)
+    await write_stretches(
+        driver,
+        [JobStretch.of(fire.service_id, fire.job_id, one) for fire in fires for one in fire.unrun],
+    )
     await driver.execute(
         _MOVE_JOBS_ON,
         [fire.service_id for fire in fires],
         [fire.job_id for fire in fires],
+        [fire.next_fire_for for fire in fires],
         [fire.next_claim_at for fire in fires],
+        [fire.accounted_to for fire in fires],
         [_array_text(fire.claimed_for) for fire in fires],
+        [fire.run_count for fire in fires],
     )
-    return [ClaimedRun(instant, service_id, run) for service_id, _, instant, run in rows]
+    return [ClaimedRun(due, service_id, run) for service_id, _, _, run, due, _ in rows]
 
 
 def _array_text(instants: list[datetime]) -> str:

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from datetime import datetime
+from uuid import UUID
 
 import msgspec
 from msgspec import Struct
 
 from domain.caller import Caller
+from domain.catchup import CatchupPolicy
 from domain.errors import within
 from domain.ids import new_id
-from domain.job import Job, Target, visible_state
+from domain.job import Job, visible_state
+from domain.overlap import Overlap
 from domain.retry import RetryPolicy
-from domain.schedule import Schedule, check_schedule, first_moment, next_fire_time
+from domain.schedule import (
+    Schedule,
+    check_schedule,
+    due_time,
+    first_moment,
+    next_fire_time,
+)
+from domain.targets import Target
+from storage.calendars import full_schedule
+from storage.postgres import Driver
 from storage.shards import Shards
 
 # The job and its audit row in one statement, and so in one round trip and one transaction.
@@ -22,8 +34,9 @@ WITH audited AS (
     VALUES ($1, $11, $12, $13, 'job.created', $2, $14, '{}')
 )
 INSERT INTO jobs (service_id, id, name, description, tags, schedule, target, retry, paused,
-    next_claim_at, claimed_for, version, created_at, updated_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, false, $9, '{}', $10, $11, $11)
+    next_fire_for, claimed_for, version, created_at, updated_at, next_claim_at, accounted_to,
+    overlap, catchup, calendars)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, false, $9, '{}', $10, $11, $11, $15, $16, $17, $18, $19)
 """
 
 
@@ -35,6 +48,8 @@ class CreateJob(Struct, frozen=True, kw_only=True):
     schedule: Schedule
     target: Target
     retry: RetryPolicy
+    overlap: Overlap = Overlap.SKIP
+    catchup: CatchupPolicy = CatchupPolicy()
     now: datetime
 
 
@@ -44,48 +59,80 @@ async def create_job(command: CreateJob, shards: Shards) -> Job:
     Raises:
         Invalid: When the schedule breaks a rule or never fires.
     """
-    with within("/schedule"):
-        check_schedule(command.schedule)
-    job = _job_of(command)
-    caller = command.caller
-    shard = shards.of(caller.service_id)
-    async with shard.writing_driver(caller.service_id) as driver:
-        await driver.execute(
-            _CREATE,
-            caller.service_id,
-            job.id,
-            job.name,
-            job.description,
-            job.tags,
-            _json(job.schedule),
-            _json(job.target),
-            _json(job.retry),
-            job.next_fire_at,
-            job.version,
-            command.now,
-            new_id(),
-            caller.principal,
-            caller.request_id,
-        )
-    await shard.wake_for(job.next_fire_at, command.now)
+    job_id = new_id()
+    schedule = msgspec.structs.replace(command.schedule, seed=str(job_id))
+    service_id = command.caller.service_id
+    shard = shards.of(service_id)
+    if schedule.calendars:
+        async with shard.writing_driver(service_id) as driver, driver.transaction():
+            with within("/schedule"):
+                full = await full_schedule(driver, service_id, schedule, lock=True)
+            _check(full)
+            job, due = await _store(driver, command, job_id, schedule, full)
+    else:
+        _check(schedule)
+        async with shard.writing_driver(service_id) as driver:
+            job, due = await _store(driver, command, job_id, schedule, schedule)
+    await shard.wake_for(due, command.now)
     return job
 
 
-def _job_of(command: CreateJob) -> Job:
-    next_claim_at = next_fire_time(command.schedule, after=first_moment(command.schedule))
+def _check(schedule: Schedule) -> None:
+    with within("/schedule"):
+        check_schedule(schedule)
+
+
+async def _store(
+    driver: Driver, command: CreateJob, job_id: UUID, schedule: Schedule, full: Schedule
+) -> tuple[Job, datetime | None]:
+    first = next_fire_time(full, after=first_moment(full))
+    due = None if first is None else due_time(full, first)
+    job = _job_of(command, job_id, schedule, first)
+    caller = command.caller
+    await driver.execute(
+        _CREATE,
+        caller.service_id,
+        job.id,
+        job.name,
+        job.description,
+        job.tags,
+        _json(job.schedule),
+        _json(job.target),
+        _json(job.retry),
+        first,
+        job.version,
+        command.now,
+        new_id(),
+        caller.principal,
+        caller.request_id,
+        due,
+        first_moment(schedule),
+        job.overlap,
+        _json(job.catchup),
+        list(schedule.calendars),
+    )
+    return job, due
+
+
+def _job_of(
+    command: CreateJob, job_id: UUID, schedule: Schedule, next_fire_for: datetime | None
+) -> Job:
     state, next_fire_at = visible_state(
-        paused=False, next_claim_at=next_claim_at, claimed_for=[], now=command.now
+        paused=False, next_fire_for=next_fire_for, claimed_for=[], now=command.now
     )
     return Job(
-        id=new_id(),
+        id=job_id,
         name=command.name,
         description=command.description,
         tags=command.tags,
-        schedule=command.schedule,
+        schedule=schedule,
         target=command.target,
         retry=command.retry,
+        overlap=command.overlap,
+        catchup=command.catchup,
         state=state,
         next_fire_at=next_fire_at,
+        pause_reason=None,
         version=1,
         created_at=command.now,
         updated_at=command.now,

@@ -6,13 +6,14 @@ from datetime import datetime
 from uuid import UUID
 
 from msgspec import Struct
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 
+from domain.backfill import BackfillState
 from domain.caller import Caller
 from storage.audit import record
-from storage.job_changes import cancel_runs, lock_job, withdraw_runs
+from storage.job_changes import cancel_runs, lock_job, withdraw_to_come
 from storage.shards import Shards
-from storage.tables import jobs
+from storage.tables import backfills, jobs, turns
 
 
 class DeleteJob(Struct, frozen=True, kw_only=True):
@@ -32,10 +33,20 @@ async def delete_job(command: DeleteJob, shards: Shards) -> None:
     service_id = command.caller.service_id
     async with shards.of(service_id).writing(service_id) as connection:
         row = await lock_job(connection, service_id, command.job_id)
-        await withdraw_runs(connection, service_id, row["id"])
+        await withdraw_to_come(connection, row, command.now)
         await cancel_runs(connection, service_id, row["id"], command.now)
+        for table, column in ((jobs, jobs.c.id), (turns, turns.c.job_id)):
+            await connection.execute(
+                delete(table).where(table.c.service_id == service_id, column == row["id"])
+            )
         await connection.execute(
-            delete(jobs).where(jobs.c.service_id == service_id, jobs.c.id == row["id"])
+            update(backfills)
+            .where(
+                backfills.c.service_id == service_id,
+                backfills.c.job_id == row["id"],
+                backfills.c.state == BackfillState.RUNNING,
+            )
+            .values(state=BackfillState.CANCELLED, continue_at=None, finished_at=command.now)
         )
         await record(
             connection, command.caller, "job.deleted", row["id"], command.now, name=row["name"]

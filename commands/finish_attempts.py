@@ -8,15 +8,20 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from domain.errors import NotFound
 from domain.retry import RetryPolicy
 from domain.run import Outcome, RunState
-from storage.postgres import Database
+from storage.postgres import Database, Driver
 
 # An abandoned attempt is no answer of the target: it does not end a run, unless it keeps happening.
 MAX_ABANDONED_BEYOND = 5
+GONE = 410
+
+# A run that was asked to end does so, unless its target had taken the ring by then.
+_CUT_OFF = "(runs.abort AND ended.run_state <> 'succeeded')"
 
 # Fenced by holder and attempt number: a late worker changes nothing, and records nothing.
-_FINISH = """
+_FINISH = f"""
 WITH ended AS (
     SELECT *
     FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::uuid[], $5::smallint[],
@@ -26,29 +31,36 @@ WITH ended AS (
             outcome, status_code, error, response_excerpt, run_state, retry_at)
 ), finished AS (
     UPDATE runs
-    SET state = ended.run_state,
-        open = ended.retry_at IS NOT NULL,
-        retry_at = ended.retry_at,
+    SET state = CASE WHEN {_CUT_OFF} THEN 'cancelled' ELSE ended.run_state END,
+        open = ended.retry_at IS NOT NULL AND NOT {_CUT_OFF},
+        failed = ended.run_state = 'failed' AND NOT {_CUT_OFF},
+        retry_at = CASE WHEN NOT {_CUT_OFF} THEN ended.retry_at END,
         due_at = coalesce(ended.retry_at, runs.due_at),
         held_by = NULL,
+        abort = false,
         started_at = coalesce(runs.started_at, ended.started_at),
         lateness_ms = coalesce(runs.lateness_ms,
             extract(epoch FROM ended.started_at - runs.due_at) * 1000),
-        finished_at = CASE WHEN ended.retry_at IS NULL THEN ended.finished_at END
+        finished_at = CASE WHEN ended.retry_at IS NULL OR {_CUT_OFF} THEN ended.finished_at END
     FROM ended
     WHERE runs.service_id = ended.service_id AND runs.id = ended.run_id
         AND runs.scheduled_for = ended.scheduled_for
         AND runs.scheduled_for BETWEEN $14 AND $15
         AND runs.state = 'running' AND runs.attempt_count = ended.number
         AND runs.held_by = ended.held_by
-    RETURNING ended.*
+    RETURNING ended.*, runs.job_id, runs.state
+), recorded AS (
+    INSERT INTO attempts (service_id, run_id, number, scheduled_for, started_at, finished_at,
+        outcome, status_code, error, response_excerpt)
+    SELECT service_id, run_id, number, scheduled_for, started_at, finished_at, outcome,
+        status_code, error, response_excerpt
+    FROM finished
 )
-INSERT INTO attempts (service_id, run_id, number, scheduled_for, started_at, finished_at, outcome,
-    status_code, error, response_excerpt)
-SELECT service_id, run_id, number, scheduled_for, started_at, finished_at, outcome, status_code,
-    error, response_excerpt
+SELECT run_id, state, service_id, job_id, EXISTS (
+    SELECT FROM turns
+    WHERE turns.service_id = finished.service_id AND turns.job_id = finished.job_id AND contended
+) AS contended
 FROM finished
-RETURNING run_id
 """
 
 
@@ -57,10 +69,13 @@ class EndedAttempt(Struct, frozen=True, kw_only=True):
 
     Attributes:
         held_by: The worker process that made it.
+        first_started_at: When the run's first attempt began, if this is not the first.
         draw: Where in the backoff the jitter falls, 0 to 1.
+        retry_after: What the target asked for.
     """
 
     service_id: UUID
+    job_id: UUID
     run_id: UUID
     scheduled_for: datetime
     held_by: UUID
@@ -70,41 +85,39 @@ class EndedAttempt(Struct, frozen=True, kw_only=True):
     outcome: Outcome
     retry: RetryPolicy
     draw: float
+    first_started_at: datetime | None = None
+    retry_after: timedelta | None = None
     status_code: int | None = None
     error: str | None = None
     response_excerpt: str | None = None
 
 
-async def finish_attempts(attempts: Sequence[EndedAttempt], database: Database) -> set[UUID]:
-    """Record attempts that ended; safe to repeat.
-
-    Returns:
-        The ids of the runs whose attempt was recorded.
+class Finished(Struct, frozen=True, kw_only=True):
+    """Attributes:
+    states: Of the runs whose attempt was recorded.
+    contended: Jobs (`service_id` and `id`) of which other runs wait for their turn.
     """
-    if not attempts:
-        return set()
-    ends = [end_of(attempt) for attempt in attempts]
-    fire_times = [attempt.scheduled_for for attempt in attempts]
-    async with database.driver() as driver:
-        rows = await driver.fetch(
-            _FINISH,
-            [attempt.service_id for attempt in attempts],
-            [attempt.run_id for attempt in attempts],
-            fire_times,
-            [attempt.held_by for attempt in attempts],
-            [attempt.number for attempt in attempts],
-            [attempt.started_at for attempt in attempts],
-            [attempt.finished_at for attempt in attempts],
-            [attempt.outcome for attempt in attempts],
-            [attempt.status_code for attempt in attempts],
-            [attempt.error for attempt in attempts],
-            [attempt.response_excerpt for attempt in attempts],
-            [state for state, _ in ends],
-            [retry_at for _, retry_at in ends],
-            min(fire_times),
-            max(fire_times),
-        )
-    return {row["run_id"] for row in rows}
+
+    states: dict[UUID, RunState]
+    contended: set[tuple[UUID, UUID]]
+
+    def add(self, other: Finished) -> None:
+        """Take in what another statement finished."""
+        self.states.update(other.states)
+        self.contended.update(other.contended)
+
+
+async def finish_attempts(attempts: Sequence[EndedAttempt], database: Database) -> Finished:
+    """Record attempts that ended, and pause jobs that must not go on; safe to repeat."""
+    finished = Finished(states={}, contended=set())
+    plain = [attempt for attempt in attempts if reason_to_pause(attempt) is None]
+    if plain:
+        async with database.driver() as driver:
+            finished.add(await _finish(driver, plain))
+    for attempt in attempts:
+        if (reason := reason_to_pause(attempt)) is not None:
+            finished.add(await _finish_and_pause(attempt, reason, database))
+    return finished
 
 
 def end_of(attempt: EndedAttempt) -> tuple[RunState, datetime | None]:
@@ -117,9 +130,73 @@ def end_of(attempt: EndedAttempt) -> tuple[RunState, datetime | None]:
     return RunState.RETRYING, attempt.finished_at + delay
 
 
+def reason_to_pause(attempt: EndedAttempt) -> str | None:
+    """Why the job must not go on after an attempt, if so."""
+    if attempt.status_code == GONE:
+        return "The target answered 410 Gone."
+    if attempt.retry.pause_on_failure and end_of(attempt)[0] is RunState.FAILED:
+        return f"Run {attempt.run_id} failed after {attempt.number} attempts: {attempt.error}"
+    return None
+
+
 def _delay_after(attempt: EndedAttempt) -> timedelta | None:
+    if attempt.status_code == GONE:
+        return None
     if attempt.outcome is not Outcome.ABANDONED:
-        return attempt.retry.delay_after(attempt.number, draw=attempt.draw)
+        began = attempt.first_started_at or attempt.started_at
+        return attempt.retry.delay_after(
+            attempt.number,
+            draw=attempt.draw,
+            elapsed=attempt.finished_at - began,
+            retry_after=attempt.retry_after,
+        )
     if attempt.number >= attempt.retry.max_attempts + MAX_ABANDONED_BEYOND:
         return None
     return timedelta(0)
+
+
+async def _finish_and_pause(attempt: EndedAttempt, reason: str, database: Database) -> Finished:
+    """Both or neither: the run has failed and its job is paused."""
+    # Rare, and the only thing for which a worker needs SQLAlchemy.
+    from commands.pause_job import pause  # noqa: PLC0415
+    from storage.job_changes import lock_job  # noqa: PLC0415
+    from storage.transactions import driver_of  # noqa: PLC0415
+
+    try:
+        async with database.transaction() as connection:
+            row = await lock_job(connection, attempt.service_id, attempt.job_id)
+            finished = await _finish(await driver_of(connection), [attempt])
+            failed = finished.states.get(attempt.run_id) is RunState.FAILED
+            if failed and not row["paused"]:
+                await pause(connection, row, attempt.finished_at, reason)
+            return finished
+    except NotFound:  # the job was deleted meanwhile
+        async with database.driver() as driver:
+            return await _finish(driver, [attempt])
+
+
+async def _finish(driver: Driver, attempts: Sequence[EndedAttempt]) -> Finished:
+    ends = [end_of(attempt) for attempt in attempts]
+    fire_times = [attempt.scheduled_for for attempt in attempts]
+    rows = await driver.fetch(
+        _FINISH,
+        [attempt.service_id for attempt in attempts],
+        [attempt.run_id for attempt in attempts],
+        fire_times,
+        [attempt.held_by for attempt in attempts],
+        [attempt.number for attempt in attempts],
+        [attempt.started_at for attempt in attempts],
+        [attempt.finished_at for attempt in attempts],
+        [attempt.outcome for attempt in attempts],
+        [attempt.status_code for attempt in attempts],
+        [attempt.error for attempt in attempts],
+        [attempt.response_excerpt for attempt in attempts],
+        [state for state, _ in ends],
+        [retry_at for _, retry_at in ends],
+        min(fire_times),
+        max(fire_times),
+    )
+    return Finished(
+        states={row["run_id"]: RunState(row["state"]) for row in rows},
+        contended={(row["service_id"], row["job_id"]) for row in rows if row["contended"]},
+    )

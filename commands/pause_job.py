@@ -6,14 +6,24 @@ from datetime import datetime
 from uuid import UUID
 
 from msgspec import Struct
+from sqlalchemy import RowMapping
 
 from domain.caller import Caller
+from domain.catchup import Outcome
 from domain.errors import Conflict
 from domain.job import Job, JobState
 from storage.audit import record
-from storage.job_changes import change_job, lock_job, withdraw_runs
+from storage.job_changes import (
+    begin_pause,
+    change_job,
+    lock_job,
+    stored_schedule,
+    withdraw_past,
+    withdraw_to_come,
+)
 from storage.jobs import job_of
 from storage.shards import Shards
+from storage.transactions import WriteConnection
 
 
 class PauseJob(Struct, frozen=True, kw_only=True):
@@ -37,8 +47,32 @@ async def pause_job(command: PauseJob, shards: Shards) -> Job:
             return job
         if job.state is JobState.COMPLETED:
             raise Conflict("The job has no fire time left; give it a new schedule first.")
-        await withdraw_runs(connection, service_id, row["id"])
         await record(connection, command.caller, "job.paused", row["id"], command.now)
-        return await change_job(
-            connection, row, command.now, paused=True, next_claim_at=None, claimed_for=[]
-        )
+        return await pause(connection, row, command.now)
+
+
+async def pause(
+    connection: WriteConnection, row: RowMapping, now: datetime, reason: str | None = None
+) -> Job:
+    """Pause a locked job that is not paused.
+
+    Args:
+        reason: Why Tocsin does it, if it is not the service's wish.
+    """
+    await withdraw_past(connection, row, now, Outcome.PAUSED)
+    changes = await withdraw_to_come(connection, row, now)
+    schedule = await stored_schedule(connection, row)
+    await begin_pause(connection, row, schedule, changes.get("accounted_to", row["accounted_to"]))
+    return await change_job(
+        connection,
+        row,
+        now,
+        **{
+            **changes,
+            "paused": True,
+            "pause_reason": reason,
+            "next_fire_for": None,
+            "next_claim_at": None,
+            "claimed_for": [],
+        },
+    )

@@ -19,8 +19,8 @@ RUNS_AT_ONCE = 1_000
 _FREE_WAITING = """
 UPDATE runs
 SET state = CASE attempt_count WHEN 0 THEN 'scheduled' ELSE 'retrying' END, held_by = NULL
-WHERE (service_id, job_id, scheduled_for) IN (
-    SELECT service_id, job_id, scheduled_for
+WHERE (service_id, job_id, scheduled_for, generation) IN (
+    SELECT service_id, job_id, scheduled_for, generation
     FROM runs
     WHERE open AND state = 'queued'
         AND NOT EXISTS (SELECT FROM workers WHERE id = held_by AND heartbeat_at >= $1)
@@ -32,8 +32,8 @@ RETURNING service_id, id
 """
 
 _RINGING = """
-SELECT runs.service_id, runs.id, runs.scheduled_for, runs.held_by, runs.attempt_count,
-    runs.attempt_started_at, jobs.retry
+SELECT runs.service_id, runs.job_id, runs.id, runs.scheduled_for, runs.held_by,
+    runs.attempt_count, runs.attempt_started_at, runs.started_at, jobs.retry
 FROM runs
 LEFT JOIN jobs ON jobs.service_id = runs.service_id AND jobs.id = runs.job_id
 WHERE runs.open AND runs.state = 'running'
@@ -72,11 +72,13 @@ async def _ringing(driver: Driver, command: RescueRuns) -> list[asyncpg.Record]:
 def _abandoned(row: asyncpg.Record, now: datetime) -> EndedAttempt:
     return EndedAttempt(
         service_id=row["service_id"],
+        job_id=row["job_id"],
         run_id=row["id"],
         scheduled_for=row["scheduled_for"],
         held_by=row["held_by"],
         number=row["attempt_count"],
         started_at=row["attempt_started_at"],
+        first_started_at=row["started_at"],
         finished_at=now,
         outcome=Outcome.ABANDONED,
         # A job deleted meanwhile has no policy: its run is cancelled when it is next taken.

@@ -9,21 +9,27 @@ from msgspec import Struct
 
 from domain.caller import Caller
 from domain.job import Job
-from domain.schedule import next_fire_time
 from storage.audit import record
-from storage.job_changes import change_job, lock_job
-from storage.jobs import decode_schedule, job_of
+from storage.job_changes import after, change_job, end_pause, lock_job, stored_schedule
+from storage.jobs import job_of
+from storage.ledger import close_pause
 from storage.shards import Shards
+from storage.transactions import driver_of
 
 
 class ResumeJob(Struct, frozen=True, kw_only=True):
+    """Attributes:
+    catch_up: Whether what passed meanwhile is left to the job's catch-up policy.
+    """
+
     caller: Caller
     job_id: UUID
     now: datetime
+    catch_up: bool = False
 
 
 async def resume_job(command: ResumeJob, shards: Shards) -> Job:
-    """Resume from now on: what passed meanwhile stays unrung. Resuming twice changes nothing.
+    """Resume from now on, unless told to catch up. Resuming twice changes nothing.
 
     Raises:
         NotFound: When the service has no such job.
@@ -34,10 +40,25 @@ async def resume_job(command: ResumeJob, shards: Shards) -> Job:
         row = await lock_job(connection, service_id, command.job_id)
         if not row["paused"]:
             return job_of(row, command.now)
-        next_claim_at = next_fire_time(decode_schedule(row["schedule"]), after=command.now)
-        await record(connection, command.caller, "job.resumed", row["id"], command.now)
-        job = await change_job(
-            connection, row, command.now, paused=False, next_claim_at=next_claim_at
+        schedule = await stored_schedule(connection, row)
+        if command.catch_up:
+            await close_pause(await driver_of(connection), service_id, row["id"])
+            changes = after(schedule, row["accounted_to"])
+        else:
+            await end_pause(connection, row, schedule, command.now)
+            changes = after(schedule, max(command.now, row["accounted_to"]))
+        if schedule.max_runs is not None and row["run_count"] >= schedule.max_runs:
+            changes |= {"next_fire_for": None, "next_claim_at": None}
+        await record(
+            connection,
+            command.caller,
+            "job.resumed",
+            row["id"],
+            command.now,
+            catch_up=command.catch_up,
         )
-    await shard.wake_for(next_claim_at, command.now)
+        job = await change_job(
+            connection, row, command.now, paused=False, pause_reason=None, **changes
+        )
+    await shard.wake_for(changes["next_claim_at"], command.now)
     return job

@@ -8,8 +8,9 @@ from uuid import UUID
 from msgspec import Struct
 
 from domain.ids import fire_time_window
-from domain.job import Target
+from domain.overlap import Overlap
 from domain.retry import RetryPolicy
+from domain.targets import Target
 from storage.jobs import decode_retry, decode_target
 from storage.postgres import Database
 from storage.queue import RunKey
@@ -26,8 +27,9 @@ WITH taken AS (
         AND runs.scheduled_for >= $4 AND runs.scheduled_for < $5
         AND (runs.state IN ('scheduled', 'retrying') AND runs.due_at <= $6
             OR runs.state = 'queued' AND runs.held_by = $1)
+        AND NOT runs.buffered
     RETURNING runs.service_id, runs.job_id, runs.id, runs.scheduled_for, runs.due_at,
-        runs.attempt_count
+        runs.attempt_count, runs.started_at, runs.overlap
 )
 SELECT taken.*, jobs.version, jobs.target, jobs.retry, services.signing_secrets
 FROM taken
@@ -37,7 +39,8 @@ LEFT JOIN services ON services.id = taken.service_id
 
 _CANCEL = """
 UPDATE runs
-SET state = 'cancelled', open = false, held_by = NULL, finished_at = $3
+SET state = 'cancelled', open = false, held_by = NULL, finished_at = $3,
+    reason = 'The job was deleted.'
 FROM unnest($1::uuid[], $2::uuid[]) AS orphan (service_id, id)
 WHERE runs.service_id = orphan.service_id AND runs.id = orphan.id AND runs.state = 'queued'
 """
@@ -59,6 +62,7 @@ class TakenRun(Struct, frozen=True, kw_only=True):
 
     Attributes:
         number: The attempt to come.
+        first_started_at: When the first attempt began, if there was one.
         job_version: Of what was read here; a later take of the same run may know better.
     """
 
@@ -68,9 +72,11 @@ class TakenRun(Struct, frozen=True, kw_only=True):
     scheduled_for: datetime
     due_at: datetime
     number: int
+    first_started_at: datetime | None
     job_version: int
     target: Target
     retry: RetryPolicy
+    overlap: Overlap
     signing_secrets: list[str]
 
 
@@ -103,9 +109,11 @@ async def take_runs(command: TakeRuns, database: Database) -> list[TakenRun]:
             scheduled_for=row["scheduled_for"],
             due_at=row["due_at"],
             number=row["attempt_count"] + 1,
+            first_started_at=row["started_at"],
             job_version=row["version"],
             target=decode_target(row["target"]),
             retry=decode_retry(row["retry"]),
+            overlap=Overlap(row["overlap"]),
             signing_secrets=row["signing_secrets"],
         )
         for row in rows

@@ -5,30 +5,33 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID
 
-import structlog
-from dramatiq import BrokerError
 from msgspec import Struct
-from redis.exceptions import RedisError
 from sqlalchemy import RowMapping
 from sqlalchemy.dialects.postgresql import insert
 
 from domain.caller import Caller
 from domain.ids import run_id
+from domain.overlap import Overlap
 from domain.run import Run, RunState, Trigger
 from storage.audit import record
+from storage.handing_over import hand_over_soon
 from storage.job_changes import lock_job
 from storage.shards import Shards
 from storage.tables import runs
 from storage.transactions import WriteConnection
 
-log = structlog.get_logger()
 _MICROSECOND = timedelta(microseconds=1)
 
 
 class TriggerJob(Struct, frozen=True, kw_only=True):
+    """Attributes:
+    overlap: Instead of the job's own policy, for this run.
+    """
+
     caller: Caller
     job_id: UUID
     now: datetime
+    overlap: Overlap | None = None
 
 
 async def trigger_job(command: TriggerJob, shards: Shards) -> Run:
@@ -41,19 +44,18 @@ async def trigger_job(command: TriggerJob, shards: Shards) -> Run:
     shard = shards.of(service_id)
     async with shard.writing(service_id) as connection:
         row = await lock_job(connection, service_id, command.job_id)
-        run = await _write_run(connection, row, command.now)
+        overlap = command.overlap or row["overlap"]
+        run = await _write_run(connection, row, overlap, command.now)
         await record(
             connection, command.caller, "job.triggered", row["id"], command.now, run_id=str(run.id)
         )
-    try:
-        await shard.queue.hand_over([(service_id, run.id)])
-    except (RedisError, BrokerError) as error:
-        # The run is committed: the sweep hands it over when Redis is back.
-        log.warning("run.not_handed_over", run_id=str(run.id), error=str(error))
+    await hand_over_soon(shard, [(service_id, run.id)])
     return run
 
 
-async def _write_run(connection: WriteConnection, row: RowMapping, now: datetime) -> Run:
+async def _write_run(
+    connection: WriteConnection, row: RowMapping, overlap: Overlap, now: datetime
+) -> Run:
     """A run at the first free microsecond from `now`: a fire time names one run only."""
     scheduled_for = now
     while True:
@@ -65,12 +67,14 @@ async def _write_run(connection: WriteConnection, row: RowMapping, now: datetime
             scheduled_for=scheduled_for,
             due_at=scheduled_for,
         )
-        if scheduled_for != row["next_claim_at"] and await _inserted(connection, row, run):
+        if scheduled_for != row["next_fire_for"] and await _inserted(connection, row, overlap, run):
             return run
         scheduled_for += _MICROSECOND
 
 
-async def _inserted(connection: WriteConnection, row: RowMapping, run: Run) -> bool:
+async def _inserted(
+    connection: WriteConnection, row: RowMapping, overlap: Overlap, run: Run
+) -> bool:
     result = await connection.execute(
         insert(runs)
         .values(
@@ -81,6 +85,7 @@ async def _inserted(connection: WriteConnection, row: RowMapping, run: Run) -> b
             due_at=run.due_at,
             trigger=run.trigger,
             state=run.state,
+            overlap=overlap,
             open=True,
             attempt_count=0,
         )

@@ -3,20 +3,40 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
+import msgspec
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import asdict
 from sqlalchemy import RowMapping
 
 from domain.caller import Caller
+from domain.catchup import CatchupPolicy, Outcome
 from domain.errors import within
-from domain.job import Job, Target
+from domain.job import Job
+from domain.overlap import Overlap
 from domain.retry import RetryPolicy
-from domain.schedule import Schedule, check_schedule, first_moment, next_fire_time
+from domain.schedule import Schedule, check_schedule, first_moment
+from domain.targets import Target
 from storage.audit import record
-from storage.job_changes import change_job, free_runs, lock_job, withdraw_runs
+from storage.calendars import full_schedule
+from storage.handing_over import hand_over_soon
+from storage.job_changes import (
+    after,
+    begin_pause,
+    change_job,
+    end_pause,
+    free_runs,
+    lock_job,
+    stored_schedule,
+    withdraw_past,
+    withdraw_to_come,
+    write_account,
+)
+from storage.queue import RunKey
 from storage.shards import Shards
+from storage.transactions import WriteConnection, driver_of
 
 
 class Changes(Struct, frozen=True, kw_only=True):
@@ -28,10 +48,12 @@ class Changes(Struct, frozen=True, kw_only=True):
     schedule: Schedule | UnsetType = UNSET
     target: Target | UnsetType = UNSET
     retry: RetryPolicy | UnsetType = UNSET
+    overlap: Overlap | UnsetType = UNSET
+    catchup: CatchupPolicy | UnsetType = UNSET
 
 
 # What a worker holds of a job whose run it has taken, and what the claim went by.
-_TOLD_TO_WORKERS = {"schedule", "target", "retry"}
+_TOLD_TO_WORKERS = {"target", "retry", "overlap"}
 
 
 class UpdateJob(Struct, frozen=True, kw_only=True):
@@ -50,18 +72,18 @@ async def update_job(command: UpdateJob, shards: Shards) -> Job:
     """
     changed = {name: value for name, value in asdict(command.changes).items() if value is not UNSET}
     changes = dict(changed)
-    if isinstance(command.changes.schedule, Schedule):
-        with within("/schedule"):
-            check_schedule(command.changes.schedule)
+    freed: list[RunKey] = []
     service_id = command.caller.service_id
     shard = shards.of(service_id)
     async with shard.writing(service_id) as connection:
         row = await lock_job(connection, service_id, command.job_id)
+        if isinstance(command.changes.schedule, Schedule):
+            changes |= await reschedule(connection, row, command.changes.schedule, command.now)
+        elif changes.keys() & _TOLD_TO_WORKERS:
+            changes |= await withdraw_to_come(connection, row, command.now)
         if changes.keys() & _TOLD_TO_WORKERS:
-            withdrawn = await withdraw_runs(connection, service_id, row["id"])
-            await free_runs(connection, service_id, row["id"])
-            changes["next_claim_at"] = _next_claim_at(row, command, withdrawn)
-            changes["claimed_for"] = []
+            told = {"overlap": changed["overlap"]} if "overlap" in changed else {}
+            freed = await free_runs(connection, row, **told)
         job = await change_job(connection, row, command.now, **changes)
         await record(
             connection,
@@ -72,15 +94,42 @@ async def update_job(command: UpdateJob, shards: Shards) -> Job:
             changed=sorted(changed),
         )
     await shard.wake_for(changes.get("next_claim_at"), command.now)
+    await hand_over_soon(shard, freed)
     return job
 
 
-def _next_claim_at(
-    row: RowMapping, command: UpdateJob, withdrawn: datetime | None
-) -> datetime | None:
+async def reschedule(
+    connection: WriteConnection, row: RowMapping, schedule: Schedule, now: datetime
+) -> dict[str, Any]:
+    """Give a locked job another schedule; the ledger tells what became of the old one's times.
+
+    Returns:
+        The changes to the job's row.
+
+    Raises:
+        Invalid: When the new schedule breaks a rule or never fires.
+    """
+    schedule = msgspec.structs.replace(schedule, seed=str(row["id"]))
+    with within("/schedule"):
+        driver = await driver_of(connection)
+        full = await full_schedule(driver, row["service_id"], schedule, lock=True)
+        check_schedule(full)
+    old = await stored_schedule(connection, row)
+    start = first_moment(schedule)
+    await withdraw_past(connection, row, now, Outcome.CANCELLED)
+    withdrawn = await withdraw_to_come(connection, row, now)
+    accounted_to = withdrawn.get("accounted_to", row["accounted_to"])
+    changes = {
+        **after(full, start),
+        "schedule": schedule,
+        "calendars": list(schedule.calendars),
+        "run_count": 0,
+    }
     if row["paused"]:
-        return None
-    schedule = command.changes.schedule
-    if isinstance(schedule, Schedule):
-        return next_fire_time(schedule, after=first_moment(schedule))
-    return withdrawn or row["next_claim_at"]
+        await end_pause(connection, row, old, now)
+        await begin_pause(connection, row, full, start)
+        return changes | {"next_fire_for": None, "next_claim_at": None}
+    await write_account(
+        connection, row, old, Outcome.CANCELLED, min(now, start), accounted_to=accounted_to
+    )
+    return changes

@@ -19,8 +19,11 @@ def new_id() -> UUID:
     return uuid7()
 
 
-def run_id(job_id: UUID, scheduled_for: datetime) -> UUID:
+def run_id(job_id: UUID, scheduled_for: datetime, generation: int = 0) -> UUID:
     """The id of a job's run at a fire time: always the same one.
+
+    Args:
+        generation: 0 for the fire time's own run; backfills and replays of it count on.
 
     The layout is UUIDv7's (RFC 9562, 5.7): the fire time in milliseconds, then 74 bits that are a
     hash of job and fire time instead of random. Whoever claims the run, or claims it again after
@@ -28,7 +31,10 @@ def run_id(job_id: UUID, scheduled_for: datetime) -> UUID:
     """
     since_epoch = scheduled_for - EPOCH
     microseconds = since_epoch // _MICROSECOND
-    digest = blake2b(job_id.bytes + microseconds.to_bytes(8, "big", signed=True), digest_size=10)
+    content = job_id.bytes + microseconds.to_bytes(8, "big", signed=True)
+    if generation:
+        content += generation.to_bytes(2, "big")
+    digest = blake2b(content, digest_size=10)
     tail = int.from_bytes(digest.digest(), "big")
     milliseconds = since_epoch // _MILLISECOND & (1 << 48) - 1
     rand_a, rand_b = tail >> 68, tail & (1 << 62) - 1

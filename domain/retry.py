@@ -10,6 +10,7 @@ from domain.errors import Invalid
 
 MAX_ATTEMPTS = 100
 MAX_BACKOFF = timedelta(days=1)
+MAX_RETRY_DURATION = timedelta(days=30)
 
 
 class RetryPolicy(Struct, frozen=True, kw_only=True):
@@ -21,6 +22,8 @@ class RetryPolicy(Struct, frozen=True, kw_only=True):
         max_backoff: No delay is longer.
         multiplier: Growth of the delay from one attempt to the next.
         jitter: Whether a delay is drawn between zero and its full length.
+        max_retry_duration: No attempt begins later than so long after the first one began.
+        pause_on_failure: Whether the job is paused when a run has failed for good.
     """
 
     max_attempts: int = 5
@@ -28,19 +31,38 @@ class RetryPolicy(Struct, frozen=True, kw_only=True):
     max_backoff: timedelta = timedelta(minutes=5)
     multiplier: float = 2.0
     jitter: bool = True
+    max_retry_duration: timedelta | None = None
+    pause_on_failure: bool = False
 
-    def delay_after(self, attempt: int, *, draw: float) -> timedelta | None:
+    def delay_after(
+        self,
+        attempt: int,
+        *,
+        draw: float,
+        elapsed: timedelta = timedelta(0),
+        retry_after: timedelta | None = None,
+    ) -> timedelta | None:
         """How long to wait after a failed attempt.
 
         Args:
             attempt: Number of the attempt that failed, from 1.
             draw: Where in the full delay the jitter falls, 0 to 1.
+            elapsed: Since the first attempt began.
+            retry_after: What the target asked for; honoured up to `max_backoff`.
 
         Returns:
-            The delay, or None when the attempts are used up.
+            The delay, or None when the attempts or the time for them are used up.
         """
         if attempt >= self.max_attempts:
             return None
+        delay = self._backoff(attempt, draw)
+        if retry_after is not None:
+            delay = min(max(delay, retry_after), self.max_backoff)
+        if self.max_retry_duration is not None and elapsed + delay > self.max_retry_duration:
+            return None
+        return delay
+
+    def _backoff(self, attempt: int, draw: float) -> timedelta:
         first, ceiling = self.min_backoff.total_seconds(), self.max_backoff.total_seconds()
         try:
             full = min(first * self.multiplier ** (attempt - 1), ceiling)
@@ -63,3 +85,8 @@ def check_retry(policy: RetryPolicy) -> None:
         raise Invalid("The backoff must be between min_backoff and 1 day.", "/max_backoff")
     if not 1 <= policy.multiplier <= 100:
         raise Invalid("The multiplier must be from 1 to 100.", "/multiplier")
+    longest = policy.max_retry_duration
+    if longest is not None and not timedelta(0) <= longest <= MAX_RETRY_DURATION:
+        raise Invalid(
+            "The time for retries must be between 0 seconds and 30 days.", "/max_retry_duration"
+        )

@@ -31,7 +31,10 @@ class RunState(StrEnum):
     FAILED = "failed"
     """The last attempt failed. Final."""
     CANCELLED = "cancelled"
-    """The job was deleted before the run could ring. Final."""
+    """Somebody cancelled it, the job was deleted, or a later run of the job took its place; an
+    attempt that rang was cut off. Final."""
+    SKIPPED_OVERLAP = "skipped_overlap"
+    """An earlier run of the job was still active and the overlap policy let this one go. Final."""
 
 
 class Trigger(StrEnum):
@@ -39,6 +42,8 @@ class Trigger(StrEnum):
 
     SCHEDULE = "schedule"
     MANUAL = "manual"
+    BACKFILL = "backfill"
+    REPLAY = "replay"
 
 
 class Outcome(StrEnum):
@@ -71,6 +76,8 @@ class Run(Struct, frozen=True, kw_only=True):
     Attributes:
         scheduled_for: The nominal fire time.
         due_at: When the run, or its next attempt, should start.
+        generation: 0 for the fire time's own run; backfills and replays of it count on.
+        reason: Why it was cancelled or let go.
         lateness_ms: Start of the first attempt minus its `due_at`, in milliseconds.
     """
 
@@ -84,3 +91,5 @@ class Run(Struct, frozen=True, kw_only=True):
     finished_at: datetime | None = None
     lateness_ms: float | None = None
     attempt_count: int = 0
+    generation: int = 0
+    reason: str | None = None

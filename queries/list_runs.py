@@ -13,24 +13,25 @@ from domain.run import Run
 from storage.runs import RUN_COLUMNS, run_of
 from storage.shards import Shards
 
-LAST_INSTANT = datetime.max.replace(tzinfo=UTC)
+LAST = (datetime.max.replace(tzinfo=UTC), 0)
 
 _LIST = f"""
 SELECT {RUN_COLUMNS} FROM runs
-WHERE service_id = $1 AND job_id = $2 AND scheduled_for < $3 ORDER BY scheduled_for DESC LIMIT $4
+WHERE service_id = $1 AND job_id = $2 AND (scheduled_for, generation) < ($3, $4)
+ORDER BY scheduled_for DESC, generation DESC LIMIT $5
 """
 _KNOWN = "SELECT EXISTS (SELECT FROM jobs WHERE service_id = $1 AND id = $2)"
 
 
 class ListRuns(Struct, frozen=True, kw_only=True):
     """Attributes:
-    before: Fire time of the last run of the page before.
+    before: Fire time and generation of the last run of the page before.
     """
 
     caller: Caller
     job_id: UUID
     limit: int
-    before: datetime | None
+    before: tuple[datetime, int] | None
 
 
 async def list_runs(query: ListRuns, shards: Shards) -> list[Run]:
@@ -42,7 +43,7 @@ async def list_runs(query: ListRuns, shards: Shards) -> list[Run]:
     service_id = query.caller.service_id
     async with shards.of(service_id).reading(service_id) as driver:
         rows = await driver.fetch(
-            _LIST, service_id, query.job_id, query.before or LAST_INSTANT, query.limit
+            _LIST, service_id, query.job_id, *(query.before or LAST), query.limit
         )
         if not rows and not await driver.fetchval(_KNOWN, service_id, query.job_id):
             raise NotFound(f"There is no job {query.job_id}.")

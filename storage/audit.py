@@ -6,12 +6,19 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import insert
 
 from domain.caller import Caller
 from domain.ids import new_id
+from storage.postgres import Driver
 from storage.tables import audit
 from storage.transactions import WriteConnection
+
+_RECORD = """
+INSERT INTO audit (service_id, at, id, principal, action, object_id, request_id, details)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+"""
 
 
 async def record(
@@ -39,4 +46,21 @@ async def record(
             request_id=caller.request_id,
             details=details,
         )
+    )
+
+
+async def record_with(
+    driver: Driver, caller: Caller, action: str, object_id: UUID, now: datetime, **details: Any
+) -> None:
+    """The same for a command that goes straight through the driver."""
+    await driver.execute(
+        _RECORD,
+        caller.service_id,
+        now,
+        new_id(),
+        caller.principal,
+        action,
+        object_id,
+        caller.request_id,
+        msgspec.json.encode(details).decode(),
     )

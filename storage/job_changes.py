@@ -6,17 +6,22 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, case, delete, func, select, update
+from sqlalchemy import RowMapping, case, delete, select, update
 
+from domain.catchup import Outcome, account
 from domain.errors import NotFound
 from domain.job import Job
 from domain.run import RunState, Trigger
-from storage.jobs import job_of
+from domain.schedule import TICK, Schedule, due_time, next_fire_time, next_nominal_time
+from storage.calendars import full_schedule
+from storage.jobs import decode_schedule, job_of
+from storage.ledger import JobStretch, close_pause, open_pause, write_stretches
+from storage.queue import RunKey
 from storage.tables import jobs, runs
-from storage.transactions import WriteConnection
+from storage.transactions import WriteConnection, driver_of
 
 # What a claim-ahead wrote and no worker has rung yet.
-_CLAIMED_AHEAD = (
+_NOT_BEGUN = (
     runs.c.open,
     runs.c.state.in_([RunState.SCHEDULED, RunState.QUEUED]),
     runs.c.attempt_count == 0,
@@ -39,6 +44,19 @@ async def lock_job(connection: WriteConnection, service_id: UUID, job_id: UUID) 
     return row
 
 
+async def stored_schedule(connection: WriteConnection, row: RowMapping) -> Schedule:
+    """The schedule of a locked job, with its calendars filled in."""
+    schedule = decode_schedule(row["schedule"])
+    driver = await driver_of(connection)
+    return await full_schedule(driver, row["service_id"], schedule, lock=True)
+
+
+def next_fire(schedule: Schedule, next_fire_for: datetime | None) -> dict[str, datetime | None]:
+    """What a job's row says of its next fire time."""
+    due = None if next_fire_for is None else due_time(schedule, next_fire_for)
+    return {"next_fire_for": next_fire_for, "next_claim_at": due}
+
+
 async def change_job(
     connection: WriteConnection, row: RowMapping, now: datetime, **changes: Any
 ) -> Job:
@@ -52,39 +70,105 @@ async def change_job(
     return job_of(result.mappings().one(), now)
 
 
-async def withdraw_runs(
-    connection: WriteConnection, service_id: UUID, job_id: UUID
-) -> datetime | None:
-    """Undo the claim-ahead of a locked job: the inverse of a dispatcher's claim.
+async def withdraw_to_come(
+    connection: WriteConnection, row: RowMapping, now: datetime
+) -> dict[str, Any]:
+    """Undo the claim-ahead of a locked job: what is later than `now` is claimed anew.
 
-    Runs that a worker already rings are left alone. A worker that holds a withdrawn run finds
-    nothing to start at its due instant.
+    A worker that holds a withdrawn run finds nothing to start at its due instant.
 
     Returns:
-        The earliest fire time that was withdrawn.
+        The changes to the job's row; none when nothing was withdrawn.
     """
-    withdrawn = (
-        delete(runs)
-        .where(runs.c.service_id == service_id, runs.c.job_id == job_id, *_CLAIMED_AHEAD)
-        .returning(runs.c.scheduled_for)
-        .cte("withdrawn")
+    withdrawn = await _withdraw(connection, row, runs.c.scheduled_for > now)
+    if not withdrawn:
+        return {}
+    schedule = await stored_schedule(connection, row)
+    first = min(withdrawn)
+    return {
+        **next_fire(schedule, first),
+        "accounted_to": first - TICK,
+        "claimed_for": [],
+        "run_count": row["run_count"] - (len(withdrawn) if schedule.max_runs else 0),
+    }
+
+
+async def withdraw_past(
+    connection: WriteConnection, row: RowMapping, now: datetime, outcome: Outcome
+) -> None:
+    """Let go of a locked job's runs that are late and have not begun, for the reason `outcome`."""
+    withdrawn = await _withdraw(connection, row, runs.c.scheduled_for <= now)
+    driver = await driver_of(connection)
+    await write_stretches(
+        driver,
+        [
+            JobStretch(
+                service_id=row["service_id"],
+                job_id=row["id"],
+                first=instant,
+                last=instant,
+                outcome=outcome,
+                count=1,
+            )
+            for instant in withdrawn
+        ],
     )
-    earliest: datetime | None = await connection.scalar(select(func.min(withdrawn.c.scheduled_for)))
-    return earliest
 
 
-async def free_runs(connection: WriteConnection, service_id: UUID, job_id: UUID) -> None:
-    """Take a job's waiting runs out of their workers' hands, so that they are read anew."""
-    await connection.execute(
+async def begin_pause(
+    connection: WriteConnection, row: RowMapping, schedule: Schedule, accounted_to: datetime
+) -> None:
+    """Have the ledger say `paused` of what the schedule names from here on."""
+    first = next_nominal_time(schedule, accounted_to)
+    if first is not None:
+        driver = await driver_of(connection)
+        await open_pause(driver, row["service_id"], row["id"], first)
+
+
+async def end_pause(
+    connection: WriteConnection, row: RowMapping, schedule: Schedule, now: datetime
+) -> None:
+    """Have the ledger say `paused` of what passed since the pause began."""
+    driver = await driver_of(connection)
+    await close_pause(driver, row["service_id"], row["id"])
+    await write_account(connection, row, schedule, Outcome.PAUSED, now)
+
+
+async def write_account(
+    connection: WriteConnection,
+    row: RowMapping,
+    schedule: Schedule,
+    outcome: Outcome,
+    now: datetime,
+    *,
+    accounted_to: datetime | None = None,
+) -> None:
+    """Give what a locked job's schedule names up to `now` its outcome, where it has none yet."""
+    found = account(schedule, outcome, after=accounted_to or row["accounted_to"], until=now)
+    driver = await driver_of(connection)
+    stretches = [JobStretch.of(row["service_id"], row["id"], one) for one in found]
+    await write_stretches(driver, stretches)
+
+
+async def free_runs(connection: WriteConnection, row: RowMapping, **changes: Any) -> list[RunKey]:
+    """Take a job's waiting runs out of their workers' hands, so that they are read anew.
+
+    Args:
+        changes: To those that have not begun to ring.
+
+    Returns:
+        The runs freed, ready to be handed over after the commit.
+    """
+    mine = (runs.c.service_id == row["service_id"], runs.c.job_id == row["id"])
+    if changes:
+        await connection.execute(update(runs).where(*mine, *_NOT_BEGUN).values(**changes))
+    freed = await connection.execute(
         update(runs)
-        .where(
-            runs.c.service_id == service_id,
-            runs.c.job_id == job_id,
-            runs.c.open,
-            runs.c.state == RunState.QUEUED,
-        )
+        .where(*mine, runs.c.open, runs.c.state == RunState.QUEUED)
         .values(state=_FREED, held_by=None)
+        .returning(runs.c.service_id, runs.c.id)
     )
+    return [(service_id, run_id) for service_id, run_id in freed]
 
 
 async def cancel_runs(
@@ -99,5 +183,36 @@ async def cancel_runs(
             runs.c.open,
             runs.c.state != RunState.RUNNING,
         )
-        .values(state=RunState.CANCELLED, open=False, held_by=None, retry_at=None, finished_at=now)
+        .values(
+            state=RunState.CANCELLED,
+            open=False,
+            buffered=False,
+            held_by=None,
+            retry_at=None,
+            finished_at=now,
+            reason="The job was deleted.",
+        )
     )
+
+
+def after(schedule: Schedule, instant: datetime) -> dict[str, Any]:
+    """What a job's row says when all up to `instant` is accounted for."""
+    return {
+        **next_fire(schedule, next_fire_time(schedule, after=instant)),
+        "accounted_to": instant,
+        "claimed_for": [],
+    }
+
+
+async def _withdraw(connection: WriteConnection, row: RowMapping, which: Any) -> list[datetime]:
+    result = await connection.execute(
+        delete(runs)
+        .where(
+            runs.c.service_id == row["service_id"],
+            runs.c.job_id == row["id"],
+            which,
+            *_NOT_BEGUN,
+        )
+        .returning(runs.c.scheduled_for)
+    )
+    return list(result.scalars())

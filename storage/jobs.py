@@ -2,35 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import asyncpg
 import msgspec
 
-from domain.job import Job, Target, visible_state
+from domain.catchup import CatchupPolicy
+from domain.job import Job, visible_state
+from domain.overlap import Overlap
 from domain.retry import RetryPolicy
-from domain.schedule import Schedule
+from domain.schedule import Exclusion, Schedule, with_calendars
+from domain.targets import Target
 
 if TYPE_CHECKING:
     from sqlalchemy import RowMapping
 
 # As text, JSON comes through the driver without a detour over its codec.
 JOB_COLUMNS = """
-    id, name, description, tags, schedule::text, target::text, retry::text, paused, next_claim_at,
-    claimed_for, version, created_at, updated_at
+    id, name, description, tags, schedule::text, target::text, retry::text, overlap, catchup::text,
+    paused, pause_reason, next_fire_for, claimed_for, version, created_at, updated_at
+"""
+# The calendars of a job's schedule, by name; most jobs have none.
+CALENDARS_OF_JOB = """
+    CASE WHEN jobs.calendars <> '{}' THEN (
+        SELECT json_object_agg(calendars.name, calendars.exclude)::text FROM calendars
+        WHERE calendars.service_id = jobs.service_id AND calendars.name = ANY (jobs.calendars)
+    ) END
 """
 
 decode_schedule = msgspec.json.Decoder(Schedule).decode
 decode_target = msgspec.json.Decoder(Target).decode
 decode_retry = msgspec.json.Decoder(RetryPolicy).decode
+decode_catchup = msgspec.json.Decoder(CatchupPolicy).decode
+decode_exclusions = msgspec.json.Decoder(tuple[Exclusion, ...]).decode
+_decode_calendars = msgspec.json.Decoder(dict[str, tuple[Exclusion, ...]]).decode
 
 
 def job_of(row: RowMapping | asyncpg.Record, now: datetime) -> Job:
     """The job as its service sees it at `now`."""
     state, next_fire_at = visible_state(
         paused=row["paused"],
-        next_claim_at=row["next_claim_at"],
+        next_fire_for=row["next_fire_for"],
         claimed_for=row["claimed_for"],
         now=now,
     )
@@ -42,9 +56,21 @@ def job_of(row: RowMapping | asyncpg.Record, now: datetime) -> Job:
         schedule=decode_schedule(row["schedule"]),
         target=decode_target(row["target"]),
         retry=decode_retry(row["retry"]),
+        overlap=Overlap(row["overlap"]),
+        catchup=decode_catchup(row["catchup"]),
         state=state,
         next_fire_at=next_fire_at,
+        pause_reason=row["pause_reason"],
         version=row["version"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )
+
+
+def schedule_of(schedule: str, calendars: str | None) -> Schedule:
+    """A stored schedule, with what `CALENDARS_OF_JOB` found for it filled in."""
+    stored = decode_schedule(schedule)
+    if not stored.calendars:
+        return stored
+    known: Mapping[str, tuple[Exclusion, ...]] = _decode_calendars(calendars or "{}")
+    return with_calendars(stored, known)

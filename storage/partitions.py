@@ -8,7 +8,12 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from storage.postgres import Driver
 
-PARTITIONED = {"runs": "scheduled_for", "attempts": "scheduled_for", "audit": "at"}
+PARTITIONED = {
+    "runs": "scheduled_for",
+    "attempts": "scheduled_for",
+    "ledger": "last",
+    "audit": "at",
+}
 DAYS_AHEAD = 7
 _DAY = timedelta(days=1)
 _ADVISORY_LOCK = 0x70C51
@@ -44,6 +49,8 @@ async def drop_partitions(driver: Driver, before: date) -> list[str]:
             await driver.execute(
                 f"DELETE FROM {table}_default WHERE {column} < $1", _midnight(before)
             )
+    # The run that had a job's turn is gone: it must not keep it.
+    await driver.execute("DELETE FROM turns WHERE scheduled_for < $1", _midnight(before))
     return dropped
 
 

@@ -29,6 +29,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 
+from domain.backfill import BackfillState
+from domain.catchup import Outcome as FireOutcome
+from domain.overlap import Overlap
 from domain.run import Outcome, RunState, Trigger
 
 metadata = MetaData()
@@ -79,9 +82,20 @@ jobs = Table(
     Column("schedule", JSON, nullable=False),
     Column("target", JSON, nullable=False),
     Column("retry", JSON, nullable=False),
+    Column("overlap", _enum(Overlap), nullable=False, server_default="skip"),
+    Column("catchup", JSON, nullable=False, server_default="{}"),
+    # The calendars that the schedule names.
+    Column("calendars", ARRAY(Text), nullable=False, server_default="{}"),
     Column("paused", Boolean, nullable=False),
+    Column("pause_reason", Text),
     # The first fire time that no dispatcher has claimed; none when paused or at the end.
+    Column("next_fire_for", INSTANT),
+    # When its run is due: later than that by the jitter.
     Column("next_claim_at", INSTANT),
+    # What the schedule names up to here has its outcome, as a run or in the ledger.
+    Column("accounted_to", INSTANT, nullable=False),
+    # Runs of the schedule, kept for jobs whose schedule bounds them.
+    Column("run_count", Integer, nullable=False, server_default="0"),
     # The fire times claimed last: they are still to come for a reader (domain.job.visible_state).
     Column("claimed_for", ARRAY(INSTANT), nullable=False),
     Column("version", Integer, nullable=False),
@@ -89,6 +103,12 @@ jobs = Table(
     Column("updated_at", INSTANT, nullable=False),
     PrimaryKeyConstraint("service_id", "id"),
     Index("jobs_to_claim", "next_claim_at", postgresql_where=text("next_claim_at IS NOT NULL")),
+    Index(
+        "jobs_by_calendar",
+        "calendars",
+        postgresql_using="gin",
+        postgresql_where=text("calendars <> '{}'"),
+    ),
 )
 
 runs = Table(
@@ -97,6 +117,8 @@ runs = Table(
     Column("service_id", Uuid, nullable=False),
     Column("job_id", Uuid, nullable=False),
     Column("scheduled_for", INSTANT, nullable=False),
+    # 0 is the fire time's own run; backfills and replays of it count on.
+    Column("generation", SmallInteger, nullable=False, server_default="0"),
     Column("id", Uuid, nullable=False),
     Column("due_at", INSTANT, nullable=False),
     Column("trigger", _enum(Trigger), nullable=False),
@@ -112,10 +134,24 @@ runs = Table(
     Column("started_at", INSTANT),
     Column("finished_at", INSTANT),
     Column("lateness_ms", Double),
-    PrimaryKeyConstraint("service_id", "job_id", "scheduled_for"),
+    Column("overlap", _enum(Overlap), nullable=False, server_default="allow_all"),
+    # Whether it waits for the job's turn (domain.overlap).
+    Column("buffered", Boolean, nullable=False, server_default=text("false")),
+    # Whether its worker is to cut off the attempt that rings.
+    Column("abort", Boolean, nullable=False, server_default=text("false")),
+    # True in state failed: dead letters, and whether a replay was made of it.
+    Column("failed", Boolean, nullable=False, server_default=text("false")),
+    Column("replayed", Boolean, nullable=False, server_default=text("false")),
+    Column("backfill_id", Uuid),
+    # Why it was cancelled or let go.
+    Column("reason", Text),
+    PrimaryKeyConstraint("service_id", "job_id", "scheduled_for", "generation"),
     Index("runs_by_id", "service_id", "id"),
     Index("runs_open", "due_at", postgresql_where=text("open")),
     Index("runs_to_retry", "retry_at", postgresql_where=text("retry_at IS NOT NULL")),
+    Index("runs_buffered", "service_id", "job_id", postgresql_where=text("buffered")),
+    Index("runs_to_abort", "held_by", postgresql_where=text("abort")),
+    Index("runs_failed", "service_id", "id", postgresql_where=text("failed")),
     postgresql_partition_by="RANGE (scheduled_for)",
 )
 
@@ -134,6 +170,75 @@ attempts = Table(
     Column("response_excerpt", Text),
     PrimaryKeyConstraint("service_id", "run_id", "number", "scheduled_for"),
     postgresql_partition_by="RANGE (scheduled_for)",
+)
+
+# Whose turn it is: the run of each job that began last, if its policy is not `allow_all`. Another
+# begins when that one has ended, or as the policy says; this row is the lock that decides it.
+turns = Table(
+    "turns",
+    metadata,
+    Column("service_id", Uuid, nullable=False),
+    Column("job_id", Uuid, nullable=False),
+    Column("run_id", Uuid, nullable=False),
+    Column("scheduled_for", INSTANT, nullable=False),
+    # Whether runs may wait for the turn.
+    Column("contended", Boolean, nullable=False, server_default=text("false")),
+    PrimaryKeyConstraint("service_id", "job_id"),
+    Index("turns_contended", "service_id", "job_id", postgresql_where=text("contended")),
+)
+
+# Fire times without a run, in stretches of one outcome; the others are in `runs`. A stretch that
+# goes on (a pause) has no end: its `last` is infinity.
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("service_id", Uuid, nullable=False),
+    Column("job_id", Uuid, nullable=False),
+    Column("first", INSTANT, nullable=False),
+    Column("last", INSTANT, nullable=False),
+    Column("outcome", _enum(FireOutcome), nullable=False),
+    Column("count", Integer),
+    PrimaryKeyConstraint("service_id", "job_id", "last", "first"),
+    postgresql_partition_by="RANGE (last)",
+)
+
+calendars = Table(
+    "calendars",
+    metadata,
+    Column("service_id", Uuid, ForeignKey("services.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("exclude", JSON, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("created_at", INSTANT, nullable=False),
+    Column("updated_at", INSTANT, nullable=False),
+    PrimaryKeyConstraint("service_id", "name"),
+)
+
+backfills = Table(
+    "backfills",
+    metadata,
+    Column("service_id", Uuid, nullable=False),
+    Column("id", Uuid, nullable=False),
+    Column("job_id", Uuid, nullable=False),
+    Column("start_at", INSTANT, nullable=False),
+    Column("end_at", INSTANT, nullable=False),
+    Column("overlap", _enum(Overlap), nullable=False),
+    Column("only_missing", Boolean, nullable=False),
+    Column("runs_per_minute", Integer, nullable=False),
+    Column("state", _enum(BackfillState), nullable=False),
+    # Fire times in the range, those looked at, and those of them that got a run.
+    Column("total", Integer, nullable=False),
+    Column("done_count", Integer, nullable=False),
+    Column("run_count", Integer, nullable=False),
+    # The last fire time looked at, and when the next ones are.
+    Column("position", INSTANT, nullable=False),
+    Column("continue_at", INSTANT),
+    Column("created_at", INSTANT, nullable=False),
+    Column("finished_at", INSTANT),
+    PrimaryKeyConstraint("service_id", "id"),
+    Index("backfills_of_job", "service_id", "job_id", "id"),
+    Index("backfills_to_continue", "continue_at", postgresql_where=text("continue_at IS NOT NULL")),
 )
 
 workers = Table(

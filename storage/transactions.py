@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any, NewType
+from typing import Any, NewType, cast
 
 import msgspec
 from sqlalchemy import event
@@ -63,3 +63,9 @@ def _encode(value: object) -> str:
 
 # JSON is decoded straight into Structs, by those who know which.
 _as_text: Callable[[str], str] = str
+
+
+async def driver_of(connection: WriteConnection) -> postgres.Driver:
+    """The asyncpg connection below, within the same transaction once that has begun."""
+    raw = await connection.get_raw_connection()
+    return cast("postgres.Driver", raw.driver_connection)

@@ -8,16 +8,17 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-import asyncpg
 import structlog
 from dramatiq import BrokerError
 from prometheus_client import Counter, Gauge
 from redis.exceptions import RedisError
 
 from commands.claim_runs import ClaimedRun, ClaimRuns, claim_runs
+from commands.continue_backfills import continue_backfills
 from domain.turns import take_turns
+from storage.listening import listen
 from storage.migrate import until_migrated
-from storage.postgres import CONNECT_SECONDS, UNREACHABLE
+from storage.postgres import UNREACHABLE
 from storage.shards import LOOK_AHEAD, WAKE_CHANNEL, Shard
 from workers.heartbeat import Heartbeat
 from workers.sweep import Sweep
@@ -38,9 +39,11 @@ GATHER_SECONDS = 0.05
 """What falls due within so long goes into one message."""
 SWEEP_SECONDS = 0.25
 RESCUE_SECONDS = 1.0
+BACKFILL_SECONDS = 1.0
 RETRY_SECONDS = 0.25
 MAX_HELD = 100_000
 HAND_OVER_AT_ONCE = 5_000
+MAX_DEPTH_TO_CATCH_UP = 4
 TROUBLE = (*UNREACHABLE, RedisError, BrokerError)
 
 
@@ -62,11 +65,14 @@ class Dispatcher:
         log.info("dispatcher.started", dispatcher_id=str(self._id))
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._heartbeat.run())
-            tasks.create_task(self._listen())
+            tasks.create_task(listen(self._shard.urls.primary, WAKE_CHANNEL, self._woken.set))
             tasks.create_task(self._keep_claiming())
+            tasks.create_task(self._keep_catching_up())
             tasks.create_task(self._keep_handing_over())
             tasks.create_task(self._every(SWEEP_SECONDS, self._sweep.resend))
+            tasks.create_task(self._every(SWEEP_SECONDS, self._sweep.pass_turns))
             tasks.create_task(self._every(RESCUE_SECONDS, self._sweep.rescue))
+            tasks.create_task(self._every(BACKFILL_SECONDS, self._backfill))
 
     async def stop(self) -> None:
         """Hand over at once what is held, and leave."""
@@ -78,7 +84,20 @@ class Dispatcher:
         """Claim once, and return whether there is more to claim at once."""
         if len(self._held) >= MAX_HELD:
             return False
-        command = ClaimRuns(dispatcher_id=self._id, now=now, until=now + LOOK_AHEAD)
+        return await self._claim(ClaimRuns(dispatcher_id=self._id, now=now, until=now + LOOK_AHEAD))
+
+    async def catch_up(self, now: datetime) -> bool:
+        """Claim once of what is late, and return whether there is more to claim at once.
+
+        While messages wait, workers have enough to do: what is on time must not queue behind.
+        """
+        if await self._shard.queue.depth() > MAX_DEPTH_TO_CATCH_UP:
+            return False
+        return await self._claim(
+            ClaimRuns(dispatcher_id=self._id, now=now, until=now + LOOK_AHEAD, late=True)
+        )
+
+    async def _claim(self, command: ClaimRuns) -> bool:
         claim = await claim_runs(command, self._shard.database)
         for run in claim.runs:
             heapq.heappush(self._held, run)
@@ -118,6 +137,21 @@ class Dispatcher:
             if not more:
                 await _wait(self._woken, CLAIM_SECONDS)
 
+    async def _keep_catching_up(self) -> None:
+        while True:
+            try:
+                more = await self.catch_up(datetime.now(UTC))
+            except TROUBLE as error:
+                log.warning("dispatcher.catch_up_failed", error=str(error))
+                more = False
+            if not more:
+                await asyncio.sleep(CLAIM_SECONDS)
+
+    async def _backfill(self, now: datetime) -> int:
+        runs = await continue_backfills(now, self._shard.database)
+        await self._shard.queue.hand_over(runs)
+        return len(runs)
+
     async def _keep_handing_over(self) -> None:
         while True:
             self._claimed.clear()
@@ -141,25 +175,6 @@ class Dispatcher:
             except TROUBLE as error:
                 log.warning("dispatcher.sweep_failed", error=str(error))
             await asyncio.sleep(seconds)
-
-    async def _listen(self) -> None:
-        """Wake the claim when a command committed something that is due soon."""
-        while True:
-            try:
-                await self._listen_until_closed()
-            except UNREACHABLE as error:
-                log.warning("dispatcher.not_listening", error=str(error))
-            await asyncio.sleep(RETRY_SECONDS)
-
-    async def _listen_until_closed(self) -> None:
-        closed = asyncio.Event()
-        connection = await asyncpg.connect(self._shard.urls.primary, timeout=CONNECT_SECONDS)
-        try:
-            connection.add_termination_listener(lambda _: closed.set())
-            await connection.add_listener(WAKE_CHANNEL, lambda *_: self._woken.set())
-            await closed.wait()
-        finally:
-            await connection.close(timeout=CONNECT_SECONDS)
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

@@ -39,12 +39,18 @@ async def run_dispatcher(urls: ShardUrls, stop: asyncio.Event) -> None:
 
 
 async def run_worker(
-    urls: ShardUrls, stop: asyncio.Event, *, retention: timedelta, allowed: Sequence[str]
+    urls: ShardUrls,
+    stop: asyncio.Event,
+    *,
+    retention: timedelta,
+    allowed: Sequence[str],
+    actors: Sequence[str],
 ) -> None:
     """Ring until `stop` is set.
 
     Args:
         allowed: Networks in CIDR notation that targets may lie in beside the public ones.
+        actors: Names of the actors that targets may name.
     """
     from storage.shards import Shards
     from workers.targets.egress import networks
@@ -52,7 +58,7 @@ async def run_worker(
 
     shards = Shards(urls, pool_size=POOL_SIZE)
     (shard,) = shards.all()
-    worker = Worker(shard, retention=retention, allowed=networks(allowed))
+    worker = Worker(shard, retention=retention, allowed=networks(allowed), actors=actors)
     await worker.run(stop)
     await shards.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Collection
 from uuid import UUID
 
 import asyncpg
@@ -10,7 +11,7 @@ import msgspec
 import structlog
 from prometheus_client import Counter
 
-from commands.finish_attempts import EndedAttempt, end_of, finish_attempts
+from commands.finish_attempts import EndedAttempt, Finished, finish_attempts
 from domain.run import RunState
 from storage.postgres import UNREACHABLE, Database
 
@@ -24,12 +25,20 @@ RETRY_SECONDS = 0.1
 # A text that Postgres or its driver refuses; nothing else of an attempt comes from outside.
 UNSTORABLE = (ValueError, asyncpg.DataError)
 
+OnContended = Callable[[Collection[tuple[UUID, UUID]]], Awaitable[None]]
+
 
 class Recorder:
-    """Its buffer is bounded by the ringer's concurrency: an attempt counts until it is recorded."""
+    """Its buffer is bounded by the ringer's concurrency: an attempt counts until it is recorded.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        on_contended: Told of jobs whose runs wait for their turn, which may have come; a sweep
+            finds them a moment later, too.
+    """
+
+    def __init__(self, database: Database, on_contended: OnContended | None = None) -> None:
         self._database = database
+        self._on_contended = on_contended
         self._ended: asyncio.Queue[tuple[EndedAttempt, asyncio.Future[None]]] = asyncio.Queue()
 
     async def record(self, attempt: EndedAttempt) -> None:
@@ -51,15 +60,17 @@ class Recorder:
                     recorded.set_result(None)
 
     async def _write(self, attempts: list[EndedAttempt]) -> None:
-        recorded = await self._finish(attempts)
+        finished = await self._finish(attempts)
+        if finished.contended and self._on_contended is not None:
+            await self._on_contended(finished.contended)
         for attempt in attempts:
-            if attempt.run_id in recorded:
-                _count(attempt)
+            if (state := finished.states.get(attempt.run_id)) is not None:
+                _count(attempt, state)
             else:
                 # Rescued meanwhile: the attempt belongs to somebody else's story now.
                 log.warning("attempt.superseded", run_id=str(attempt.run_id), number=attempt.number)
 
-    async def _finish(self, attempts: list[EndedAttempt]) -> set[UUID]:
+    async def _finish(self, attempts: list[EndedAttempt]) -> Finished:
         while True:
             try:
                 return await finish_attempts(attempts, self._database)
@@ -76,8 +87,7 @@ def _without_texts(attempt: EndedAttempt) -> EndedAttempt:
     return msgspec.structs.replace(attempt, error=error, response_excerpt=None)
 
 
-def _count(attempt: EndedAttempt) -> None:
+def _count(attempt: EndedAttempt, state: RunState) -> None:
     ATTEMPTS.labels(attempt.outcome).inc()
-    state, _ = end_of(attempt)
     if state is not RunState.RETRYING:
         RUNS.labels(state).inc()

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import heapq
 import random
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import structlog
@@ -15,6 +14,7 @@ from prometheus_client import Gauge, Histogram
 
 from commands.finish_attempts import EndedAttempt
 from commands.give_back_runs import GiveBackRuns, give_back_runs
+from commands.resolve_overlap import ResolveOverlap, resolve_overlap
 from commands.start_attempts import StartAttempts, start_attempts
 from commands.take_runs import TakenRun, TakeRuns, take_runs
 from domain.run import Outcome
@@ -22,7 +22,8 @@ from storage.postgres import UNREACHABLE, Database
 from storage.queue import BATCH_SIZE, RunKey
 from storage.shards import LOOK_AHEAD
 from workers.recorder import Recorder
-from workers.targets.http import Answer
+from workers.targets.answer import Answer
+from workers.waiting import Waiting
 
 log = structlog.get_logger()
 LATENESS = Histogram(
@@ -43,6 +44,8 @@ HEAD_START = timedelta(milliseconds=5)
 GATHER = timedelta(milliseconds=15)
 """What falls due within so long of the first is begun with it: one statement, not many."""
 RETRY_SECONDS = 0.1
+RESOLVE_AT_ONCE = 2
+"""Overlaps are decided one by one, on few connections: what is on time needs the others."""
 
 Ring = Callable[[TakenRun, datetime], Awaitable[Answer]]
 
@@ -72,9 +75,11 @@ class Ringer:
         self._recorder = recorder
         self._capacity = capacity
         self._free = concurrency
-        self._due: list[tuple[datetime, UUID, int]] = []
-        self._waiting: dict[UUID, TakenRun] = {}
+        self._waiting = Waiting()
         self._ringing: set[asyncio.Task[None]] = set()
+        self._abortable: dict[UUID, asyncio.Task[None]] = {}
+        self._aborted: set[UUID] = set()
+        self._resolving = asyncio.Semaphore(RESOLVE_AT_ONCE)
         self._asking: set[asyncio.Task[None]] = set()
         self._held: set[UUID] = set()
         self._changed = asyncio.Event()
@@ -122,14 +127,24 @@ class Ringer:
             self._room.notify_all()
         while self._asking:
             await asyncio.wait(self._asking)
-        waiting = [(run.service_id, run.id) for run in self._waiting.values()]
+        waiting = [(run.service_id, run.id) for run in self._waiting.runs]
         self._waiting.clear()
-        self._due.clear()
         command = GiveBackRuns(worker_id=self._worker_id, runs=waiting)
         given_back = await give_back_runs(command, self._database)
         while self._ringing:
             await asyncio.wait(self._ringing)
         return given_back
+
+    def abort(self, run_ids: Collection[UUID]) -> None:
+        """Cut off the attempts of runs that were asked to end."""
+        for run_id in run_ids:
+            if (task := self._abortable.get(run_id)) is not None and run_id not in self._aborted:
+                self._aborted.add(run_id)
+                task.cancel()
+
+    def holds(self, run_id: UUID) -> bool:
+        """Whether an attempt of the run begins, rings or is recorded here."""
+        return run_id in self._held
 
     @property
     def _has_room(self) -> bool:
@@ -137,65 +152,78 @@ class Ringer:
 
     async def _ask(self, question: Coroutine[Any, Any, None]) -> None:
         """Await a take or a start that `stop` must wait for: its answer decides who holds what."""
+        await self._ask_soon(question)
+
+    def _ask_soon(self, question: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         asking = asyncio.create_task(question)
         self._asking.add(asking)
         asking.add_done_callback(self._asking.discard)
-        await asking
+        return asking
 
     async def _take(self, runs: list[RunKey], now: datetime) -> None:
         command = TakeRuns(worker_id=self._worker_id, runs=runs, now=now, until=now + LOOK_AHEAD)
         for run in await take_runs(command, self._database):
             if run.id not in self._held:
-                self._hold(run)
+                self._waiting.add(run)
         WAITING.set(len(self._waiting))
         self._changed.set()
 
-    def _hold(self, run: TakenRun) -> None:
-        # Of two takes of the same run, the one that saw the newer job counts.
-        known = self._waiting.get(run.id)
-        if known is None or known.job_version <= run.job_version:
-            self._waiting[run.id] = run
-            heapq.heappush(self._due, (run.due_at, run.id, run.number))
-
     def _next_batch(self, now: datetime) -> list[TakenRun]:
-        batch: list[TakenRun] = []
-        if not self._due or self._due[0][0] > now + HEAD_START:
-            return batch
-        until = now + HEAD_START + GATHER
-        while not self._stopping and (
-            self._due and self._due[0][0] <= until and len(batch) < min(self._free, START_AT_ONCE)
-        ):
-            due_at, run_id, number = heapq.heappop(self._due)
-            run = self._waiting.get(run_id)
-            # The heap may still name a run that was taken anew with another due instant.
-            if run is not None and (run.due_at, run.number) == (due_at, number):
-                batch.append(self._waiting.pop(run_id))
-                self._held.add(run_id)
+        upcoming = self._waiting.next_due()
+        if self._stopping or upcoming is None or upcoming > now + HEAD_START:
+            return []
+        limit = min(self._free, START_AT_ONCE)
+        batch = self._waiting.pop(now, now + HEAD_START + GATHER, limit)
+        self._held.update(run.id for run in batch)
         return batch
 
     async def _start(self, batch: list[TakenRun]) -> None:
         command = StartAttempts(worker_id=self._worker_id, runs=batch, now=datetime.now(UTC))
         try:
-            started = await start_attempts(command, self._database)
+            begun = await start_attempts(command, self._database)
         except UNREACHABLE as error:
             log.warning("ringer.start_failed", error=str(error))
             for run in batch:
-                self._held.discard(run.id)
-                self._hold(run)
+                self._put_back(run)
             await asyncio.sleep(RETRY_SECONDS)
             return
         for run in batch:
-            if run.id in started:
-                self._free -= 1
-                task = asyncio.create_task(self._attempt(run))
-                self._ringing.add(task)
-                task.add_done_callback(self._ringing.discard)
+            if run.id in begun.started:
+                self._begin(run)
+            elif run.id in begun.blocked:
+                self._ask_soon(self._resolve(run))
             else:
                 self._held.discard(run.id)
         WAITING.set(len(self._waiting))
         RINGING.set(len(self._ringing))
         async with self._room:
             self._room.notify_all()
+
+    def _begin(self, run: TakenRun) -> None:
+        self._free -= 1
+        task = asyncio.create_task(self._attempt(run))
+        self._ringing.add(task)
+        task.add_done_callback(self._ringing.discard)
+
+    async def _resolve(self, run: TakenRun) -> None:
+        """Let the overlap policy decide on a run whose job is busy."""
+        try:
+            async with self._resolving:
+                now = datetime.now(UTC)
+                command = ResolveOverlap(worker_id=self._worker_id, run=run, now=now)
+                goes_ahead = await resolve_overlap(command, self._database)
+        except UNREACHABLE as error:
+            log.warning("ringer.overlap_unresolved", run_id=str(run.id), error=str(error))
+            goes_ahead = True  # begun again, it is blocked again if it still is
+        if goes_ahead:
+            self._put_back(run)
+        else:
+            self._held.discard(run.id)
+
+    def _put_back(self, run: TakenRun) -> None:
+        self._held.discard(run.id)
+        self._waiting.add(run)
+        self._changed.set()
 
     async def _attempt(self, run: TakenRun) -> None:
         # Timers count whole milliseconds and may end a little early; a run never starts early.
@@ -206,22 +234,34 @@ class Ringer:
         answer = await self._answer(run, started_at)
         await self._recorder.record(_ended(run, self._worker_id, started_at, answer))
         self._held.discard(run.id)
+        self._aborted.discard(run.id)
         self._free += 1
         self._changed.set()
 
     async def _answer(self, run: TakenRun, started_at: datetime) -> Answer:
+        task = cast("asyncio.Task[None]", asyncio.current_task())
+        # Here, and nowhere else, an attempt may be cut off.
+        self._abortable[run.id] = task
         try:
             return await self._ring(run, started_at)
+        except asyncio.CancelledError:
+            if run.id not in self._aborted:
+                raise
+            task.uncancel()
+            return Answer(outcome=Outcome.ABANDONED, error="The run was asked to end.")
         except Exception:
             log.exception("ring.failed", run_id=str(run.id), number=run.number)
             return Answer(
                 outcome=Outcome.FAILED, error="The request could not be made; this is logged."
             )
+        finally:
+            del self._abortable[run.id]
 
     async def _wait_for_work(self) -> None:
         seconds: float | None = None
-        if self._due and self._free:
-            upcoming = self._due[0][0] - HEAD_START - datetime.now(UTC)
+        due_at = self._waiting.next_due()
+        if due_at is not None and self._free:
+            upcoming = due_at - HEAD_START - datetime.now(UTC)
             seconds = max(upcoming.total_seconds(), 0)
         try:
             async with asyncio.timeout(seconds):
@@ -233,15 +273,18 @@ class Ringer:
 def _ended(run: TakenRun, worker_id: UUID, started_at: datetime, answer: Answer) -> EndedAttempt:
     return EndedAttempt(
         service_id=run.service_id,
+        job_id=run.job_id,
         run_id=run.id,
         scheduled_for=run.scheduled_for,
         held_by=worker_id,
         number=run.number,
         started_at=started_at,
+        first_started_at=run.first_started_at,
         finished_at=datetime.now(UTC),
         outcome=answer.outcome,
         retry=run.retry,
         draw=random.random(),  # noqa: S311
+        retry_after=answer.retry_after,
         status_code=answer.status_code,
         error=answer.error,
         response_excerpt=answer.response_excerpt,

@@ -9,6 +9,7 @@ import structlog
 from cachetools import TTLCache
 from prometheus_client import Counter
 
+from commands.pass_turns import pass_free_turns
 from commands.rescue_runs import RescueRuns, rescue_runs
 from storage.queue import RunKey
 from storage.shards import Shard
@@ -27,6 +28,7 @@ _UNTAKEN = """
 SELECT service_id, id
 FROM runs
 WHERE open AND state IN ('scheduled', 'retrying') AND retry_at IS NULL AND due_at < $1
+    AND NOT buffered
 ORDER BY due_at
 LIMIT $2
 """
@@ -50,6 +52,12 @@ class Sweep:
         freed = await rescue_runs(command, self._shard.database)
         await self._hand_over(freed, "rescued")
         return len(freed)
+
+    async def pass_turns(self, _: datetime) -> int:
+        """Hand over runs whose turn has come, and return how many there were."""
+        runs = await pass_free_turns(self._shard.database, RUNS_AT_ONCE)
+        await self._shard.queue.hand_over(runs)
+        return len(runs)
 
     async def resend(self, now: datetime) -> int:
         """Hand over due runs that no worker has taken, and return how many there were."""

@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import resource
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import dramatiq
 import structlog
 from dramatiq.brokers.redis import RedisBroker
 from periodiq import PeriodiqMiddleware
 
+from commands.pass_turns import pass_turns
 from domain.ids import new_id
 from storage.migrate import until_migrated
 from storage.postgres import UNREACHABLE
 from storage.queue import make_broker
 from storage.shards import Shard
+from workers.aborts import AbortWatch
 from workers.actors import declare_housekeeping, declare_ringing
 from workers.dispatcher import TROUBLE
 from workers.heartbeat import Heartbeat
 from workers.recorder import Recorder
 from workers.ringer import CONCURRENCY, Ringer
 from workers.sweep import Sweep
+from workers.targets.actors import declare_actors
 from workers.targets.egress import Network
-from workers.targets.http import HttpRinger
+from workers.targets.kinds import Targets
 
 log = structlog.get_logger()
 THREADS = 4
@@ -40,16 +44,23 @@ class Worker:
     Args:
         retention: How long history is kept.
         allowed: Networks that targets may lie in beside the public ones.
+        actors: Names of the actors that may be rung.
     """
 
-    def __init__(self, shard: Shard, *, retention: timedelta, allowed: list[Network]) -> None:
+    def __init__(
+        self, shard: Shard, *, retention: timedelta, allowed: list[Network], actors: Sequence[str]
+    ) -> None:
         self._shard = shard
         self._id = new_id()
         self._heartbeat = Heartbeat(self._id, "worker", shard.database)
-        self._http = HttpRinger(allowed, CONCURRENCY)
-        self._recorder = Recorder(shard.database)
-        self._ringer = Ringer(shard.database, self._id, self._http.ring, self._recorder)
         self._broker = make_broker(shard.urls.redis, [PeriodiqMiddleware(skip_delay=30)])
+        declare_actors(self._broker)
+        self._targets = Targets(
+            self._broker, actors=actors, networks=allowed, connections=CONCURRENCY
+        )
+        self._recorder = Recorder(shard.database, self._pass_turns)
+        self._ringer = Ringer(shard.database, self._id, self._targets.ring, self._recorder)
+        self._aborts = AbortWatch(shard, self._id, self._ringer)
         declare_ringing(self._broker, self._ringer, shard)
         declare_housekeeping(self._broker, shard, Sweep(shard, self._heartbeat), retention)
 
@@ -64,7 +75,12 @@ class Worker:
         async with asyncio.TaskGroup() as tasks:
             running = [
                 tasks.create_task(work())
-                for work in (self._heartbeat.run, self._ringer.run, self._recorder.run)
+                for work in (
+                    self._heartbeat.run,
+                    self._ringer.run,
+                    self._recorder.run,
+                    self._aborts.run,
+                )
             ]
             threads = _start_threads(self._broker)
             log.info("worker.started", worker_id=str(self._id))
@@ -72,9 +88,16 @@ class Worker:
             await self._drain(threads)
             for task in running:
                 task.cancel()
-        await self._http.close()
+        await self._targets.close()
         self._broker.close()
         log.info("worker.stopped", worker_id=str(self._id))
+
+    async def _pass_turns(self, jobs: Collection[tuple[UUID, UUID]]) -> None:
+        try:
+            runs = await pass_turns(self._shard.database, jobs)
+            await self._shard.queue.hand_over(runs)
+        except TROUBLE as error:
+            log.warning("worker.turns_not_passed", error=str(error))
 
     async def _first_beat(self) -> None:
         await until_migrated(self._shard.database)

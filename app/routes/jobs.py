@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated
 from uuid import UUID
 
 from litestar import Controller, Response, delete, get, patch, post
 from litestar.datastructures import ResponseHeader
-from litestar.params import FromPath, JSONBody, Parameter
+from litestar.params import FromPath, JSONBody
 
-from app.bodies import JobBody, JobChangesBody
-from app.cursors import cursor_of, fire_time_after, job_after
+from app.bodies import JobBody, JobChangesBody, ResumeBody, TriggerBody, target_of
+from app.cursors import id_after
+from app.paging import Cursor, Limit, next_cursor
 from app.problems import problems
 from app.requests import ServiceRequest
-from app.resources import JobPage, JobResource, RunPage, RunResource
+from app.resources import JobPage, JobResource, RunResource
 from commands.create_job import CreateJob, create_job
 from commands.delete_job import DeleteJob, delete_job
 from commands.pause_job import PauseJob, pause_job
@@ -25,12 +25,7 @@ from domain.errors import within
 from domain.job import Job
 from queries.get_job import GetJob, get_job
 from queries.list_jobs import ListJobs, list_jobs
-from queries.list_runs import ListRuns, list_runs
 
-Limit = Annotated[int, Parameter(ge=1, le=200, description="Items on a page")]
-Cursor = Annotated[
-    str | None, Parameter(max_length=200, description="next_cursor of the page before")
-]
 ETAG = ResponseHeader(
     name="ETag", description="The job's version, in quotes", documentation_only=True
 )
@@ -57,10 +52,11 @@ class JobController(Controller):
         now = datetime.now(UTC)
         with within("/schedule"):
             schedule = data.schedule.schedule(now)
-        with within("/target"):
-            target = data.target.target()
+        target = target_of(data.target, request.actors)
         with within("/retry"):
             retry = data.retry.policy()
+        with within("/catchup"):
+            catchup = data.catchup.policy()
         command = CreateJob(
             caller=request.caller,
             name=data.name,
@@ -69,6 +65,8 @@ class JobController(Controller):
             schedule=schedule,
             target=target,
             retry=retry,
+            overlap=data.overlap,
+            catchup=catchup,
             now=now,
         )
         job = await create_job(command, request.shards)
@@ -83,12 +81,12 @@ class JobController(Controller):
         self, request: ServiceRequest, limit: Limit = 50, cursor: Cursor = None
     ) -> JobPage:
         query = ListJobs(
-            caller=request.caller, limit=limit + 1, before=job_after(cursor), now=datetime.now(UTC)
+            caller=request.caller, limit=limit + 1, before=id_after(cursor), now=datetime.now(UTC)
         )
         jobs = await list_jobs(query, request.shards)
         return JobPage(
             items=[JobResource.of(job) for job in jobs[:limit]],
-            next_cursor=cursor_of(jobs[limit - 1].id) if len(jobs) > limit else None,
+            next_cursor=next_cursor(jobs, limit, lambda job: job.id),
         )
 
     @get(
@@ -114,7 +112,7 @@ class JobController(Controller):
     ) -> Response[JobResource]:
         now = datetime.now(UTC)
         command = UpdateJob(
-            caller=request.caller, job_id=job_id, changes=data.changes(now), now=now
+            caller=request.caller, job_id=job_id, changes=data.changes(now, request.actors), now=now
         )
         return _answer(await update_job(command, request.shards))
 
@@ -147,12 +145,17 @@ class JobController(Controller):
         summary="Let a paused job fire again, from now on",
         status_code=200,
         response_headers=[ETAG],
-        responses=problems(404),
+        responses=problems(404, 413, 415, 422),
     )
     async def resume(
-        self, job_id: FromPath[UUID], request: ServiceRequest
+        self, job_id: FromPath[UUID], request: ServiceRequest, data: JSONBody[ResumeBody | None]
     ) -> Response[JobResource]:
-        command = ResumeJob(caller=request.caller, job_id=job_id, now=datetime.now(UTC))
+        command = ResumeJob(
+            caller=request.caller,
+            job_id=job_id,
+            now=datetime.now(UTC),
+            catch_up=data is not None and data.catch_up,
+        )
         return _answer(await resume_job(command, request.shards))
 
     @post(
@@ -161,37 +164,20 @@ class JobController(Controller):
         summary="Run a job now, beside its schedule",
         status_code=202,
         response_headers=[LOCATION],
-        responses=problems(404),
+        responses=problems(404, 413, 415, 422),
     )
     async def trigger(
-        self, job_id: FromPath[UUID], request: ServiceRequest
+        self, job_id: FromPath[UUID], request: ServiceRequest, data: JSONBody[TriggerBody | None]
     ) -> Response[RunResource]:
-        command = TriggerJob(caller=request.caller, job_id=job_id, now=datetime.now(UTC))
+        command = TriggerJob(
+            caller=request.caller,
+            job_id=job_id,
+            now=datetime.now(UTC),
+            overlap=data.overlap if data is not None else None,
+        )
         run = await trigger_job(command, request.shards)
         return Response(
             RunResource.of(run), status_code=202, headers={"Location": f"/runs/{run.id}"}
-        )
-
-    @get(
-        "/{job_id:uuid}/runs",
-        operation_id="listRuns",
-        summary="List a job's runs, newest first",
-        responses=problems(404, 422),
-    )
-    async def runs(
-        self,
-        job_id: FromPath[UUID],
-        request: ServiceRequest,
-        limit: Limit = 50,
-        cursor: Cursor = None,
-    ) -> RunPage:
-        query = ListRuns(
-            caller=request.caller, job_id=job_id, limit=limit + 1, before=fire_time_after(cursor)
-        )
-        runs = await list_runs(query, request.shards)
-        return RunPage(
-            items=[RunResource.of(run) for run in runs[:limit]],
-            next_cursor=cursor_of(runs[limit - 1].scheduled_for) if len(runs) > limit else None,
         )
 
 

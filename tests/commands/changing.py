@@ -13,8 +13,9 @@ from commands.resume_job import ResumeJob, resume_job
 from commands.trigger_job import TriggerJob, trigger_job
 from commands.update_job import Changes, UpdateJob, update_job
 from domain.caller import Caller
-from domain.job import HttpTarget, Job
+from domain.job import Job
 from domain.run import Run
+from domain.targets.http import HttpTarget
 from storage.shards import Shards
 from tests.commands.firing import NOON
 

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
+import msgspec
 
 from commands.claim_runs import Claim, ClaimRuns, claim_runs
 from commands.create_job import CreateJob, create_job
@@ -15,10 +16,13 @@ from commands.finish_attempts import EndedAttempt, finish_attempts
 from commands.start_attempts import StartAttempts, start_attempts
 from commands.take_runs import TakenRun, TakeRuns, take_runs
 from domain.caller import Caller
-from domain.job import HttpTarget, Job
+from domain.catchup import CatchupPolicy, Coalesce
+from domain.job import Job
+from domain.overlap import Overlap
 from domain.retry import RetryPolicy
 from domain.run import Outcome
 from domain.schedule import Schedule
+from domain.targets.http import HttpTarget
 from storage.postgres import Database
 from storage.queue import RunKey
 from storage.shards import Shard, Shards
@@ -27,6 +31,7 @@ NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
 SECOND = timedelta(seconds=1)
 DUE = NOON + 3 * SECOND
 TARGET = HttpTarget(url="https://example.com/run")
+ALL_OF_THEM = CatchupPolicy(window=3600 * SECOND, coalesce=Coalesce.ALL, limit=1_000)
 STEADY = RetryPolicy(max_attempts=3, min_backoff=60 * SECOND, jitter=False)
 WORKER, OTHER_WORKER = uuid4(), uuid4()
 
@@ -46,7 +51,15 @@ class Firing:
     def database(self) -> Database:
         return self.shard.database
 
-    async def job(self, *, now: datetime = NOON, retry: RetryPolicy = STEADY, **spec: Any) -> Job:
+    async def job(
+        self,
+        *,
+        now: datetime = NOON,
+        retry: RetryPolicy = STEADY,
+        overlap: Overlap = Overlap.SKIP,
+        catchup: CatchupPolicy = ALL_OF_THEM,
+        **spec: Any,
+    ) -> Job:
         """A stored job that fires at `DUE`, unless another spec is given."""
         return await create_job(
             CreateJob(
@@ -57,6 +70,8 @@ class Firing:
                 schedule=Schedule(accepted_at=now, **(spec or {"at": DUE})),
                 target=TARGET,
                 retry=retry,
+                overlap=overlap,
+                catchup=catchup,
                 now=now,
             ),
             self.shards,
@@ -65,8 +80,11 @@ class Firing:
     async def claim(
         self, until: datetime = DUE, *, now: datetime = NOON, by: UUID | None = None
     ) -> Claim:
+        """What a dispatcher claims of both lanes: what is late, and what is due soon."""
         command = ClaimRuns(dispatcher_id=by or uuid4(), now=now, until=until)
-        return await claim_runs(command, self.database)
+        late = await claim_runs(msgspec.structs.replace(command, late=True), self.database)
+        soon = await claim_runs(command, self.database)
+        return Claim(late.runs + soon.runs, late.full or soon.full)
 
     async def scheduled_run(self, **job: Any) -> RunKey:
         """A run that a dispatcher claimed."""
@@ -86,8 +104,9 @@ class Firing:
         return taken
 
     async def start(self, *runs: TakenRun, by: UUID = WORKER, now: datetime = DUE) -> set[UUID]:
+        """Begin attempts, and return the ids of the runs that may ring."""
         command = StartAttempts(worker_id=by, runs=runs, now=now)
-        return await start_attempts(command, self.database)
+        return (await start_attempts(command, self.database)).started
 
     async def running_run(self, by: UUID = WORKER, **job: Any) -> TakenRun:
         """A run whose first attempt rings."""
@@ -96,7 +115,8 @@ class Firing:
         return taken
 
     async def finish(self, *attempts: EndedAttempt) -> set[UUID]:
-        return await finish_attempts(attempts, self.database)
+        """Record ended attempts, and return the ids of the runs they were recorded of."""
+        return set((await finish_attempts(attempts, self.database)).states)
 
     async def retrying_run(self, **job: Any) -> TakenRun:
         """A run whose first attempt failed, a second after it began."""
@@ -142,10 +162,12 @@ def ended(run: TakenRun, outcome: Outcome, *, by: UUID = WORKER, draw: float = 1
     """An attempt that began when it was due and took a second."""
     return EndedAttempt(
         service_id=run.service_id,
+        job_id=run.job_id,
         run_id=run.id,
         scheduled_for=run.scheduled_for,
         held_by=by,
         number=run.number,
+        first_started_at=run.first_started_at,
         started_at=run.due_at,
         finished_at=run.due_at + SECOND,
         outcome=outcome,

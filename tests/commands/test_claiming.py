@@ -108,7 +108,9 @@ async def test_a_run_exists_once_although_its_instant_is_claimed_again(firing: F
     job = await firing.job(every=SECOND)
     await firing.claim(NOON + SECOND)
     before = await firing.runs(job.id)
-    await firing.rows("UPDATE jobs SET next_claim_at = $1 WHERE id = $2", NOON, job.id)
+    await firing.rows(
+        "UPDATE jobs SET next_claim_at = $1, next_fire_for = $1 WHERE id = $2", NOON, job.id
+    )
     await firing.claim(NOON + 2 * SECOND)
     after = await firing.runs(job.id)
     assert after[:2] == before
@@ -118,7 +120,7 @@ async def test_a_run_exists_once_although_its_instant_is_claimed_again(firing: F
 async def test_a_run_that_ended_is_not_revived_by_another_claim(firing: Firing):
     taken = await firing.running_run()
     await firing.rows("UPDATE runs SET state = 'succeeded', open = false WHERE id = $1", taken.id)
-    await firing.rows("UPDATE jobs SET next_claim_at = $1", DUE)
+    await firing.rows("UPDATE jobs SET next_claim_at = $1, next_fire_for = $1", DUE)
     ((key,),) = [[(run.service_id, run.id) for run in (await firing.claim()).runs]]
     assert await firing.take(key) == []
     assert (await firing.run(taken.id))["state"] == "succeeded"

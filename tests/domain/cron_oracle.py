@@ -1,16 +1,14 @@
-"""What a cron expression means, worked out slowly: every minute is looked at by itself."""
+"""What a cron expression means, worked out slowly: each minute or second is looked at alone."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import datetime, timedelta
 
 from hypothesis import strategies as st
 
 MINUTE = timedelta(minutes=1)
-DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,10 +23,14 @@ class Field:
         return self.text.startswith("*")
 
 
+WHOLE_MINUTES = Field(text="", values=frozenset({0}))
+
+
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Cron:
-    """An expression with its five fields."""
+    """An expression with its five fields, or six."""
 
+    second: Field = WHOLE_MINUTES
     minute: Field
     hour: Field
     day: Field
@@ -36,18 +38,21 @@ class Cron:
     weekday: Field
 
     def __repr__(self) -> str:
-        fields = (self.minute, self.hour, self.day, self.month, self.weekday)
-        return " ".join(field.text for field in fields)
+        fields = (self.second, self.minute, self.hour, self.day, self.month, self.weekday)
+        return " ".join(field.text for field in fields).strip()
 
     def names(self, wall: datetime) -> bool:
-        """Whether the expression names this minute of a wall clock."""
+        """Whether the expression names this instant of a wall clock."""
         return (
-            wall.minute in self.minute.values
+            wall.microsecond == 0
+            and wall.second in self.second.values
+            and wall.minute in self.minute.values
             and wall.hour in self.hour.values
-            and self._names_day(wall)
+            and self.names_day(wall)
         )
 
-    def _names_day(self, wall: datetime) -> bool:
+    def names_day(self, wall: datetime) -> bool:
+        """Whether the expression names this day."""
         if wall.month not in self.month.values:
             return False
         by_day = wall.day in self.day.values
@@ -57,33 +62,13 @@ class Cron:
         return by_day or by_weekday
 
 
-def elapsed_times(cron: Cron, zone: ZoneInfo, start: datetime, end: datetime) -> list[datetime]:
-    """For wildcard hours: each minute after `start`, up to `end`, that a clock there shows so."""
-    return [instant for instant in _minutes(start, end) if cron.names(instant.astimezone(zone))]
-
-
-def wall_clock_times(cron: Cron, zone: ZoneInfo, start: datetime, end: datetime) -> list[datetime]:
-    """For fixed hours: each named wall time once, in a fold's first pass or after a gap."""
-    first = start.astimezone(zone).replace(tzinfo=None) - DAY
-    last = end.astimezone(zone).replace(tzinfo=None) + DAY
-    named = (wall for wall in _minutes(first, last) if cron.names(wall))
-    instants = {_instant(wall, zone) for wall in named}
-    return sorted(instant for instant in instants if start < instant <= end)
-
-
-def _minutes(start: datetime, end: datetime) -> Iterator[datetime]:
-    minute = start.replace(second=0, microsecond=0) + MINUTE
-    while minute <= end:
-        yield minute
-        minute += MINUTE
-
-
-def _instant(wall: datetime, zone: ZoneInfo) -> datetime:
-    while True:
-        instant = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
-        if instant.astimezone(zone).replace(tzinfo=None) == wall:
-            return instant
-        wall += MINUTE
+def named_walls(cron: Cron, start: datetime, end: datetime, step: timedelta) -> Iterator[datetime]:
+    """What the expression names after `start`, up to `end`."""
+    wall = start.replace(second=0, microsecond=0)
+    while wall <= end:
+        if wall > start and cron.names(wall):
+            yield wall
+        wall += step
 
 
 def _listed(low: int, high: int) -> st.SearchStrategy[Field]:
@@ -95,9 +80,10 @@ def _listed(low: int, high: int) -> st.SearchStrategy[Field]:
 
 def _ranged(low: int, high: int) -> st.SearchStrategy[Field]:
     ends = st.tuples(st.integers(low, high), st.integers(low, high)).map(sorted)
-    return ends.map(
-        lambda pair: Field(
-            text=f"{pair[0]}-{pair[1]}", values=frozenset(range(pair[0], pair[1] + 1))
+    return st.tuples(ends, st.integers(1, 3)).map(
+        lambda drawn: Field(
+            text=f"{drawn[0][0]}-{drawn[0][1]}" + (f"/{drawn[1]}" if drawn[1] > 1 else ""),
+            values=frozenset(range(drawn[0][0], drawn[0][1] + 1, drawn[1])),
         )
     )
 
@@ -127,7 +113,9 @@ def either(low: int, high: int) -> st.SearchStrategy[Field]:
     return fixed(low, high) | starred(low, high)
 
 
+NO_SECONDS = st.just(WHOLE_MINUTES)
 ANY_DAY, ANY_MONTH, ANY_WEEKDAY = _any(1, 31), _any(1, 12), _any(0, 6)
+DAYS, MONTHS, WEEKDAYS = either(1, 31), either(1, 12), fixed(0, 7) | starred(0, 6)
 
 
 def crons(
@@ -136,6 +124,10 @@ def crons(
     day: st.SearchStrategy[Field] = ANY_DAY,
     month: st.SearchStrategy[Field] = ANY_MONTH,
     weekday: st.SearchStrategy[Field] = ANY_WEEKDAY,
+    *,
+    second: st.SearchStrategy[Field] = NO_SECONDS,
 ) -> st.SearchStrategy[Cron]:
     """Expressions of such fields."""
-    return st.builds(Cron, minute=minute, hour=hour, day=day, month=month, weekday=weekday)
+    return st.builds(
+        Cron, second=second, minute=minute, hour=hour, day=day, month=month, weekday=weekday
+    )

@@ -10,7 +10,7 @@ from functools import partial
 import pytest
 from sqlalchemy import text
 
-from domain.job import HttpTarget
+from domain.targets.http import HttpTarget
 from storage.queue import RunKey
 from storage.shards import LOOK_AHEAD
 from tests.commands.changing import Change, delete, pause, update

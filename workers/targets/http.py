@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import cast
 
 import aiohttp
 import msgspec
-from msgspec import Struct
 from multidict import CIMultiDict
 from yarl import URL
 
 from commands.take_runs import TakenRun
-from domain.job import HttpTarget
 from domain.run import Outcome
+from domain.targets.http import HttpTarget
+from workers.targets.answer import Answer
 from workers.targets.egress import EgressRefused, Network, guarded_socket
 from workers.targets.signature import sign
 
@@ -21,15 +23,7 @@ EXCERPT_BYTES = 4_096
 _KEEP_ALIVE_SECONDS = 30
 _DNS_SECONDS = 10
 _USER_AGENT = "tocsin"
-
-
-class Answer(Struct, frozen=True, kw_only=True):
-    """How a target took one ring."""
-
-    outcome: Outcome
-    status_code: int | None = None
-    error: str | None = None
-    response_excerpt: str | None = None
+_LONGEST_RETRY_AFTER = 10**9  # the retry policy has a bound of its own
 
 
 class HttpRinger:
@@ -50,7 +44,7 @@ class HttpRinger:
 
     async def ring(self, run: TakenRun, started_at: datetime) -> Answer:
         """Make one attempt; every way it can end is an answer, never an exception."""
-        target = run.target
+        target = cast("HttpTarget", run.target)
         body, headers = _content(target)
         _add_delivery_headers(headers, run, started_at, body)
         timeout = aiohttp.ClientTimeout(total=target.timeout.total_seconds())
@@ -63,7 +57,8 @@ class HttpRinger:
                 timeout=timeout,
                 allow_redirects=False,
             ) as response:
-                return _answer(response.status, await _excerpt(response))
+                excerpt = await _excerpt(response)
+                return _answer(response, excerpt, datetime.now(UTC))
         except TimeoutError:
             seconds = target.timeout.total_seconds()
             return Answer(outcome=Outcome.TIMED_OUT, error=f"No answer within {seconds:g} s.")
@@ -111,7 +106,8 @@ async def _excerpt(response: aiohttp.ClientResponse) -> str:
     return _storable(received)
 
 
-def _answer(status: int, excerpt: str) -> Answer:
+def _answer(response: aiohttp.ClientResponse, excerpt: str, now: datetime) -> Answer:
+    status = response.status
     if 200 <= status < 300:
         return Answer(outcome=Outcome.SUCCEEDED, status_code=status, response_excerpt=excerpt)
     return Answer(
@@ -119,7 +115,20 @@ def _answer(status: int, excerpt: str) -> Answer:
         status_code=status,
         error=f"The target answered {status}.",
         response_excerpt=excerpt,
+        retry_after=retry_after(response.headers.get("retry-after", ""), now),
     )
+
+
+def retry_after(header: str, now: datetime) -> timedelta | None:
+    """How long a target asks to be left alone (RFC 9110, 10.2.3): seconds, or a date."""
+    text = header.strip()
+    if text.isascii() and text.isdecimal():
+        return timedelta(seconds=min(int(text[:10]), _LONGEST_RETRY_AFTER))
+    try:
+        asked = parsedate_to_datetime(text)
+        return max(asked.astimezone(UTC) - now, timedelta(0))
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
 
 
 def _sentence(error: Exception) -> str:

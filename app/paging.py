@@ -1,0 +1,26 @@
+"""Pages of lists: one item more is asked for than shown, to know whether there is more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, TypeVar
+from uuid import UUID
+
+from litestar.params import Parameter
+
+from app.cursors import Place, cursor_of
+
+Limit = Annotated[int, Parameter(ge=1, le=200, description="Items on a page")]
+Cursor = Annotated[
+    str | None, Parameter(max_length=200, description="next_cursor of the page before")
+]
+
+Row = TypeVar("Row")
+
+
+def next_cursor(
+    rows: list[Row], limit: int, key: Callable[[Row], UUID | datetime | str | Place]
+) -> str | None:
+    """The cursor behind the last row that is shown, if there are more rows than `limit`."""
+    return cursor_of(key(rows[limit - 1])) if len(rows) > limit else None

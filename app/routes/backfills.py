@@ -1,0 +1,109 @@
+"""`/backfills`, and those of a job."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from litestar import Controller, Response, get, post
+from litestar.datastructures import ResponseHeader
+from litestar.params import FromPath, JSONBody
+
+from app.bodies import BackfillBody
+from app.cursors import id_after
+from app.durations import instant_of
+from app.paging import Cursor, Limit, next_cursor
+from app.problems import problems
+from app.requests import ServiceRequest
+from app.resources import BackfillPage, BackfillResource
+from commands.cancel_backfill import CancelBackfill, cancel_backfill
+from commands.start_backfill import StartBackfill, start_backfill
+from queries.get_backfill import GetBackfill, get_backfill
+from queries.list_backfills import ListBackfills, list_backfills
+
+LOCATION = ResponseHeader(
+    name="Location", description="Where to see how far it is", documentation_only=True
+)
+
+
+class BackfillController(Controller):
+    """Backfills of the calling service's jobs."""
+
+    path = "/"
+    tags = ("Backfills",)
+
+    @post(
+        "/jobs/{job_id:uuid}/backfills",
+        operation_id="startBackfill",
+        summary="Run a job for fire times that have passed",
+        status_code=202,
+        response_headers=[LOCATION],
+        responses=problems(404, 413, 415, 422),
+    )
+    async def start(
+        self, job_id: FromPath[UUID], data: JSONBody[BackfillBody], request: ServiceRequest
+    ) -> Response[BackfillResource]:
+        command = StartBackfill(
+            caller=request.caller,
+            job_id=job_id,
+            start=instant_of(data.start, "/start"),
+            end=instant_of(data.end, "/end"),
+            overlap=data.overlap,
+            only_missing=data.only_missing,
+            runs_per_minute=data.runs_per_minute,
+            dry_run=data.dry_run,
+            now=datetime.now(UTC),
+        )
+        backfill = await start_backfill(command, request.shards)
+        resource = BackfillResource.of(backfill, dry_run=data.dry_run)
+        if data.dry_run:
+            return Response(resource, status_code=202)
+        headers = {"Location": f"/backfills/{backfill.id}"}
+        return Response(resource, status_code=202, headers=headers)
+
+    @get(
+        "/jobs/{job_id:uuid}/backfills",
+        operation_id="listBackfills",
+        summary="List a job's backfills, newest first",
+        responses=problems(404, 422),
+    )
+    async def page(
+        self,
+        job_id: FromPath[UUID],
+        request: ServiceRequest,
+        limit: Limit = 50,
+        cursor: Cursor = None,
+    ) -> BackfillPage:
+        query = ListBackfills(
+            caller=request.caller, job_id=job_id, limit=limit + 1, before=id_after(cursor)
+        )
+        backfills = await list_backfills(query, request.shards)
+        return BackfillPage(
+            items=[BackfillResource.of(backfill) for backfill in backfills[:limit]],
+            next_cursor=next_cursor(backfills, limit, lambda backfill: backfill.id),
+        )
+
+    @get(
+        "/backfills/{backfill_id:uuid}",
+        operation_id="getBackfill",
+        summary="See how far a backfill is",
+        responses=problems(404),
+    )
+    async def read(self, backfill_id: FromPath[UUID], request: ServiceRequest) -> BackfillResource:
+        query = GetBackfill(caller=request.caller, backfill_id=backfill_id)
+        return BackfillResource.of(await get_backfill(query, request.shards))
+
+    @post(
+        "/backfills/{backfill_id:uuid}/cancel",
+        operation_id="cancelBackfill",
+        summary="End a backfill, and its runs that have not begun",
+        status_code=200,
+        responses=problems(404),
+    )
+    async def cancel(
+        self, backfill_id: FromPath[UUID], request: ServiceRequest
+    ) -> BackfillResource:
+        command = CancelBackfill(
+            caller=request.caller, backfill_id=backfill_id, now=datetime.now(UTC)
+        )
+        return BackfillResource.of(await cancel_backfill(command, request.shards))

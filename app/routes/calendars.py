@@ -1,0 +1,82 @@
+"""`/calendars`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from litestar import Controller, delete, get, put
+from litestar.params import FromPath, JSONBody, Parameter
+
+from app.cursors import name_after
+from app.paging import Cursor, Limit, next_cursor
+from app.problems import problems
+from app.requests import ServiceRequest
+from app.resources import CalendarPage
+from app.schedule_bodies import CALENDAR_NAME, CalendarBody
+from app.schedule_resources import CalendarResource
+from commands.delete_calendar import DeleteCalendar, delete_calendar
+from commands.put_calendar import PutCalendar, put_calendar
+from queries.get_calendar import GetCalendar, get_calendar
+from queries.list_calendars import ListCalendars, list_calendars
+
+NamePath = FromPath[Annotated[str, Parameter(pattern=CALENDAR_NAME)]]
+
+
+class CalendarController(Controller):
+    """Calendars of the calling service, which schedules name in `exclude`."""
+
+    path = "/calendars"
+    tags = ("Calendars",)
+
+    @get(operation_id="listCalendars", summary="List calendars by name", responses=problems(422))
+    async def page(
+        self, request: ServiceRequest, limit: Limit = 50, cursor: Cursor = None
+    ) -> CalendarPage:
+        query = ListCalendars(
+            caller=request.caller, limit=limit + 1, after=name_after(cursor) or ""
+        )
+        calendars = await list_calendars(query, request.shards)
+        return CalendarPage(
+            items=[CalendarResource.of(calendar) for calendar in calendars[:limit]],
+            next_cursor=next_cursor(calendars, limit, lambda calendar: calendar.name),
+        )
+
+    @get(
+        "/{name:str}",
+        operation_id="getCalendar",
+        summary="Read a calendar",
+        responses=problems(404, 422),
+    )
+    async def read(self, name: NamePath, request: ServiceRequest) -> CalendarResource:
+        query = GetCalendar(caller=request.caller, name=name)
+        return CalendarResource.of(await get_calendar(query, request.shards))
+
+    @put(
+        "/{name:str}",
+        operation_id="putCalendar",
+        summary="Make a calendar, or replace what it holds",
+        status_code=200,
+        responses=problems(413, 415, 422),
+    )
+    async def store(
+        self, name: NamePath, data: JSONBody[CalendarBody], request: ServiceRequest
+    ) -> CalendarResource:
+        command = PutCalendar(
+            caller=request.caller,
+            name=name,
+            description=data.description,
+            exclude=data.exclusions(),
+            now=datetime.now(UTC),
+        )
+        return CalendarResource.of(await put_calendar(command, request.shards))
+
+    @delete(
+        "/{name:str}",
+        operation_id="deleteCalendar",
+        summary="Delete a calendar that no job uses",
+        responses=problems(404, 409, 422),
+    )
+    async def remove(self, name: NamePath, request: ServiceRequest) -> None:
+        command = DeleteCalendar(caller=request.caller, name=name, now=datetime.now(UTC))
+        await delete_calendar(command, request.shards)

@@ -1,0 +1,123 @@
+"""`/jobs/{job_id}/…`: what a job has done, and what it will do."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+from uuid import UUID
+
+from litestar import Controller, get
+from litestar.params import FromPath, Parameter
+
+from app.cursors import fire_time_after, run_after
+from app.instants import utc_parameter
+from app.paging import Cursor, Limit, next_cursor
+from app.problems import problems
+from app.requests import ServiceRequest
+from app.resources import (
+    LedgerEntryResource,
+    LedgerPage,
+    RunPage,
+    RunResource,
+)
+from app.schedule_resources import PreviewResource
+from app.schedule_views import preview_resource
+from domain.schedule import TICK
+from queries.get_ledger import GetLedger, get_ledger
+from queries.list_runs import ListRuns, list_runs
+from queries.preview_job import PreviewJob, schedule_to_preview
+
+LEDGER_SPAN = timedelta(days=1)
+From = Annotated[
+    datetime | None, Parameter(query="from", description="RFC 3339; a day before `to` if left out")
+]
+To = Annotated[datetime | None, Parameter(query="to", description="RFC 3339; now if left out")]
+
+
+class JobHistoryController(Controller):
+    """A job's past and future."""
+
+    path = "/jobs/{job_id:uuid}"
+    tags = ("Jobs",)
+
+    @get(
+        "/runs",
+        operation_id="listRuns",
+        summary="List a job's runs, newest first",
+        responses=problems(404, 422),
+    )
+    async def runs(
+        self,
+        job_id: FromPath[UUID],
+        request: ServiceRequest,
+        limit: Limit = 50,
+        cursor: Cursor = None,
+    ) -> RunPage:
+        query = ListRuns(
+            caller=request.caller, job_id=job_id, limit=limit + 1, before=run_after(cursor)
+        )
+        runs = await list_runs(query, request.shards)
+        return RunPage(
+            items=[RunResource.of(run) for run in runs[:limit]],
+            next_cursor=next_cursor(runs, limit, lambda run: (run.scheduled_for, run.generation)),
+        )
+
+    @get(
+        "/ledger",
+        operation_id="getLedger",
+        summary="Why a job did, or did not, run at each of its fire times",
+        responses=problems(404, 422),
+    )
+    async def ledger(  # noqa: PLR0917
+        self,
+        job_id: FromPath[UUID],
+        request: ServiceRequest,
+        start: From = None,
+        end: To = None,
+        limit: Limit = 50,
+        cursor: Cursor = None,
+    ) -> LedgerPage:
+        now = datetime.now(UTC)
+        to = now if end is None else utc_parameter(end, "to")
+        query = GetLedger(
+            caller=request.caller,
+            job_id=job_id,
+            start=to - LEDGER_SPAN if start is None else utc_parameter(start, "from"),
+            end=to,
+            after=fire_time_after(cursor),
+            limit=limit + 1,
+            now=now,
+        )
+        entries = await get_ledger(query, request.shards)
+        return LedgerPage(
+            items=[LedgerEntryResource.of(entry) for entry in entries[:limit]],
+            next_cursor=next_cursor(entries, limit, lambda entry: entry.scheduled_for),
+        )
+
+    @get(
+        "/preview",
+        operation_id="previewJob",
+        summary="When a job will fire, in instants and in words",
+        responses=problems(404, 422),
+    )
+    async def preview(
+        self,
+        job_id: FromPath[UUID],
+        request: ServiceRequest,
+        after: Annotated[
+            datetime | None, Parameter(description="RFC 3339; now if left out")
+        ] = None,
+        until: Annotated[datetime | None, Parameter(description="RFC 3339")] = None,
+        count: Annotated[int, Parameter(ge=1, le=1_000)] = 10,
+    ) -> PreviewResource:
+        now = datetime.now(UTC)
+        query = PreviewJob(caller=request.caller, job_id=job_id, now=now)
+        found = await schedule_to_preview(query, request.shards)
+        return preview_resource(
+            found.schedule,
+            after=now - TICK if after is None else utc_parameter(after, "after"),
+            until=None if until is None else utc_parameter(until, "until"),
+            count=count,
+            now=now,
+            usual_duration=found.usual_duration,
+        )

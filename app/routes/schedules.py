@@ -1,0 +1,43 @@
+"""`/schedules`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from litestar import post
+from litestar.params import JSONBody
+
+from app.bodies import PreviewBody
+from app.durations import instant_of
+from app.problems import problems
+from app.requests import ServiceRequest
+from app.schedule_resources import PreviewResource
+from app.schedule_views import preview_resource
+from domain.errors import within
+from domain.schedule import check_schedule, first_moment
+from queries.fill_in_calendars import FillInCalendars, fill_in_calendars
+
+
+@post(
+    "/schedules/preview",
+    operation_id="previewSchedule",
+    summary="When a schedule would fire, in instants and in words; nothing is stored",
+    status_code=200,
+    tags=["Schedules"],
+    responses=problems(413, 415, 422),
+)
+async def preview_schedule(data: JSONBody[PreviewBody], request: ServiceRequest) -> PreviewResource:
+    """Preview a schedule without a job."""
+    now = datetime.now(UTC)
+    with within("/schedule"):
+        named = data.schedule.schedule(now)
+        query = FillInCalendars(caller=request.caller, schedule=named)
+        schedule = await fill_in_calendars(query, request.shards)
+        check_schedule(schedule)
+    return preview_resource(
+        schedule,
+        after=first_moment(schedule) if data.after is None else instant_of(data.after, "/after"),
+        until=None if data.until is None else instant_of(data.until, "/until"),
+        count=data.count,
+        now=now,
+    )

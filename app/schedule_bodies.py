@@ -1,0 +1,194 @@
+"""Schedules and calendars as clients send them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date as Day  # noqa: N812 (a field is called `date`)
+from datetime import datetime
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from app.durations import Duration, Instant, duration_of, instant_of
+from domain.errors import Invalid, within
+from domain.schedule import MAX_EXCLUSIONS, MAX_SPECS, SPECS, Exclusion, Schedule, Spec, zone
+from domain.wall_clock import Fold, Gap
+
+Timezone = Annotated[str, Meta(min_length=1, max_length=64, examples=["Europe/London"])]
+CALENDAR_NAME = r"^[A-Za-z0-9._-]{1,64}$"
+CalendarName = Annotated[str, Meta(pattern=CALENDAR_NAME, examples=["holidays"])]
+ONE_SPEC = {"oneOf": [{"required": [name]} for name in SPECS]}
+
+
+class SpecBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Instants: exactly one of `at`, `after`, `every`, `cron` and `rrule`."""
+
+    at: Instant | UnsetType = UNSET
+    after: Duration | UnsetType = UNSET
+    every: Duration | UnsetType = UNSET
+    phase: Annotated[Duration, Meta(description="Shifts `every`")] | UnsetType = UNSET
+    cron: (
+        Annotated[str, Meta(min_length=1, max_length=256, examples=["0 3 * * *", "@hourly"])]
+        | UnsetType
+    ) = UNSET
+    rrule: (
+        Annotated[
+            str,
+            Meta(
+                min_length=1,
+                max_length=1_000,
+                examples=["DTSTART:20261124T090000\nRRULE:FREQ=WEEKLY;BYDAY=TU"],
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+
+    def fields(self, timezone: ZoneInfo) -> dict[str, Any]:
+        """What was sent, as a spec has it.
+
+        Raises:
+            Invalid: With a pointer into this body.
+        """
+        if self.phase is not UNSET and self.every is UNSET:
+            raise Invalid("A phase goes with `every` only.", "/phase")
+        sent: dict[str, Any] = {}
+        if self.at is not UNSET:
+            sent["at"] = instant_of(self.at, "/at", timezone)
+        for name in ("after", "every", "phase"):
+            if (value := getattr(self, name)) is not UNSET:
+                sent[name] = duration_of(value, f"/{name}")
+        for name in ("cron", "rrule"):
+            if (value := getattr(self, name)) is not UNSET:
+                sent[name] = value
+        return sent
+
+    def given(self) -> list[str]:
+        """The names of the specs that were sent."""
+        return [name for name in SPECS if getattr(self, name) is not UNSET]
+
+    def spec(self, timezone: ZoneInfo) -> Spec:
+        """The spec.
+
+        Raises:
+            Invalid: With a pointer into this body.
+        """
+        if len(self.given()) != 1:
+            raise Invalid("Give exactly one of at, after, every, cron and rrule.")
+        return Spec(**self.fields(timezone))
+
+
+class ExclusionBody(SpecBody, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is not to fire: one spec, a `date`, days `from` … `to`, or a `calendar` by name."""
+
+    date: Day | UnsetType = UNSET
+    start: Day | UnsetType = msgspec.field(default=UNSET, name="from")
+    end: Day | UnsetType = msgspec.field(default=UNSET, name="to")
+    calendar: CalendarName | UnsetType = UNSET
+
+    def exclusion(self, timezone: ZoneInfo) -> Exclusion:
+        """The exclusion.
+
+        Raises:
+            Invalid: With a pointer into this body.
+        """
+        kinds = self.given()
+        days = {
+            name: value
+            for name in ("date", "start", "end", "calendar")
+            if (value := getattr(self, name)) is not UNSET
+        }
+        if ("start" in days) != ("end" in days):
+            raise Invalid("Give both `from` and `to`.")
+        if len(kinds) + len(days) - ("end" in days) != 1:
+            raise Invalid(
+                "Give exactly one of date, from and to, calendar, at, every, cron and rrule."
+            )
+        return Exclusion(**self.fields(timezone), **days)
+
+
+Exclusions = Annotated[list[ExclusionBody], Meta(max_length=MAX_EXCLUSIONS)]
+
+
+class ScheduleBody(SpecBody, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When to fire: one spec inline, or several in `specs`; minus what `exclude` names."""
+
+    specs: Annotated[list[SpecBody], Meta(min_length=1, max_length=MAX_SPECS)] | UnsetType = UNSET
+    timezone: Timezone = "UTC"
+    exclude: Exclusions = []
+    start_at: Instant | None = None
+    end_at: Instant | None = None
+    max_runs: Annotated[int, Meta(extra_json_schema={"minimum": 1})] | None = None
+    jitter: Duration = 0.0
+    gap: Gap = Gap.RUN_AFTER
+    fold: Fold = Fold.FIRST
+
+    def schedule(self, now: datetime, seed: str = "") -> Schedule:
+        """The schedule, accepted at `now`.
+
+        Args:
+            seed: What `H` in cron expressions and the jitter are a hash of.
+
+        Raises:
+            Invalid: With a pointer into this body.
+        """
+        timezone = zone(self.timezone)
+        return Schedule(
+            accepted_at=now,
+            seed=seed,
+            specs=self._several(timezone),
+            **self.fields(timezone),
+            timezone=self.timezone,
+            exclude=exclusions(self.exclude, timezone),
+            start_at=self.start_at and instant_of(self.start_at, "/start_at", timezone),
+            end_at=self.end_at and instant_of(self.end_at, "/end_at", timezone),
+            max_runs=self.max_runs,
+            jitter=duration_of(self.jitter, "/jitter"),
+            gap=self.gap,
+            fold=self.fold,
+        )
+
+    def _several(self, timezone: ZoneInfo) -> tuple[Spec, ...]:
+        if len(self.given()) + (self.specs is not UNSET) != 1:
+            raise Invalid("Give exactly one of at, after, every, cron, rrule and specs.")
+        specs = []
+        for number, body in enumerate(self.specs or ()):
+            with within(f"/specs/{number}"):
+                specs.append(body.spec(timezone))
+        return tuple(specs)
+
+
+OneSchedule = Annotated[
+    ScheduleBody,
+    Meta(extra_json_schema={"oneOf": [{"required": [name]} for name in (*SPECS, "specs")]}),
+]
+
+
+class CalendarBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What schedules that name the calendar do not fire on; days are local to each schedule."""
+
+    exclude: Exclusions
+    description: Annotated[str, Meta(max_length=2_000, pattern=r"^[^\x00]*$")] = ""
+    timezone: Timezone = "UTC"
+
+    def exclusions(self) -> tuple[Exclusion, ...]:
+        """What it excludes; `timezone` is for local times in `at`.
+
+        Raises:
+            Invalid: With a pointer into this body.
+        """
+        return exclusions(self.exclude, zone(self.timezone))
+
+
+def exclusions(bodies: Sequence[ExclusionBody], timezone: ZoneInfo) -> tuple[Exclusion, ...]:
+    """Exclusions as the domain has them.
+
+    Raises:
+        Invalid: With a pointer below `/exclude`.
+    """
+    found = []
+    for number, body in enumerate(bodies):
+        with within(f"/exclude/{number}"):
+            found.append(body.exclusion(timezone))
+    return tuple(found)

@@ -1,0 +1,70 @@
+"""End a backfill."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from msgspec import Struct
+from sqlalchemy import select, update
+
+from domain.backfill import Backfill, BackfillState
+from domain.caller import Caller
+from domain.errors import NotFound
+from domain.run import RunState
+from storage.audit import record
+from storage.backfills import backfill_of
+from storage.shards import Shards
+from storage.tables import backfills, runs
+
+
+class CancelBackfill(Struct, frozen=True, kw_only=True):
+    caller: Caller
+    backfill_id: UUID
+    now: datetime
+
+
+async def cancel_backfill(command: CancelBackfill, shards: Shards) -> Backfill:
+    """End the backfill, and its runs that do not ring at this moment.
+
+    A backfill that is over stays as it is, but for runs that still wait.
+
+    Raises:
+        NotFound: When the service has no such backfill.
+    """
+    service_id = command.caller.service_id
+    mine = (backfills.c.service_id == service_id, backfills.c.id == command.backfill_id)
+    async with shards.of(service_id).writing(service_id) as connection:
+        found = await connection.execute(select(backfills).where(*mine).with_for_update())
+        row = found.mappings().one_or_none()
+        if row is None:
+            raise NotFound(f"There is no backfill {command.backfill_id}.")
+        await connection.execute(
+            update(runs)
+            .where(
+                runs.c.service_id == service_id,
+                runs.c.job_id == row["job_id"],
+                runs.c.backfill_id == command.backfill_id,
+                runs.c.open,
+                runs.c.state != RunState.RUNNING,
+            )
+            .values(
+                state=RunState.CANCELLED,
+                open=False,
+                buffered=False,
+                held_by=None,
+                retry_at=None,
+                finished_at=command.now,
+                reason="Its backfill was cancelled.",
+            )
+        )
+        if row["state"] is not BackfillState.RUNNING:
+            return backfill_of(row)
+        changed = await connection.execute(
+            update(backfills)
+            .where(*mine)
+            .values(state=BackfillState.CANCELLED, continue_at=None, finished_at=command.now)
+            .returning(backfills)
+        )
+        await record(connection, command.caller, "backfill.cancelled", row["id"], command.now)
+        return backfill_of(changed.mappings().one())

@@ -1,0 +1,118 @@
+"""Make the next runs of backfills that are under way."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import asyncpg
+
+from domain.overlap import Overlap
+from domain.run import Trigger
+from domain.schedule import TICK, fire_times, next_fire_time
+from storage.jobs import CALENDARS_OF_JOB, schedule_of
+from storage.more_runs import MoreRun, write_more_runs
+from storage.postgres import Database, Driver
+from storage.queue import RunKey
+
+STEP = timedelta(seconds=1)
+SECONDS_OF_A_MINUTE = 60
+BACKFILLS_AT_ONCE = 50
+LOOKED_AT_ONCE = 1_000
+
+_DUE = f"""
+SELECT backfills.*, jobs.schedule, {CALENDARS_OF_JOB} AS calendars
+FROM backfills
+JOIN jobs ON jobs.service_id = backfills.service_id AND jobs.id = backfills.job_id
+WHERE continue_at <= $1
+ORDER BY continue_at
+LIMIT $2
+FOR UPDATE OF backfills SKIP LOCKED
+"""
+
+_SUCCEEDED = """
+SELECT DISTINCT scheduled_for FROM runs
+WHERE service_id = $1 AND job_id = $2 AND scheduled_for = ANY ($3::timestamptz[])
+    AND state = 'succeeded'
+"""
+
+_MOVE_ON = """
+UPDATE backfills
+SET position = $3, done_count = done_count + $4, run_count = run_count + $5, continue_at = $6,
+    state = CASE WHEN $6::timestamptz IS NULL THEN 'completed' ELSE state END,
+    finished_at = CASE WHEN $6::timestamptz IS NULL THEN $7::timestamptz END
+WHERE service_id = $1 AND id = $2
+"""
+
+
+async def continue_backfills(now: datetime, database: Database) -> list[RunKey]:
+    """Make what each backfill's rate allows at this moment; harmless when done twice at once.
+
+    Returns:
+        The runs made, ready to be handed over.
+    """
+    async with database.driver() as driver, driver.transaction():
+        due = await driver.fetch(_DUE, now, BACKFILLS_AT_ONCE)
+        made: list[RunKey] = []
+        for backfill in due:
+            made += await _continue(driver, backfill, now)
+    return made
+
+
+async def _continue(driver: Driver, backfill: asyncpg.Record, now: datetime) -> list[RunKey]:
+    schedule = schedule_of(backfill["schedule"], backfill["calendars"])
+    first = next_fire_time(schedule, after=backfill["position"])
+    times = (
+        []
+        if first is None
+        else fire_times(
+            schedule, start=first, until=backfill["end_at"] - TICK, limit=LOOKED_AT_ONCE
+        )
+    )
+    missing = await _missing(driver, backfill, times) if backfill["only_missing"] else times
+    chosen = missing[: _allowed(backfill)]
+    looked_at = times.index(chosen[-1]) + 1 if len(chosen) < len(missing) else len(times)
+    runs = await write_more_runs(
+        driver,
+        backfill["service_id"],
+        [
+            MoreRun(
+                job_id=backfill["job_id"],
+                scheduled_for=instant,
+                overlap=Overlap(backfill["overlap"]),
+            )
+            for instant in chosen
+        ],
+        trigger=Trigger.BACKFILL,
+        due_at=now,
+        backfill_id=backfill["id"],
+    )
+    over = looked_at == len(times) and len(times) < LOOKED_AT_ONCE
+    await driver.execute(
+        _MOVE_ON,
+        backfill["service_id"],
+        backfill["id"],
+        times[looked_at - 1] if looked_at else backfill["position"],
+        looked_at,
+        len(runs),
+        None if over else now + _pause(backfill),
+        now,
+    )
+    return runs
+
+
+def _allowed(backfill: asyncpg.Record) -> int:
+    """Runs to make in one step: a second's worth, at least one."""
+    return max(int(backfill["runs_per_minute"]) // SECONDS_OF_A_MINUTE, 1)
+
+
+def _pause(backfill: asyncpg.Record) -> timedelta:
+    rate = int(backfill["runs_per_minute"])
+    return STEP if rate >= SECONDS_OF_A_MINUTE else timedelta(minutes=1) / rate
+
+
+async def _missing(
+    driver: Driver, backfill: asyncpg.Record, times: list[datetime]
+) -> list[datetime]:
+    rows = await driver.fetch(_SUCCEEDED, backfill["service_id"], backfill["job_id"], times)
+    succeeded = {row["scheduled_for"] for row in rows}
+    return [instant for instant in times if instant not in succeeded]

@@ -1,0 +1,135 @@
+"""Make a calendar, or replace what it holds."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import RowMapping, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from domain.calendar import Calendar, check_exclusions
+from domain.caller import Caller
+from domain.catchup import Outcome
+from domain.ids import new_id
+from domain.schedule import Exclusion
+from storage.audit import record
+from storage.calendars import calendar_of
+from storage.job_changes import (
+    after,
+    lock_job,
+    stored_schedule,
+    withdraw_to_come,
+    write_account,
+)
+from storage.shards import Shards
+from storage.tables import calendars, jobs
+from storage.transactions import WriteConnection
+
+
+class PutCalendar(Struct, frozen=True, kw_only=True):
+    caller: Caller
+    name: str
+    description: str
+    exclude: tuple[Exclusion, ...]
+    now: datetime
+
+
+async def put_calendar(command: PutCalendar, shards: Shards) -> Calendar:
+    """Store the calendar; it holds at once for every job that names it.
+
+    Raises:
+        Invalid: When it holds nonsense.
+    """
+    check_exclusions(command.exclude)
+    service_id = command.caller.service_id
+    shard = shards.of(service_id)
+    async with shard.writing(service_id) as connection:
+        # The jobs first, as commands on them lock a job and then its calendars.
+        rows = await _lock_jobs(connection, command)
+        changes = [await _before(connection, row, command.now) for row in rows]
+        calendar = await _store(connection, command)
+        wake_for = [
+            await _reckon_anew(connection, row, change, command.now)
+            for row, change in zip(rows, changes, strict=True)
+        ]
+        await record(
+            connection, command.caller, "calendar.put", new_id(), command.now, name=command.name
+        )
+    await shard.wake_for(min(filter(None, wake_for), default=None), command.now)
+    return calendar
+
+
+async def _lock_jobs(connection: WriteConnection, command: PutCalendar) -> list[RowMapping]:
+    service_id = command.caller.service_id
+    naming = await connection.execute(
+        select(jobs.c.id)
+        .where(jobs.c.service_id == service_id, jobs.c.calendars.contains([command.name]))
+        .order_by(jobs.c.id)
+    )
+    return [await lock_job(connection, service_id, job_id) for job_id in naming.scalars().all()]
+
+
+async def _store(connection: WriteConnection, command: PutCalendar) -> Calendar:
+    statement = insert(calendars).values(
+        service_id=command.caller.service_id,
+        name=command.name,
+        description=command.description,
+        exclude=command.exclude,
+        version=1,
+        created_at=command.now,
+        updated_at=command.now,
+    )
+    stored = await connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=[calendars.c.service_id, calendars.c.name],
+            set_={
+                "description": statement.excluded.description,
+                "exclude": statement.excluded.exclude,
+                "version": calendars.c.version + 1,
+                "updated_at": statement.excluded.updated_at,
+            },
+        ).returning(calendars)
+    )
+    return calendar_of(stored.mappings().one())
+
+
+async def _before(
+    connection: WriteConnection, row: RowMapping, now: datetime
+) -> dict[str, Any] | None:
+    """Undo a job's claim-ahead and write what the old calendar excluded up to now.
+
+    Returns:
+        The changes to the job's row, or None when there is nothing to reckon anew.
+    """
+    if row["paused"]:
+        return None
+    changes = await withdraw_to_come(connection, row, now)
+    upcoming = changes.get("next_fire_for", row["next_fire_for"])
+    accounted_to = changes.get("accounted_to", row["accounted_to"])
+    if upcoming is not None and upcoming <= now:
+        return {**changes, "accounted_to": accounted_to}  # late: for the next claim to decide on
+    schedule = await stored_schedule(connection, row)
+    await write_account(connection, row, schedule, Outcome.EXCLUDED, now, accounted_to=accounted_to)
+    return {**changes, "accounted_to": max(now, accounted_to)}
+
+
+async def _reckon_anew(
+    connection: WriteConnection, row: RowMapping, changes: dict[str, Any] | None, now: datetime
+) -> datetime | None:
+    if changes is None:
+        return None
+    schedule = await stored_schedule(connection, row)
+    changes = {**changes, **after(schedule, changes["accounted_to"])}
+    if schedule.max_runs is not None:
+        count = changes.get("run_count", row["run_count"])
+        if count >= schedule.max_runs:
+            changes |= {"next_fire_for": None, "next_claim_at": None}
+    await connection.execute(
+        update(jobs)
+        .where(jobs.c.service_id == row["service_id"], jobs.c.id == row["id"])
+        .values(version=jobs.c.version + 1, updated_at=now, **changes)
+    )
+    due: datetime | None = changes["next_claim_at"]
+    return due

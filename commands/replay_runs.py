@@ -1,0 +1,149 @@
+"""Replay runs: new runs of the same fire times."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+from msgspec import Struct
+
+from domain.caller import Caller
+from domain.errors import Conflict, NotFound
+from domain.ids import fire_time_window
+from domain.overlap import Overlap
+from domain.run import Run, Trigger
+from domain.run_filter import RunFilter
+from storage.audit import record_with
+from storage.handing_over import hand_over_soon
+from storage.more_runs import MoreRun, write_more_runs
+from storage.postgres import Driver
+from storage.queue import RunKey
+from storage.runs import RUN_COLUMNS, run_of
+from storage.shards import Shards
+
+RUNS_AT_ONCE = 1_000
+# One after the other: a job whose runs must not overlap would lose all but one.
+OVERLAP = Overlap.BUFFER_ALL
+
+_ONE = """
+SELECT job_id, scheduled_for, id, open FROM runs
+WHERE service_id = $1 AND id = $2 AND scheduled_for >= $3 AND scheduled_for < $4
+FOR UPDATE
+"""
+
+# Failed runs of which no replay was made yet, oldest first, if their job is still there.
+_DEAD = """
+SELECT job_id, scheduled_for, id FROM runs
+WHERE service_id = $1 AND failed AND NOT replayed
+    AND ($2::uuid IS NULL OR job_id = $2)
+    AND ($3::timestamptz IS NULL OR scheduled_for >= $3)
+    AND ($4::timestamptz IS NULL OR scheduled_for < $4)
+    AND ($5::text IS NULL OR trigger = $5)
+    AND EXISTS (SELECT FROM jobs WHERE jobs.service_id = $1 AND jobs.id = runs.job_id)
+ORDER BY id
+LIMIT $6
+FOR UPDATE SKIP LOCKED
+"""
+
+_LOCK_JOB = "SELECT FROM jobs WHERE service_id = $1 AND id = $2 FOR UPDATE"
+
+_NOTE = """
+UPDATE runs SET replayed = true
+FROM unnest($2::uuid[], $3::timestamptz[], $4::uuid[]) AS old (job_id, scheduled_for, id)
+WHERE runs.service_id = $1 AND runs.job_id = old.job_id
+    AND runs.scheduled_for = old.scheduled_for AND runs.id = old.id
+"""
+
+_WRITTEN = f"SELECT {RUN_COLUMNS} FROM runs WHERE service_id = $1 AND id = $2"
+
+
+class ReplayRun(Struct, frozen=True, kw_only=True):
+    caller: Caller
+    run_id: UUID
+    now: datetime
+
+
+class ReplayRuns(Struct, frozen=True, kw_only=True):
+    """Attributes:
+    chosen: Of the failed runs; its state is not looked at.
+    """
+
+    caller: Caller
+    chosen: RunFilter
+    now: datetime
+    limit: int = RUNS_AT_ONCE
+
+
+async def replay_run(command: ReplayRun, shards: Shards) -> Run:
+    """Make a new run of an ended run's fire time.
+
+    Raises:
+        Conflict: When the run has not ended, or its job was deleted.
+        NotFound: When the service has no such run.
+    """
+    service_id = command.caller.service_id
+    shard = shards.of(service_id)
+    window = fire_time_window(command.run_id)
+    async with shard.writing_driver(service_id) as driver, driver.transaction():
+        old = await driver.fetchrow(_ONE, service_id, command.run_id, *window)
+        if old is None:
+            raise NotFound(f"There is no run {command.run_id}.")
+        if old["open"]:
+            raise Conflict("The run has not ended; cancel it first, or wait.")
+        if not await driver.fetch(_LOCK_JOB, service_id, old["job_id"]):
+            raise Conflict("The run's job was deleted, and with it the target.")
+        keys = await _replay(driver, command.caller, [old], command.now)
+        run = run_of(await _row(driver, *keys[0]))
+    await hand_over_soon(shard, keys)
+    return run
+
+
+async def replay_runs(command: ReplayRuns, shards: Shards) -> int:
+    """Replay failed runs, the oldest first.
+
+    Returns:
+        How many; as many as the limit means that there may be more.
+    """
+    service_id = command.caller.service_id
+    shard = shards.of(service_id)
+    chosen = command.chosen
+    async with shard.writing_driver(service_id) as driver, driver.transaction():
+        dead = await driver.fetch(
+            _DEAD,
+            service_id,
+            chosen.job_id,
+            chosen.since,
+            chosen.before,
+            chosen.trigger,
+            command.limit,
+        )
+        keys = await _replay(driver, command.caller, dead, command.now) if dead else []
+    await hand_over_soon(shard, keys)
+    return len(keys)
+
+
+async def _replay(
+    driver: Driver, caller: Caller, old: list[asyncpg.Record], now: datetime
+) -> list[RunKey]:
+    wanted = [
+        MoreRun(job_id=row["job_id"], scheduled_for=row["scheduled_for"], overlap=OVERLAP)
+        for row in old
+    ]
+    keys = await write_more_runs(
+        driver, caller.service_id, wanted, trigger=Trigger.REPLAY, due_at=now
+    )
+    await driver.execute(
+        _NOTE,
+        caller.service_id,
+        [row["job_id"] for row in old],
+        [row["scheduled_for"] for row in old],
+        [row["id"] for row in old],
+    )
+    await record_with(driver, caller, "run.replayed", old[0]["id"], now, count=len(old))
+    return keys
+
+
+async def _row(driver: Driver, service_id: UUID, run_id: UUID) -> asyncpg.Record:
+    (row,) = await driver.fetch(_WRITTEN, service_id, run_id)
+    return row

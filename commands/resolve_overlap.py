@@ -1,0 +1,158 @@
+"""Decide what a run does that found another run of its job active."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+from msgspec import Struct
+
+from commands.take_runs import TakenRun
+from domain.overlap import Overlap, Verdict, ends_others, verdict
+from domain.run import Trigger
+from domain.schedule import due_time, next_fire_time
+from storage.aborts import ABORT_CHANNEL, end_running
+from storage.jobs import CALENDARS_OF_JOB, schedule_of
+from storage.postgres import Database, Driver
+from storage.turns import Holder, contend, give_turn, lock_turn, someone_waits
+
+_MINE = """
+SELECT overlap, trigger FROM runs
+WHERE service_id = $1 AND id = $2 AND scheduled_for = $3 AND held_by = $4 AND state = 'queued'
+FOR UPDATE
+"""
+
+_SKIP = """
+UPDATE runs
+SET state = 'skipped_overlap', open = false, held_by = NULL, finished_at = $4, reason = $5
+WHERE service_id = $1 AND id = $2 AND scheduled_for = $3
+"""
+
+# The job's row, which every command on the job locks first.
+_JOB = f"""
+SELECT id, schedule, paused, run_count, next_fire_for, accounted_to, {CALENDARS_OF_JOB} AS calendars
+FROM jobs WHERE service_id = $1 AND id = $2 FOR UPDATE OF jobs
+"""
+
+_DO_NOT_COUNT = """
+UPDATE jobs SET run_count = run_count - 1, next_fire_for = $3, next_claim_at = $4
+WHERE service_id = $1 AND id = $2
+"""
+
+_WAIT = """
+UPDATE runs SET state = 'scheduled', buffered = true, held_by = NULL
+WHERE service_id = $1 AND id = $2 AND scheduled_for = $3
+"""
+
+_ASK_TO_END = """
+UPDATE runs SET abort = true, reason = $5
+WHERE service_id = $1 AND job_id = $2 AND scheduled_for = $3 AND id = $4 AND open
+"""
+
+_END_WAITING = """
+UPDATE runs
+SET state = 'cancelled', open = false, buffered = false, held_by = NULL, retry_at = NULL,
+    finished_at = $3, reason = $4
+WHERE service_id = $1 AND job_id = $2 AND (buffered OR id = $5) AND open AND id <> $6
+"""
+
+
+class ResolveOverlap(Struct, frozen=True, kw_only=True):
+    worker_id: UUID
+    run: TakenRun
+    now: datetime
+
+
+async def resolve_overlap(command: ResolveOverlap, database: Database) -> bool:
+    """Apply the run's overlap policy, under the lock of its job's turn.
+
+    Returns:
+        Whether the run is to be begun now: the turn is its own.
+    """
+    run = command.run
+    async with database.driver() as driver, driver.transaction():
+        job = await driver.fetchrow(_JOB, run.service_id, run.job_id)
+        if job is None:
+            return False  # deleted: its runs are cancelled
+        holder = await lock_turn(driver, run.service_id, run.job_id)
+        key = (run.service_id, run.id, run.scheduled_for)
+        mine = await driver.fetchrow(_MINE, *key, command.worker_id)
+        if mine is None:
+            return False
+        if holder is not None and holder.id == run.id:
+            # It has the turn: its row was taken anew while it was begun, and Postgres, looking
+            # again at the newer version, could not see the turn that the statement itself gave.
+            return True
+        waits = await someone_waits(driver, run.service_id, run.job_id)
+        if holder is None and not waits:
+            return await _go(driver, run)
+        policy = Overlap(mine["overlap"])
+        match verdict(policy, others_wait=waits):
+            case Verdict.SKIP:
+                await _skip(driver, command, job, mine["trigger"])
+            case Verdict.WAIT:
+                await _wait(driver, command, holder, policy)
+            case Verdict.GO:
+                await _take_the_place(driver, command, holder)
+                return await _go(driver, run)
+    return False
+
+
+async def _go(driver: Driver, run: TakenRun) -> bool:
+    await give_turn(driver, run.service_id, run.job_id, run.id, run.scheduled_for)
+    return True
+
+
+async def _skip(driver: Driver, command: ResolveOverlap, job: asyncpg.Record, trigger: str) -> None:
+    run = command.run
+    reason = "An earlier run of the job was still active."
+    await driver.execute(_SKIP, run.service_id, run.id, run.scheduled_for, command.now, reason)
+    schedule = schedule_of(job["schedule"], job["calendars"])
+    if trigger == Trigger.SCHEDULE and schedule.max_runs is not None and job["run_count"] > 0:
+        # A run that is let go does not count; the job may have been at its end by it.
+        upcoming = job["next_fire_for"]
+        if upcoming is None and not job["paused"]:
+            upcoming = next_fire_time(schedule, after=job["accounted_to"])
+        due = upcoming and due_time(schedule, upcoming)
+        await driver.execute(_DO_NOT_COUNT, run.service_id, run.job_id, upcoming, due)
+
+
+async def _wait(
+    driver: Driver, command: ResolveOverlap, holder: Holder | None, policy: Overlap
+) -> None:
+    run = command.run
+    if ends_others(policy):
+        await _end_those_that_wait(driver, command, holder)
+        if holder is not None:
+            reason = _replaced_by(run)
+            await driver.execute(
+                _ASK_TO_END, run.service_id, run.job_id, holder.scheduled_for, holder.id, reason
+            )
+            await driver.execute(f"NOTIFY {ABORT_CHANNEL}")
+    await driver.execute(_WAIT, run.service_id, run.id, run.scheduled_for)
+    await contend(driver, run.service_id, run.job_id)
+
+
+async def _take_the_place(driver: Driver, command: ResolveOverlap, holder: Holder | None) -> None:
+    await _end_those_that_wait(driver, command, holder)
+    if holder is not None and holder.state == "running":
+        run = command.run
+        await end_running(
+            driver, run.service_id, holder.id, holder.scheduled_for, command.now, _replaced_by(run)
+        )
+
+
+async def _end_those_that_wait(
+    driver: Driver, command: ResolveOverlap, holder: Holder | None
+) -> None:
+    """End what has not begun to ring, or waits for its next attempt."""
+    run = command.run
+    idle = holder.id if holder is not None and holder.state != "running" else None
+    await driver.execute(
+        _END_WAITING, run.service_id, run.job_id, command.now, _replaced_by(run), idle, run.id
+    )
+
+
+def _replaced_by(run: TakenRun) -> str:
+    return f"Run {run.id} of the job took its place."

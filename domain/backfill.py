@@ -1,0 +1,71 @@
+"""A backfill: runs for fire times that have passed, made at a bounded rate."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from msgspec import Struct
+
+from domain.errors import Invalid
+from domain.overlap import Overlap
+
+MAX_FIRE_TIMES = 100_000
+MAX_RUNS_PER_MINUTE = 60_000
+
+
+class BackfillState(StrEnum):
+    """Where a backfill stands."""
+
+    RUNNING = "running"
+    """Its runs are being made. A crash loses nothing: the next look goes on from `position`."""
+    COMPLETED = "completed"
+    """Every fire time was looked at. Its runs may still be under way. Final."""
+    CANCELLED = "cancelled"
+    """Somebody ended it; runs that had not begun were cancelled with it. Final."""
+
+
+class Backfill(Struct, frozen=True, kw_only=True):
+    """What was asked for, and how far it is.
+
+    Attributes:
+        start_at: The first instant of the range.
+        end_at: The first instant behind it.
+        only_missing: Whether fire times that have a successful run are left out.
+        runs_per_minute: How many runs are made in a minute at most.
+        total: Fire times in the range.
+        done_count: Those that were looked at.
+        run_count: Those of them that got a run.
+    """
+
+    id: UUID
+    job_id: UUID
+    start_at: datetime
+    end_at: datetime
+    overlap: Overlap
+    only_missing: bool
+    runs_per_minute: int
+    state: BackfillState
+    total: int
+    done_count: int
+    run_count: int
+    created_at: datetime
+    finished_at: datetime | None
+
+
+def check_backfill(start: datetime, end: datetime, runs_per_minute: int, now: datetime) -> None:
+    """Refuse a range or a rate that makes no sense.
+
+    Raises:
+        Invalid: With a pointer to the value at fault.
+    """
+    if end <= start:
+        raise Invalid("The end must come after the start.", "/end")
+    if end > now:
+        raise Invalid("A backfill is about the past; the end must not lie ahead.", "/end")
+    if not 1 <= runs_per_minute <= MAX_RUNS_PER_MINUTE:
+        raise Invalid(
+            f"The rate must be from 1 to {MAX_RUNS_PER_MINUTE:,} runs a minute.",
+            "/runs_per_minute",
+        )

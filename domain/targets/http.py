@@ -1,0 +1,70 @@
+"""An HTTP request."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+from yarl import URL
+
+from domain.errors import Invalid
+from domain.targets.timeout import DEFAULT_TIMEOUT, check_timeout
+
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e]{0,4096}")
+# What Tocsin or the connection itself says.
+_RESERVED = re.compile(
+    r"webhook-.*|tocsin-.*|traceparent|host|connection|content-length|transfer-encoding|te|trailer"
+    r"|upgrade|expect|keep-alive|proxy-.*",
+    re.IGNORECASE,
+)
+
+
+class HttpTarget(Struct, frozen=True, kw_only=True, tag_field="type", tag="http"):
+    """An HTTP request.
+
+    Attributes:
+        body: JSON exactly as the service sent it; a JSON string is delivered as plain text.
+        timeout: Bound on one attempt, from connecting to the last byte that is read.
+    """
+
+    url: str
+    method: str = "POST"
+    headers: dict[str, str] = {}
+    body: msgspec.Raw | UnsetType = UNSET
+    timeout: timedelta = DEFAULT_TIMEOUT
+
+    def check(self) -> None:
+        """Refuse what could never be rung.
+
+        Raises:
+            Invalid: With a pointer to the value at fault.
+        """
+        _check_url(self.url)
+        for name, value in self.headers.items():
+            pointer = "/headers/" + name.replace("~", "~0").replace("/", "~1")
+            if not _HEADER_NAME.fullmatch(name):
+                raise Invalid(
+                    "A header's name is made of letters, digits and !#$%&'*+-.^_`|~.", pointer
+                )
+            if _RESERVED.fullmatch(name):
+                raise Invalid("This header is set by Tocsin; leave it out.", pointer)
+            if not _HEADER_VALUE.fullmatch(value):
+                raise Invalid(
+                    "A header's value is at most 4,096 printable ASCII characters.", pointer
+                )
+        check_timeout(self.timeout)
+
+
+def _check_url(text: str) -> None:
+    try:
+        url = URL(text)
+        known = url.scheme in ("http", "https") and url.host and url.port
+    except ValueError:
+        known = False
+    if not known or re.search(r"[\x00-\x20\x7f]", text):
+        raise Invalid("The URL must be absolute, such as 'https://example.com/run'.", "/url")
+    if url.raw_user is not None or url.raw_password is not None:
+        raise Invalid("Put credentials into a header, not into the URL.", "/url")

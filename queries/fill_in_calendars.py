@@ -1,0 +1,28 @@
+"""A schedule that is not stored, with the calendars that it names filled in."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from domain.caller import Caller
+from domain.schedule import Schedule
+from storage.calendars import full_schedule
+from storage.shards import Shards
+
+
+class FillInCalendars(Struct, frozen=True, kw_only=True):
+    caller: Caller
+    schedule: Schedule
+
+
+async def fill_in_calendars(query: FillInCalendars, shards: Shards) -> Schedule:
+    """The schedule, ready to be reckoned with.
+
+    Raises:
+        Invalid: With a pointer to the name of a calendar that the service does not have.
+    """
+    if not query.schedule.calendars:
+        return query.schedule
+    service_id = query.caller.service_id
+    async with shards.of(service_id).reading(service_id) as driver:
+        return await full_schedule(driver, service_id, query.schedule, lock=False)

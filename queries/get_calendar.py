@@ -1,0 +1,32 @@
+"""One calendar."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from domain.calendar import Calendar
+from domain.caller import Caller
+from domain.errors import NotFound
+from storage.calendars import CALENDAR_COLUMNS, calendar_of
+from storage.shards import Shards
+
+_GET = f"SELECT {CALENDAR_COLUMNS} FROM calendars WHERE service_id = $1 AND name = $2"
+
+
+class GetCalendar(Struct, frozen=True, kw_only=True):
+    caller: Caller
+    name: str
+
+
+async def get_calendar(query: GetCalendar, shards: Shards) -> Calendar:
+    """The calendar.
+
+    Raises:
+        NotFound: When the service has no such calendar.
+    """
+    service_id = query.caller.service_id
+    async with shards.of(service_id).reading(service_id) as driver:
+        row = await driver.fetchrow(_GET, service_id, query.name)
+    if row is None:
+        raise NotFound(f"There is no calendar {query.name!r}.")
+    return calendar_of(row)

@@ -1,0 +1,110 @@
+"""What became of every fire time of a job."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+from msgspec import Struct
+
+from domain.caller import Caller
+from domain.catchup import Outcome, account
+from domain.errors import NotFound
+from domain.schedule import TICK
+from storage.jobs import CALENDARS_OF_JOB, schedule_of
+from storage.shards import Shards
+
+# A run that was cancelled before it began is a fire time that did not run.
+_LEDGER = """
+SELECT * FROM (
+    (SELECT scheduled_for AS first, scheduled_for AS last, CASE
+            WHEN state = 'skipped_overlap' THEN 'skipped_overlap'
+            WHEN state = 'cancelled' AND attempt_count = 0 THEN 'cancelled'
+            ELSE 'run' END AS outcome, id AS run_id, 1 AS count, false AS goes_on
+    FROM runs
+    WHERE service_id = $1 AND job_id = $2 AND trigger = 'schedule'
+        AND scheduled_for > $3 AND scheduled_for < $4 AND scheduled_for >= $6
+    ORDER BY scheduled_for LIMIT $5)
+    UNION ALL
+    (SELECT first, last, outcome, NULL, count, last = 'infinity'
+    FROM ledger
+    WHERE service_id = $1 AND job_id = $2 AND first > $3 AND first < $4 AND last >= $6
+    ORDER BY first LIMIT $5)
+) AS entry
+ORDER BY first
+LIMIT $5
+"""
+
+_SCHEDULE = f"""
+SELECT schedule, {CALENDARS_OF_JOB} AS calendars FROM jobs WHERE service_id = $1 AND id = $2
+"""
+
+
+class GetLedger(Struct, frozen=True, kw_only=True):
+    """Attributes:
+    start: The first fire time asked about.
+    end: The first one that is not; what lies ahead of `now` has no outcome yet.
+    after: The last entry's first fire time on the page before.
+    """
+
+    caller: Caller
+    job_id: UUID
+    start: datetime
+    end: datetime
+    after: datetime | None
+    limit: int
+    now: datetime
+
+
+class LedgerEntry(Struct, frozen=True, kw_only=True):
+    """Attributes:
+    until: The last of several fire times with this outcome.
+    count: How many they are; None when nobody counted.
+    """
+
+    scheduled_for: datetime
+    until: datetime | None
+    outcome: Outcome
+    run_id: UUID | None
+    count: int | None
+
+
+async def get_ledger(query: GetLedger, shards: Shards) -> list[LedgerEntry]:
+    """At most `limit` entries, oldest first.
+
+    Raises:
+        NotFound: When the service has no such job.
+    """
+    service_id = query.caller.service_id
+    end = min(query.end, query.now + TICK)
+    # A stretch that began before the range may reach into it: only its end tells.
+    after = query.after or datetime.min.replace(tzinfo=query.now.tzinfo)
+    async with shards.of(service_id).reading(service_id) as driver:
+        job = await driver.fetchrow(_SCHEDULE, service_id, query.job_id)
+        if job is None:
+            raise NotFound(f"There is no job {query.job_id}.")
+        rows = await driver.fetch(
+            _LEDGER, service_id, query.job_id, after, end, query.limit, query.start
+        )
+    entries = [_entry(row, job, query.now) for row in rows]
+    return [entry for entry in entries if entry is not None]
+
+
+def _entry(row: asyncpg.Record, job: asyncpg.Record, now: datetime) -> LedgerEntry | None:
+    last, count = row["last"], row["count"]
+    if row["goes_on"]:
+        schedule = schedule_of(job["schedule"], job["calendars"])
+        so_far = account(schedule, Outcome.PAUSED, after=row["first"] - TICK, until=now)
+        if not so_far:
+            return None
+        last = so_far[-1].last
+        counts = [one.count for one in so_far]
+        count = None if None in counts else sum(filter(None, counts))
+    return LedgerEntry(
+        scheduled_for=row["first"],
+        until=None if last == row["first"] else last,
+        outcome=Outcome(row["outcome"]),
+        run_id=row["run_id"],
+        count=count,
+    )

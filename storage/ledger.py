@@ -1,0 +1,68 @@
+"""The fire ledger's own rows: fire times that made no run, in stretches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from domain.catchup import Outcome, Stretch
+from storage.postgres import Driver
+
+_WRITE = """
+INSERT INTO ledger (service_id, job_id, first, last, outcome, count)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::timestamptz[], $5::text[],
+    $6::int[])
+ON CONFLICT DO NOTHING
+"""
+
+_OPEN_PAUSE = """
+INSERT INTO ledger (service_id, job_id, first, last, outcome) VALUES ($1, $2, $3, 'infinity', $4)
+ON CONFLICT DO NOTHING
+"""
+
+_CLOSE_PAUSE = """
+DELETE FROM ledger WHERE service_id = $1 AND job_id = $2 AND last = 'infinity'
+"""
+
+
+class JobStretch(Stretch, frozen=True, kw_only=True):
+    """A stretch of a job's fire times."""
+
+    service_id: UUID
+    job_id: UUID
+
+    @classmethod
+    def of(cls, service_id: UUID, job_id: UUID, stretch: Stretch) -> JobStretch:
+        return cls(
+            service_id=service_id,
+            job_id=job_id,
+            first=stretch.first,
+            last=stretch.last,
+            outcome=stretch.outcome,
+            count=stretch.count,
+        )
+
+
+async def write_stretches(driver: Driver, stretches: Sequence[JobStretch]) -> None:
+    """Write what became of fire times that will not run."""
+    if stretches:
+        await driver.execute(
+            _WRITE,
+            [one.service_id for one in stretches],
+            [one.job_id for one in stretches],
+            [one.first for one in stretches],
+            [one.last for one in stretches],
+            [one.outcome for one in stretches],
+            [one.count for one in stretches],
+        )
+
+
+async def open_pause(driver: Driver, service_id: UUID, job_id: UUID, first: datetime) -> None:
+    """From `first` on, nothing fires until the pause is closed."""
+    await driver.execute(_OPEN_PAUSE, service_id, job_id, first, Outcome.PAUSED)
+
+
+async def close_pause(driver: Driver, service_id: UUID, job_id: UUID) -> None:
+    """Take back the stretch without an end; what passed meanwhile is for the caller to write."""
+    await driver.execute(_CLOSE_PAUSE, service_id, job_id)

@@ -1,0 +1,38 @@
+"""Listening to what commands announce (LISTEN and NOTIFY)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import asyncpg
+import structlog
+
+from storage.postgres import CONNECT_SECONDS, UNREACHABLE
+
+log = structlog.get_logger()
+RETRY_SECONDS = 0.25
+
+
+async def listen(url: str, channel: str, on_notice: Callable[[], object]) -> None:
+    """Call `on_notice` for every notice on a channel, until cancelled.
+
+    What is announced while the server cannot be reached is lost: callers look for themselves, too.
+    """
+    while True:
+        try:
+            await _listen_until_closed(url, channel, on_notice)
+        except UNREACHABLE as error:
+            log.warning("channel.not_listening", channel=channel, error=str(error))
+        await asyncio.sleep(RETRY_SECONDS)
+
+
+async def _listen_until_closed(url: str, channel: str, on_notice: Callable[[], object]) -> None:
+    closed = asyncio.Event()
+    connection = await asyncpg.connect(url, timeout=CONNECT_SECONDS)
+    try:
+        connection.add_termination_listener(lambda _: closed.set())
+        await connection.add_listener(channel, lambda *_: on_notice())
+        await closed.wait()
+    finally:
+        await connection.close(timeout=CONNECT_SECONDS)

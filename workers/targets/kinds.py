@@ -1,0 +1,50 @@
+"""The kinds of target that can be rung; a new one is registered here and in domain/targets."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Protocol
+
+import dramatiq
+
+from commands.take_runs import TakenRun
+from domain.targets.actor import ActorTarget
+from domain.targets.http import HttpTarget
+from workers.targets.actor import ActorRinger
+from workers.targets.answer import Answer
+from workers.targets.egress import Network
+from workers.targets.http import HttpRinger
+
+
+class Kind(Protocol):
+    """What a kind of target is rung by."""
+
+    async def ring(self, run: TakenRun, started_at: datetime) -> Answer: ...
+    async def close(self) -> None: ...
+
+
+class Targets:
+    """Rings whatever a run's target is. Make it inside the event loop that uses it."""
+
+    def __init__(
+        self,
+        broker: dramatiq.Broker,
+        *,
+        actors: Collection[str],
+        networks: Sequence[Network],
+        connections: int,
+    ) -> None:
+        self._ringers: dict[type, Kind] = {
+            HttpTarget: HttpRinger(networks, connections),
+            ActorTarget: ActorRinger(broker, actors),
+        }
+
+    async def ring(self, run: TakenRun, started_at: datetime) -> Answer:
+        """Make one attempt."""
+        return await self._ringers[type(run.target)].ring(run, started_at)
+
+    async def close(self) -> None:
+        """Let go of connections and threads."""
+        for ringer in self._ringers.values():
+            await ringer.close()
