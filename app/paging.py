@@ -7,13 +7,13 @@ from datetime import datetime
 from typing import Annotated, TypeVar
 from uuid import UUID
 
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from app.cursors import Place, cursor_of
 
-Limit = Annotated[int, Parameter(ge=1, le=200, description="Items on a page")]
+Limit = Annotated[int, QueryParameter(ge=1, le=200, description="Items on a page")]
 Cursor = Annotated[
-    str | None, Parameter(max_length=200, description="next_cursor of the page before")
+    str | None, QueryParameter(max_length=200, description="next_cursor of the page before")
 ]
 
 Row = TypeVar("Row")

@@ -13,8 +13,16 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from app.durations import Duration, Instant, duration_of, instant_of
 from domain.errors import Invalid, within
-from domain.schedule import MAX_EXCLUSIONS, MAX_SPECS, SPECS, Exclusion, Schedule, Spec, zone
-from domain.wall_clock import Fold, Gap
+from domain.schedules.schedule import (
+    MAX_EXCLUSIONS,
+    MAX_SPECS,
+    SPECS,
+    Exclusion,
+    Schedule,
+    Spec,
+    zone,
+)
+from domain.schedules.wall_clock import Fold, Gap
 
 Timezone = Annotated[str, Meta(min_length=1, max_length=64, examples=["Europe/London"])]
 CALENDAR_NAME = r"^[A-Za-z0-9._-]{1,64}$"

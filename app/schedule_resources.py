@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import msgspec
-from domain.preview import FireTime
 from msgspec import UNSET, Struct, UnsetType
 
 from app.instants import Instant, instant, instant_or_none
-from domain.calendar import Calendar
-from domain.schedule import Exclusion, Schedule, Spec
-from domain.wall_clock import Fold, Gap
+from domain.schedules.calendar import Calendar
+from domain.schedules.preview import FireTime
+from domain.schedules.schedule import Exclusion, Schedule, Spec
+from domain.schedules.wall_clock import Fold, Gap
 
 
 class SpecResource(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from domain.description import describe
-from domain.preview import preview
-from domain.schedule_warnings import schedule_warnings
-
 from app.schedule_resources import FireTimeResource, PreviewResource
-from domain.schedule import Schedule
+from domain.schedules.description import describe
+from domain.schedules.pitfalls import schedule_warnings
+from domain.schedules.preview import preview
+from domain.schedules.schedule import Schedule
 
 
 def preview_resource(
     schedule: Schedule,
     *,
+    sent: Schedule,
     after: datetime,
     until: datetime | None,
     count: int,
@@ -24,11 +24,13 @@ def preview_resource(
     """Its next fire times, a sentence, and what its owner should know.
 
     Args:
+        schedule: With its calendars filled in.
+        sent: Without, for the words.
         usual_duration: How long the job's runs take.
     """
     fire_times = preview(schedule, after=after, count=count, until=until)
     return PreviewResource(
         items=[FireTimeResource.of(one) for one in fire_times],
-        description=describe(schedule),
+        description=describe(sent),
         warnings=schedule_warnings(schedule, now=now, usual_duration=usual_duration),
     )

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from domain.catchup import TOLERANCE, Stretch, plan
 from domain.ids import EPOCH, run_id
-from domain.schedule import TICK, due_time
+from domain.schedules.schedule import TICK, due_time
 from storage.jobs import CALENDARS_OF_JOB, decode_catchup, schedule_of
 from storage.ledger import JobStretch, write_stretches
 from storage.postgres import Database, Driver

@@ -8,7 +8,7 @@ import asyncpg
 
 from domain.overlap import Overlap
 from domain.run import Trigger
-from domain.schedule import TICK, fire_times, next_fire_time
+from domain.schedules.schedule import TICK, fire_times, next_fire_time
 from storage.jobs import CALENDARS_OF_JOB, schedule_of
 from storage.more_runs import MoreRun, write_more_runs
 from storage.postgres import Database, Driver

@@ -15,7 +15,7 @@ from domain.ids import new_id
 from domain.job import Job, visible_state
 from domain.overlap import Overlap
 from domain.retry import RetryPolicy
-from domain.schedule import (
+from domain.schedules.schedule import (
     Schedule,
     check_schedule,
     due_time,

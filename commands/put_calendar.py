@@ -9,11 +9,11 @@ from msgspec import Struct
 from sqlalchemy import RowMapping, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from domain.calendar import Calendar, check_exclusions
 from domain.caller import Caller
 from domain.catchup import Outcome
 from domain.ids import new_id
-from domain.schedule import Exclusion
+from domain.schedules.calendar import Calendar, check_exclusions
+from domain.schedules.schedule import Exclusion
 from storage.audit import record
 from storage.calendars import calendar_of
 from storage.job_changes import (

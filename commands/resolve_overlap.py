@@ -11,7 +11,7 @@ from msgspec import Struct
 from commands.take_runs import TakenRun
 from domain.overlap import Overlap, Verdict, ends_others, verdict
 from domain.run import Trigger
-from domain.schedule import due_time, next_fire_time
+from domain.schedules.schedule import due_time, next_fire_time
 from storage.aborts import ABORT_CHANNEL, end_running
 from storage.jobs import CALENDARS_OF_JOB, schedule_of
 from storage.postgres import Database, Driver

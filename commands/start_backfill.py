@@ -15,7 +15,7 @@ from domain.errors import Invalid
 from domain.ids import new_id
 from domain.overlap import Overlap
 from domain.run import RunState
-from domain.schedule import TICK, Schedule, fire_times, next_fire_time
+from domain.schedules.schedule import TICK, Schedule, fire_times, next_fire_time
 from storage.audit import record
 from storage.job_changes import lock_job, stored_schedule
 from storage.shards import Shards

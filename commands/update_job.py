@@ -17,7 +17,7 @@ from domain.errors import within
 from domain.job import Job
 from domain.overlap import Overlap
 from domain.retry import RetryPolicy
-from domain.schedule import Schedule, check_schedule, first_moment
+from domain.schedules.schedule import Schedule, check_schedule, first_moment
 from domain.targets import Target
 from storage.audit import record
 from storage.calendars import full_schedule

@@ -9,7 +9,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from domain.errors import Invalid
-from domain.schedule import TICK, Schedule, nominal_times, fire_times, next_fire_time
+from domain.schedules.schedule import TICK, Schedule, fire_times, next_fire_time, nominal_times
 
 TOLERANCE = timedelta(seconds=1)
 """A dispatcher's tick: what is late by less was not missed."""

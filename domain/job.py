@@ -11,7 +11,7 @@ from msgspec import Struct
 from domain.catchup import CatchupPolicy
 from domain.overlap import Overlap
 from domain.retry import RetryPolicy
-from domain.schedule import Schedule
+from domain.schedules.schedule import Schedule
 from domain.targets import Target
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from domain.caller import Caller
-from domain.schedule import Schedule
+from domain.schedules.schedule import Schedule
 from storage.calendars import full_schedule
 from storage.shards import Shards
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from domain.calendar import Calendar
 from domain.caller import Caller
 from domain.errors import NotFound
+from domain.schedules.calendar import Calendar
 from storage.calendars import CALENDAR_COLUMNS, calendar_of
 from storage.shards import Shards
 

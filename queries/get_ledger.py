@@ -11,7 +11,7 @@ from msgspec import Struct
 from domain.caller import Caller
 from domain.catchup import Outcome, account
 from domain.errors import NotFound
-from domain.schedule import TICK
+from domain.schedules.schedule import TICK
 from storage.jobs import CALENDARS_OF_JOB, schedule_of
 from storage.shards import Shards
 

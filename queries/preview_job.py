@@ -9,8 +9,8 @@ from msgspec import Struct
 
 from domain.caller import Caller
 from domain.errors import NotFound
-from domain.schedule import Schedule
-from storage.jobs import CALENDARS_OF_JOB, schedule_of
+from domain.schedules.schedule import Schedule
+from storage.jobs import CALENDARS_OF_JOB, decode_schedule, schedule_of
 from storage.shards import Shards
 
 LOOKED_AT = 20
@@ -37,9 +37,12 @@ class PreviewJob(Struct, frozen=True, kw_only=True):
 
 class JobSchedule(Struct, frozen=True, kw_only=True):
     """Attributes:
+    sent: As it is stored.
+    schedule: With its calendars filled in.
     usual_duration: How long its last runs took, in the middle.
     """
 
+    sent: Schedule
     schedule: Schedule
     usual_duration: timedelta | None
 
@@ -57,6 +60,7 @@ async def schedule_to_preview(query: PreviewJob, shards: Shards) -> JobSchedule:
         raise NotFound(f"There is no job {query.job_id}.")
     seconds = row["usual_seconds"]
     return JobSchedule(
+        sent=decode_schedule(row["schedule"]),
         schedule=schedule_of(row["schedule"], row["calendars"]),
         usual_duration=None if seconds is None else timedelta(seconds=seconds),
     )

@@ -8,8 +8,8 @@ from uuid import UUID
 
 import asyncpg
 
-from domain.calendar import Calendar
-from domain.schedule import Exclusion, Schedule, with_calendars
+from domain.schedules.calendar import Calendar
+from domain.schedules.schedule import Exclusion, Schedule, with_calendars
 from storage.jobs import decode_exclusions
 from storage.postgres import Driver
 

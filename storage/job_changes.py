@@ -12,7 +12,7 @@ from domain.catchup import Outcome, account
 from domain.errors import NotFound
 from domain.job import Job
 from domain.run import RunState, Trigger
-from domain.schedule import TICK, Schedule, due_time, next_fire_time, next_nominal_time
+from domain.schedules.schedule import TICK, Schedule, due_time, next_fire_time, next_nominal_time
 from storage.calendars import full_schedule
 from storage.jobs import decode_schedule, job_of
 from storage.ledger import JobStretch, close_pause, open_pause, write_stretches

@@ -13,7 +13,7 @@ from domain.catchup import CatchupPolicy
 from domain.job import Job, visible_state
 from domain.overlap import Overlap
 from domain.retry import RetryPolicy
-from domain.schedule import Exclusion, Schedule, with_calendars
+from domain.schedules.schedule import Exclusion, Schedule, with_calendars
 from domain.targets import Target
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from litestar import Controller, delete, get, put
-from litestar.params import FromPath, JSONBody, Parameter
+from litestar.params import JSONBody, PathParameter
 
 from app.cursors import name_after
 from app.paging import Cursor, Limit, next_cursor
@@ -20,7 +20,7 @@ from commands.put_calendar import PutCalendar, put_calendar
 from queries.get_calendar import GetCalendar, get_calendar
 from queries.list_calendars import ListCalendars, list_calendars
 
-NamePath = FromPath[Annotated[str, Parameter(pattern=CALENDAR_NAME)]]
+NamePath = Annotated[str, PathParameter(pattern=CALENDAR_NAME)]
 
 
 class CalendarController(Controller):

@@ -7,7 +7,7 @@ from typing import Annotated
 from uuid import UUID
 
 from litestar import Controller, get
-from litestar.params import FromPath, Parameter
+from litestar.params import FromPath, QueryParameter
 
 from app.cursors import fire_time_after, run_after
 from app.instants import utc_parameter
@@ -22,16 +22,17 @@ from app.resources import (
 )
 from app.schedule_resources import PreviewResource
 from app.schedule_views import preview_resource
-from domain.schedule import TICK
+from domain.schedules.schedule import TICK
 from queries.get_ledger import GetLedger, get_ledger
 from queries.list_runs import ListRuns, list_runs
 from queries.preview_job import PreviewJob, schedule_to_preview
 
 LEDGER_SPAN = timedelta(days=1)
 From = Annotated[
-    datetime | None, Parameter(query="from", description="RFC 3339; a day before `to` if left out")
+    datetime | None,
+    QueryParameter(name="from", description="RFC 3339; a day before `to` if left out"),
 ]
-To = Annotated[datetime | None, Parameter(query="to", description="RFC 3339; now if left out")]
+To = Annotated[datetime | None, QueryParameter(name="to", description="RFC 3339; now if left out")]
 
 
 class JobHistoryController(Controller):
@@ -105,16 +106,17 @@ class JobHistoryController(Controller):
         job_id: FromPath[UUID],
         request: ServiceRequest,
         after: Annotated[
-            datetime | None, Parameter(description="RFC 3339; now if left out")
+            datetime | None, QueryParameter(description="RFC 3339; now if left out")
         ] = None,
-        until: Annotated[datetime | None, Parameter(description="RFC 3339")] = None,
-        count: Annotated[int, Parameter(ge=1, le=1_000)] = 10,
+        until: Annotated[datetime | None, QueryParameter(description="RFC 3339")] = None,
+        count: Annotated[int, QueryParameter(ge=1, le=1_000)] = 10,
     ) -> PreviewResource:
         now = datetime.now(UTC)
         query = PreviewJob(caller=request.caller, job_id=job_id, now=now)
         found = await schedule_to_preview(query, request.shards)
         return preview_resource(
             found.schedule,
+            sent=found.sent,
             after=now - TICK if after is None else utc_parameter(after, "after"),
             until=None if until is None else utc_parameter(until, "until"),
             count=count,

@@ -148,7 +148,10 @@ class JobController(Controller):
         responses=problems(404, 413, 415, 422),
     )
     async def resume(
-        self, job_id: FromPath[UUID], request: ServiceRequest, data: JSONBody[ResumeBody | None]
+        self,
+        job_id: FromPath[UUID],
+        request: ServiceRequest,
+        data: JSONBody[ResumeBody | None] = None,
     ) -> Response[JobResource]:
         command = ResumeJob(
             caller=request.caller,
@@ -167,7 +170,10 @@ class JobController(Controller):
         responses=problems(404, 413, 415, 422),
     )
     async def trigger(
-        self, job_id: FromPath[UUID], request: ServiceRequest, data: JSONBody[TriggerBody | None]
+        self,
+        job_id: FromPath[UUID],
+        request: ServiceRequest,
+        data: JSONBody[TriggerBody | None] = None,
     ) -> Response[RunResource]:
         command = TriggerJob(
             caller=request.caller,

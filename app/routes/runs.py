@@ -8,7 +8,7 @@ from uuid import UUID
 
 from litestar import Controller, Response, get, post
 from litestar.datastructures import ResponseHeader
-from litestar.params import FromPath, JSONBody, Parameter
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from app.bodies import ChosenRunsBody
 from app.cursors import id_after
@@ -43,14 +43,14 @@ class RunController(Controller):
     async def page(  # noqa: PLR0917
         self,
         request: ServiceRequest,
-        state: RunState | None = None,
-        trigger: Trigger | None = None,
-        job_id: UUID | None = None,
+        run_state: Annotated[RunState | None, QueryParameter(name="state")] = None,
+        trigger: FromQuery[Trigger | None] = None,
+        job_id: FromQuery[UUID | None] = None,
         since: Annotated[
-            datetime | None, Parameter(description="Fire times from here on, RFC 3339")
+            datetime | None, QueryParameter(description="Fire times from here on, RFC 3339")
         ] = None,
         before: Annotated[
-            datetime | None, Parameter(description="Fire times before this, RFC 3339")
+            datetime | None, QueryParameter(description="Fire times before this, RFC 3339")
         ] = None,
         limit: Limit = 50,
         cursor: Cursor = None,
@@ -58,7 +58,7 @@ class RunController(Controller):
         query = ListServiceRuns(
             caller=request.caller,
             chosen=RunFilter(
-                state=state,
+                state=run_state,
                 trigger=trigger,
                 job_id=job_id,
                 since=None if since is None else utc_parameter(since, "since"),

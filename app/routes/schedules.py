@@ -14,7 +14,7 @@ from app.requests import ServiceRequest
 from app.schedule_resources import PreviewResource
 from app.schedule_views import preview_resource
 from domain.errors import within
-from domain.schedule import check_schedule, first_moment
+from domain.schedules.schedule import check_schedule, first_moment
 from queries.fill_in_calendars import FillInCalendars, fill_in_calendars
 
 
@@ -36,6 +36,7 @@ async def preview_schedule(data: JSONBody[PreviewBody], request: ServiceRequest)
         check_schedule(schedule)
     return preview_resource(
         schedule,
+        sent=named,
         after=first_moment(schedule) if data.after is None else instant_of(data.after, "/after"),
         until=None if data.until is None else instant_of(data.until, "/until"),
         count=data.count,

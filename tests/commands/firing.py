@@ -21,7 +21,7 @@ from domain.job import Job
 from domain.overlap import Overlap
 from domain.retry import RetryPolicy
 from domain.run import Outcome
-from domain.schedule import Schedule
+from domain.schedules.schedule import Schedule
 from domain.targets.http import HttpTarget
 from storage.postgres import Database
 from storage.queue import RunKey

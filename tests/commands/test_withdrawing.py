@@ -8,7 +8,7 @@ import pytest
 
 from domain.errors import Conflict, Invalid, NotFound
 from domain.job import JobState
-from domain.schedule import Schedule
+from domain.schedules.schedule import Schedule
 from tests.commands.changing import (
     NEW_TARGET,
     Change,

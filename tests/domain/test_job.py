@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from domain.errors import Invalid, within
-from domain.job import HttpTarget, JobState, check_target, visible_state
+from domain.job import JobState, visible_state
+from domain.targets import check_target
+from domain.targets.http import HttpTarget
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -24,7 +26,7 @@ SECOND = timedelta(seconds=1)
     ],
 )
 def test_an_absolute_url_is_accepted(url: str):
-    check_target(HttpTarget(url=url))
+    check_target(HttpTarget(url=url), ())
 
 
 @pytest.mark.parametrize(
@@ -50,7 +52,7 @@ def test_an_absolute_url_is_accepted(url: str):
 )
 def test_a_url_that_could_never_be_rung_is_refused(url: str):
     with pytest.raises(Invalid) as refusal:
-        check_target(HttpTarget(url=url))
+        check_target(HttpTarget(url=url), ())
     assert refusal.value.pointer == "/url"
 
 
@@ -70,7 +72,7 @@ def test_a_url_that_could_never_be_rung_is_refused(url: str):
 )
 def test_a_header_that_tocsin_sets_is_refused(name: str):
     with pytest.raises(Invalid, match="set by Tocsin") as refusal:
-        check_target(HttpTarget(url="https://example.com", headers={name: "x"}))
+        check_target(HttpTarget(url="https://example.com", headers={name: "x"}), ())
     assert refusal.value.pointer == f"/headers/{name}"
 
 
@@ -89,13 +91,13 @@ def test_a_header_that_tocsin_sets_is_refused(name: str):
 )
 def test_a_header_that_http_cannot_carry_is_refused(name: str, value: str, pointer: str):
     with pytest.raises(Invalid) as refusal:
-        check_target(HttpTarget(url="https://example.com", headers={name: value}))
+        check_target(HttpTarget(url="https://example.com", headers={name: value}), ())
     assert refusal.value.pointer == pointer
 
 
 def test_the_longest_headers_are_accepted():
     headers = {"X" * 128: "x" * 4_096, "X-Empty": "", "X-Tab": "a\tb", "Authorization": "Bearer x"}
-    check_target(HttpTarget(url="https://example.com", headers=headers))
+    check_target(HttpTarget(url="https://example.com", headers=headers), ())
 
 
 @pytest.mark.parametrize(
@@ -104,21 +106,21 @@ def test_the_longest_headers_are_accepted():
 def test_a_timeout_lies_between_a_second_and_half_an_hour(seconds: float, accepted: bool):
     target = HttpTarget(url="https://example.com", timeout=timedelta(seconds=seconds))
     if accepted:
-        check_target(target)
+        check_target(target, ())
     else:
         with pytest.raises(Invalid) as refusal:
-            check_target(target)
+            check_target(target, ())
         assert refusal.value.pointer == "/timeout"
 
 
 def test_a_refusal_inside_an_object_points_below_it():
     with pytest.raises(Invalid) as refusal, within("/target"):
-        check_target(HttpTarget(url=""))
+        check_target(HttpTarget(url=""), ())
     assert refusal.value.pointer == "/target/url"
 
 
 @pytest.mark.parametrize(
-    ("claimed_for", "next_claim_at", "state", "next_fire_at"),
+    ("claimed_for", "next_fire_for", "state", "next_fire_at"),
     [
         ([], NOON + 9 * SECOND, JobState.ACTIVE, NOON + 9 * SECOND),
         ([NOON + SECOND], NOON + 9 * SECOND, JobState.ACTIVE, NOON + SECOND),
@@ -129,16 +131,16 @@ def test_a_refusal_inside_an_object_points_below_it():
     ],
 )
 def test_a_claimed_fire_time_is_still_to_come_for_a_reader(
-    claimed_for, next_claim_at, state, next_fire_at
+    claimed_for, next_fire_for, state, next_fire_at
 ):
     seen = visible_state(
-        paused=False, next_claim_at=next_claim_at, claimed_for=claimed_for, now=NOON
+        paused=False, next_fire_for=next_fire_for, claimed_for=claimed_for, now=NOON
     )
     assert seen == (state, next_fire_at)
 
 
 def test_a_paused_job_has_no_next_fire_time():
     seen = visible_state(
-        paused=True, next_claim_at=NOON + SECOND, claimed_for=[NOON + SECOND], now=NOON
+        paused=True, next_fire_for=NOON + SECOND, claimed_for=[NOON + SECOND], now=NOON
     )
     assert seen == (JobState.PAUSED, None)

@@ -27,5 +27,5 @@ ACTORS = (log, noop)
 def declare_actors(broker: dramatiq.Broker) -> None:
     """Register the actors."""
     for function in ACTORS:
-        declare = dramatiq.actor(queue_name=TARGET_QUEUE, broker=broker, max_retries=0)
+        declare = dramatiq.actor(queue_name=TARGET_QUEUE, broker=broker)
         declare(function)

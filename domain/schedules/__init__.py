@@ -1,0 +1,1 @@
+"""When jobs fire: cron, recurrence rules, clocks that change, and all of it in words."""

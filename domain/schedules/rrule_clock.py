@@ -1,0 +1,134 @@
+"""The times of day that a recurrence rule allows, found without a look at each."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import prod
+
+from domain.schedules.rrule_parts import Frequency, Parts
+
+DAY = 86_400
+_UNITS = {Frequency.HOURLY: 3_600, Frequency.MINUTELY: 60, Frequency.SECONDLY: 1}
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Clock:
+    """Times of day as sums of one offset a level, in seconds.
+
+    A rule that follows the clock by the hour, minute or second (its unit) skips units by its
+    interval. Units are counted from midnight; the phase of a day is what the number of an allowed
+    unit leaves when divided by the interval.
+
+    Attributes:
+        levels: Offsets of the hours, of the minutes in an hour, of the seconds in a minute.
+        reachable: For each level the phases that it and those below can add up to, one a bit.
+        unit: Seconds of the unit.
+        interval: Every how many units.
+        origin: Number of DTSTART's unit since the start of the calendar.
+    """
+
+    levels: tuple[tuple[int, ...], ...]
+    reachable: tuple[int, ...]
+    unit: int
+    interval: int
+    origin: int
+
+    @property
+    def never(self) -> bool:
+        """Whether no day has such a time."""
+        return not self.reachable[0]
+
+    def first(self, ordinal: int, earliest: int) -> int | None:
+        """The first second of a day that is allowed and not before `earliest`."""
+        phase = (self.origin - ordinal * (DAY // self.unit)) % self.interval
+        if not self.reachable[0] >> phase & 1:
+            return None
+        return self._descend(0, phase, earliest)
+
+    def size(self) -> int:
+        """How many times a day, with every unit."""
+        return prod(map(len, self.levels))
+
+    def _descend(self, depth: int, phase: int, earliest: int) -> int | None:
+        if depth == len(self.levels):
+            return 0 if earliest <= 0 else None
+        offsets, below = self.levels[depth], depth + 1
+        # The last offset before `earliest` may be the hour or minute in which it lies.
+        for index in range(max(bisect_right(offsets, earliest) - 1, 0), len(offsets)):
+            offset = offsets[index]
+            rest = (phase - offset // self.unit) % self.interval
+            if self.reachable[below] >> rest & 1:
+                found = self._descend(below, rest, earliest - offset)
+                if found is not None:
+                    return offset + found
+        return None
+
+
+def clock_of(parts: Parts) -> Clock:
+    """A rule's times of day, with what it leaves out taken from DTSTART."""
+    frequency, start = parts.frequency, parts.dtstart
+    hours = parts.hours or _all_or(24, start.hour, every=frequency >= Frequency.HOURLY)
+    minutes = parts.minutes or _all_or(60, start.minute, every=frequency >= Frequency.MINUTELY)
+    seconds = parts.seconds or _all_or(60, start.second, every=frequency >= Frequency.SECONDLY)
+    levels: tuple[tuple[int, ...], ...] = (
+        tuple(hour * 3_600 for hour in hours),
+        tuple(minute * 60 for minute in minutes),
+        seconds,
+    )
+    if parts.positions and frequency >= Frequency.DAILY:
+        # A period has the levels below its own, and only the chosen of their sums count.
+        depth = frequency - Frequency.DAILY
+        levels = (*levels[:depth], _chosen_sums(levels[depth:], parts.positions))
+    unit = _UNITS.get(frequency, DAY)
+    interval = parts.interval if frequency in _UNITS else 1
+    seconds_before = start.hour * 3_600 + start.minute * 60 + start.second
+    return Clock(
+        levels=levels,
+        reachable=_reachable(levels, unit, interval),
+        unit=unit,
+        interval=interval,
+        origin=(start.toordinal() * DAY + seconds_before) // unit,
+    )
+
+
+def chosen(positions: Sequence[int], size: int) -> list[int]:
+    """Indexes of the elements that BYSETPOS chooses from an ordered set of a size.
+
+    Args:
+        positions: In ascending order, the negative ones first.
+        size: How many elements there are.
+    """
+    split = bisect_left(positions, 0)
+    from_end = positions[bisect_left(positions, -size) : split]
+    from_start = positions[split : bisect_right(positions, size)]
+    return sorted({size + at for at in from_end} | {at - 1 for at in from_start})
+
+
+def nth_sum(levels: Sequence[Sequence[int]], index: int) -> int:
+    """The sum of one offset a level that has this index among all, in order."""
+    total = 0
+    for offsets in reversed(levels):
+        index, at = divmod(index, len(offsets))
+        total += offsets[at]
+    return total
+
+
+def _chosen_sums(levels: Sequence[Sequence[int]], positions: Sequence[int]) -> tuple[int, ...]:
+    return tuple(nth_sum(levels, at) for at in chosen(positions, prod(map(len, levels))))
+
+
+def _all_or(count: int, own: int, *, every: bool) -> tuple[int, ...]:
+    return tuple(range(count)) if every else (own,)
+
+
+def _reachable(levels: Iterable[Sequence[int]], unit: int, interval: int) -> tuple[int, ...]:
+    masks = [1]
+    for offsets in reversed(tuple(levels)):
+        mask = 0
+        for offset in offsets:
+            mask |= masks[0] << offset // unit % interval
+        # Sums stay below twice the interval, so one fold brings them back.
+        masks.insert(0, (mask | mask >> interval) & (1 << interval) - 1)
+    return tuple(masks)

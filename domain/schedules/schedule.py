@@ -1,0 +1,422 @@
+"""When a job fires: the union of its specs, minus what is excluded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from datetime import date as Day  # noqa: N812 (a field is called `date`)
+from functools import cache, lru_cache
+from hashlib import blake2b
+from itertools import islice, takewhile
+from zoneinfo import ZoneInfo, available_timezones
+
+import msgspec
+from msgspec import Struct
+
+from domain.errors import Invalid, within
+from domain.ids import EPOCH
+from domain.schedules.cron import parse_cron
+from domain.schedules.rrule import parse_rrule
+from domain.schedules.wall_clock import Fold, Gap, next_instant
+
+MIN_INTERVAL = timedelta(seconds=1)
+MAX_DELAY = timedelta(days=3660)
+MAX_SPECS = 20
+MAX_EXCLUSIONS = 100
+SPECS = ("at", "after", "every", "cron", "rrule")
+EXCLUDED_IN_A_ROW = 10_000
+"""A search gives up when so many fire times (or days) on end are excluded."""
+TICK = timedelta(microseconds=1)
+_LAST = datetime.max.replace(tzinfo=UTC)
+
+
+class Spec(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A set of instants; exactly one of `at`, `after`, `every`, `cron` and `rrule` is set.
+
+    Attributes:
+        at: One instant, in UTC.
+        after: A delay from the schedule's `accepted_at`.
+        every: An interval; fire times are whole multiples of it since 1970-01-01T00:00Z, plus
+            `phase`, so they neither drift nor move with a restart.
+        cron: A cron expression of five to seven fields, or a macro such as `@daily`.
+        rrule: DTSTART and RRULE of RFC 5545.
+    """
+
+    at: datetime | None = None
+    after: timedelta | None = None
+    every: timedelta | None = None
+    phase: timedelta = timedelta(0)
+    cron: str | None = None
+    rrule: str | None = None
+
+
+class Exclusion(Spec, frozen=True, kw_only=True, omit_defaults=True):
+    """What is not to fire: a spec's instants, a local day, days from one to another, a calendar.
+
+    Attributes:
+        start: The first of a range of local days.
+        end: The last of them.
+        calendar: Name of a calendar of the service.
+    """
+
+    date: Day | None = None
+    start: Day | None = None
+    end: Day | None = None
+    calendar: str | None = None
+
+
+class Schedule(Spec, frozen=True, kw_only=True, omit_defaults=True):
+    """The instants at which a job fires: one spec inline, or several in `specs`.
+
+    Attributes:
+        accepted_at: When the service handed the schedule in, in UTC.
+        seed: What `H` in cron expressions and the jitter are a hash of: the job.
+        timezone: IANA name of the zone in which `cron`, `rrule` and days are read.
+        start_at: Nothing fires before it.
+        end_at: Nothing fires after it.
+        max_runs: How often the job fires in all.
+        jitter: A run starts up to so long after its fire time, by a hash of job and fire time.
+        gap: What becomes of fixed hours that a change of clocks leaves out.
+        fold: In which pass fixed hours fire that a change of clocks repeats.
+    """
+
+    accepted_at: datetime
+    specs: tuple[Spec, ...] = ()
+    seed: str = ""
+    timezone: str = "UTC"
+    exclude: tuple[Exclusion, ...] = ()
+    start_at: datetime | None = None
+    end_at: datetime | None = None
+    max_runs: int | None = None
+    jitter: timedelta = timedelta(0)
+    gap: Gap = Gap.RUN_AFTER
+    fold: Fold = Fold.FIRST
+
+    @property
+    def parts(self) -> tuple[Spec, ...]:
+        """The specs, wherever they stand."""
+        return self.specs or (self,)
+
+    @property
+    def calendars(self) -> tuple[str, ...]:
+        """Names of the calendars that the schedule looks into."""
+        return tuple(one.calendar for one in self.exclude if one.calendar is not None)
+
+
+def check_schedule(schedule: Schedule) -> None:
+    """Refuse a schedule that breaks a rule or can never fire.
+
+    Args:
+        schedule: With its calendars filled in (`with_calendars`).
+
+    Raises:
+        Invalid: With a pointer to the value at fault.
+    """
+    zone(schedule.timezone)
+    for pointer, spec in _placed(schedule):
+        with within(pointer):
+            _check_spec(spec)
+    for number, exclusion in enumerate(schedule.exclude):
+        with within(f"/exclude/{number}"):
+            check_exclusion(exclusion)
+    _check_bounds(schedule)
+    if next_fire_time(schedule, after=first_moment(schedule)) is None:
+        raise _never_fires(schedule)
+
+
+def check_exclusion(exclusion: Exclusion) -> None:
+    """Refuse an exclusion that breaks a rule.
+
+    Raises:
+        Invalid: With a pointer to the value at fault.
+    """
+    if exclusion.after is not None:
+        raise Invalid("A delay cannot be excluded; name the instant with `at`.", "/after")
+    if (
+        exclusion.start is not None
+        and exclusion.end is not None
+        and exclusion.end < exclusion.start
+    ):
+        raise Invalid("The last day must not come before the first.", "/to")
+    _check_spec(exclusion)
+
+
+def first_moment(schedule: Schedule) -> datetime:
+    """The instant after which a newly accepted schedule starts to count.
+
+    A delay of zero, or an `at` that is this very instant, still fires: hence just before.
+    """
+    return schedule.accepted_at - TICK
+
+
+def next_fire_time(schedule: Schedule, *, after: datetime) -> datetime | None:
+    """The first fire time strictly later than `after` that is not excluded, in UTC, or None."""
+    return _next_kept(schedule, after) if schedule.exclude else next_nominal_time(schedule, after)
+
+
+def next_nominal_time(schedule: Schedule, after: datetime) -> datetime | None:
+    """The first instant strictly later than `after` that a spec names, excluded or not."""
+    if schedule.start_at is not None and after < schedule.start_at:
+        after = schedule.start_at - TICK
+    upcoming = [_next_of(schedule, spec, after) for spec in schedule.parts]
+    first = min((instant for instant in upcoming if instant is not None), default=None)
+    if first is None or (schedule.end_at is not None and first > schedule.end_at):
+        return None
+    return first
+
+
+def fire_times(
+    schedule: Schedule, *, start: datetime, until: datetime, limit: int, patience: int | None = None
+) -> list[datetime]:
+    """Fire times from `start` to `until`, both included, at most `limit` of them.
+
+    Args:
+        start: A fire time of the schedule, usually a job's next one.
+        patience: After so many excluded ones in all, the list ends early.
+    """
+    if schedule.exclude:
+        kept = _kept(schedule, start - TICK, patience)
+        return list(takewhile(lambda instant: instant <= until, islice(kept, limit)))
+    times: list[datetime] = []
+    upcoming: datetime | None = start
+    while upcoming is not None and upcoming <= until and len(times) < limit:
+        times.append(upcoming)
+        upcoming = next_nominal_time(schedule, upcoming)
+    return times
+
+
+def nominal_times(
+    schedule: Schedule, *, after: datetime, before: datetime, limit: int
+) -> list[datetime]:
+    """What the specs name strictly between two instants, excluded or not; the first `limit`."""
+    times: list[datetime] = []
+    upcoming = next_nominal_time(schedule, after)
+    while upcoming is not None and upcoming < before and len(times) < limit:
+        times.append(upcoming)
+        upcoming = next_nominal_time(schedule, upcoming)
+    return times
+
+
+def due_time(schedule: Schedule, fire_time: datetime) -> datetime:
+    """When the run of a fire time should start: later by the jitter, never past the next one."""
+    if not schedule.jitter:
+        return fire_time
+    text = f"{schedule.seed}/{fire_time.isoformat()}".encode()
+    share = int.from_bytes(blake2b(text, digest_size=8).digest(), "big") / 2**64
+    due = fire_time + schedule.jitter * share
+    following = next_fire_time(schedule, after=fire_time)
+    return due if following is None else min(due, following)
+
+
+def with_calendars(schedule: Schedule, calendars: Mapping[str, tuple[Exclusion, ...]]) -> Schedule:
+    """The schedule with what its calendars hold in place of their names.
+
+    Raises:
+        Invalid: With a pointer to the name of a calendar that the service does not have.
+    """
+    if not schedule.calendars:
+        return schedule
+    exclude: list[Exclusion] = []
+    for number, exclusion in enumerate(schedule.exclude):
+        if exclusion.calendar is None:
+            exclude.append(exclusion)
+        elif exclusion.calendar in calendars:
+            exclude += calendars[exclusion.calendar]
+        else:
+            raise Invalid(
+                f"There is no calendar {exclusion.calendar!r}; make it with PUT /calendars.",
+                f"/exclude/{number}/calendar",
+            )
+    return msgspec.structs.replace(schedule, exclude=tuple(exclude))
+
+
+def zone(name: str) -> ZoneInfo:
+    """The time zone of an IANA name.
+
+    Raises:
+        Invalid: When there is no such zone.
+    """
+    if name not in _zone_names():
+        raise Invalid(f"{name!r} is no IANA time zone, such as 'Europe/London'.", "/timezone")
+    return ZoneInfo(name)
+
+
+@cache
+def _zone_names() -> frozenset[str]:
+    # "localtime" is each machine's own; "Factory" says that nobody has set it.
+    return frozenset(available_timezones() - {"Factory", "localtime"})
+
+
+def _next_of(schedule: Schedule, spec: Spec, after: datetime) -> datetime | None:
+    if spec.at is not None:
+        return _once(spec.at, after)
+    if spec.after is not None:
+        return _once(schedule.accepted_at + spec.after, after)
+    if spec.every is not None:
+        return _next_multiple(spec.every, spec.phase, after)
+    text = spec.cron or spec.rrule or ""
+    kind = "cron" if spec.cron else "rrule"
+    # A midnight with 10,000 daily jobs asks the same question 10,000 times, hence the cache.
+    seed = schedule.seed if _uses_seed(text) else ""
+    return _next_wall_time(kind, text, seed, schedule.timezone, schedule.gap, schedule.fold, after)
+
+
+def _next_multiple(every: timedelta, phase: timedelta, after: datetime) -> datetime | None:
+    try:
+        return EPOCH + phase + ((after - EPOCH - phase) // every + 1) * every
+    except OverflowError:
+        return None
+
+
+@lru_cache(maxsize=8_192)
+def _next_wall_time(  # noqa: PLR0917 (the key of the cache)
+    kind: str, text: str, seed: str, timezone: str, gap: Gap, fold: Fold, after: datetime
+) -> datetime | None:
+    if kind == "cron":
+        pattern = parse_cron(text, seed=seed)
+        return next_instant(pattern, ZoneInfo(timezone), after=after, gap=gap, fold=fold)
+    rule = parse_rrule(text)
+    zone_of_rule = ZoneInfo(rule.timezone or timezone)
+    return next_instant(rule, zone_of_rule, after=after, gap=gap, fold=fold)
+
+
+def _uses_seed(cron: str) -> bool:
+    return "H" in cron.upper() or "~" in cron
+
+
+def _once(instant: datetime, after: datetime) -> datetime | None:
+    return instant if instant > after else None
+
+
+def _next_kept(schedule: Schedule, after: datetime) -> datetime | None:
+    return next(_kept(schedule, after), None)
+
+
+def _kept(schedule: Schedule, after: datetime, patience: int | None = None) -> Iterator[datetime]:
+    """The fire times later than `after`; ends when too many on end, or in all, are excluded."""
+    in_a_row = in_all = 0
+    while in_a_row < EXCLUDED_IN_A_ROW and (patience is None or in_all < patience):
+        upcoming = next_nominal_time(schedule, after)
+        if upcoming is None:
+            return
+        resumes = _excluded_until(schedule, upcoming)
+        if resumes is None:
+            yield upcoming
+            after, in_a_row = upcoming, 0
+        else:
+            in_a_row, in_all = in_a_row + 1, in_all + 1
+            after = resumes
+
+
+def _excluded_until(schedule: Schedule, instant: datetime) -> datetime | None:
+    """None when the instant may fire, else an instant up to which all that is named is excluded."""
+    try:
+        local = instant.astimezone(ZoneInfo(schedule.timezone))
+    except OverflowError:
+        return None  # in the last hours of the year 9999 there is no local time to exclude
+    wall = local.replace(tzinfo=None)
+    for one in schedule.exclude:
+        if _is_day_of(one, wall.date()):
+            return _end_of_day(one, local)
+        if _names(one, instant, wall, schedule):
+            return _end_of_named(one, local, instant)
+    return None
+
+
+def _is_day_of(exclusion: Exclusion, day: Day) -> bool:
+    if exclusion.date is not None:
+        return day == exclusion.date
+    return (
+        exclusion.start is not None
+        and exclusion.end is not None
+        and (exclusion.start <= day <= exclusion.end)
+    )
+
+
+def _names(exclusion: Exclusion, instant: datetime, wall: datetime, schedule: Schedule) -> bool:
+    if exclusion.at is not None:
+        return instant == exclusion.at
+    if exclusion.every is not None:
+        return not (instant - EPOCH - exclusion.phase) % exclusion.every
+    if exclusion.cron is not None:
+        return parse_cron(exclusion.cron, seed=schedule.seed).names(wall)
+    if exclusion.rrule is not None:
+        rule = parse_rrule(exclusion.rrule)
+        own = ZoneInfo(rule.timezone) if rule.timezone else None
+        return rule.names(instant.astimezone(own).replace(tzinfo=None) if own else wall)
+    return False
+
+
+def _end_of_day(exclusion: Exclusion, local: datetime) -> datetime:
+    last = exclusion.date or exclusion.end or local.date()
+    return _before_midnight_after(last, local)
+
+
+def _end_of_named(exclusion: Exclusion, local: datetime, instant: datetime) -> datetime:
+    """A jump over what `* * …` excludes; elsewhere one fire time at a time."""
+    fields = (exclusion.cron or "").split()
+    if len(fields) == 5 and fields[:2] == ["*", "*"]:
+        return _before_midnight_after(local.date(), local)
+    if len(fields) == 5:
+        return instant + timedelta(seconds=60 - local.second) - TICK * (local.microsecond + 1)
+    return instant
+
+
+def _before_midnight_after(day: Day, local: datetime) -> datetime:
+    try:
+        midnight = datetime.combine(day + timedelta(days=1), datetime.min.time(), local.tzinfo)
+        # In a zone whose clocks change at midnight the day may end twice: the first end is safe.
+        return max(midnight.astimezone(UTC) - TICK, local.astimezone(UTC))
+    except OverflowError:
+        return _LAST
+
+
+def _placed(schedule: Schedule) -> list[tuple[str, Spec]]:
+    if not schedule.specs:
+        return [("", schedule)]
+    return [(f"/specs/{number}", spec) for number, spec in enumerate(schedule.specs)]
+
+
+def _check_spec(spec: Spec) -> None:
+    if spec.every is not None and not MIN_INTERVAL <= spec.every <= MAX_DELAY:
+        raise Invalid("The interval must be between 1 second and 10 years.", "/every")
+    if spec.every is not None and not timedelta(0) <= spec.phase < spec.every:
+        raise Invalid("The phase must be at least 0 and less than the interval.", "/phase")
+    if spec.after is not None and not timedelta(0) <= spec.after <= MAX_DELAY:
+        raise Invalid("The delay must be between 0 seconds and 10 years.", "/after")
+    if spec.cron is not None:
+        with within("/cron"):
+            parse_cron(spec.cron)
+    if spec.rrule is not None:
+        with within("/rrule"):
+            _check_zone_of(spec.rrule)
+
+
+def _check_zone_of(rule: str) -> None:
+    named = parse_rrule(rule).timezone
+    if named is not None and named not in _zone_names():
+        raise Invalid(f"{named!r} is no IANA time zone, such as 'Europe/London'.")
+
+
+def _check_bounds(schedule: Schedule) -> None:
+    start, end = schedule.start_at, schedule.end_at
+    if start is not None and end is not None and end < start:
+        raise Invalid("The end must not come before the start.", "/end_at")
+    if schedule.max_runs is not None and not 1 <= schedule.max_runs <= 1_000_000_000:
+        raise Invalid("The number of runs must be from 1 to 1,000,000,000.", "/max_runs")
+    if not timedelta(0) <= schedule.jitter <= timedelta(days=1):
+        raise Invalid("The jitter must be between 0 seconds and 1 day.", "/jitter")
+
+
+def _never_fires(schedule: Schedule) -> Invalid:
+    bare = msgspec.structs.replace(schedule, exclude=())
+    if schedule.exclude and next_fire_time(bare, after=first_moment(schedule)) is not None:
+        return Invalid(
+            "This schedule never fires: all that its specs name is excluded.", "/exclude"
+        )
+    pointer = "/specs"
+    if not schedule.specs:
+        pointer = next(f"/{name}" for name in SPECS if getattr(schedule, name) is not None)
+    if schedule.end_at is not None:
+        pointer = "/end_at"
+    return Invalid("This schedule never fires; choose an instant that is still to come.", pointer)
