@@ -24,7 +24,7 @@ MAX_DELAY = timedelta(days=3660)
 MAX_SPECS = 20
 MAX_EXCLUSIONS = 100
 SPECS = ("at", "after", "every", "cron", "rrule")
-EXCLUDED_IN_A_ROW = 10_000
+EXCLUDED_IN_A_ROW = 2_000
 """A search gives up when so many fire times (or days) on end are excluded."""
 TICK = timedelta(microseconds=1)
 _LAST = datetime.max.replace(tzinfo=UTC)
