@@ -176,8 +176,10 @@ def _wrong_parameters(error: ValidationException) -> list[ProblemError]:
 def _wrong_parameter(message: dict[str, str]) -> ProblemError:
     if message.get("key") == "data":
         return ProblemError(detail="A JSON body is required.", pointer="")
+    # Litestar tells our name: `from_` where the query says `from`.
     return ProblemError(
-        detail=message.get("message", "Wrong value") + ".", parameter=message.get("key", "")
+        detail=message.get("message", "Wrong value") + ".",
+        parameter=message.get("key", "").removesuffix("_"),
     )
 
 

@@ -25,7 +25,8 @@ from domain.schedules.schedule import (
 from domain.schedules.wall_clock import Fold, Gap
 
 Timezone = Annotated[str, Meta(min_length=1, max_length=64, examples=["Europe/London"])]
-CALENDAR_NAME = r"^[A-Za-z0-9._-]{1,64}$"
+# Not just `$`, which Python also matches before a last line feed.
+CALENDAR_NAME = r"^[A-Za-z0-9._-]{1,64}(?!\n)$"
 CalendarName = Annotated[str, Meta(pattern=CALENDAR_NAME, examples=["holidays"])]
 ONE_SPEC = {"oneOf": [{"required": [name]} for name in SPECS]}
 

@@ -26,7 +26,7 @@ RUNS_OF_A_JOB_AT_ONCE = 100
 def _due_jobs_by(order: str) -> str:
     return f"""
 SELECT service_id, id, schedule, catchup, overlap, next_fire_for, next_claim_at, accounted_to,
-    claimed_for, run_count, {CALENDARS_OF_JOB} AS calendars
+    claimed_for, run_count, calendars
 FROM jobs
 WHERE next_claim_at <= $1 AND next_claim_at >= $2
 ORDER BY next_claim_at {order}
@@ -37,6 +37,13 @@ FOR UPDATE OF jobs SKIP LOCKED
 
 _DUE_SOON = _due_jobs_by("ASC")
 _LATE = _due_jobs_by("DESC")
+
+# Read when the jobs are locked: who changes a calendar locks the jobs that name it, too.
+_CALENDARS = f"""
+SELECT service_id, id, {CALENDARS_OF_JOB} AS calendars
+FROM unnest($1::uuid[], $2::uuid[]) AS due (service_id, id)
+JOIN jobs USING (service_id, id)
+"""
 
 # A run that is there already was rung by an earlier claim: it stays as it is.
 _WRITE_RUNS = """
@@ -123,7 +130,8 @@ async def claim_runs(command: ClaimRuns, database: Database) -> Claim:
     async with database.driver() as driver:
         async with driver.transaction():
             due = await _due_jobs(driver, command)
-            fires = [_fires_of(job, command) for job in due]
+            calendars = await _calendars(driver, due)
+            fires = [_fires_of(job, calendars.get(job["id"]), command) for job in due]
             runs = await _write(driver, fires, command.dispatcher_id) if fires else []
         retries = await driver.fetch(
             _CLAIM_RETRIES, command.until, JOBS_AT_ONCE, command.dispatcher_id
@@ -141,39 +149,43 @@ async def _due_jobs(driver: Driver, command: ClaimRuns) -> list[asyncpg.Record]:
     return await driver.fetch(_DUE_SOON, command.until, on_time_from, JOBS_AT_ONCE)
 
 
-def _fires_of(job: asyncpg.Record, command: ClaimRuns) -> _Fires:
-    schedule = schedule_of(job["schedule"], job["calendars"])
-    now = command.now
-    if job["next_claim_at"] >= now - TOLERANCE:
-        # Not late, though by its jitter it may be due long after its fire time.
-        now = min(now, job["next_fire_for"])
+async def _calendars(driver: Driver, due: list[asyncpg.Record]) -> dict[UUID, str]:
+    """What the calendars of jobs hold, for those that name some."""
+    naming = [job for job in due if job["calendars"]]
+    if not naming:
+        return {}
+    rows = await driver.fetch(
+        _CALENDARS, [job["service_id"] for job in naming], [job["id"] for job in naming]
+    )
+    return {row["id"]: row["calendars"] for row in rows}
+
+
+def _fires_of(job: asyncpg.Record, calendars: str | None, command: ClaimRuns) -> _Fires:
+    schedule = schedule_of(job["schedule"], calendars)
+    most = schedule.max_runs
     made = plan(
         schedule,
         decode_catchup(job["catchup"]),
         accounted_to=job["accounted_to"],
         next_fire_for=job["next_fire_for"],
-        now=now,
+        now=command.now,
         until=command.until,
         limit=RUNS_OF_A_JOB_AT_ONCE,
+        runs_left=None if most is None else max(most - job["run_count"], 1),
     )
-    instants, next_fire_for, run_count = made.runs, made.next_fire_for, job["run_count"]
-    if schedule.max_runs is not None:
-        instants = instants[: max(schedule.max_runs - run_count, 0)]
-        run_count += len(instants)
-        next_fire_for = next_fire_for if run_count < schedule.max_runs else None
     still_to_come = [instant for instant in job["claimed_for"] if instant > command.now]
     return _Fires(
         service_id=job["service_id"],
         job_id=job["id"],
         overlap=job["overlap"],
-        instants=instants,
-        due=[due_time(schedule, instant) for instant in instants],
+        instants=made.runs,
+        due=[due_time(schedule, instant) for instant in made.runs],
         unrun=made.unrun,
-        next_fire_for=next_fire_for,
-        next_claim_at=next_fire_for and due_time(schedule, next_fire_for),
+        next_fire_for=made.next_fire_for,
+        next_claim_at=made.next_fire_for and due_time(schedule, made.next_fire_for),
         accounted_to=made.accounted_to,
-        claimed_for=[*still_to_come, *instants],
-        run_count=run_count,
+        claimed_for=[*still_to_come, *made.runs],
+        run_count=job["run_count"] + (0 if most is None else len(made.runs)),
     )
 
 

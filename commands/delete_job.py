@@ -33,12 +33,15 @@ async def delete_job(command: DeleteJob, shards: Shards) -> None:
     service_id = command.caller.service_id
     async with shards.of(service_id).writing(service_id) as connection:
         row = await lock_job(connection, service_id, command.job_id)
+        # The turn before the runs, as wherever both are locked.
+        await connection.execute(
+            delete(turns).where(turns.c.service_id == service_id, turns.c.job_id == row["id"])
+        )
         await withdraw_to_come(connection, row, command.now)
         await cancel_runs(connection, service_id, row["id"], command.now)
-        for table, column in ((jobs, jobs.c.id), (turns, turns.c.job_id)):
-            await connection.execute(
-                delete(table).where(table.c.service_id == service_id, column == row["id"])
-            )
+        await connection.execute(
+            delete(jobs).where(jobs.c.service_id == service_id, jobs.c.id == row["id"])
+        )
         await connection.execute(
             update(backfills)
             .where(

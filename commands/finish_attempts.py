@@ -38,6 +38,7 @@ WITH ended AS (
         due_at = coalesce(ended.retry_at, runs.due_at),
         held_by = NULL,
         abort = false,
+        reason = CASE WHEN {_CUT_OFF} THEN runs.reason END,
         started_at = coalesce(runs.started_at, ended.started_at),
         lateness_ms = coalesce(runs.lateness_ms,
             extract(epoch FROM ended.started_at - runs.due_at) * 1000),

@@ -59,10 +59,13 @@ async def pause(
     Args:
         reason: Why Tocsin does it, if it is not the service's wish.
     """
-    await withdraw_past(connection, row, now, Outcome.PAUSED)
+    let_go = await withdraw_past(connection, row, now, Outcome.PAUSED)
     changes = await withdraw_to_come(connection, row, now)
-    schedule = await stored_schedule(connection, row)
-    await begin_pause(connection, row, schedule, changes.get("accounted_to", row["accounted_to"]))
+    known = {**row, **changes}
+    run_count = max(known["run_count"] - let_go, 0)
+    if known["next_fire_for"] is not None or let_go:
+        schedule = await stored_schedule(connection, row)
+        await begin_pause(connection, row, schedule, known["accounted_to"])
     return await change_job(
         connection,
         row,
@@ -74,5 +77,6 @@ async def pause(
             "next_fire_for": None,
             "next_claim_at": None,
             "claimed_for": [],
+            "run_count": run_count,
         },
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from msgspec import Struct
 from sqlalchemy import RowMapping, select, update
@@ -13,12 +15,11 @@ from domain.caller import Caller
 from domain.catchup import Outcome
 from domain.ids import new_id
 from domain.schedules.calendar import Calendar, check_exclusions
-from domain.schedules.schedule import Exclusion
+from domain.schedules.schedule import TICK, Exclusion
 from storage.audit import record
 from storage.calendars import calendar_of
 from storage.job_changes import (
     after,
-    lock_job,
     stored_schedule,
     withdraw_to_come,
     write_account,
@@ -54,6 +55,10 @@ async def put_calendar(command: PutCalendar, shards: Shards) -> Calendar:
             await _reckon_anew(connection, row, change, command.now)
             for row, change in zip(rows, changes, strict=True)
         ]
+        # Those that came to name the calendar meanwhile have kept this command from storing it.
+        for row in await _lock_jobs(connection, command, known=[row["id"] for row in rows]):
+            change = await withdraw_to_come(connection, row, command.now)
+            wake_for.append(await _reckon_anew(connection, row, change, command.now))
         await record(
             connection, command.caller, "calendar.put", new_id(), command.now, name=command.name
         )
@@ -61,14 +66,22 @@ async def put_calendar(command: PutCalendar, shards: Shards) -> Calendar:
     return calendar
 
 
-async def _lock_jobs(connection: WriteConnection, command: PutCalendar) -> list[RowMapping]:
-    service_id = command.caller.service_id
+async def _lock_jobs(
+    connection: WriteConnection, command: PutCalendar, known: Sequence[UUID] = ()
+) -> Sequence[RowMapping]:
+    """The jobs that name the calendar; a paused one is reckoned with when it is resumed."""
     naming = await connection.execute(
-        select(jobs.c.id)
-        .where(jobs.c.service_id == service_id, jobs.c.calendars.contains([command.name]))
+        select(jobs)
+        .where(
+            jobs.c.service_id == command.caller.service_id,
+            jobs.c.calendars.contains([command.name]),
+            ~jobs.c.paused,
+            jobs.c.id.not_in(known),
+        )
         .order_by(jobs.c.id)
+        .with_for_update()
     )
-    return [await lock_job(connection, service_id, job_id) for job_id in naming.scalars().all()]
+    return naming.mappings().all()
 
 
 async def _store(connection: WriteConnection, command: PutCalendar) -> Calendar:
@@ -95,37 +108,28 @@ async def _store(connection: WriteConnection, command: PutCalendar) -> Calendar:
     return calendar_of(stored.mappings().one())
 
 
-async def _before(
-    connection: WriteConnection, row: RowMapping, now: datetime
-) -> dict[str, Any] | None:
-    """Undo a job's claim-ahead and write what the old calendar excluded up to now.
+async def _before(connection: WriteConnection, row: RowMapping, now: datetime) -> dict[str, Any]:
+    """Undo a job's claim-ahead and write what the old calendar excluded so far.
 
     Returns:
-        The changes to the job's row, or None when there is nothing to reckon anew.
+        The changes to the job's row.
     """
-    if row["paused"]:
-        return None
     changes = await withdraw_to_come(connection, row, now)
-    upcoming = changes.get("next_fire_for", row["next_fire_for"])
-    accounted_to = changes.get("accounted_to", row["accounted_to"])
+    known = {**row, **changes}
+    upcoming, until = known["next_fire_for"], now
     if upcoming is not None and upcoming <= now:
-        return {**changes, "accounted_to": accounted_to}  # late: for the next claim to decide on
+        until = upcoming - TICK  # it and what follows is for the next claim to decide on
     schedule = await stored_schedule(connection, row)
-    await write_account(connection, row, schedule, Outcome.EXCLUDED, now, accounted_to=accounted_to)
-    return {**changes, "accounted_to": max(now, accounted_to)}
+    await write_account(connection, row, schedule, Outcome.EXCLUDED, until=until, changes=changes)
+    return {**changes, "accounted_to": max(until, known["accounted_to"])}
 
 
 async def _reckon_anew(
-    connection: WriteConnection, row: RowMapping, changes: dict[str, Any] | None, now: datetime
+    connection: WriteConnection, row: RowMapping, changes: dict[str, Any], now: datetime
 ) -> datetime | None:
-    if changes is None:
-        return None
     schedule = await stored_schedule(connection, row)
-    changes = {**changes, **after(schedule, changes["accounted_to"])}
-    if schedule.max_runs is not None:
-        count = changes.get("run_count", row["run_count"])
-        if count >= schedule.max_runs:
-            changes |= {"next_fire_for": None, "next_claim_at": None}
+    known = {**row, **changes}
+    changes = {**changes, **after(schedule, known["accounted_to"], known["run_count"])}
     await connection.execute(
         update(jobs)
         .where(jobs.c.service_id == row["service_id"], jobs.c.id == row["id"])

@@ -45,16 +45,20 @@ UPDATE runs SET state = 'scheduled', buffered = true, held_by = NULL
 WHERE service_id = $1 AND id = $2 AND scheduled_for = $3
 """
 
+# First whoever rings, then whoever does not: of what has the turn, only the former can become the
+# latter meanwhile, as a run begins under the lock of the turn.
 _ASK_TO_END = """
 UPDATE runs SET abort = true, reason = $5
-WHERE service_id = $1 AND job_id = $2 AND scheduled_for = $3 AND id = $4 AND open
+WHERE service_id = $1 AND job_id = $2 AND scheduled_for = $3 AND id = $4 AND state = 'running'
+RETURNING id
 """
 
-_END_WAITING = """
+_END_IDLE = """
 UPDATE runs
 SET state = 'cancelled', open = false, buffered = false, held_by = NULL, retry_at = NULL,
     finished_at = $3, reason = $4
-WHERE service_id = $1 AND job_id = $2 AND (buffered OR id = $5) AND open AND id <> $6
+WHERE service_id = $1 AND job_id = $2 AND (buffered OR id = $5) AND open AND state <> 'running'
+    AND id <> $6
 """
 
 
@@ -78,30 +82,21 @@ async def resolve_overlap(command: ResolveOverlap, database: Database) -> bool:
         holder = await lock_turn(driver, run.service_id, run.job_id)
         key = (run.service_id, run.id, run.scheduled_for)
         mine = await driver.fetchrow(_MINE, *key, command.worker_id)
-        if mine is None:
-            return False
-        if holder is not None and holder.id == run.id:
-            # It has the turn: its row was taken anew while it was begun, and Postgres, looking
+        if mine is None or (holder is not None and holder.id == run.id):
+            # If it has the turn: its row was taken anew while it was begun, and Postgres, looking
             # again at the newer version, could not see the turn that the statement itself gave.
-            return True
+            return mine is not None
         waits = await someone_waits(driver, run.service_id, run.job_id)
-        if holder is None and not waits:
-            return await _go(driver, run)
         policy = Overlap(mine["overlap"])
-        match verdict(policy, others_wait=waits):
-            case Verdict.SKIP:
-                await _skip(driver, command, job, mine["trigger"])
-            case Verdict.WAIT:
-                await _wait(driver, command, holder, policy)
-            case Verdict.GO:
-                await _take_the_place(driver, command, holder)
-                return await _go(driver, run)
+        if (holder is None and not waits) or await _make_room(driver, command, holder, policy):
+            await give_turn(driver, run.service_id, run.job_id, run.id, run.scheduled_for)
+            return True
+        if verdict(policy, others_wait=waits) is Verdict.SKIP:
+            await _skip(driver, command, job, mine["trigger"])
+        else:
+            await driver.execute(_WAIT, *key)
+            await contend(driver, run.service_id, run.job_id)
     return False
-
-
-async def _go(driver: Driver, run: TakenRun) -> bool:
-    await give_turn(driver, run.service_id, run.job_id, run.id, run.scheduled_for)
-    return True
 
 
 async def _skip(driver: Driver, command: ResolveOverlap, job: asyncpg.Record, trigger: str) -> None:
@@ -118,39 +113,58 @@ async def _skip(driver: Driver, command: ResolveOverlap, job: asyncpg.Record, tr
         await driver.execute(_DO_NOT_COUNT, run.service_id, run.job_id, upcoming, due)
 
 
-async def _wait(
+async def _make_room(
     driver: Driver, command: ResolveOverlap, holder: Holder | None, policy: Overlap
-) -> None:
-    run = command.run
-    if ends_others(policy):
-        await _end_those_that_wait(driver, command, holder)
-        if holder is not None:
-            reason = _replaced_by(run)
-            await driver.execute(
-                _ASK_TO_END, run.service_id, run.job_id, holder.scheduled_for, holder.id, reason
-            )
-            await driver.execute(f"NOTIFY {ABORT_CHANNEL}")
-    await driver.execute(_WAIT, run.service_id, run.id, run.scheduled_for)
-    await contend(driver, run.service_id, run.job_id)
+) -> bool:
+    """End others, or ask them to, if the policy wants it; return whether none is left."""
+    if not ends_others(policy):
+        return False
+    if policy is Overlap.CANCEL_OTHER:
+        return not await _ask_others_to_end(driver, command, holder)
+    await _end_others(driver, command, holder)
+    return True
 
 
-async def _take_the_place(driver: Driver, command: ResolveOverlap, holder: Holder | None) -> None:
-    await _end_those_that_wait(driver, command, holder)
-    if holder is not None and holder.state == "running":
-        run = command.run
-        await end_running(
-            driver, run.service_id, holder.id, holder.scheduled_for, command.now, _replaced_by(run)
-        )
-
-
-async def _end_those_that_wait(
+async def _ask_others_to_end(
     driver: Driver, command: ResolveOverlap, holder: Holder | None
-) -> None:
-    """End what has not begun to ring, or waits for its next attempt."""
+) -> bool:
+    """Ask the run that rings to end, and end those that do not; return whether one rings."""
     run = command.run
-    idle = holder.id if holder is not None and holder.state != "running" else None
+    asked = holder is not None and await driver.fetch(
+        _ASK_TO_END,
+        run.service_id,
+        run.job_id,
+        holder.scheduled_for,
+        holder.id,
+        _replaced_by(run),
+    )
+    await _end_idle(driver, command, holder)
+    if asked:
+        await driver.execute(f"NOTIFY {ABORT_CHANNEL}")
+    return bool(asked)
+
+
+async def _end_others(driver: Driver, command: ResolveOverlap, holder: Holder | None) -> None:
+    run = command.run
+    if holder is not None:
+        reason = _replaced_by(run)
+        await end_running(
+            driver, run.service_id, holder.id, holder.scheduled_for, command.now, reason
+        )
+    await _end_idle(driver, command, holder)
+
+
+async def _end_idle(driver: Driver, command: ResolveOverlap, holder: Holder | None) -> None:
+    """End what waits for its turn, for its next attempt, or in a worker."""
+    run = command.run
     await driver.execute(
-        _END_WAITING, run.service_id, run.job_id, command.now, _replaced_by(run), idle, run.id
+        _END_IDLE,
+        run.service_id,
+        run.job_id,
+        command.now,
+        _replaced_by(run),
+        holder and holder.id,
+        run.id,
     )
 
 

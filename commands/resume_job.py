@@ -43,12 +43,10 @@ async def resume_job(command: ResumeJob, shards: Shards) -> Job:
         schedule = await stored_schedule(connection, row)
         if command.catch_up:
             await close_pause(await driver_of(connection), service_id, row["id"])
-            changes = after(schedule, row["accounted_to"])
+            changes = after(schedule, row["accounted_to"], row["run_count"])
         else:
             await end_pause(connection, row, schedule, command.now)
-            changes = after(schedule, max(command.now, row["accounted_to"]))
-        if schedule.max_runs is not None and row["run_count"] >= schedule.max_runs:
-            changes |= {"next_fire_for": None, "next_claim_at": None}
+            changes = after(schedule, max(command.now, row["accounted_to"]), row["run_count"])
         await record(
             connection,
             command.caller,

@@ -16,18 +16,21 @@ from storage.postgres import Database
 # A run begins only if it has its job's turn. The row in `turns` is locked by the upsert, and what
 # is asked of the run that had the turn before is whether it is *known to have ended*: of two
 # workers at once, the second sees at least that the first one's run is open, or does not see it.
-_START = """
+#
+# The turn is locked before the run, as wherever both are: hence no lock in `mine`, and the same
+# conditions once more where runs are updated.
+_OURS = """runs.held_by = $1
+        AND (runs.state = 'queued' AND runs.attempt_count = {mine}.number - 1
+            OR runs.state = 'running' AND runs.attempt_count = {mine}.number)"""
+_START = f"""
 WITH mine AS MATERIALIZED (
     SELECT runs.service_id, runs.job_id, runs.scheduled_for, runs.generation, runs.id, runs.overlap,
-        wanted.number
+        runs.due_at, wanted.number
     FROM unnest($2::uuid[], $3::uuid[], $4::smallint[], $8::timestamptz[])
         AS wanted (service_id, id, number, due_at)
     JOIN runs ON runs.service_id = wanted.service_id AND runs.id = wanted.id
     WHERE runs.scheduled_for BETWEEN $6 AND $7
-        AND runs.held_by = $1 AND runs.due_at = wanted.due_at
-        AND (runs.state = 'queued' AND runs.attempt_count = wanted.number - 1
-            OR runs.state = 'running' AND runs.attempt_count = wanted.number)
-    FOR UPDATE OF runs
+        AND runs.due_at = wanted.due_at AND {_OURS.format(mine="wanted")}
 ), turn AS (
     INSERT INTO turns (service_id, job_id, run_id, scheduled_for)
     SELECT service_id, job_id, id, scheduled_for
@@ -51,6 +54,7 @@ WITH mine AS MATERIALIZED (
     WHERE runs.service_id = mine.service_id AND runs.job_id = mine.job_id
         AND runs.scheduled_for = mine.scheduled_for AND runs.generation = mine.generation
         AND runs.scheduled_for BETWEEN $6 AND $7
+        AND runs.due_at = mine.due_at AND {_OURS.format(mine="mine")}
         AND (mine.overlap = 'allow_all' OR mine.id IN (SELECT run_id FROM turn))
     RETURNING runs.id
 )

@@ -17,7 +17,7 @@ from domain.errors import within
 from domain.job import Job
 from domain.overlap import Overlap
 from domain.retry import RetryPolicy
-from domain.schedules.schedule import Schedule, check_schedule, first_moment
+from domain.schedules.schedule import TICK, Schedule, check_schedule, first_moment
 from domain.targets import Target
 from storage.audit import record
 from storage.calendars import full_schedule
@@ -115,10 +115,10 @@ async def reschedule(
         full = await full_schedule(driver, row["service_id"], schedule, lock=True)
         check_schedule(full)
     old = await stored_schedule(connection, row)
-    start = first_moment(schedule)
-    await withdraw_past(connection, row, now, Outcome.CANCELLED)
-    withdrawn = await withdraw_to_come(connection, row, now)
-    accounted_to = withdrawn.get("accounted_to", row["accounted_to"])
+    # What the old one names at this very instant is left to the new one.
+    start = min(now - TICK, first_moment(schedule))
+    await withdraw_past(connection, row, start, Outcome.CANCELLED)
+    withdrawn = await withdraw_to_come(connection, row, start)
     changes = {
         **after(full, start),
         "schedule": schedule,
@@ -126,10 +126,8 @@ async def reschedule(
         "run_count": 0,
     }
     if row["paused"]:
-        await end_pause(connection, row, old, now)
+        await end_pause(connection, row, old, start)
         await begin_pause(connection, row, full, start)
         return changes | {"next_fire_for": None, "next_claim_at": None}
-    await write_account(
-        connection, row, old, Outcome.CANCELLED, min(now, start), accounted_to=accounted_to
-    )
+    await write_account(connection, row, old, Outcome.CANCELLED, until=start, changes=withdrawn)
     return changes

@@ -9,6 +9,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from domain.errors import Invalid
+from domain.ids import EPOCH
 from domain.overlap import Overlap
 
 MAX_FIRE_TIMES = 100_000
@@ -60,6 +61,8 @@ def check_backfill(start: datetime, end: datetime, runs_per_minute: int, now: da
     Raises:
         Invalid: With a pointer to the value at fault.
     """
+    if start < EPOCH:
+        raise Invalid("The start must not come before 1970-01-01T00:00Z.", "/start")
     if end <= start:
         raise Invalid("The end must come after the start.", "/end")
     if end > now:

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import groupby
 
 from msgspec import Struct
 
 from domain.errors import Invalid
-from domain.schedules.schedule import TICK, Schedule, fire_times, next_fire_time, nominal_times
+from domain.schedules.schedule import (
+    TICK,
+    Schedule,
+    due_time,
+    fire_times,
+    is_excluded,
+    next_fire_time,
+    nominal_times,
+)
 
 TOLERANCE = timedelta(seconds=1)
 """A dispatcher's tick: what is late by less was not missed."""
 MAX_WINDOW = timedelta(days=366)
 MAX_LIMIT = 1_000
 COUNTED = 5_000
-"""So many fire times are looked at one by one; what lies before them becomes one stretch."""
+"""So many fire times are looked at one by one; where there are more, a stretch goes uncounted."""
 
 
 class Coalesce(StrEnum):
@@ -73,7 +81,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     Attributes:
         runs: Fire times that run.
         unrun: The others, in order.
-        accounted_to: The last of all of them.
+        accounted_to: All that is named up to here has its outcome.
         next_fire_for: The first one that is left.
     """
 
@@ -104,36 +112,38 @@ def plan(
     now: datetime,
     until: datetime,
     limit: int,
+    runs_left: int | None = None,
 ) -> Plan:
     """Decide on the fire times up to `until`.
+
+    A fire time is late by what has passed since its run was due.
 
     Args:
         accounted_to: All that is named up to here has its outcome.
         next_fire_for: The first fire time after it that is not excluded.
         limit: At most so many fire times that are not late are taken; the rest stays.
+        runs_left: After so many runs the schedule is at its end.
     """
     fresh_from = now - TOLERANCE
-    if next_fire_for >= fresh_from:
-        late: list[Stretch] = []
-        fresh_start: datetime | None = next_fire_for
-    else:
-        late = list(_late(schedule, policy, next_fire_for, now))
-        fresh_start = next_fire_time(schedule, after=fresh_from - TICK)
-    fresh = (
-        []
-        if fresh_start is None
-        else fire_times(schedule, start=fresh_start, until=until, limit=limit)
+    upcoming = _first_due_from(schedule, next_fire_for, fresh_from)
+    making = _Making(schedule, accounted_to)
+    if upcoming != next_fire_for:
+        before = fresh_from if upcoming is None else min(upcoming, fresh_from)
+        _catch_up(making, policy, next_fire_for, before, now)
+    if upcoming is not None and upcoming <= until:
+        for instant in fire_times(schedule, start=upcoming, until=until, limit=limit):
+            making.run(instant)
+        upcoming = next_fire_time(schedule, after=making.position)
+    if runs_left is not None and len(making.runs) >= runs_left:
+        return _ended(making, runs_left)
+    if upcoming is None:
+        making.pass_over(until + TICK, Outcome.EXCLUDED)
+    return Plan(
+        runs=making.runs,
+        unrun=making.unrun,
+        accounted_to=making.position,
+        next_fire_for=upcoming,
     )
-    runs = [one.first for one in late if one.outcome is Outcome.RUN] + fresh
-    unrun = [one for one in late if one.outcome is not Outcome.RUN]
-    last = fresh[-1] if fresh else late[-1].last
-    following = next_fire_time(schedule, after=last)
-    if schedule.exclude:
-        kept = [*late, *(_one(instant, Outcome.RUN) for instant in fresh)]
-        unrun = _with_excluded(schedule, accounted_to, kept)
-        if following is None and (rest := _excluded(schedule, last, until + TICK)):
-            unrun.append(rest)
-    return Plan(runs=runs, unrun=unrun, accounted_to=last, next_fire_for=following)
 
 
 def account(
@@ -144,129 +154,130 @@ def account(
     Args:
         outcome: Of what is not excluded.
     """
-    first = next_fire_time(schedule, after=after)
-    kept = [] if first is None else list(_stretches(schedule, first, until + TICK, outcome))
-    if not schedule.exclude:
-        return kept
-    found = _with_excluded(schedule, after, kept)
-    last = kept[-1].last if kept else after
-    return found + list(filter(None, [_excluded(schedule, last, until + TICK)]))
+    making = _Making(schedule, after)
+    making.pass_over(until + TICK, outcome)
+    return making.unrun
 
 
-def _late(
-    schedule: Schedule, policy: CatchupPolicy, first: datetime, now: datetime
-) -> Iterator[Stretch]:
-    """The fire times from `first` on that are late, in stretches (runs one by one)."""
-    fresh_from = now - TOLERANCE
-    window_start = now - policy.window if policy.window else fresh_from
-    yield from _stretches(schedule, first, min(window_start, fresh_from), Outcome.MISSED)
-    if window_start >= fresh_from:
+class _Making:
+    """A plan in the making: what has its outcome, up to a position."""
+
+    def __init__(self, schedule: Schedule, position: datetime) -> None:
+        self.schedule = schedule
+        self.position = position
+        self.runs: list[datetime] = []
+        self.unrun: list[Stretch] = []
+        self._patience = COUNTED
+
+    def run(self, instant: datetime) -> None:
+        """Have a fire time run; what lies before it is excluded."""
+        self.pass_over(instant, Outcome.EXCLUDED)
+        self.runs.append(instant)
+        self.position = instant
+
+    def pass_over(self, before: datetime, outcome: Outcome) -> None:
+        """Run nothing before an instant; what is not excluded has this outcome."""
+        if before - TICK <= self.position:
+            return
+        if self.schedule.exclude or outcome is not Outcome.EXCLUDED:
+            self._write(before, outcome)
+        self.position = before - TICK
+
+    def _write(self, before: datetime, outcome: Outcome) -> None:
+        times = nominal_times(
+            self.schedule, after=self.position, before=before, limit=self._patience + 1
+        )
+        if len(times) > self._patience:
+            self._write_uncounted(times[0], before, outcome)
+        else:
+            self._write_counted(times, outcome)
+        self._patience = max(self._patience - len(times), 0)
+
+    def _write_counted(self, times: list[datetime], outcome: Outcome) -> None:
+        for excluded, members in groupby(times, lambda time: is_excluded(self.schedule, time)):
+            group = list(members)
+            said = Outcome.EXCLUDED if excluded else outcome
+            self._add(group[0], group[-1], said, len(group))
+
+    def _write_uncounted(self, first: datetime, before: datetime, outcome: Outcome) -> None:
+        """What is excluded is told apart only where it comes first."""
+        kept = next_fire_time(self.schedule, after=first - TICK)
+        if kept is None or kept >= before:
+            kept = before
+        if kept > first:
+            self._add(first, kept - TICK, Outcome.EXCLUDED, None)
+        if kept < before:
+            self._add(kept, before - TICK, outcome, None)
+
+    def _add(self, first: datetime, last: datetime, outcome: Outcome, count: int | None) -> None:
+        self.unrun.append(Stretch(first=first, last=last, outcome=outcome, count=count))
+
+
+def _catch_up(
+    making: _Making, policy: CatchupPolicy, first: datetime, before: datetime, now: datetime
+) -> None:
+    """Decide on the fire times from `first` to before `before`, which are late."""
+    schedule = making.schedule
+    start = None
+    if policy.window:
+        start = _first_due_from(schedule, first, now - policy.window)
+    if start is None or start >= before:
+        making.pass_over(before, Outcome.MISSED)
         return
-    start = next_fire_time(schedule, after=max(first, window_start) - TICK)
-    if start is None or start >= fresh_from:
-        return
-    prefix, times = _last_times(schedule, start, fresh_from)
-    if prefix is not None:
-        yield prefix
-    yield from _coalesced(schedule, policy, times)
-
-
-def _coalesced(
-    schedule: Schedule, policy: CatchupPolicy, times: list[datetime]
-) -> Iterator[Stretch]:
+    making.pass_over(start, Outcome.MISSED)
     match policy.coalesce:
         case Coalesce.LATEST:
-            chosen, outcome = {times[-1]}, Outcome.COALESCED
+            chosen, others = _newest(schedule, start, before, 1), Outcome.COALESCED
         case Coalesce.EARLIEST:
-            chosen, outcome = {times[0]}, Outcome.COALESCED
+            chosen, others = [start], Outcome.COALESCED
         case Coalesce.ALL:
-            chosen, outcome = set(times[-policy.limit :]), Outcome.MISSED
-    group: list[datetime] = []
-    for instant in times:
-        if instant in chosen:
-            yield from _grouped(group, outcome)
-            group = []
-            yield _one(instant, Outcome.RUN)
+            chosen, others = _newest(schedule, start, before, policy.limit), Outcome.MISSED
+    making.pass_over(chosen[0], others)
+    for instant in chosen:
+        making.run(instant)
+    making.pass_over(before, others)
+
+
+def _ended(making: _Making, runs_left: int) -> Plan:
+    """The plan up to the last run of all."""
+    last = making.runs[runs_left - 1]
+    return Plan(
+        runs=making.runs[:runs_left],
+        unrun=[one for one in making.unrun if one.first < last],
+        accounted_to=last,
+        next_fire_for=None,
+    )
+
+
+def _first_due_from(schedule: Schedule, first: datetime, instant: datetime) -> datetime | None:
+    """Of the fire times from `first` on, the first whose run is due at `instant` or later."""
+    if first >= instant:
+        return first
+    if schedule.jitter:
+        # Each is due before the next one: of those before the instant, only the last may be later.
+        (last,) = _newest(schedule, first, instant, 1)
+        if due_time(schedule, last) >= instant:
+            return last
+    return next_fire_time(schedule, after=instant - TICK)
+
+
+def _newest(schedule: Schedule, first: datetime, before: datetime, limit: int) -> list[datetime]:
+    """The last `limit` fire times of `[first, before)`, of which `first` is one."""
+
+    def within(span: timedelta, most: int) -> list[datetime]:
+        start = next_fire_time(schedule, after=max(first, before - span) - TICK)
+        if start is None:
+            return []
+        return fire_times(schedule, start=start, until=before - TICK, limit=most)
+
+    too_short, span = timedelta(0), TOLERANCE
+    while first < before - span and len(within(span, limit)) < limit:
+        too_short, span = span, 2 * span
+    while len(times := within(span, COUNTED + 1)) > COUNTED:
+        # Those before are many: one doubling of the span reached too far into them.
+        middle = (too_short + span) / 2
+        if len(within(middle, limit)) < limit:
+            too_short = middle
         else:
-            group.append(instant)
-    yield from _grouped(group, outcome)
-
-
-def _grouped(times: list[datetime], outcome: Outcome) -> Iterator[Stretch]:
-    if times:
-        yield Stretch(first=times[0], last=times[-1], outcome=outcome, count=len(times))
-
-
-def _one(instant: datetime, outcome: Outcome) -> Stretch:
-    return Stretch(first=instant, last=instant, outcome=outcome, count=1)
-
-
-def _stretches(
-    schedule: Schedule, first: datetime, before: datetime, outcome: Outcome
-) -> Iterator[Stretch]:
-    """The fire times from `first` to before `before`: one stretch, counted if they are not many."""
-    if first >= before:
-        return
-    times = fire_times(schedule, start=first, until=before - TICK, limit=COUNTED + 1)
-    if len(times) > COUNTED:
-        yield Stretch(first=first, last=before - TICK, outcome=outcome, count=None)
-    else:
-        yield from _grouped(times, outcome)
-
-
-def _last_times(
-    schedule: Schedule, start: datetime, before: datetime
-) -> tuple[Stretch | None, list[datetime]]:
-    """At most `COUNTED` fire times of `[start, before)`, the last ones, and what lies before."""
-    prefix: Stretch | None = None
-    first = start
-    while True:
-        times = fire_times(schedule, start=first, until=before - TICK, limit=COUNTED + 1)
-        if len(times) <= COUNTED:
-            return prefix, times
-        middle = next_fire_time(schedule, after=first + (before - first) / 2) or times[-1]
-        if middle >= before:
-            # Half of the time holds none, so what was found is nearly all: take it as it is.
-            return prefix, times
-        first = middle
-        prefix = Stretch(first=start, last=first - TICK, outcome=Outcome.COALESCED, count=None)
-
-
-def _with_excluded(
-    schedule: Schedule, accounted_to: datetime, kept: list[Stretch]
-) -> list[Stretch]:
-    """The stretches that do not run, with what is excluded between them and the runs."""
-    found: list[Stretch] = []
-    position = accounted_to
-    for one in kept:
-        found += filter(None, [_excluded(schedule, position, one.first)])
-        if one.outcome is not Outcome.RUN:
-            found += _around_excluded(schedule, one)
-        position = one.last
-    return found
-
-
-def _around_excluded(schedule: Schedule, one: Stretch) -> Iterator[Stretch]:
-    """A stretch, cut where something excluded lies in it; one that nobody counted stays whole."""
-    if one.count is None:
-        yield one
-        return
-    group: list[datetime] = []
-    for instant in fire_times(schedule, start=one.first, until=one.last, limit=COUNTED):
-        between = _excluded(schedule, group[-1], instant) if group else None
-        if between is not None:
-            yield from _grouped(group, one.outcome)
-            yield between
-            group = []
-        group.append(instant)
-    yield from _grouped(group, one.outcome)
-
-
-def _excluded(schedule: Schedule, after: datetime, before: datetime) -> Stretch | None:
-    """What lies strictly between two instants, none of which may fire."""
-    found = nominal_times(schedule, after=after, before=before, limit=COUNTED + 1)
-    if not found:
-        return None
-    if len(found) > COUNTED:
-        return Stretch(first=found[0], last=before - TICK, outcome=Outcome.EXCLUDED, count=None)
-    return Stretch(first=found[0], last=found[-1], outcome=Outcome.EXCLUDED, count=len(found))
+            span = middle
+    return times[-limit:]

@@ -34,8 +34,9 @@ SEED = 20_261_124
 BAR_MS = 250.0
 MEGABYTE = 1024 * 1024
 PUT_BACK = """
-UPDATE jobs SET next_fire_for = next_fire_for - $1, next_claim_at = next_claim_at - $1,
-    accounted_to = accounted_to - $1
+UPDATE jobs SET next_fire_for = next_fire_for - $1::interval,
+    next_claim_at = next_claim_at - $1::interval,
+    accounted_to = accounted_to - $1::interval
 WHERE name = 'outage'
 """
 LATE = "SELECT count(*) FROM jobs WHERE name = 'outage' AND next_claim_at < now() - interval '2 s'"

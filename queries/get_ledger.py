@@ -29,7 +29,8 @@ SELECT * FROM (
     UNION ALL
     (SELECT first, last, outcome, NULL, count, last = 'infinity'
     FROM ledger
-    WHERE service_id = $1 AND job_id = $2 AND first > $3 AND first < $4 AND last >= $6
+    WHERE service_id = $1 AND job_id = $2 AND (first > $3 OR last = 'infinity')
+        AND first < $4 AND last >= $6
     ORDER BY first LIMIT $5)
 ) AS entry
 ORDER BY first
@@ -87,24 +88,30 @@ async def get_ledger(query: GetLedger, shards: Shards) -> list[LedgerEntry]:
         rows = await driver.fetch(
             _LEDGER, service_id, query.job_id, after, end, query.limit, query.start
         )
-    entries = [_entry(row, job, query.now) for row in rows]
-    return [entry for entry in entries if entry is not None]
+    entries = [entry for row in rows for entry in _entries(row, job, query.now)]
+    return [
+        entry
+        for entry in entries
+        if after < entry.scheduled_for < end and (entry.until or entry.scheduled_for) >= query.start
+    ][: query.limit]
 
 
-def _entry(row: asyncpg.Record, job: asyncpg.Record, now: datetime) -> LedgerEntry | None:
-    last, count = row["last"], row["count"]
-    if row["goes_on"]:
-        schedule = schedule_of(job["schedule"], job["calendars"])
-        so_far = account(schedule, Outcome.PAUSED, after=row["first"] - TICK, until=now)
-        if not so_far:
-            return None
-        last = so_far[-1].last
-        counts = [one.count for one in so_far]
-        count = None if None in counts else sum(filter(None, counts))
+def _entries(row: asyncpg.Record, job: asyncpg.Record, now: datetime) -> list[LedgerEntry]:
+    """One, or as many as a pause that goes on has until now."""
+    if not row["goes_on"]:
+        return [_entry(row["first"], row["last"], row["outcome"], row["run_id"], row["count"])]
+    schedule = schedule_of(job["schedule"], job["calendars"])
+    so_far = account(schedule, Outcome.PAUSED, after=row["first"] - TICK, until=now)
+    return [_entry(one.first, one.last, one.outcome, None, one.count) for one in so_far]
+
+
+def _entry(
+    first: datetime, last: datetime, outcome: str, run_id: UUID | None, count: int | None
+) -> LedgerEntry:
     return LedgerEntry(
-        scheduled_for=row["first"],
-        until=None if last == row["first"] else last,
-        outcome=Outcome(row["outcome"]),
-        run_id=row["run_id"],
+        scheduled_for=first,
+        until=None if last == first else last,
+        outcome=Outcome(outcome),
+        run_id=run_id,
         count=count,
     )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, case, delete, select, update
+from sqlalchemy import RowMapping, case, delete, func, select, update
 
 from domain.catchup import Outcome, account
 from domain.errors import NotFound
@@ -15,7 +16,7 @@ from domain.run import RunState, Trigger
 from domain.schedules.schedule import TICK, Schedule, due_time, next_fire_time, next_nominal_time
 from storage.calendars import full_schedule
 from storage.jobs import decode_schedule, job_of
-from storage.ledger import JobStretch, close_pause, open_pause, write_stretches
+from storage.ledger import JobStretch, close_pause, open_pause, take_back, write_stretches
 from storage.queue import RunKey
 from storage.tables import jobs, runs
 from storage.transactions import WriteConnection, driver_of
@@ -51,12 +52,6 @@ async def stored_schedule(connection: WriteConnection, row: RowMapping) -> Sched
     return await full_schedule(driver, row["service_id"], schedule, lock=True)
 
 
-def next_fire(schedule: Schedule, next_fire_for: datetime | None) -> dict[str, datetime | None]:
-    """What a job's row says of its next fire time."""
-    due = None if next_fire_for is None else due_time(schedule, next_fire_for)
-    return {"next_fire_for": next_fire_for, "next_claim_at": due}
-
-
 async def change_job(
     connection: WriteConnection, row: RowMapping, now: datetime, **changes: Any
 ) -> Job:
@@ -80,23 +75,28 @@ async def withdraw_to_come(
     Returns:
         The changes to the job's row; none when nothing was withdrawn.
     """
-    withdrawn = await _withdraw(connection, row, runs.c.scheduled_for > now)
-    if not withdrawn:
+    if row["paused"]:
         return {}
+    withdrawn = await _withdraw(connection, row, runs.c.scheduled_for > now)
+    told = await take_back(await driver_of(connection), row["service_id"], row["id"], now)
+    if not withdrawn and not told:
+        return {}
+    first = min(withdrawn + told)
+    # Those that stay, cancelled ones for instance, are counted again with the others.
+    counted = len(withdrawn) + await _counted_from(connection, row, first)
+    run_count = max(row["run_count"] - counted, 0)
     schedule = await stored_schedule(connection, row)
-    first = min(withdrawn)
-    return {
-        **next_fire(schedule, first),
-        "accounted_to": first - TICK,
-        "claimed_for": [],
-        "run_count": row["run_count"] - (len(withdrawn) if schedule.max_runs else 0),
-    }
+    return {**after(schedule, first - TICK, run_count), "run_count": run_count}
 
 
 async def withdraw_past(
     connection: WriteConnection, row: RowMapping, now: datetime, outcome: Outcome
-) -> None:
-    """Let go of a locked job's runs that are late and have not begun, for the reason `outcome`."""
+) -> int:
+    """Let go of a locked job's runs that are late and have not begun, for the reason `outcome`.
+
+    Returns:
+        How many: they do not count towards the schedule's number of runs.
+    """
     withdrawn = await _withdraw(connection, row, runs.c.scheduled_for <= now)
     driver = await driver_of(connection)
     await write_stretches(
@@ -113,6 +113,7 @@ async def withdraw_past(
             for instant in withdrawn
         ],
     )
+    return len(withdrawn)
 
 
 async def begin_pause(
@@ -131,7 +132,7 @@ async def end_pause(
     """Have the ledger say `paused` of what passed since the pause began."""
     driver = await driver_of(connection)
     await close_pause(driver, row["service_id"], row["id"])
-    await write_account(connection, row, schedule, Outcome.PAUSED, now)
+    await write_account(connection, row, schedule, Outcome.PAUSED, until=now, changes={})
 
 
 async def write_account(
@@ -139,12 +140,19 @@ async def write_account(
     row: RowMapping,
     schedule: Schedule,
     outcome: Outcome,
-    now: datetime,
     *,
-    accounted_to: datetime | None = None,
+    until: datetime,
+    changes: Mapping[str, Any],
 ) -> None:
-    """Give what a locked job's schedule names up to `now` its outcome, where it has none yet."""
-    found = account(schedule, outcome, after=accounted_to or row["accounted_to"], until=now)
+    """Give what a locked job's schedule names its outcome, where it has none yet.
+
+    Args:
+        changes: What has changed since the row was read.
+    """
+    known = {**row, **changes}
+    if _at_its_end(schedule, known["run_count"]):
+        return
+    found = account(schedule, outcome, after=known["accounted_to"], until=until)
     driver = await driver_of(connection)
     stretches = [JobStretch.of(row["service_id"], row["id"], one) for one in found]
     await write_stretches(driver, stretches)
@@ -195,13 +203,36 @@ async def cancel_runs(
     )
 
 
-def after(schedule: Schedule, instant: datetime) -> dict[str, Any]:
+def after(schedule: Schedule, instant: datetime, run_count: int = 0) -> dict[str, Any]:
     """What a job's row says when all up to `instant` is accounted for."""
+    at_its_end = _at_its_end(schedule, run_count)
+    upcoming = None if at_its_end else next_fire_time(schedule, after=instant)
     return {
-        **next_fire(schedule, next_fire_time(schedule, after=instant)),
+        "next_fire_for": upcoming,
+        "next_claim_at": None if upcoming is None else due_time(schedule, upcoming),
         "accounted_to": instant,
         "claimed_for": [],
     }
+
+
+def _at_its_end(schedule: Schedule, run_count: int) -> bool:
+    return schedule.max_runs is not None and run_count >= schedule.max_runs
+
+
+async def _counted_from(connection: WriteConnection, row: RowMapping, first: datetime) -> int:
+    """How many runs of a job's schedule there are from a fire time on."""
+    count = await connection.scalar(
+        select(func.count())
+        .select_from(runs)
+        .where(
+            runs.c.service_id == row["service_id"],
+            runs.c.job_id == row["id"],
+            runs.c.scheduled_for >= first,
+            runs.c.trigger == Trigger.SCHEDULE,
+            runs.c.state != RunState.SKIPPED_OVERLAP,
+        )
+    )
+    return count or 0
 
 
 async def _withdraw(connection: WriteConnection, row: RowMapping, which: Any) -> list[datetime]:

@@ -21,6 +21,12 @@ INSERT INTO ledger (service_id, job_id, first, last, outcome) VALUES ($1, $2, $3
 ON CONFLICT DO NOTHING
 """
 
+_TAKE_BACK = """
+DELETE FROM ledger
+WHERE service_id = $1 AND job_id = $2 AND last > $3 AND last <> 'infinity'
+RETURNING first
+"""
+
 _CLOSE_PAUSE = """
 DELETE FROM ledger WHERE service_id = $1 AND job_id = $2 AND last = 'infinity'
 """
@@ -56,6 +62,18 @@ async def write_stretches(driver: Driver, stretches: Sequence[JobStretch]) -> No
             [one.outcome for one in stretches],
             [one.count for one in stretches],
         )
+
+
+async def take_back(
+    driver: Driver, service_id: UUID, job_id: UUID, instant: datetime
+) -> list[datetime]:
+    """Delete what is told already of fire times later than an instant, as claims look ahead.
+
+    Returns:
+        The beginnings of the stretches deleted.
+    """
+    rows = await driver.fetch(_TAKE_BACK, service_id, job_id, instant)
+    return [row["first"] for row in rows]
 
 
 async def open_pause(driver: Driver, service_id: UUID, job_id: UUID, first: datetime) -> None:

@@ -53,35 +53,48 @@ async def write_more_runs(
 ) -> list[RunKey]:
     """Write runs that are due now, each as the next generation of its fire time.
 
-    The caller holds a lock that keeps others from making runs of these fire times meanwhile.
     Generation 0 is left to the schedule itself, which may not have come to a fire time yet.
 
     Returns:
-        Their keys, ready to be handed over after the commit.
+        Their keys in the order wanted, ready to be handed over after the commit.
     """
-    if not wanted:
-        return []
+    # Whoever makes runs of the same fire times at the same time takes a generation from us.
+    made: dict[int, UUID] = {}
+    while missing := [number for number in range(len(wanted)) if number not in made]:
+        ids = await _next_ids(driver, service_id, [wanted[number] for number in missing])
+        rows = await driver.fetch(
+            _WRITE,
+            service_id,
+            [wanted[number].job_id for number in missing],
+            [wanted[number].scheduled_for for number in missing],
+            [generation for generation, _ in ids],
+            [new for _, new in ids],
+            [due_at] * len(missing),
+            [wanted[number].overlap for number in missing],
+            trigger,
+            backfill_id,
+        )
+        written = {row["id"] for row in rows}
+        made |= {
+            number: new for number, (_, new) in zip(missing, ids, strict=True) if new in written
+        }
+    return [(service_id, made[number]) for number in range(len(wanted))]
+
+
+async def _next_ids(
+    driver: Driver, service_id: UUID, wanted: Sequence[MoreRun]
+) -> list[tuple[int, UUID]]:
+    """The next generation of each fire time, and the id of its run."""
     known = await driver.fetch(
         _GENERATIONS,
         service_id,
         [one.job_id for one in wanted],
         [one.scheduled_for for one in wanted],
     )
-    generations = [row["generation"] + 1 for row in known]
-    ids = [
-        run_id(one.job_id, one.scheduled_for, generation)
-        for one, generation in zip(wanted, generations, strict=True)
-    ]
-    written = await driver.fetch(
-        _WRITE,
-        service_id,
-        [one.job_id for one in wanted],
-        [one.scheduled_for for one in wanted],
-        generations,
-        ids,
-        [due_at] * len(wanted),
-        [one.overlap for one in wanted],
-        trigger,
-        backfill_id,
-    )
-    return [(service_id, row["id"]) for row in written]
+    latest = {(row["job_id"], row["scheduled_for"]): row["generation"] for row in known}
+    found: list[tuple[int, UUID]] = []
+    for one in wanted:
+        generation = latest[one.job_id, one.scheduled_for] + 1
+        latest[one.job_id, one.scheduled_for] = generation
+        found.append((generation, run_id(one.job_id, one.scheduled_for, generation)))
+    return found

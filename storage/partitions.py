@@ -49,8 +49,10 @@ async def drop_partitions(driver: Driver, before: date) -> list[str]:
             await driver.execute(
                 f"DELETE FROM {table}_default WHERE {column} < $1", _midnight(before)
             )
-    # The run that had a job's turn is gone: it must not keep it.
-    await driver.execute("DELETE FROM turns WHERE scheduled_for < $1", _midnight(before))
+    # Whose run is gone; where others wait, the sweep that passes turns on must find the row.
+    await driver.execute(
+        "DELETE FROM turns WHERE scheduled_for < $1 AND NOT contended", _midnight(before)
+    )
     return dropped
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from enum import StrEnum
 
 from sqlalchemy import (
-    ARRAY,
     JSON,
     Boolean,
     Column,
@@ -27,7 +26,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
 
 from domain.backfill import BackfillState
 from domain.catchup import Outcome as FireOutcome

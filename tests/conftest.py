@@ -25,6 +25,7 @@ from tests.processes import System
 from tests.servers import started_servers, urls_of
 
 COMMANDS_DATABASE = "commands"
+STORED = ("attempts", "runs", "turns", "ledger", "backfills", "jobs", "workers", "audit")
 
 
 @pytest.fixture(scope="session")
@@ -93,7 +94,7 @@ async def shards(commands_urls: ShardUrls) -> AsyncIterator[Shards]:
     made = Shards(commands_urls)
     yield made
     async with made.all()[0].database.driver() as driver:
-        for table in ("attempts", "runs", "jobs", "workers", "audit"):
+        for table in STORED:
             await driver.execute(f"DELETE FROM {table}")
     await made.close()
 

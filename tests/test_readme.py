@@ -14,7 +14,8 @@ import pytest
 from prometheus_client import REGISTRY
 
 import app.api  # noqa: F401
-import workers.main  # noqa: F401
+import workers.dispatcher
+import workers.worker  # noqa: F401
 from app.settings import PREFIX, Settings
 from tests.processes import CHECKOUT, System, runs_of, wait_until
 
@@ -58,12 +59,12 @@ def test_every_folder_is_in_readme() -> None:
 def test_every_endpoint_is_in_readme(system: System) -> None:
     document = httpx.get(f"{system.url}/openapi.json").json()
     there = {
-        f"{method.upper()} {re.sub(r'{[a-z_]+}', '{id}', path)}"
+        f"{method.upper()} {re.sub(r'{[a-z]+_id}', '{id}', path)}"
         for path, operations in document["paths"].items()
         for method in operations
     }
     table = README.split("## Endpoints")[1].split("## How it works")[0]
-    written = set(re.findall(r"`((?:GET|POST|PATCH|DELETE) /[^` ]*)`", table))
+    written = set(re.findall(r"`((?:GET|POST|PUT|PATCH|DELETE) /[^` ]*)`", table))
     assert written == there | {"GET /openapi.json", "GET /docs"}
 
 
@@ -92,4 +93,18 @@ def test_the_example_of_a_job_is_accepted(client: httpx.Client, block: str) -> N
     body = json.loads(re.sub(r"//.*", "", block.replace("https://", "https:\\/\\/")))
     answer = client.post("/jobs", json={**body, "name": str(uuid4())})
     assert answer.status_code == 201, answer.text
-    assert answer.json()["schedule"] == body["schedule"]
+    assert body["schedule"].items() <= answer.json()["schedule"].items()
+
+
+def test_the_table_of_schedules_is_accepted(client: httpx.Client) -> None:
+    rows = re.findall(r"^\| `(\{.*?\})` \|", README, re.MULTILINE)
+    assert len(rows) == 6
+    for row in rows:
+        answer = client.post("/schedules/preview", json={"schedule": json.loads(row)})
+        assert answer.status_code == 200, answer.text
+
+
+def test_links_lead_to_files() -> None:
+    links = re.findall(r"\]\(([^)#]+)", README)
+    for link in links:
+        assert link.startswith("https://") or (CHECKOUT / link).exists(), link

@@ -54,21 +54,22 @@ class Recorder:
             await asyncio.sleep(GATHER_SECONDS)
             while len(batch) < BATCH_SIZE and not self._ended.empty():
                 batch.append(self._ended.get_nowait())
-            await self._write([attempt for attempt, _ in batch])
+            finished = await self._write([attempt for attempt, _ in batch])
             for _, recorded in batch:
                 if not recorded.done():
                     recorded.set_result(None)
+            if finished.contended and self._on_contended is not None:
+                await self._on_contended(finished.contended)
 
-    async def _write(self, attempts: list[EndedAttempt]) -> None:
+    async def _write(self, attempts: list[EndedAttempt]) -> Finished:
         finished = await self._finish(attempts)
-        if finished.contended and self._on_contended is not None:
-            await self._on_contended(finished.contended)
         for attempt in attempts:
             if (state := finished.states.get(attempt.run_id)) is not None:
                 _count(attempt, state)
             else:
                 # Rescued meanwhile: the attempt belongs to somebody else's story now.
                 log.warning("attempt.superseded", run_id=str(attempt.run_id), number=attempt.number)
+        return finished
 
     async def _finish(self, attempts: list[EndedAttempt]) -> Finished:
         while True:

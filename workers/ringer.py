@@ -82,6 +82,7 @@ class Ringer:
         self._resolving = asyncio.Semaphore(RESOLVE_AT_ONCE)
         self._asking: set[asyncio.Task[None]] = set()
         self._held: set[UUID] = set()
+        self._taken_again: dict[UUID, TakenRun] = {}
         self._changed = asyncio.Event()
         self._room = asyncio.Condition()
         self._stopping = False
@@ -163,7 +164,10 @@ class Ringer:
     async def _take(self, runs: list[RunKey], now: datetime) -> None:
         command = TakeRuns(worker_id=self._worker_id, runs=runs, now=now, until=now + LOOK_AHEAD)
         for run in await take_runs(command, self._database):
-            if run.id not in self._held:
+            if run.id in self._held:
+                # Told again, or already the next attempt: when it is let go, Postgres knows.
+                self._taken_again[run.id] = run
+            else:
                 self._waiting.add(run)
         WAITING.set(len(self._waiting))
         self._changed.set()
@@ -193,7 +197,7 @@ class Ringer:
             elif run.id in begun.blocked:
                 self._ask_soon(self._resolve(run))
             else:
-                self._held.discard(run.id)
+                self._let_go(run)
         WAITING.set(len(self._waiting))
         RINGING.set(len(self._ringing))
         async with self._room:
@@ -218,11 +222,17 @@ class Ringer:
         if goes_ahead:
             self._put_back(run)
         else:
-            self._held.discard(run.id)
+            self._let_go(run)
 
     def _put_back(self, run: TakenRun) -> None:
-        self._held.discard(run.id)
         self._waiting.add(run)
+        self._let_go(run)
+
+    def _let_go(self, run: TakenRun) -> None:
+        self._held.discard(run.id)
+        again = self._taken_again.pop(run.id, None)
+        if again is not None:
+            self._waiting.add(again)
         self._changed.set()
 
     async def _attempt(self, run: TakenRun) -> None:
@@ -233,10 +243,9 @@ class Ringer:
             LATENESS.observe((started_at - run.due_at).total_seconds())
         answer = await self._answer(run, started_at)
         await self._recorder.record(_ended(run, self._worker_id, started_at, answer))
-        self._held.discard(run.id)
         self._aborted.discard(run.id)
         self._free += 1
-        self._changed.set()
+        self._let_go(run)
 
     async def _answer(self, run: TakenRun, started_at: datetime) -> Answer:
         task = cast("asyncio.Task[None]", asyncio.current_task())

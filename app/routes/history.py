@@ -28,11 +28,12 @@ from queries.list_runs import ListRuns, list_runs
 from queries.preview_job import PreviewJob, schedule_to_preview
 
 LEDGER_SPAN = timedelta(days=1)
+FIRST = datetime.min.replace(tzinfo=UTC)
 From = Annotated[
     datetime | None,
     QueryParameter(name="from", description="RFC 3339; a day before `to` if left out"),
 ]
-To = Annotated[datetime | None, QueryParameter(name="to", description="RFC 3339; now if left out")]
+To = Annotated[datetime | None, QueryParameter(description="RFC 3339; now if left out")]
 
 
 class JobHistoryController(Controller):
@@ -73,18 +74,18 @@ class JobHistoryController(Controller):
         self,
         job_id: FromPath[UUID],
         request: ServiceRequest,
-        start: From = None,
-        end: To = None,
+        from_: From = None,
+        to: To = None,
         limit: Limit = 50,
         cursor: Cursor = None,
     ) -> LedgerPage:
         now = datetime.now(UTC)
-        to = now if end is None else utc_parameter(end, "to")
+        end = now if to is None else utc_parameter(to, "to")
         query = GetLedger(
             caller=request.caller,
             job_id=job_id,
-            start=to - LEDGER_SPAN if start is None else utc_parameter(start, "from"),
-            end=to,
+            start=_day_before(end) if from_ is None else utc_parameter(from_, "from"),
+            end=end,
             after=fire_time_after(cursor),
             limit=limit + 1,
             now=now,
@@ -123,3 +124,7 @@ class JobHistoryController(Controller):
             now=now,
             usual_duration=found.usual_duration,
         )
+
+
+def _day_before(instant: datetime) -> datetime:
+    return max(instant, FIRST + LEDGER_SPAN) - LEDGER_SPAN

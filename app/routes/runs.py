@@ -43,7 +43,7 @@ class RunController(Controller):
     async def page(  # noqa: PLR0917
         self,
         request: ServiceRequest,
-        run_state: Annotated[RunState | None, QueryParameter(name="state")] = None,
+        state_: Annotated[RunState | None, QueryParameter(name="state")] = None,
         trigger: FromQuery[Trigger | None] = None,
         job_id: FromQuery[UUID | None] = None,
         since: Annotated[
@@ -58,7 +58,7 @@ class RunController(Controller):
         query = ListServiceRuns(
             caller=request.caller,
             chosen=RunFilter(
-                state=run_state,
+                state=state_,
                 trigger=trigger,
                 job_id=job_id,
                 since=None if since is None else utc_parameter(since, "since"),

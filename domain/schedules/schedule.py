@@ -197,13 +197,18 @@ def nominal_times(
     return times
 
 
+def is_excluded(schedule: Schedule, instant: datetime) -> bool:
+    """Whether what the specs name at an instant may not fire."""
+    return bool(schedule.exclude) and _excluded_until(schedule, instant) is not None
+
+
 def due_time(schedule: Schedule, fire_time: datetime) -> datetime:
     """When the run of a fire time should start: later by the jitter, never past the next one."""
     if not schedule.jitter:
         return fire_time
     text = f"{schedule.seed}/{fire_time.isoformat()}".encode()
     share = int.from_bytes(blake2b(text, digest_size=8).digest(), "big") / 2**64
-    due = fire_time + schedule.jitter * share
+    due = fire_time + min(schedule.jitter * share, _LAST - fire_time)
     following = next_fire_time(schedule, after=fire_time)
     return due if following is None else min(due, following)
 
@@ -319,7 +324,7 @@ def _excluded_until(schedule: Schedule, instant: datetime) -> datetime | None:
         if _is_day_of(one, wall.date()):
             return _end_of_day(one, local)
         if _names(one, instant, wall, schedule):
-            return _end_of_named(one, local, instant)
+            return _end_of_named(one, local, instant, schedule.seed)
     return None
 
 
@@ -339,7 +344,7 @@ def _names(exclusion: Exclusion, instant: datetime, wall: datetime, schedule: Sc
     if exclusion.every is not None:
         return not (instant - EPOCH - exclusion.phase) % exclusion.every
     if exclusion.cron is not None:
-        return parse_cron(exclusion.cron, seed=schedule.seed).names(wall)
+        return parse_cron(exclusion.cron, seed=schedule.seed).names(_shown(exclusion.cron, wall))
     if exclusion.rrule is not None:
         rule = parse_rrule(exclusion.rrule)
         own = ZoneInfo(rule.timezone) if rule.timezone else None
@@ -352,17 +357,43 @@ def _end_of_day(exclusion: Exclusion, local: datetime) -> datetime:
     return _before_midnight_after(last, local)
 
 
-def _end_of_named(exclusion: Exclusion, local: datetime, instant: datetime) -> datetime:
-    """A jump over what `* * …` excludes; elsewhere one fire time at a time."""
-    fields = (exclusion.cron or "").split()
-    if len(fields) == 5 and fields[:2] == ["*", "*"]:
-        return _before_midnight_after(local.date(), local)
-    if len(fields) == 5:
-        return instant + timedelta(seconds=60 - local.second) - TICK * (local.microsecond + 1)
-    return instant
+def _shown(cron: str, wall: datetime) -> datetime:
+    """A wall time as far as an expression tells: without a field for seconds, the whole minute."""
+    return wall.replace(second=wall.second if _tells_seconds(cron) else 0, microsecond=0)
+
+
+def _tells_seconds(cron: str) -> bool:
+    return len(cron.split()) > 5
+
+
+def _end_of_named(exclusion: Exclusion, local: datetime, instant: datetime, seed: str) -> datetime:
+    """The end of the second, or of the minute, hour or day that is excluded as a whole."""
+    if exclusion.cron is None:
+        return instant
+    pattern = parse_cron(exclusion.cron, seed=seed)
+    left = timedelta(seconds=1, microseconds=-1 - local.microsecond)
+    if not _tells_seconds(exclusion.cron) or len(pattern.seconds) == 60:
+        left += timedelta(seconds=59 - local.second)
+        if len(pattern.minutes) == 60:
+            if len(pattern.hours) == 24:
+                return _before_midnight_after(local.date(), local)
+            left += timedelta(minutes=59 - local.minute)
+    return _later(instant, left, local)
+
+
+def _later(instant: datetime, left: timedelta, local: datetime) -> datetime:
+    """So much later, unless clocks change meanwhile."""
+    try:
+        end = instant + left
+        unchanged = end.astimezone(local.tzinfo).utcoffset() == local.utcoffset()
+    except OverflowError:
+        return instant
+    return end if unchanged else instant
 
 
 def _before_midnight_after(day: Day, local: datetime) -> datetime:
+    if not local.fold and local.utcoffset() != local.replace(fold=1).utcoffset():
+        return local.astimezone(UTC)  # clocks go back soon, maybe to the day before
     try:
         midnight = datetime.combine(day + timedelta(days=1), datetime.min.time(), local.tzinfo)
         # In a zone whose clocks change at midnight the day may end twice: the first end is safe.

@@ -17,6 +17,7 @@ from tests.processes import wait_until
 
 JobBody = Callable[..., dict[str, Any]]
 Store = Callable[..., Any]
+PLAIN = {"jitter": "P0D", "gap": "run_after", "fold": "first"}
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
 
@@ -38,7 +39,7 @@ def test_a_stored_job_is_answered_as_sent_with_defaults_filled_in(
         "name": "unnamed",
         "description": "",
         "tags": [],
-        "schedule": {"cron": "0 3 * * *", "timezone": "UTC"},
+        "schedule": {"cron": "0 3 * * *", "timezone": "UTC", **PLAIN},
         "target": {"type": "http", "url": url, "method": "POST", "headers": {}, "timeout": "PT30S"},
         "retry": {
             "max_attempts": 5,
@@ -46,8 +47,13 @@ def test_a_stored_job_is_answered_as_sent_with_defaults_filled_in(
             "max_backoff": "PT300S",
             "multiplier": 2.0,
             "jitter": True,
+            "max_retry_duration": None,
+            "pause_on_failure": False,
         },
+        "overlap": "skip",
+        "catchup": {"window": "PT60S", "coalesce": "latest", "limit": 10},
         "state": "active",
+        "pause_reason": None,
         "version": 1,
     }
 
@@ -57,7 +63,26 @@ def test_every_field_is_kept_as_sent(api: httpx.Client, sink: SinkProcess) -> No
         "name": "nächtlicher Bericht 🌙",
         "description": "line 1\nline 2",
         "tags": ["reports", "nightly"],
-        "schedule": {"cron": "30 2 * * mon-fri", "timezone": "Europe/London"},
+        "schedule": {
+            "specs": [
+                {"cron": "30 2 * * mon-fri"},
+                {"every": "PT3600S", "phase": "PT60S"},
+                {"rrule": "DTSTART:20260101T000000\nRRULE:FREQ=YEARLY"},
+            ],
+            "timezone": "Europe/London",
+            "exclude": [
+                {"date": "2026-12-25"},
+                {"from": "2026-12-28", "to": "2026-12-31"},
+                {"at": "2027-01-01T02:30:00.000000Z"},
+                {"cron": "* * * * sun"},
+            ],
+            "start_at": "2026-11-01T00:00:00.000000Z",
+            "end_at": "2099-11-01T00:00:00.000000Z",
+            "max_runs": 1000,
+            "jitter": "PT60S",
+            "gap": "skip",
+            "fold": "both",
+        },
         "target": {
             "type": "http",
             "url": f"{sink.url}/ok?a=1&b=%C3%A4",
@@ -72,7 +97,11 @@ def test_every_field_is_kept_as_sent(api: httpx.Client, sink: SinkProcess) -> No
             "max_backoff": "PT60S",
             "multiplier": 1.5,
             "jitter": False,
+            "max_retry_duration": "PT1800S",
+            "pause_on_failure": True,
         },
+        "overlap": "buffer_one",
+        "catchup": {"window": "PT3600S", "coalesce": "all", "limit": 3},
     }
     created = api.post("/jobs", json=sent).json()
     assert {name: created[name] for name in sent} == sent
@@ -153,7 +182,8 @@ def test_a_new_schedule_replaces_the_old_one_and_moves_the_next_fire_time(
 ) -> None:
     job = store(schedule={"cron": "0 3 * * *", "timezone": "Europe/London"})
     changed = api.patch(f"/jobs/{job['id']}", json={"schedule": {"at": "2099-01-01T00:00:00Z"}})
-    assert changed.json()["schedule"] == {"at": "2099-01-01T00:00:00.000000Z", "timezone": "UTC"}
+    schedule = {"at": "2099-01-01T00:00:00.000000Z", "timezone": "UTC", **PLAIN}
+    assert changed.json()["schedule"] == schedule
     assert changed.json()["next_fire_at"] == "2099-01-01T00:00:00.000000Z"
 
 
@@ -240,7 +270,12 @@ def test_two_triggers_are_two_runs(api: httpx.Client, store: Store) -> None:
         ("POST", "/jobs/{job}/resume"),
         ("POST", "/jobs/{job}/trigger"),
         ("GET", "/jobs/{job}/runs"),
+        ("GET", "/jobs/{job}/ledger"),
+        ("GET", "/jobs/{job}/preview"),
+        ("GET", "/jobs/{job}/backfills"),
         ("GET", "/runs/{run}"),
+        ("POST", "/runs/{run}/cancel"),
+        ("POST", "/runs/{run}/replay"),
     ],
 )
 def test_what_another_service_owns_does_not_exist(

@@ -14,6 +14,14 @@ from tests.api.problems import wrong_parameters
 
 JobBody = Callable[..., dict[str, Any]]
 Store = Callable[..., Any]
+LISTS = [
+    "/jobs",
+    "/jobs/{job}/runs",
+    "/jobs/{job}/ledger",
+    "/jobs/{job}/backfills",
+    "/runs",
+    "/calendars",
+]
 
 
 def pages(client: httpx.Client, path: str, limit: int) -> Iterator[list[str]]:
@@ -81,7 +89,7 @@ def test_the_default_page_has_fifty_jobs(client: httpx.Client, job_body: JobBody
     assert [item["id"] for item in rest["items"]] == ids[50:]
 
 
-@pytest.mark.parametrize("path", ["/jobs", "/jobs/{job}/runs"])
+@pytest.mark.parametrize("path", LISTS)
 @pytest.mark.parametrize("limit", ["0", "-1", "201", "9" * 60, "x", "1.5", "", "%00", "1;2"])
 def test_a_limit_out_of_bounds_is_refused(
     api: httpx.Client, store: Store, path: str, limit: str
@@ -94,7 +102,7 @@ def encoded(text: str | bytes) -> str:
     return urlsafe_b64encode(text.encode() if isinstance(text, str) else text).decode()
 
 
-@pytest.mark.parametrize("path", ["/jobs", "/jobs/{job}/runs"])
+@pytest.mark.parametrize("path", LISTS)
 @pytest.mark.parametrize(
     "cursor",
     [
@@ -125,11 +133,12 @@ def test_a_cursor_that_is_not_ours_is_refused(
     assert wrong_parameters(answer) == ["cursor"]
 
 
-def test_a_cursor_of_the_other_list_is_refused(
-    api: httpx.Client, store: Store, seven_jobs: tuple[httpx.Client, list[str]]
+@pytest.mark.parametrize("path", ["/jobs/{job}/runs", "/jobs/{job}/ledger", "/calendars"])
+def test_a_cursor_of_another_kind_of_list_is_refused(
+    api: httpx.Client, store: Store, seven_jobs: tuple[httpx.Client, list[str]], path: str
 ) -> None:
     cursor = seven_jobs[0].get("/jobs", params={"limit": 1}).json()["next_cursor"]
-    answer = api.get(f"/jobs/{store()['id']}/runs", params={"cursor": cursor})
+    answer = api.get(path.format(job=store()["id"]), params={"cursor": cursor})
     assert wrong_parameters(answer) == ["cursor"]
 
 

@@ -29,7 +29,6 @@ DEEP = 100_000
         "/jobs/%00",
         "/jobs/%ff",
         "/jobs/0192f3a1-0000-7000-8000-000000000000/nope",
-        "/runs",
         "/runs/1",
         "/docs/nope",
         "/docs/assets/nope.js",

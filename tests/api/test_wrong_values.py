@@ -141,7 +141,7 @@ def test_a_wrong_target(pointers_to: PointersTo, more: str, pointer: str) -> Non
     [
         ("null", ""),
         ('"http://h/"', ""),
-        ("{}", "/url"),
+        ("{}", "/type"),
         ('{"type": "http"}', "/url"),
         ('{"type": "smoke", "url": "http://h/"}', "/type"),
         ('{"type": 5, "url": "http://h/"}', "/type"),

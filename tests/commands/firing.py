@@ -13,8 +13,11 @@ import msgspec
 from commands.claim_runs import Claim, ClaimRuns, claim_runs
 from commands.create_job import CreateJob, create_job
 from commands.finish_attempts import EndedAttempt, finish_attempts
+from commands.pass_turns import pass_free_turns
+from commands.resolve_overlap import ResolveOverlap, resolve_overlap
 from commands.start_attempts import StartAttempts, start_attempts
 from commands.take_runs import TakenRun, TakeRuns, take_runs
+from commands.trigger_job import TriggerJob, trigger_job
 from domain.caller import Caller
 from domain.catchup import CatchupPolicy, Coalesce
 from domain.job import Job
@@ -30,6 +33,7 @@ from storage.shards import Shard, Shards
 NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
 SECOND = timedelta(seconds=1)
 DUE = NOON + 3 * SECOND
+LATER = DUE + 10 * SECOND
 TARGET = HttpTarget(url="https://example.com/run")
 ALL_OF_THEM = CatchupPolicy(window=3600 * SECOND, coalesce=Coalesce.ALL, limit=1_000)
 STEADY = RetryPolicy(max_attempts=3, min_backoff=60 * SECOND, jitter=False)
@@ -113,6 +117,56 @@ class Firing:
         taken = await self.queued_run(by, **job)
         assert await self.start(taken, by=by) == {taken.id}
         return taken
+
+    async def begin(
+        self,
+        run: TakenRun,
+        *,
+        by: UUID = WORKER,
+        now: datetime = DUE,
+        database: Database | None = None,
+    ) -> bool:
+        """What a worker does when a run falls due: begin it, or let its overlap policy decide."""
+        database = database or self.database
+        starting = StartAttempts(worker_id=by, runs=[run], now=now)
+        begun = await start_attempts(starting, database)
+        if run.id not in begun.blocked:
+            return run.id in begun.started
+        resolving = ResolveOverlap(worker_id=by, run=run, now=now)
+        if not await resolve_overlap(resolving, database):
+            return False
+        return run.id in (await start_attempts(starting, database)).started
+
+    async def triggered(
+        self,
+        job_id: UUID,
+        overlap: Overlap | None = None,
+        *,
+        by: UUID = OTHER_WORKER,
+        now: datetime = LATER,
+    ) -> TakenRun:
+        """A further run of a job, which waits in a worker."""
+        command = TriggerJob(caller=self.caller, job_id=job_id, now=now, overlap=overlap)
+        run = await trigger_job(command, self.shards)
+        (taken,) = await self.take((self.caller.service_id, run.id), by=by, until=run.due_at)
+        return taken
+
+    async def buffered(
+        self, job_id: UUID, overlap: Overlap = Overlap.BUFFER_ALL, *, now: datetime = LATER
+    ) -> TakenRun:
+        """A further run of a busy job, which waits for its turn."""
+        run = await self.triggered(job_id, overlap, now=now)
+        assert not await self.begin(run, by=OTHER_WORKER, now=now)
+        assert (await self.run(run.id))["buffered"]
+        return run
+
+    async def pass_turns(self) -> list[UUID]:
+        """The runs whose turn has come."""
+        return [run for _, run in await pass_free_turns(self.database, 100)]
+
+    async def state(self, run_id: UUID) -> str:
+        state: str = (await self.run(run_id))["state"]
+        return state
 
     async def finish(self, *attempts: EndedAttempt) -> set[UUID]:
         """Record ended attempts, and return the ids of the runs they were recorded of."""

@@ -19,6 +19,7 @@ JOBS = 120
 PAUSE_SECONDS = 0.03
 SETTLED_SECONDS = 60.0
 TICKS = 12
+CATCH_UP = {"window": "PT10M", "coalesce": "all", "limit": 1_000}
 CLAIMED_AHEAD = 7  # ticks that are not due yet, or ring right now
 
 
@@ -52,6 +53,7 @@ class Clients:
                 "schedule": {"after": random.uniform(0.05, 4)},
                 "target": {"type": "http", "url": self._sink.url + path},
                 "retry": {"min_backoff": 0.2, "max_backoff": 1},
+                "catchup": CATCH_UP,
             }
             # What is not accepted is the client's to repeat; what is accepted must ring.
             with suppress(httpx.TransportError):
@@ -91,6 +93,9 @@ def _ticking_job(client: httpx.Client, sink: SinkProcess) -> str:
         "schedule": {"every": 1},
         "target": {"type": "http", "url": f"{sink.url}/ok?tick"},
         "retry": {"min_backoff": 0.2, "max_backoff": 1},
+        # Each second is to have its run, late ones and those beside one that died included.
+        "catchup": CATCH_UP,
+        "overlap": "allow_all",
     }
     job_id: str = client.post("/jobs", json=body).json()["id"]
     return job_id

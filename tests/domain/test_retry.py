@@ -9,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.errors import Invalid
-from domain.retry import MAX_ATTEMPTS, MAX_BACKOFF, RetryPolicy, check_retry
+from domain.retry import (
+    MAX_ATTEMPTS,
+    MAX_BACKOFF,
+    MAX_RETRY_DURATION,
+    RetryPolicy,
+    check_retry,
+)
 
 BACKOFFS = st.timedeltas(timedelta(0), MAX_BACKOFF)
 DRAWS = st.floats(0, 1)
@@ -104,6 +110,8 @@ def test_exactly_the_last_attempt_and_those_beyond_have_no_delay(
         ({"multiplier": 101.0}, "/multiplier"),
         ({"multiplier": float("nan")}, "/multiplier"),
         ({"multiplier": float("inf")}, "/multiplier"),
+        ({"max_retry_duration": timedelta(seconds=-1)}, "/max_retry_duration"),
+        ({"max_retry_duration": MAX_RETRY_DURATION + timedelta(1)}, "/max_retry_duration"),
     ],
 )
 def test_a_policy_that_contradicts_itself_is_refused_with_a_pointer(changes, pointer: str):
@@ -114,3 +122,49 @@ def test_a_policy_that_contradicts_itself_is_refused_with_a_pointer(changes, poi
 
 def test_the_default_policy_is_valid():
     check_retry(RetryPolicy())
+
+
+@pytest.mark.parametrize(("asked", "waited"), [(0, 10), (9, 10), (25, 25), (60, 60), (3_600, 60)])
+def test_what_the_target_asks_for_is_honoured_between_the_backoff_and_its_bound(
+    asked: int, waited: int
+):
+    policy = RetryPolicy(
+        min_backoff=timedelta(seconds=10), max_backoff=timedelta(seconds=60), jitter=False
+    )
+    delay = policy.delay_after(1, draw=0.0, retry_after=timedelta(seconds=asked))
+    assert delay == timedelta(seconds=waited)
+
+
+def test_jitter_does_not_shorten_what_the_target_asks_for():
+    delay = RetryPolicy().delay_after(1, draw=0.0, retry_after=timedelta(seconds=25))
+    assert delay == timedelta(seconds=25)
+
+
+@given(policies(st.just(10**9)), st.integers(1, 1_000), DRAWS, st.timedeltas(timedelta(0)))
+def test_no_target_can_ask_for_more_than_the_longest_backoff(
+    policy: RetryPolicy, attempt: int, draw: float, asked: timedelta
+):
+    delay = policy.delay_after(attempt, draw=draw, retry_after=asked)
+    assert delay is not None
+    assert min(asked, policy.max_backoff) <= delay <= policy.max_backoff
+
+
+@pytest.mark.parametrize(
+    ("elapsed", "retried"), [(0, True), (49, True), (50, True), (50.001, False), (100, False)]
+)
+def test_no_attempt_begins_after_the_time_for_retries(elapsed: float, retried: bool):
+    policy = RetryPolicy(
+        min_backoff=timedelta(seconds=10), jitter=False, max_retry_duration=timedelta(seconds=60)
+    )
+    delay = policy.delay_after(1, draw=0.0, elapsed=timedelta(seconds=elapsed))
+    assert (delay is not None) == retried
+
+
+def test_the_time_for_retries_counts_what_the_target_asks_for():
+    policy = RetryPolicy(max_retry_duration=timedelta(seconds=60))
+    assert policy.delay_after(1, draw=0.0, retry_after=timedelta(seconds=61)) is None
+
+
+def test_whichever_limit_comes_first_ends_it():
+    policy = RetryPolicy(max_attempts=2, jitter=False, max_retry_duration=timedelta(days=1))
+    assert policy.delay_after(2, draw=0.0) is None

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
 
 from commands.take_runs import TakenRun
 from domain.ids import run_id
 from domain.job import Job
+from domain.overlap import Overlap
+from domain.retry import RetryPolicy
 from domain.run import Outcome
 from storage.queue import RunKey
-from tests.commands.firing import Firing
+from tests.commands.firing import NOON, TARGET, Firing
 from workers.targets.http import Answer
 
 
@@ -19,6 +23,7 @@ class Bell:
 
     def __init__(self) -> None:
         self.rung: list[tuple[TakenRun, datetime]] = []
+        self.cut_off: list[UUID] = []
         self._changed = asyncio.Condition()
         self._silenced = asyncio.Event()
         self._silenced.set()
@@ -35,7 +40,11 @@ class Bell:
         self.rung.append((run, started_at))
         async with self._changed:
             self._changed.notify_all()
-        await self._silenced.wait()
+        try:
+            await self._silenced.wait()
+        except asyncio.CancelledError:
+            self.cut_off.append(run.id)
+            raise
         return Answer(outcome=Outcome.SUCCEEDED, status_code=200)
 
     async def rings(self, times: int) -> None:
@@ -48,12 +57,34 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-async def due_in(firing: Firing, seconds: float) -> tuple[Job, RunKey]:
+def waiting_run(
+    due: float, *, job: int = 0, version: int = 1, overlap: Overlap = Overlap.ALLOW_ALL
+) -> TakenRun:
+    """A run that is due so many seconds from noon."""
+    due_at = NOON + timedelta(seconds=due)
+    job_id = UUID(int=job)
+    return TakenRun(
+        service_id=UUID(int=1),
+        job_id=job_id,
+        id=run_id(job_id, due_at),
+        scheduled_for=due_at,
+        due_at=due_at,
+        number=1,
+        first_started_at=None,
+        job_version=version,
+        target=TARGET,
+        retry=RetryPolicy(),
+        overlap=overlap,
+        signing_secrets=[],
+    )
+
+
+async def due_in(firing: Firing, seconds: float, **job: Any) -> tuple[Job, RunKey]:
     """A job whose run is claimed and due so many seconds from now."""
     at = now() + timedelta(seconds=seconds)
-    job = await firing.job(at=at, now=at - timedelta(seconds=1))
+    made = await firing.job(at=at, now=at - timedelta(seconds=1), **job)
     await firing.claim(at, now=now())
-    return job, (firing.caller.service_id, run_id(job.id, at))
+    return made, (firing.caller.service_id, run_id(made.id, at))
 
 
 async def state_of(firing: Firing, key: RunKey) -> str:

@@ -5,19 +5,26 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 from functools import partial
 
 import pytest
 from sqlalchemy import text
 
+from commands.finish_attempts import EndedAttempt
+from commands.take_runs import TakenRun
+from domain.retry import RetryPolicy
+from domain.run import Outcome
 from domain.targets.http import HttpTarget
 from storage.queue import RunKey
 from storage.shards import LOOK_AHEAD
 from tests.commands.changing import Change, delete, pause, update
-from tests.commands.firing import TARGET, Firing
+from tests.commands.firing import TARGET, WORKER, Firing
 from tests.storage.eventually import eventually
 from tests.workers.ringing import Bell, due_in, now, state_of
+from workers.recorder import Recorder
 from workers.ringer import Ringer
+from workers.targets.answer import Answer
 
 
 @asynccontextmanager
@@ -207,3 +214,35 @@ async def test_a_ringer_that_stops_while_it_takes_gives_back_what_it_took(
         await asyncio.wait([stopping], timeout=0.3)
     await asyncio.gather(taking, stopping)
     assert await state_of(firing, key) == "scheduled"
+
+
+async def test_a_retry_that_comes_while_its_last_attempt_is_being_let_go_is_rung(
+    firing: Firing, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+):
+    rung: list[int] = []
+    let_go = asyncio.Event()
+    record = recorder.record
+
+    async def fail(run: TakenRun, _: datetime) -> Answer:
+        rung.append(run.number)
+        return Answer(outcome=Outcome.FAILED)
+
+    async def record_and_linger(attempt: EndedAttempt) -> None:
+        await record(attempt)
+        await let_go.wait()
+
+    monkeypatch.setattr(recorder, "record", record_and_linger)
+    ringer = Ringer(firing.database, WORKER, fail, recorder)
+    working = asyncio.create_task(ringer.run())
+    at_once = RetryPolicy(max_attempts=2, min_backoff=timedelta(0), jitter=False)
+    _, key = await due_in(firing, -1, retry=at_once)
+    await ringer.take([key])
+    await eventually(partial(is_in, firing, key, "retrying"))
+    await firing.claim(now(), now=now())
+    await ringer.take([key])
+    assert await state_of(firing, key) == "queued"
+    let_go.set()
+    await eventually(partial(is_in, firing, key, "failed"))
+    assert rung == [1, 2]
+    working.cancel()
+    await asyncio.wait([working])

@@ -47,27 +47,28 @@ class ActorRinger:
         if function is None:
             return Answer(outcome=Outcome.FAILED, error=f"No actor {target.actor!r} is allowed.")
         seconds = target.timeout.total_seconds()
+        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(seconds):
-                result = await self._call(function, _payload(target))
+                return await loop.run_in_executor(
+                    self._threads, _call, function, _payload(target)
+                )
         except TimeoutError:
             return Answer(outcome=Outcome.TIMED_OUT, error=f"No end within {seconds:g} s.")
-        except Exception as error:  # noqa: BLE001 (whatever an actor raises fails the attempt)
-            return Answer(
-                outcome=Outcome.FAILED, error=_storable(f"{type(error).__name__}: {error}")
-            )
-        return Answer(
-            outcome=Outcome.SUCCEEDED,
-            response_excerpt=None if result is None else _storable(repr(result)),
-        )
-
-    async def _call(self, function: Function, payload: object) -> object:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, function, payload)
 
     async def close(self) -> None:
         """Let go of the threads; those that still work are not waited for."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _call(function: Function, payload: object) -> Answer:
+    """Call an actor, in a thread; none of what it raises may reach the event loop, not even exit."""
+    try:
+        result = function(payload)
+        excerpt = None if result is None else _storable(repr(result))
+    except BaseException as error:  # noqa: BLE001 (whatever an actor raises fails the attempt)
+        return Answer(outcome=Outcome.FAILED, error=_storable(f"{type(error).__name__}: {error}"))
+    return Answer(outcome=Outcome.SUCCEEDED, response_excerpt=excerpt)
 
 
 def _payload(target: ActorTarget) -> object:

@@ -1,0 +1,138 @@
+"""What the ledger may say of a job: a model that lists every nominal instant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from domain.catchup import Outcome
+from domain.schedules.schedule import Schedule, is_excluded, nominal_times
+from queries.get_ledger import LedgerEntry
+
+TICK = timedelta(microseconds=1)
+MOST = 100_000
+
+Told = Outcome | None
+"""None as long as nothing is told of a fire time."""
+Allowed = Callable[[datetime, Told, Told], bool]
+"""Whether what is told of a fire time may have changed so in the last step."""
+
+
+@dataclass
+class Era:
+    """The time in which a job had one schedule: from just after `after` to `until`."""
+
+    schedule: Schedule
+    after: datetime
+    until: datetime | None = None
+
+    def names(self, until: datetime) -> list[datetime]:
+        """Its nominal instants up to one of them, excluded ones too."""
+        end = until if self.until is None else min(until, self.until)
+        return nominal_times(self.schedule, after=self.after, before=end + TICK, limit=MOST)
+
+
+@dataclass
+class JobModel:
+    """A job: its schedules, which of its fire times began to ring, and what was told last."""
+
+    id: UUID
+    eras: list[Era]
+    paused: bool = False
+    begun: set[datetime] = field(default_factory=set)
+    told: dict[datetime, Outcome] = field(default_factory=dict)
+
+    @property
+    def era(self) -> Era:
+        return self.eras[-1]
+
+    def new_era(self, schedule: Schedule, now: datetime, *, ended_at: datetime | None) -> None:
+        """Another schedule from now on; the old one may have come to its end before."""
+        self.era.until = now - TICK if ended_at is None else min(now - TICK, ended_at)
+        self.eras.append(Era(schedule, now - TICK))
+
+    def compare(
+        self, entries: Sequence[LedgerEntry], *, position: datetime, allowed: Allowed
+    ) -> None:
+        """Hold the ledger against the model.
+
+        Args:
+            position: Up to here all has its outcome, and nothing beyond.
+            allowed: What the last step may have changed.
+        """
+        now_told = {}
+        for era in self.eras:
+            for instant in era.names(position):
+                outcome = self._outcome(entries, instant)
+                now_told[instant] = outcome
+                excluded = is_excluded(era.schedule, instant)
+                assert (outcome is Outcome.EXCLUDED) == excluded, (instant, outcome)
+        self._compare_stretches(entries, list(now_told))
+        for instant in sorted(now_told.keys() | self.told.keys()):
+            before, after = self.told.get(instant), now_told.get(instant)
+            assert before is after or allowed(instant, before, after), (instant, before, after)
+            assert instant not in self.begun or after is Outcome.RUN, (instant, after)
+        self.told = now_told
+
+    def _outcome(self, entries: Sequence[LedgerEntry], instant: datetime) -> Outcome:
+        found = [
+            entry.outcome
+            for entry in entries
+            if entry.scheduled_for <= instant <= (entry.until or entry.scheduled_for)
+        ]
+        assert len(found) == 1, (instant, found)
+        return found[0]
+
+    def _compare_stretches(
+        self, entries: Sequence[LedgerEntry], instants: Sequence[datetime]
+    ) -> None:
+        for entry in entries:
+            last = entry.until or entry.scheduled_for
+            within = [one for one in instants if entry.scheduled_for <= one <= last]
+            assert within, entry
+            assert (within[0], within[-1]) == (entry.scheduled_for, last), entry
+            assert entry.count == len(within), entry
+        firsts = [entry.scheduled_for for entry in entries]
+        assert firsts == sorted(set(firsts))
+
+    # What each step may change.
+
+    def nothing(self, instant: datetime, before: Told, after: Told) -> bool:
+        return False
+
+    def advanced(self, instant: datetime, before: Told, after: Told) -> bool:
+        """What was claimed ahead comes into sight, and a pause grows."""
+        shown = {Outcome.RUN, Outcome.EXCLUDED, Outcome.CANCELLED}
+        return before is None and after in (shown | {Outcome.PAUSED} if self.paused else shown)
+
+    def claimed(self, now: datetime) -> Allowed:
+        late = {Outcome.MISSED, Outcome.COALESCED}
+        fresh = {Outcome.RUN, Outcome.EXCLUDED}
+
+        def allowed(instant: datetime, before: Told, after: Told) -> bool:
+            is_late = instant < now - timedelta(seconds=1)
+            return before is None and after in (fresh | late if is_late else fresh)
+
+        return allowed
+
+    def stopped(self, outcome: Outcome) -> Allowed:
+        """A pause or an edit: what has not begun gets this outcome."""
+
+        def allowed(instant: datetime, before: Told, after: Told) -> bool:
+            if before is Outcome.RUN:
+                return after is outcome
+            return before is None and after in (outcome, Outcome.EXCLUDED)
+
+        return allowed
+
+    def left_to_catch_up(self, instant: datetime, before: Told, after: Told) -> bool:
+        return before in (Outcome.PAUSED, Outcome.EXCLUDED) and after is None
+
+    def began(self, instant: datetime, before: Told, after: Told) -> bool:
+        """A run that found another one active was let go, or made others give way."""
+        return before is Outcome.RUN and after in (Outcome.SKIPPED_OVERLAP, Outcome.CANCELLED)
+
+    def cancelled(self, instant: datetime, before: Told, after: Told) -> bool:
+        return before is Outcome.RUN and after is Outcome.CANCELLED

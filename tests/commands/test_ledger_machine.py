@@ -1,0 +1,42 @@
+"""No order of events leaves a hole in the ledger, or tells of a fire time twice."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from storage.shards import Shards
+from storage.urls import ShardUrls
+from tests.commands.ledger_machine import LedgerMachine, World
+
+# `TOCSIN_LEDGER_EXAMPLES=300 pytest tests/commands/test_ledger_machine.py` looks longer.
+EXAMPLES = int(os.environ.get("TOCSIN_LEDGER_EXAMPLES", "20"))
+
+
+def test_every_fire_time_ends_with_exactly_one_outcome_that_what_happened_allows(
+    commands_urls: ShardUrls,
+):
+    without_replicas = ShardUrls(
+        primary=commands_urls.primary, replicas=(), redis=commands_urls.redis
+    )
+    with asyncio.Runner() as runner:
+
+        async def connect() -> Shards:
+            return Shards(without_replicas)
+
+        world = World(runner.run(connect()), runner)
+        try:
+            run_state_machine_as_test(
+                lambda: LedgerMachine(world),
+                settings=settings(
+                    max_examples=EXAMPLES,
+                    stateful_step_count=30,
+                    deadline=None,
+                    suppress_health_check=list(HealthCheck),
+                ),
+            )
+        finally:
+            runner.run(world.shards.close())
