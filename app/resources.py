@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Annotated, Generic, TypeVar
 from uuid import UUID
 
@@ -127,6 +127,7 @@ class RunResource(Struct, frozen=True, kw_only=True):
     state: RunState
     trigger: Trigger
     scheduled_for: Instant
+    local_time: Annotated[datetime, Meta(examples=["2026-11-24T04:00:00+01:00"])]
     due_at: Instant
     started_at: Instant | None
     finished_at: Instant | None
@@ -142,6 +143,7 @@ class RunResource(Struct, frozen=True, kw_only=True):
             state=run.state,
             trigger=run.trigger,
             scheduled_for=instant(run.scheduled_for),
+            local_time=run.scheduled_for.astimezone(timezone(timedelta(seconds=run.utc_offset))),
             due_at=instant(run.due_at),
             started_at=instant_or_none(run.started_at),
             finished_at=instant_or_none(run.finished_at),

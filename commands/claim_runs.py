@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from domain.catchup import TOLERANCE, Stretch, plan
 from domain.ids import EPOCH, run_id
-from domain.schedules.schedule import TICK, due_time
+from domain.schedules.schedule import TICK, due_time, utc_offset
 from storage.jobs import CALENDARS_OF_JOB, decode_catchup, schedule_of
 from storage.ledger import JobStretch, write_stretches
 from storage.postgres import Database, Driver
@@ -47,11 +47,12 @@ JOIN jobs USING (service_id, id)
 
 # A run that is there already was rung by an earlier claim: it stays as it is.
 _WRITE_RUNS = """
-INSERT INTO runs (service_id, job_id, scheduled_for, id, due_at, overlap, trigger, state, open,
-    attempt_count, held_by)
-SELECT service_id, job_id, scheduled_for, id, due_at, overlap, 'schedule', 'scheduled', true, 0, $7
-FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::uuid[], $5::timestamptz[], $6::text[])
-    AS fire (service_id, job_id, scheduled_for, id, due_at, overlap)
+INSERT INTO runs (service_id, job_id, scheduled_for, id, due_at, overlap, utc_offset, trigger,
+    state, open, attempt_count, held_by)
+SELECT service_id, job_id, scheduled_for, id, due_at, overlap, utc_offset, 'schedule',
+    'scheduled', true, 0, $8
+FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::uuid[], $5::timestamptz[], $6::text[],
+    $7::int[]) AS fire (service_id, job_id, scheduled_for, id, due_at, overlap, utc_offset)
 ON CONFLICT DO NOTHING
 """
 
@@ -117,6 +118,7 @@ class _Fires(Struct, frozen=True):
     overlap: str
     instants: list[datetime]
     due: list[datetime]
+    offsets: list[int]
     unrun: list[Stretch]
     next_fire_for: datetime | None
     next_claim_at: datetime | None
@@ -180,6 +182,7 @@ def _fires_of(job: asyncpg.Record, calendars: str | None, command: ClaimRuns) ->
         overlap=job["overlap"],
         instants=made.runs,
         due=[due_time(schedule, instant) for instant in made.runs],
+        offsets=[utc_offset(schedule, instant) for instant in made.runs],
         unrun=made.unrun,
         next_fire_for=made.next_fire_for,
         next_claim_at=made.next_fire_for and due_time(schedule, made.next_fire_for),
@@ -191,9 +194,17 @@ def _fires_of(job: asyncpg.Record, calendars: str | None, command: ClaimRuns) ->
 
 async def _write(driver: Driver, fires: list[_Fires], holder: UUID) -> list[ClaimedRun]:
     rows = [
-        (fire.service_id, fire.job_id, instant, run_id(fire.job_id, instant), due, fire.overlap)
+        (
+            fire.service_id,
+            fire.job_id,
+            instant,
+            run_id(fire.job_id, instant),
+            due,
+            fire.overlap,
+            offset,
+        )
         for fire in fires
-        for instant, due in zip(fire.instants, fire.due, strict=True)
+        for instant, due, offset in zip(fire.instants, fire.due, fire.offsets, strict=True)
     ]
     if rows:
         await driver.execute(_WRITE_RUNS, *map(list, zip(*rows, strict=True)), holder)
@@ -211,7 +222,7 @@ async def _write(driver: Driver, fires: list[_Fires], holder: UUID) -> list[Clai
         [_array_text(fire.claimed_for) for fire in fires],
         [fire.run_count for fire in fires],
     )
-    return [ClaimedRun(due, service_id, run) for service_id, _, _, run, due, _ in rows]
+    return [ClaimedRun(due, service_id, run) for service_id, _, _, run, due, _, _ in rows]
 
 
 def _array_text(instants: list[datetime]) -> str:

@@ -8,7 +8,13 @@ import asyncpg
 
 from domain.overlap import Overlap
 from domain.run import Trigger
-from domain.schedules.schedule import TICK, fire_times, next_fire_time
+from domain.schedules.schedule import (
+    TICK,
+    Schedule,
+    fire_times,
+    next_fire_time,
+    utc_offset,
+)
 from storage.jobs import CALENDARS_OF_JOB, schedule_of
 from storage.more_runs import MoreRun, write_more_runs
 from storage.postgres import Database, Driver
@@ -18,6 +24,8 @@ STEP = timedelta(seconds=1)
 SECONDS_OF_A_MINUTE = 60
 BACKFILLS_AT_ONCE = 50
 LOOKED_AT_ONCE = 1_000
+EXCLUDED_AT_ONCE = 5_000
+"""More than so many are left to the next step: others wait for the dispatcher, too."""
 
 _DUE = f"""
 SELECT backfills.*, jobs.schedule, {CALENDARS_OF_JOB} AS calendars
@@ -60,14 +68,7 @@ async def continue_backfills(now: datetime, database: Database) -> list[RunKey]:
 
 async def _continue(driver: Driver, backfill: asyncpg.Record, now: datetime) -> list[RunKey]:
     schedule = schedule_of(backfill["schedule"], backfill["calendars"])
-    first = next_fire_time(schedule, after=backfill["position"])
-    times = (
-        []
-        if first is None
-        else fire_times(
-            schedule, start=first, until=backfill["end_at"] - TICK, limit=LOOKED_AT_ONCE
-        )
-    )
+    times = _next_times(schedule, backfill)
     missing = await _missing(driver, backfill, times) if backfill["only_missing"] else times
     chosen = missing[: _allowed(backfill)]
     looked_at = times.index(chosen[-1]) + 1 if len(chosen) < len(missing) else len(times)
@@ -79,6 +80,7 @@ async def _continue(driver: Driver, backfill: asyncpg.Record, now: datetime) -> 
                 job_id=backfill["job_id"],
                 scheduled_for=instant,
                 overlap=Overlap(backfill["overlap"]),
+                utc_offset=utc_offset(schedule, instant),
             )
             for instant in chosen
         ],
@@ -86,18 +88,33 @@ async def _continue(driver: Driver, backfill: asyncpg.Record, now: datetime) -> 
         due_at=now,
         backfill_id=backfill["id"],
     )
-    over = looked_at == len(times) and len(times) < LOOKED_AT_ONCE
+    position = times[looked_at - 1] if looked_at else backfill["position"]
+    upcoming = next_fire_time(schedule, after=position)
+    over = upcoming is None or upcoming >= backfill["end_at"]
     await driver.execute(
         _MOVE_ON,
         backfill["service_id"],
         backfill["id"],
-        times[looked_at - 1] if looked_at else backfill["position"],
+        position,
         looked_at,
         len(runs),
         None if over else now + _pause(backfill),
         now,
     )
     return runs
+
+
+def _next_times(schedule: Schedule, backfill: asyncpg.Record) -> list[datetime]:
+    first = next_fire_time(schedule, after=backfill["position"])
+    if first is None:
+        return []
+    return fire_times(
+        schedule,
+        start=first,
+        until=backfill["end_at"] - TICK,
+        limit=LOOKED_AT_ONCE,
+        patience=EXCLUDED_AT_ONCE,
+    )
 
 
 def _allowed(backfill: asyncpg.Record) -> int:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from domain.caller import Caller
 from domain.errors import NotFound
 from domain.retry import RetryPolicy
 from domain.run import Outcome, RunState
@@ -35,7 +36,8 @@ WITH ended AS (
         open = ended.retry_at IS NOT NULL AND NOT {_CUT_OFF},
         failed = ended.run_state = 'failed' AND NOT {_CUT_OFF},
         retry_at = CASE WHEN NOT {_CUT_OFF} THEN ended.retry_at END,
-        due_at = coalesce(ended.retry_at, runs.due_at),
+        due_at = CASE WHEN ended.retry_at IS NULL OR {_CUT_OFF} THEN runs.due_at
+            ELSE ended.retry_at END,
         held_by = NULL,
         abort = false,
         reason = CASE WHEN {_CUT_OFF} THEN runs.reason END,
@@ -160,6 +162,7 @@ async def _finish_and_pause(attempt: EndedAttempt, reason: str, database: Databa
     """Both or neither: the run has failed and its job is paused."""
     # Rare, and the only thing for which a worker needs SQLAlchemy.
     from commands.pause_job import pause  # noqa: PLC0415
+    from storage.audit import record  # noqa: PLC0415
     from storage.job_changes import lock_job  # noqa: PLC0415
     from storage.transactions import driver_of  # noqa: PLC0415
 
@@ -170,6 +173,10 @@ async def _finish_and_pause(attempt: EndedAttempt, reason: str, database: Databa
             failed = finished.states.get(attempt.run_id) is RunState.FAILED
             if failed and not row["paused"]:
                 await pause(connection, row, attempt.finished_at, reason)
+                worker = Caller(service_id=attempt.service_id, principal="worker", request_id="")
+                await record(
+                    connection, worker, "job.paused", row["id"], attempt.finished_at, reason=reason
+                )
             return finished
     except NotFound:  # the job was deleted meanwhile
         async with database.driver() as driver:

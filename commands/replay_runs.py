@@ -27,14 +27,14 @@ RUNS_AT_ONCE = 1_000
 OVERLAP = Overlap.BUFFER_ALL
 
 _ONE = """
-SELECT job_id, scheduled_for, id, open FROM runs
+SELECT job_id, scheduled_for, id, utc_offset, open FROM runs
 WHERE service_id = $1 AND id = $2 AND scheduled_for >= $3 AND scheduled_for < $4
 FOR UPDATE
 """
 
 # Failed runs of which no replay was made yet, oldest first, if their job is still there.
 _DEAD = """
-SELECT job_id, scheduled_for, id FROM runs
+SELECT job_id, scheduled_for, id, utc_offset FROM runs
 WHERE service_id = $1 AND failed AND NOT replayed
     AND ($2::uuid IS NULL OR job_id = $2)
     AND ($3::timestamptz IS NULL OR scheduled_for >= $3)
@@ -127,7 +127,12 @@ async def _replay(
     driver: Driver, caller: Caller, old: list[asyncpg.Record], now: datetime
 ) -> list[RunKey]:
     wanted = [
-        MoreRun(job_id=row["job_id"], scheduled_for=row["scheduled_for"], overlap=OVERLAP)
+        MoreRun(
+            job_id=row["job_id"],
+            scheduled_for=row["scheduled_for"],
+            overlap=OVERLAP,
+            utc_offset=row["utc_offset"],
+        )
         for row in old
     ]
     keys = await write_more_runs(

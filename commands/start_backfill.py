@@ -15,7 +15,7 @@ from domain.errors import Invalid
 from domain.ids import new_id
 from domain.overlap import Overlap
 from domain.run import RunState
-from domain.schedules.schedule import TICK, Schedule, fire_times, next_fire_time
+from domain.schedules.schedule import TICK, Schedule, is_excluded, nominal_times
 from storage.audit import record
 from storage.job_changes import lock_job, stored_schedule
 from storage.shards import Shards
@@ -122,12 +122,9 @@ async def _succeeded(connection: WriteConnection, command: StartBackfill) -> set
 
 
 def _fire_times(schedule: Schedule, start: datetime, end: datetime) -> list[datetime]:
-    first = next_fire_time(schedule, after=start - TICK)
-    if first is None:
-        return []
-    times = fire_times(schedule, start=first, until=end - TICK, limit=MAX_FIRE_TIMES + 1)
-    if len(times) > MAX_FIRE_TIMES:
+    named = nominal_times(schedule, after=start - TICK, before=end, limit=MAX_FIRE_TIMES + 1)
+    if len(named) > MAX_FIRE_TIMES:
         raise Invalid(
             f"The range holds more than {MAX_FIRE_TIMES:,} fire times; take a shorter one.", "/end"
         )
-    return times
+    return [instant for instant in named if not is_excluded(schedule, instant)]

@@ -13,9 +13,11 @@ from domain.caller import Caller
 from domain.ids import run_id
 from domain.overlap import Overlap
 from domain.run import Run, RunState, Trigger
+from domain.schedules.schedule import utc_offset
 from storage.audit import record
 from storage.handing_over import hand_over_soon
 from storage.job_changes import lock_job
+from storage.jobs import decode_schedule
 from storage.shards import Shards
 from storage.tables import runs
 from storage.transactions import WriteConnection
@@ -58,6 +60,7 @@ async def _write_run(
 ) -> Run:
     """A run at the first free microsecond from `now`: a fire time names one run only."""
     scheduled_for = now
+    offset = utc_offset(decode_schedule(row["schedule"]), now)
     while True:
         run = Run(
             id=run_id(row["id"], scheduled_for),
@@ -66,6 +69,7 @@ async def _write_run(
             trigger=Trigger.MANUAL,
             scheduled_for=scheduled_for,
             due_at=scheduled_for,
+            utc_offset=offset,
         )
         if scheduled_for != row["next_fire_for"] and await _inserted(connection, row, overlap, run):
             return run
@@ -86,6 +90,7 @@ async def _inserted(
             trigger=run.trigger,
             state=run.state,
             overlap=overlap,
+            utc_offset=run.utc_offset,
             open=True,
             attempt_count=0,
         )

@@ -12,7 +12,8 @@ from domain.errors import Invalid
 from domain.ids import EPOCH
 from domain.overlap import Overlap
 
-MAX_FIRE_TIMES = 100_000
+MAX_FIRE_TIMES = 20_000
+"""Of one backfill, excluded ones included: they are looked at while its client waits."""
 MAX_RUNS_PER_MINUTE = 60_000
 
 

@@ -76,6 +76,7 @@ class Run(Struct, frozen=True, kw_only=True):
     Attributes:
         scheduled_for: The nominal fire time.
         due_at: When the run, or its next attempt, should start.
+        utc_offset: What clocks in the schedule's zone showed, in seconds east of UTC.
         generation: 0 for the fire time's own run; backfills and replays of it count on.
         reason: Why it was cancelled or let go.
         lateness_ms: Start of the first attempt minus its `due_at`, in milliseconds.
@@ -92,4 +93,5 @@ class Run(Struct, frozen=True, kw_only=True):
     lateness_ms: float | None = None
     attempt_count: int = 0
     generation: int = 0
+    utc_offset: int = 0
     reason: str | None = None

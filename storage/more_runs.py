@@ -25,10 +25,12 @@ FROM unnest($2::uuid[], $3::timestamptz[]) AS wanted (job_id, scheduled_for)
 
 _WRITE = """
 INSERT INTO runs (service_id, job_id, scheduled_for, generation, id, due_at, overlap, trigger,
-    state, open, attempt_count, backfill_id)
-SELECT $1, job_id, scheduled_for, generation, id, due_at, overlap, $8, 'scheduled', true, 0, $9
+    state, open, attempt_count, backfill_id, utc_offset)
+SELECT $1, job_id, scheduled_for, generation, id, due_at, overlap, $8, 'scheduled', true, 0, $9,
+    utc_offset
 FROM unnest($2::uuid[], $3::timestamptz[], $4::smallint[], $5::uuid[], $6::timestamptz[],
-    $7::text[]) AS wanted (job_id, scheduled_for, generation, id, due_at, overlap)
+    $7::text[], $10::int[])
+    AS wanted (job_id, scheduled_for, generation, id, due_at, overlap, utc_offset)
 ON CONFLICT DO NOTHING
 RETURNING id
 """
@@ -40,6 +42,7 @@ class MoreRun(Struct, frozen=True, kw_only=True):
     job_id: UUID
     scheduled_for: datetime
     overlap: Overlap
+    utc_offset: int
 
 
 async def write_more_runs(
@@ -73,6 +76,7 @@ async def write_more_runs(
             [wanted[number].overlap for number in missing],
             trigger,
             backfill_id,
+            [wanted[number].utc_offset for number in missing],
         )
         written = {row["id"] for row in rows}
         made |= {

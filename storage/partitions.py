@@ -14,6 +14,22 @@ PARTITIONED = {
     "ledger": "last",
     "audit": "at",
 }
+# What of a row in a default partition tells that its time is over. Runs of a backfill have fire
+# times of long ago, and are kept from their end on.
+_OVER = {
+    "runs": "scheduled_for < $1 AND NOT open AND finished_at < $1",
+    "attempts": "scheduled_for < $1 AND finished_at < $1",
+    "ledger": "last < $1",
+    "audit": "at < $1",
+}
+_OLD_TURNS = """
+DELETE FROM turns
+WHERE scheduled_for < $1 AND NOT EXISTS (
+    SELECT FROM runs
+    WHERE runs.service_id = turns.service_id AND runs.job_id = turns.job_id
+        AND runs.scheduled_for = turns.scheduled_for AND runs.id = turns.run_id AND runs.open
+)
+"""
 DAYS_AHEAD = 7
 _DAY = timedelta(days=1)
 _ADVISORY_LOCK = 0x70C51
@@ -43,16 +59,14 @@ async def drop_partitions(driver: Driver, before: date) -> list[str]:
     """
     old = [name for name in await _existing(driver) if (day := _day(name)) and day < before]
     dropped = [name for name in old if await _drop(driver, name)]
-    for table, column in PARTITIONED.items():
-        # Rare: rows that no daily partition was there for.
+    for table, condition in _OVER.items():
+        # Rare: rows that no daily partition was there for, such as those of old backfills.
         async with _alone(driver):
             await driver.execute(
-                f"DELETE FROM {table}_default WHERE {column} < $1", _midnight(before)
+                f"DELETE FROM {table}_default WHERE {condition}", _midnight(before)
             )
-    # Whose run is gone; where others wait, the sweep that passes turns on must find the row.
-    await driver.execute(
-        "DELETE FROM turns WHERE scheduled_for < $1 AND NOT contended", _midnight(before)
-    )
+    # A run that had its job's turn may be gone: it must not keep it.
+    await driver.execute(_OLD_TURNS, _midnight(before))
     return dropped
 
 
@@ -94,6 +108,9 @@ async def _make(driver: Driver, table: str, day: date) -> bool:
 async def _drop(driver: Driver, name: str) -> bool:
     async with _alone(driver):
         there = await _exists(driver, name)
+        if there and name.startswith("runs_"):
+            # A run that is still open is none of the past.
+            there = not await driver.fetch(f"SELECT FROM {name} WHERE open LIMIT 1")
         if there:
             await driver.execute(f"DROP TABLE {name}")
     return there

@@ -119,6 +119,8 @@ runs = Table(
     # 0 is the fire time's own run; backfills and replays of it count on.
     Column("generation", SmallInteger, nullable=False, server_default="0"),
     Column("id", Uuid, nullable=False),
+    # What clocks showed then, in seconds east of UTC.
+    Column("utc_offset", Integer, nullable=False, server_default="0"),
     Column("due_at", INSTANT, nullable=False),
     Column("trigger", _enum(Trigger), nullable=False),
     Column("state", _enum(RunState), nullable=False),

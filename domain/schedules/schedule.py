@@ -213,6 +213,14 @@ def due_time(schedule: Schedule, fire_time: datetime) -> datetime:
     return due if following is None else min(due, following)
 
 
+def utc_offset(schedule: Schedule, instant: datetime) -> int:
+    """By how much clocks in the schedule's zone differ from UTC, in seconds."""
+    if schedule.timezone == "UTC":
+        return 0
+    offset = instant.astimezone(ZoneInfo(schedule.timezone)).utcoffset()
+    return 0 if offset is None else int(offset.total_seconds())
+
+
 def with_calendars(schedule: Schedule, calendars: Mapping[str, tuple[Exclusion, ...]]) -> Schedule:
     """The schedule with what its calendars hold in place of their names.
 
@@ -382,24 +390,30 @@ def _end_of_named(exclusion: Exclusion, local: datetime, instant: datetime, seed
 
 
 def _later(instant: datetime, left: timedelta, local: datetime) -> datetime:
-    """So much later, unless clocks change meanwhile."""
-    try:
-        end = instant + left
-        unchanged = end.astimezone(local.tzinfo).utcoffset() == local.utcoffset()
-    except OverflowError:
-        return instant
-    return end if unchanged else instant
+    """So much later, or at the end of the minute if clocks change meanwhile."""
+    for span in (left, left % timedelta(minutes=1)):
+        try:
+            if (instant + span).astimezone(local.tzinfo).utcoffset() == local.utcoffset():
+                return instant + span
+        except OverflowError:
+            pass
+    return instant
 
 
 def _before_midnight_after(day: Day, local: datetime) -> datetime:
-    if not local.fold and local.utcoffset() != local.replace(fold=1).utcoffset():
-        return local.astimezone(UTC)  # clocks go back soon, maybe to the day before
+    evening = datetime.combine(local.date(), datetime.min.time(), local.tzinfo) - TICK
+    if not local.fold and _comes_twice(local) and _comes_twice(evening):
+        return local.astimezone(UTC)  # clocks are about to go back to the day before
     try:
         midnight = datetime.combine(day + timedelta(days=1), datetime.min.time(), local.tzinfo)
         # In a zone whose clocks change at midnight the day may end twice: the first end is safe.
         return max(midnight.astimezone(UTC) - TICK, local.astimezone(UTC))
     except OverflowError:
         return _LAST
+
+
+def _comes_twice(local: datetime) -> bool:
+    return local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
 
 
 def _placed(schedule: Schedule) -> list[tuple[str, Spec]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from storage.shards import Shards
@@ -35,6 +35,9 @@ def test_every_fire_time_ends_with_exactly_one_outcome_that_what_happened_allows
                     max_examples=EXAMPLES,
                     stateful_step_count=30,
                     deadline=None,
+                    # An example takes a second: to shrink one would take many minutes.
+                    phases=[Phase.reuse, Phase.generate],
+                    report_multiple_bugs=False,
                     suppress_health_check=list(HealthCheck),
                 ),
             )

@@ -127,7 +127,7 @@ async def test_cancel_other_asks_the_run_that_rings_to_end_and_waits_for_that(fi
     await firing.finish(ended(holder, Outcome.ABANDONED))
     row = await firing.run(holder.id)
     assert (row["state"], row["open"], row["abort"]) == ("cancelled", False, False)
-    assert (row["retry_at"], row["failed"]) == (None, False)
+    assert (row["retry_at"], row["due_at"], row["failed"]) == (None, DUE, False)
     assert await firing.pass_turns() == [run.id]
 
 

@@ -1,4 +1,4 @@
-"""What a target answers, and what becomes of its job: paused, left alone for a while, or given up."""
+"""What a target answers may pause its job, make it wait, or end a run's attempts."""
 
 from __future__ import annotations
 
@@ -47,6 +47,9 @@ async def test_a_target_that_is_gone_fails_the_run_at_once_and_pauses_its_job(fi
     assert (job["next_fire_for"], job["next_claim_at"]) == (None, None)
     assert job["version"] == before["version"] + 1
     assert await firing.outcomes(run.id) == ["failed"]
+    (audited,) = await firing.rows("SELECT * FROM audit WHERE action = 'job.paused'")
+    assert (audited["object_id"], audited["principal"]) == (run.job_id, "worker")
+    assert msgspec.json.decode(audited["details"]) == {"reason": "The target answered 410 Gone."}
 
 
 async def test_a_pause_by_itself_lets_go_what_was_claimed_ahead(firing: Firing):

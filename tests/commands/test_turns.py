@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from functools import partial
@@ -12,6 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from commands.cancel_runs import CancelRun, cancel_run
+from commands.finish_attempts import finish_attempts
 from commands.pass_turns import pass_turns
 from commands.rescue_runs import RescueRuns, rescue_runs
 from commands.resolve_overlap import ResolveOverlap, resolve_overlap
@@ -22,6 +24,7 @@ from domain.retry import RetryPolicy
 from domain.run import Outcome
 from storage.partitions import drop_partitions
 from storage.postgres import Database
+from storage.queue import RunKey
 from tests.commands.changing import delete, pause
 from tests.commands.firing import (
     DUE,
@@ -323,3 +326,43 @@ async def test_a_job_that_lets_its_runs_overlap_from_now_on_needs_no_turns(firin
     await update_job(command, firing.shards)
     run = await firing.triggered(holder.job_id)
     assert await firing.begin(run, by=OTHER_WORKER, now=LATER)
+
+
+async def test_in_a_storm_of_all_policies_no_two_ring_at_once_and_nobody_is_forgotten(
+    firing: Firing, databases: list[Database]
+):
+    job = await firing.job(at=NOON + DAY)
+    chosen = random.Random(7)
+    policies = [chosen.choice([one for one in Overlap if one != "allow_all"]) for _ in range(40)]
+    runs = [await firing.triggered(job.id, policy, by=uuid4()) for policy in policies]
+    held_by = {run.id: (await firing.run(run.id))["held_by"] for run in runs}
+    together = []
+
+    async def live(run: TakenRun, by: UUID, database: Database) -> None:
+        if not await firing.begin(run, by=by, now=LATER, database=database):
+            return
+        ((ringing,),) = await firing.rows(
+            "SELECT count(*) FROM runs WHERE job_id = $1 AND state = 'running'", job.id
+        )
+        together.append(ringing)
+        await finish_attempts([succeeded(run, by=by)], database)
+        passed = await pass_turns(database, [(run.service_id, run.job_id)])
+        for key in passed:
+            await live_on(key, database)
+
+    async def live_on(key: RunKey, database: Database) -> None:
+        by = uuid4()
+        for taken in await firing.take(key, by=by, until=LATER + SECOND):
+            await live(taken, by, database)
+
+    await asyncio.gather(
+        *(live(run, held_by[run.id], databases[n % 2]) for n, run in enumerate(runs))
+    )
+    while passed := await firing.pass_turns():
+        for run_id in passed:
+            await live_on((firing.caller.service_id, run_id), databases[0])
+    assert set(together) <= {0, 1}
+    assert 1 in together
+    ended_as = Counter(row["state"] for row in await firing.runs(job.id))
+    assert ended_as.keys() <= {"succeeded", "cancelled", "skipped_overlap"}
+    assert ended_as.total() == 40

@@ -27,14 +27,25 @@ async def migrated(database: Database) -> Database:
     return database
 
 
-async def write_run(database: Database, at: datetime) -> None:
+async def write_run(
+    database: Database, at: datetime, *, finished_at: datetime | None = None
+) -> None:
+    """A run that ended at its fire time, or else at another instant."""
     async with database.driver() as driver:
         await driver.execute(
             "INSERT INTO runs (service_id, job_id, scheduled_for, id, due_at, trigger, state, open,"
-            " attempt_count) VALUES ($1, $1, $2, $1, $2, 'manual', 'scheduled', true, 0)",
+            " attempt_count, finished_at)"
+            " VALUES ($1, $1, $2, $1, $2, 'manual', 'succeeded', false, 1, $3)",
             uuid4(),
             at,
+            finished_at or at,
         )
+
+
+async def open_runs(database: Database) -> None:
+    """Have all runs still under way."""
+    async with database.driver() as driver:
+        await driver.execute("UPDATE runs SET open = true, state = 'running', finished_at = NULL")
 
 
 async def write_audit(database: Database, at: datetime) -> None:
@@ -140,6 +151,22 @@ async def test_old_partitions_are_dropped_and_old_rows_of_the_default_ones_delet
     assert not await partitions(migrated) & named(TODAY - DAY)
     for table in ("runs", "audit"):
         assert await places(migrated, table) == [f"{table}_{TODAY:%Y%m%d}", f"{table}_default"]
+
+
+async def test_a_run_that_is_still_open_is_not_dropped_however_old_its_fire_time(
+    migrated: Database,
+):
+    for at in (NOW - DAY, NOW - 100 * DAY):
+        await write_run(migrated, at)
+    await open_runs(migrated)
+    assert f"runs_{TODAY - DAY:%Y%m%d}" not in await drop(migrated, TODAY)
+    assert len(await places(migrated, "runs")) == 2
+
+
+async def test_a_backfills_run_is_kept_from_its_end_on(migrated: Database):
+    await write_run(migrated, NOW - 100 * DAY, finished_at=NOW)
+    await drop(migrated, TODAY)
+    assert await places(migrated, "runs") == ["runs_default"]
 
 
 async def test_nothing_is_dropped_that_is_to_be_kept(migrated: Database):

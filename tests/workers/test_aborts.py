@@ -117,7 +117,7 @@ async def test_another_workers_runs_are_no_concern(
     assert (row["abort"], row["held_by"]) == (True, OTHER_WORKER)
 
 
-async def test_an_attempt_that_ended_by_then_is_recorded_as_it_ended(
+async def test_an_attempt_that_ended_by_then_is_recorded_as_it_ended(  # noqa: PLR0917
     firing: Firing,
     ringer: Ringer,
     bell: Bell,

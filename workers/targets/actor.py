@@ -50,9 +50,7 @@ class ActorRinger:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(seconds):
-                return await loop.run_in_executor(
-                    self._threads, _call, function, _payload(target)
-                )
+                return await loop.run_in_executor(self._threads, _call, function, _payload(target))
         except TimeoutError:
             return Answer(outcome=Outcome.TIMED_OUT, error=f"No end within {seconds:g} s.")
 
@@ -62,7 +60,7 @@ class ActorRinger:
 
 
 def _call(function: Function, payload: object) -> Answer:
-    """Call an actor, in a thread; none of what it raises may reach the event loop, not even exit."""
+    """Call an actor; whatever it raises, an exit too, must not reach the event loop."""
     try:
         result = function(payload)
         excerpt = None if result is None else _storable(repr(result))

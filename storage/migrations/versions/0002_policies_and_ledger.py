@@ -23,6 +23,7 @@ CREATE INDEX jobs_by_calendar ON jobs USING gin (calendars) WHERE calendars <> '
 
 ALTER TABLE runs
     ADD COLUMN generation smallint NOT NULL DEFAULT 0,
+    ADD COLUMN utc_offset integer NOT NULL DEFAULT 0,
     ADD COLUMN overlap varchar(32) NOT NULL DEFAULT 'allow_all',
     ADD COLUMN buffered boolean NOT NULL DEFAULT false,
     ADD COLUMN abort boolean NOT NULL DEFAULT false,
@@ -97,7 +98,8 @@ DELETE FROM runs WHERE generation > 0;
 ALTER TABLE runs
     DROP CONSTRAINT runs_pkey,
     ADD PRIMARY KEY (service_id, job_id, scheduled_for),
-    DROP COLUMN generation, DROP COLUMN overlap, DROP COLUMN buffered, DROP COLUMN abort,
+    DROP COLUMN generation, DROP COLUMN utc_offset, DROP COLUMN overlap, DROP COLUMN buffered,
+    DROP COLUMN abort,
     DROP COLUMN failed, DROP COLUMN replayed, DROP COLUMN backfill_id, DROP COLUMN reason;
 ALTER TABLE jobs
     DROP COLUMN overlap, DROP COLUMN catchup, DROP COLUMN calendars, DROP COLUMN next_fire_for,

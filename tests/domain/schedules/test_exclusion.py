@@ -219,6 +219,31 @@ def test_a_day_is_the_local_day_also_where_clocks_change_at_midnight(
     ]
 
 
+@pytest.mark.parametrize(
+    ("zone", "day"),
+    [
+        ("Europe/London", date(2026, 10, 25)),
+        ("Atlantic/Azores", date(2026, 10, 25)),
+        ("America/St_Johns", date(2010, 11, 6)),
+        ("America/Asuncion", date(2024, 3, 23)),
+    ],
+)
+@pytest.mark.parametrize("exclude", ["date", "cron", "hours"])
+def test_a_fast_job_outlives_an_excluded_day_on_which_clocks_go_back(
+    zone: str, day: date, exclude: str
+):
+    exclusion = {
+        "date": Exclusion(date=day),
+        "cron": Exclusion(cron=f"* * {day.day} {day.month} *"),
+        "hours": Exclusion(cron="* * 0-20 * * *"),
+    }[exclude]
+    start = datetime(day.year, day.month, day.day, tzinfo=UTC) - DAY
+    schedule = Schedule(accepted_at=start, every=SECOND, timezone=zone, exclude=(exclusion,))
+    for quarters in range(4 * 72):
+        after = start + quarters * 900 * SECOND
+        assert next_fire_time(schedule, after=after) is not None
+
+
 def test_a_schedule_of_which_all_is_excluded_is_refused():
     schedule = Schedule(accepted_at=NOON, cron="0 3 * * *", exclude=(Exclusion(cron="0 3 * * *"),))
     with pytest.raises(Invalid, match="excluded") as refusal:
