@@ -406,8 +406,9 @@ def _before_midnight_after(day: Day, local: datetime) -> datetime:
         return local.astimezone(UTC)  # clocks are about to go back to the day before
     try:
         midnight = datetime.combine(day + timedelta(days=1), datetime.min.time(), local.tzinfo)
-        # In a zone whose clocks change at midnight the day may end twice: the first end is safe.
-        return max(midnight.astimezone(UTC) - TICK, local.astimezone(UTC))
+        # Where clocks go back over midnight the day ends twice: the end is meant that comes next.
+        end = midnight.replace(fold=local.fold).astimezone(UTC) - TICK
+        return max(end, local.astimezone(UTC))
     except OverflowError:
         return _LAST
 

@@ -246,8 +246,15 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(number=NUMBERS, spec=SPECS)
     def edit_schedule(self, number: int, spec: dict[str, Any]) -> None:
-        self.advance_to(self.now + SECOND / 10)  # no fire time is at the instant of an edit
         job = self.nth(number)
+        # No fire time is at the instant of an edit, and none cancelled ahead outlives its schedule.
+        cancelled = self.wait(
+            self.rows(
+                "SELECT scheduled_for FROM runs WHERE job_id = $1 AND state = 'cancelled'", job.id
+            )
+        )
+        latest = max([self.now, *(row["scheduled_for"] for row in cancelled)])
+        self.advance_to(latest + SECOND / 10)
         row = self.wait(self.firing.job_row(job.id))
         at_its_end = row["next_fire_for"] is None and not job.paused
         schedule = Schedule(accepted_at=self.now, **spec)

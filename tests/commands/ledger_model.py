@@ -69,7 +69,7 @@ class JobModel:
                 now_told[instant] = outcome
                 excluded = is_excluded(era.schedule, instant)
                 assert (outcome is Outcome.EXCLUDED) == excluded, (instant, outcome)
-        self._compare_stretches(entries, list(now_told))
+        self._compare_stretches(entries)
         for instant in sorted(now_told.keys() | self.told.keys()):
             before, after = self.told.get(instant), now_told.get(instant)
             assert before is after or allowed(instant, before, after), (instant, before, after)
@@ -85,9 +85,11 @@ class JobModel:
         assert len(found) == 1, (instant, found)
         return found[0]
 
-    def _compare_stretches(
-        self, entries: Sequence[LedgerEntry], instants: Sequence[datetime]
-    ) -> None:
+    def _compare_stretches(self, entries: Sequence[LedgerEntry]) -> None:
+        """Each begins and ends with an instant, if need be ahead of now, and is well counted."""
+        ends = [entry.until or entry.scheduled_for for entry in entries]
+        latest = max(ends, default=self.era.after)
+        instants = [one for era in self.eras for one in era.names(latest)]
         for entry in entries:
             last = entry.until or entry.scheduled_for
             within = [one for one in instants if entry.scheduled_for <= one <= last]

@@ -139,3 +139,13 @@ async def test_a_retry_is_not_claimed_before_it_is_due(firing: Firing):
     due_at = (await firing.run(run.id))["due_at"]
     assert (await firing.claim(due_at - SECOND / 1_000)).runs == []
     assert (await firing.claim(due_at)).runs == [ClaimedRun(due_at, run.service_id, run.id)]
+
+
+@pytest.mark.parametrize(("zone", "seconds"), [("UTC", 0), ("Asia/Kathmandu", 20_700)])
+async def test_a_run_records_what_clocks_showed_in_its_zone(
+    firing: Firing, zone: str, seconds: int
+):
+    job = await firing.job(every=60 * SECOND, timezone=zone)
+    await firing.claim(NOON)
+    (run,) = await firing.runs(job.id)
+    assert run["utc_offset"] == seconds

@@ -207,9 +207,7 @@ async def test_two_dead_letters_of_one_fire_time_are_two_replays(firing: Firing)
 
 async def further_run(firing: Firing, old: TakenRun) -> UUID:
     """Another run of a fire time, as a backfill makes it."""
-    wanted = MoreRun(
-        job_id=old.job_id, scheduled_for=DUE, overlap=Overlap.BUFFER_ALL, utc_offset=0
-    )
+    wanted = MoreRun(job_id=old.job_id, scheduled_for=DUE, overlap=Overlap.BUFFER_ALL, utc_offset=0)
     async with firing.database.driver() as driver:
         ((_, run),) = await write_more_runs(
             driver, old.service_id, [wanted], trigger=Trigger.BACKFILL, due_at=LATER
