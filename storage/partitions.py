@@ -22,9 +22,10 @@ _OVER = {
     "ledger": "last < $1",
     "audit": "at < $1",
 }
+# Where runs wait, the sweep that passes turns on must find the row: without it they wait for ever.
 _OLD_TURNS = """
 DELETE FROM turns
-WHERE scheduled_for < $1 AND NOT EXISTS (
+WHERE scheduled_for < $1 AND NOT contended AND NOT EXISTS (
     SELECT FROM runs
     WHERE runs.service_id = turns.service_id AND runs.job_id = turns.job_id
         AND runs.scheduled_for = turns.scheduled_for AND runs.id = turns.run_id AND runs.open
