@@ -1,4 +1,4 @@
-"""Decide what a run does that found another run of its job active."""
+"""Decide what becomes of a run that could not begin: mostly, another one of its job is active."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from storage.turns import Holder, contend, give_turn, lock_turn, someone_waits
 _MINE = """
 SELECT overlap, trigger FROM runs
 WHERE service_id = $1 AND id = $2 AND scheduled_for = $3 AND held_by = $4 AND state = 'queued'
+    AND due_at = $5 AND attempt_count = $6 - 1
 FOR UPDATE
 """
 
@@ -69,7 +70,7 @@ class ResolveOverlap(Struct, frozen=True, kw_only=True):
 
 
 async def resolve_overlap(command: ResolveOverlap, database: Database) -> bool:
-    """Apply the run's overlap policy, under the lock of its job's turn.
+    """Apply the run's overlap policy, under the locks of its job and of the job's turn.
 
     Returns:
         Whether the run is to be begun now: the turn is its own.
@@ -81,13 +82,15 @@ async def resolve_overlap(command: ResolveOverlap, database: Database) -> bool:
             return False  # deleted: its runs are cancelled
         holder = await lock_turn(driver, run.service_id, run.job_id)
         key = (run.service_id, run.id, run.scheduled_for)
-        mine = await driver.fetchrow(_MINE, *key, command.worker_id)
+        mine = await driver.fetchrow(_MINE, *key, command.worker_id, run.due_at, run.number)
         if mine is None or (holder is not None and holder.id == run.id):
             # If it has the turn: its row was taken anew while it was begun, and Postgres, looking
             # again at the newer version, could not see the turn that the statement itself gave.
             return mine is not None
-        waits = await someone_waits(driver, run.service_id, run.job_id)
         policy = Overlap(mine["overlap"])
+        if policy is Overlap.ALLOW_ALL:
+            return True
+        waits = await someone_waits(driver, run.service_id, run.job_id)
         if (holder is None and not waits) or await _make_room(driver, command, holder, policy):
             await give_turn(driver, run.service_id, run.job_id, run.id, run.scheduled_for)
             return True

@@ -9,33 +9,27 @@ from uuid import UUID
 from msgspec import Struct
 
 from commands.take_runs import TakenRun
+from domain.overlap import Overlap
 from storage.postgres import Database
 
-# Asked again after a lost reply, it answers the same: hence the second half of the condition.
+# Asked again after a lost reply, it answers the same: hence the second half of the last condition.
 #
 # A run begins only if it has its job's turn. The row in `turns` is locked by the upsert, and what
 # is asked of the run that had the turn before is whether it is *known to have ended*: of two
 # workers at once, the second sees at least that the first one's run is open, or does not see it.
-#
-# The turn is locked before the run, as wherever both are: hence no lock in `mine`, and the same
-# conditions once more where runs are updated.
-_OURS = """runs.held_by = $1
-        AND (runs.state = 'queued' AND runs.attempt_count = {mine}.number - 1
-            OR runs.state = 'running' AND runs.attempt_count = {mine}.number)"""
-_START = f"""
-WITH mine AS MATERIALIZED (
-    SELECT runs.service_id, runs.job_id, runs.scheduled_for, runs.generation, runs.id, runs.overlap,
-        runs.due_at, wanted.number
-    FROM unnest($2::uuid[], $3::uuid[], $4::smallint[], $8::timestamptz[])
-        AS wanted (service_id, id, number, due_at)
-    JOIN runs ON runs.service_id = wanted.service_id AND runs.id = wanted.id
-    WHERE runs.scheduled_for BETWEEN $6 AND $7
-        AND runs.due_at = wanted.due_at AND {_OURS.format(mine="wanted")}
+# The turn is locked before the run, as wherever both are. A run that was withdrawn meanwhile gets
+# a turn for nothing; the next one finds that out (commands/resolve_overlap.py).
+_START = """
+WITH wanted AS MATERIALIZED (
+    SELECT *
+    FROM unnest($2::uuid[], $3::uuid[], $4::timestamptz[], $5::uuid[], $6::smallint[],
+        $7::timestamptz[], $8::boolean[])
+        AS run (service_id, job_id, scheduled_for, id, number, due_at, takes_turn)
 ), turn AS (
     INSERT INTO turns (service_id, job_id, run_id, scheduled_for)
     SELECT service_id, job_id, id, scheduled_for
-    FROM mine
-    WHERE overlap <> 'allow_all'
+    FROM wanted
+    WHERE takes_turn
     ORDER BY service_id, job_id
     ON CONFLICT (service_id, job_id) DO UPDATE
     SET run_id = excluded.run_id, scheduled_for = excluded.scheduled_for
@@ -47,18 +41,18 @@ WITH mine AS MATERIALIZED (
                 AND NOT before.open
         )
     RETURNING run_id
-), started AS (
-    UPDATE runs
-    SET state = 'running', attempt_count = mine.number, attempt_started_at = $5
-    FROM mine
-    WHERE runs.service_id = mine.service_id AND runs.job_id = mine.job_id
-        AND runs.scheduled_for = mine.scheduled_for AND runs.generation = mine.generation
-        AND runs.scheduled_for BETWEEN $6 AND $7
-        AND runs.due_at = mine.due_at AND {_OURS.format(mine="mine")}
-        AND (mine.overlap = 'allow_all' OR mine.id IN (SELECT run_id FROM turn))
-    RETURNING runs.id
 )
-SELECT mine.id, mine.id IN (SELECT id FROM started) AS started FROM mine
+UPDATE runs
+SET state = 'running', attempt_count = wanted.number, attempt_started_at = $9
+FROM wanted
+WHERE runs.service_id = wanted.service_id AND runs.job_id = wanted.job_id
+    AND runs.scheduled_for = wanted.scheduled_for AND runs.id = wanted.id
+    AND runs.scheduled_for BETWEEN $10 AND $11
+    AND (NOT wanted.takes_turn OR wanted.id IN (SELECT run_id FROM turn))
+    AND runs.held_by = $1 AND runs.due_at = wanted.due_at
+    AND (runs.state = 'queued' AND runs.attempt_count = wanted.number - 1
+        OR runs.state = 'running' AND runs.attempt_count = wanted.number)
+RETURNING runs.id
 """
 
 
@@ -72,21 +66,11 @@ class StartAttempts(Struct, frozen=True, kw_only=True):
     now: datetime
 
 
-class Begun(Struct, frozen=True, kw_only=True):
-    """Attributes:
-    started: May ring.
-    blocked: Another run of their job has the turn: the overlap policy decides.
-    """
+async def start_attempts(command: StartAttempts, database: Database) -> set[UUID]:
+    """Move runs to running, and return the ids of those that may ring.
 
-    started: set[UUID]
-    blocked: set[UUID]
-
-
-async def start_attempts(command: StartAttempts, database: Database) -> Begun:
-    """Move runs to running.
-
-    Those that are neither started nor blocked were paused, edited, deleted or rescued since this
-    worker took them.
+    Of each of the others, either another run of its job has the turn, or it was paused, edited,
+    deleted or rescued since this worker took it.
     """
     fire_times = [run.scheduled_for for run in command.runs]
     async with database.driver() as driver:
@@ -94,14 +78,14 @@ async def start_attempts(command: StartAttempts, database: Database) -> Begun:
             _START,
             command.worker_id,
             [run.service_id for run in command.runs],
+            [run.job_id for run in command.runs],
+            fire_times,
             [run.id for run in command.runs],
             [run.number for run in command.runs],
+            [run.due_at for run in command.runs],
+            [run.overlap is not Overlap.ALLOW_ALL for run in command.runs],
             command.now,
             min(fire_times),
             max(fire_times),
-            [run.due_at for run in command.runs],
         )
-    return Begun(
-        started={row["id"] for row in rows if row["started"]},
-        blocked={row["id"] for row in rows if not row["started"]},
-    )
+    return {row["id"] for row in rows}

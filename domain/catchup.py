@@ -125,6 +125,12 @@ def plan(
         runs_left: After so many runs the schedule is at its end.
     """
     fresh_from = now - TOLERANCE
+    if next_fire_for >= fresh_from and not schedule.exclude and runs_left is None:
+        # Nearly every claim is so simple.
+        runs = fire_times(schedule, start=next_fire_for, until=until, limit=limit)
+        if runs:
+            following = next_fire_time(schedule, after=runs[-1])
+            return Plan(runs=runs, unrun=[], accounted_to=runs[-1], next_fire_for=following)
     upcoming = _first_due_from(schedule, next_fire_for, fresh_from)
     making = _Making(schedule, accounted_to)
     if upcoming != next_fire_for:

@@ -15,6 +15,7 @@ from redis.retry import Retry
 from storage.urls import redis_database
 
 RUNS_QUEUE = "runs"
+HOUSEKEEPING_QUEUE = "housekeeping"
 RING_ACTOR = "ring_runs"
 BATCH_SIZE = 200
 REDIS_SECONDS = 2.0

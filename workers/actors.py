@@ -11,7 +11,7 @@ from uuid import UUID
 import dramatiq
 from periodiq import cron
 
-from storage.queue import RING_ACTOR, RUNS_QUEUE
+from storage.queue import HOUSEKEEPING_QUEUE, RING_ACTOR, RUNS_QUEUE
 from workers.housekeeping import forget_processes, keep_partitions
 
 if TYPE_CHECKING:  # the clock knows the actors by name only
@@ -19,7 +19,6 @@ if TYPE_CHECKING:  # the clock knows the actors by name only
     from workers.ringer import Ringer
     from workers.sweep import Sweep
 
-HOUSEKEEPING_QUEUE = "housekeeping"
 HOUSEKEEPING_SECONDS = 50.0
 MINUTELY = "* * * * *"
 HOURLY = "7 * * * *"

@@ -44,8 +44,11 @@ HEAD_START = timedelta(milliseconds=5)
 GATHER = timedelta(milliseconds=15)
 """What falls due within so long of the first is begun with it: one statement, not many."""
 RETRY_SECONDS = 0.1
+RESOLVE_AGAIN_SECONDS = 1.0
 RESOLVE_AT_ONCE = 2
 """Overlaps are decided one by one, on few connections: what is on time needs the others."""
+
+_CUT_OFF = Answer(outcome=Outcome.ABANDONED, error="The run was asked to end.")
 
 Ring = Callable[[TakenRun, datetime], Awaitable[Answer]]
 
@@ -139,9 +142,10 @@ class Ringer:
     def abort(self, run_ids: Collection[UUID]) -> None:
         """Cut off the attempts of runs that were asked to end."""
         for run_id in run_ids:
-            if (task := self._abortable.get(run_id)) is not None and run_id not in self._aborted:
+            if run_id in self._held and run_id not in self._aborted:
                 self._aborted.add(run_id)
-                task.cancel()
+                if (task := self._abortable.get(run_id)) is not None:
+                    task.cancel()
 
     def holds(self, run_id: UUID) -> bool:
         """Whether an attempt of the run begins, rings or is recorded here."""
@@ -184,7 +188,7 @@ class Ringer:
     async def _start(self, batch: list[TakenRun]) -> None:
         command = StartAttempts(worker_id=self._worker_id, runs=batch, now=datetime.now(UTC))
         try:
-            begun = await start_attempts(command, self._database)
+            started = await start_attempts(command, self._database)
         except UNREACHABLE as error:
             log.warning("ringer.start_failed", error=str(error))
             for run in batch:
@@ -192,12 +196,10 @@ class Ringer:
             await asyncio.sleep(RETRY_SECONDS)
             return
         for run in batch:
-            if run.id in begun.started:
+            if run.id in started:
                 self._begin(run)
-            elif run.id in begun.blocked:
-                self._ask_soon(self._resolve(run))
             else:
-                self._let_go(run)
+                self._ask_soon(self._resolve(run))
         WAITING.set(len(self._waiting))
         RINGING.set(len(self._ringing))
         async with self._room:
@@ -210,7 +212,7 @@ class Ringer:
         task.add_done_callback(self._ringing.discard)
 
     async def _resolve(self, run: TakenRun) -> None:
-        """Let the overlap policy decide on a run whose job is busy."""
+        """Find out why a run could not begin: mostly, its overlap policy is to decide."""
         try:
             async with self._resolving:
                 now = datetime.now(UTC)
@@ -219,6 +221,10 @@ class Ringer:
         except UNREACHABLE as error:
             log.warning("ringer.overlap_unresolved", run_id=str(run.id), error=str(error))
             goes_ahead = True  # begun again, it is blocked again if it still is
+        except Exception:
+            log.exception("ringer.overlap_failed", run_id=str(run.id))
+            await asyncio.sleep(RESOLVE_AGAIN_SECONDS)
+            goes_ahead = True
         if goes_ahead:
             self._put_back(run)
         else:
@@ -230,6 +236,7 @@ class Ringer:
 
     def _let_go(self, run: TakenRun) -> None:
         self._held.discard(run.id)
+        self._aborted.discard(run.id)
         again = self._taken_again.pop(run.id, None)
         if again is not None:
             self._waiting.add(again)
@@ -248,6 +255,8 @@ class Ringer:
         self._let_go(run)
 
     async def _answer(self, run: TakenRun, started_at: datetime) -> Answer:
+        if run.id in self._aborted:
+            return _CUT_OFF
         task = cast("asyncio.Task[None]", asyncio.current_task())
         # Here, and nowhere else, an attempt may be cut off.
         self._abortable[run.id] = task
@@ -257,7 +266,7 @@ class Ringer:
             if run.id not in self._aborted:
                 raise
             task.uncancel()
-            return Answer(outcome=Outcome.ABANDONED, error="The run was asked to end.")
+            return _CUT_OFF
         except Exception:
             log.exception("ring.failed", run_id=str(run.id), number=run.number)
             return Answer(

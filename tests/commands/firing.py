@@ -110,7 +110,7 @@ class Firing:
     async def start(self, *runs: TakenRun, by: UUID = WORKER, now: datetime = DUE) -> set[UUID]:
         """Begin attempts, and return the ids of the runs that may ring."""
         command = StartAttempts(worker_id=by, runs=runs, now=now)
-        return (await start_attempts(command, self.database)).started
+        return await start_attempts(command, self.database)
 
     async def running_run(self, by: UUID = WORKER, **job: Any) -> TakenRun:
         """A run whose first attempt rings."""
@@ -129,13 +129,12 @@ class Firing:
         """What a worker does when a run falls due: begin it, or let its overlap policy decide."""
         database = database or self.database
         starting = StartAttempts(worker_id=by, runs=[run], now=now)
-        begun = await start_attempts(starting, database)
-        if run.id not in begun.blocked:
-            return run.id in begun.started
+        if run.id in await start_attempts(starting, database):
+            return True
         resolving = ResolveOverlap(worker_id=by, run=run, now=now)
         if not await resolve_overlap(resolving, database):
             return False
-        return run.id in (await start_attempts(starting, database)).started
+        return run.id in await start_attempts(starting, database)
 
     async def triggered(
         self,

@@ -8,6 +8,8 @@ from __future__ import annotations
 import dramatiq
 import structlog
 
+from storage.queue import HOUSEKEEPING_QUEUE
+
 tocsin_log = structlog.get_logger()
 
 
@@ -20,12 +22,11 @@ def noop(payload: object) -> None:
     """Do nothing."""
 
 
-TARGET_QUEUE = "targets"
 ACTORS = (log, noop)
 
 
 def declare_actors(broker: dramatiq.Broker) -> None:
     """Register the actors."""
     for function in ACTORS:
-        declare = dramatiq.actor(queue_name=TARGET_QUEUE, broker=broker)
+        declare = dramatiq.actor(queue_name=HOUSEKEEPING_QUEUE, broker=broker)
         declare(function)
