@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from msgspec import Struct
@@ -13,7 +13,7 @@ from domain.caller import Caller
 from domain.ids import run_id
 from domain.overlap import Overlap
 from domain.run import Run, RunState, Trigger
-from domain.schedules.schedule import utc_offset
+from domain.schedules.schedule import TICK, next_nominal_time, utc_offset
 from storage.audit import record
 from storage.handing_over import hand_over_soon
 from storage.job_changes import lock_job
@@ -21,8 +21,6 @@ from storage.jobs import decode_schedule
 from storage.shards import Shards
 from storage.tables import runs
 from storage.transactions import WriteConnection
-
-_MICROSECOND = timedelta(microseconds=1)
 
 
 class TriggerJob(Struct, frozen=True, kw_only=True):
@@ -58,9 +56,13 @@ async def trigger_job(command: TriggerJob, shards: Shards) -> Run:
 async def _write_run(
     connection: WriteConnection, row: RowMapping, overlap: Overlap, now: datetime
 ) -> Run:
-    """A run at the first free microsecond from `now`: a fire time names one run only."""
+    """A run at the first free microsecond from `now`: a fire time names one run only.
+
+    What the schedule names is left to the schedule, which may not have come to it yet.
+    """
+    schedule = decode_schedule(row["schedule"])
     scheduled_for = now
-    offset = utc_offset(decode_schedule(row["schedule"]), now)
+    offset = utc_offset(schedule, now)
     while True:
         run = Run(
             id=run_id(row["id"], scheduled_for),
@@ -71,9 +73,10 @@ async def _write_run(
             due_at=scheduled_for,
             utc_offset=offset,
         )
-        if scheduled_for != row["next_fire_for"] and await _inserted(connection, row, overlap, run):
+        named = next_nominal_time(schedule, scheduled_for - TICK) == scheduled_for
+        if not named and await _inserted(connection, row, overlap, run):
             return run
-        scheduled_for += _MICROSECOND
+        scheduled_for += TICK
 
 
 async def _inserted(

@@ -16,7 +16,8 @@ SHARE_OF_LATE = 4
 """Of so many places in a batch, one is kept for the backlog."""
 _MICROSECOND = timedelta(microseconds=1)
 
-_Lane = list[tuple[int, UUID, int]]
+_Entry = tuple[int, UUID, int]
+"""A due instant in microseconds, a run's id, and the number of its next attempt."""
 
 
 class Waiting:
@@ -24,9 +25,12 @@ class Waiting:
 
     def __init__(self) -> None:
         self._runs: dict[UUID, TakenRun] = {}
-        # Heaps; an entry may name a run that was taken anew with another due instant.
-        self._on_time: _Lane = []
-        self._late: _Lane = []
+        # Heaps; an entry may name a run that has gone, or was taken anew with another due instant.
+        self._on_time: list[_Entry] = []
+        self._late: list[_Entry] = []
+        # Of each job whose runs take turns: all that wait, and the one that stands in a lane.
+        self._lines: dict[UUID, list[_Entry]] = {}
+        self._first: dict[UUID, _Entry] = {}
 
     def __len__(self) -> int:
         return len(self._runs)
@@ -41,13 +45,19 @@ class Waiting:
         known = self._runs.get(run.id)
         if known is None or known.job_version <= run.job_version:
             self._runs[run.id] = run
-            heapq.heappush(self._on_time, (_microseconds(run.due_at), run.id, run.number))
+            if _takes_turns(run):
+                heapq.heappush(self._lines.setdefault(run.job_id, []), _entry(run))
+                self._move_up(run.job_id)
+            else:
+                heapq.heappush(self._on_time, _entry(run))
 
     def clear(self) -> None:
         """Let nothing wait any more."""
         self._runs.clear()
         self._on_time.clear()
         self._late.clear()
+        self._lines.clear()
+        self._first.clear()
 
     def next_due(self) -> datetime | None:
         """When something falls due; it may be past."""
@@ -61,43 +71,51 @@ class Waiting:
         Of a job whose runs take turns there is one at most: its others must see how that fared.
         """
         self._move_late(_microseconds(now - LATE_AFTER))
-        batch = _Batch()
+        batch: list[TakenRun] = []
         last = _microseconds(until)
         for_late = -(-limit // SHARE_OF_LATE) if self._late else 0
         self._fill(batch, self._on_time, limit - for_late, last)
         self._fill(batch, self._late, limit, 0)
         self._fill(batch, self._on_time, limit, last)
-        for run in batch.not_yet:
-            self.add(run)
-        return batch.runs
+        for run in filter(_takes_turns, batch):
+            self._move_up(run.job_id)
+        return batch
 
     def _move_late(self, before: int) -> None:
         while self._on_time and self._on_time[0][0] < before:
             due, run_id, number = heapq.heappop(self._on_time)
             heapq.heappush(self._late, (-due, run_id, number))
 
-    def _fill(self, batch: _Batch, lane: _Lane, limit: int, last: int) -> None:
-        while len(batch.runs) < limit and lane and lane[0][0] <= last:
+    def _fill(self, batch: list[TakenRun], lane: list[_Entry], limit: int, last: int) -> None:
+        while len(batch) < limit and lane and lane[0][0] <= last:
             due, run_id, number = heapq.heappop(lane)
-            run = self._runs.get(run_id)
-            if run is not None and (_microseconds(run.due_at), run.number) == (abs(due), number):
-                batch.take(run)
-                del self._runs[run_id]
+            entry = (abs(due), run_id, number)
+            run = self._waiting(entry)
+            if run is not None and (not _takes_turns(run) or self._first[run.job_id] == entry):
+                batch.append(self._runs.pop(run_id))
+
+    def _move_up(self, job_id: UUID) -> None:
+        """Let the run of a job that is due first stand in a lane."""
+        line = self._lines[job_id]
+        while line and self._waiting(line[0]) is None:
+            heapq.heappop(line)
+        if not line:
+            del self._lines[job_id], self._first[job_id]
+        elif self._first.get(job_id) != line[0]:
+            self._first[job_id] = line[0]
+            heapq.heappush(self._on_time, line[0])
+
+    def _waiting(self, entry: _Entry) -> TakenRun | None:
+        run = self._runs.get(entry[1])
+        return run if run is not None and _entry(run) == entry else None
 
 
-class _Batch:
-    def __init__(self) -> None:
-        self.runs: list[TakenRun] = []
-        self.not_yet: list[TakenRun] = []
-        self._jobs: set[UUID] = set()
+def _takes_turns(run: TakenRun) -> bool:
+    return run.overlap is not Overlap.ALLOW_ALL
 
-    def take(self, run: TakenRun) -> None:
-        if run.overlap is not Overlap.ALLOW_ALL:
-            if run.job_id in self._jobs:
-                self.not_yet.append(run)
-                return
-            self._jobs.add(run.job_id)
-        self.runs.append(run)
+
+def _entry(run: TakenRun) -> _Entry:
+    return _microseconds(run.due_at), run.id, run.number
 
 
 def _microseconds(instant: datetime) -> int:

@@ -14,7 +14,7 @@ from storage.embedded.ports import free_port
 from storage.shards import Shards
 from storage.urls import ShardUrls
 from tests.commands.changing import pause, trigger
-from tests.commands.firing import DUE, NOON, Firing, instants_of
+from tests.commands.firing import DUE, NOON, SECOND, Firing, instants_of
 from tests.commands.messages import waiting_messages
 
 TICK = timedelta(microseconds=1)
@@ -105,3 +105,13 @@ async def test_a_trigger_survives_that_redis_is_down(firing: Firing, lonely: Sha
 async def test_a_job_is_stored_though_redis_is_down(firing: Firing, lonely: Shards):
     job = await Firing(lonely, firing.caller).job()
     assert (await firing.job_row(job.id))["next_claim_at"] == DUE
+
+
+async def test_a_trigger_leaves_every_fire_time_to_the_schedule(firing: Firing):
+    job = await firing.job(every=SECOND)
+    later = NOON + 30 * SECOND
+    run = await trigger(firing.shards, firing.caller, job.id, later)
+    assert run.scheduled_for != later
+    await firing.claim(later)
+    fired = [row["scheduled_for"] for row in await firing.runs(job.id)]
+    assert [NOON + n * SECOND for n in range(31)] == [at for at in fired if at != run.scheduled_for]
