@@ -51,7 +51,7 @@ async def is_in(firing: Firing, key: RunKey, state: str) -> bool:
 async def test_a_run_rings_when_it_is_due_and_not_before(
     firing: Firing, ringer: Ringer, bell: Bell
 ):
-    keys = [(await due_in(firing, seconds))[1] for seconds in (0.45, 0.3, 0.15, -1)]
+    keys = [(await due_in(firing, seconds))[1] for seconds in (3, 2.8, 2.6, -1)]
     assert await ringer.take(keys)
     await bell.rings(4)
     for run, started_at in bell.rung:
@@ -64,8 +64,8 @@ async def test_a_run_rings_when_it_is_due_and_not_before(
 
 
 async def test_two_takes_of_one_run_ring_it_once(firing: Firing, ringer: Ringer, bell: Bell):
-    _, key = await due_in(firing, 0.2)
-    _, last = await due_in(firing, 0.3)
+    _, key = await due_in(firing, 2)
+    _, last = await due_in(firing, 2.1)
     await asyncio.gather(*(ringer.take([key, last]) for _ in range(3)))
     await bell.rings(2)
     await ringer.take([key, last])
