@@ -130,7 +130,8 @@ def plan(
         runs = fire_times(schedule, start=next_fire_for, until=until, limit=limit)
         if runs:
             following = next_fire_time(schedule, after=runs[-1])
-            return Plan(runs=runs, unrun=[], accounted_to=runs[-1], next_fire_for=following)
+            told = until if following is None else runs[-1]
+            return Plan(runs=runs, unrun=[], accounted_to=told, next_fire_for=following)
     upcoming = _first_due_from(schedule, next_fire_for, fresh_from)
     making = _Making(schedule, accounted_to)
     if upcoming != next_fire_for:
