@@ -15,13 +15,8 @@ from domain.ids import new_id
 from domain.job import Job, visible_state
 from domain.overlap import Overlap
 from domain.retry import RetryPolicy
-from domain.schedules.schedule import (
-    Schedule,
-    check_schedule,
-    due_time,
-    first_moment,
-    next_fire_time,
-)
+from domain.schedules.checks import check_schedule
+from domain.schedules.schedule import Schedule, due_time, first_moment, next_fire_time
 from domain.targets import Target
 from storage.calendars import full_schedule
 from storage.postgres import Driver

@@ -17,7 +17,8 @@ from domain.errors import within
 from domain.job import Job
 from domain.overlap import Overlap
 from domain.retry import RetryPolicy
-from domain.schedules.schedule import TICK, Schedule, check_schedule, first_moment
+from domain.schedules.checks import check_schedule
+from domain.schedules.schedule import TICK, Schedule, first_moment
 from domain.targets import Target
 from storage.audit import record
 from storage.calendars import full_schedule

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from domain.errors import Invalid
-from domain.schedules.schedule import Exclusion, Schedule, Spec, check_schedule, next_fire_time
+from domain.schedules.checks import check_schedule
+from domain.schedules.schedule import Exclusion, Schedule, Spec, next_fire_time
 from loadtests.figures import Figure, Measured, spread_figures
 from loadtests.latency import spread_of
 

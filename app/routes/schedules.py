@@ -14,7 +14,8 @@ from app.requests import ServiceRequest
 from app.schedule_resources import PreviewResource
 from app.schedule_views import preview_resource
 from domain.errors import within
-from domain.schedules.schedule import check_schedule, first_moment
+from domain.schedules.checks import check_schedule
+from domain.schedules.schedule import first_moment
 from queries.fill_in_calendars import FillInCalendars, fill_in_calendars
 
 

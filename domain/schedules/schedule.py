@@ -13,14 +13,13 @@ from zoneinfo import ZoneInfo, available_timezones
 import msgspec
 from msgspec import Struct
 
-from domain.errors import Invalid, within
+from domain.errors import Invalid
 from domain.ids import EPOCH
 from domain.schedules.cron import parse_cron
+from domain.schedules.exclusion import excluded_until
 from domain.schedules.rrule import parse_rrule
 from domain.schedules.wall_clock import Fold, Gap, next_instant
 
-MIN_INTERVAL = timedelta(seconds=1)
-MAX_DELAY = timedelta(days=3660)
 MAX_SPECS = 20
 MAX_EXCLUSIONS = 100
 SPECS = ("at", "after", "every", "cron", "rrule")
@@ -103,44 +102,6 @@ class Schedule(Spec, frozen=True, kw_only=True, omit_defaults=True):
         return tuple(one.calendar for one in self.exclude if one.calendar is not None)
 
 
-def check_schedule(schedule: Schedule) -> None:
-    """Refuse a schedule that breaks a rule or can never fire.
-
-    Args:
-        schedule: With its calendars filled in (`with_calendars`).
-
-    Raises:
-        Invalid: With a pointer to the value at fault.
-    """
-    zone(schedule.timezone)
-    for pointer, spec in _placed(schedule):
-        with within(pointer):
-            _check_spec(spec)
-    for number, exclusion in enumerate(schedule.exclude):
-        with within(f"/exclude/{number}"):
-            check_exclusion(exclusion)
-    _check_bounds(schedule)
-    if next_fire_time(schedule, after=first_moment(schedule)) is None:
-        raise _never_fires(schedule)
-
-
-def check_exclusion(exclusion: Exclusion) -> None:
-    """Refuse an exclusion that breaks a rule.
-
-    Raises:
-        Invalid: With a pointer to the value at fault.
-    """
-    if exclusion.after is not None:
-        raise Invalid("A delay cannot be excluded; name the instant with `at`.", "/after")
-    if (
-        exclusion.start is not None
-        and exclusion.end is not None
-        and exclusion.end < exclusion.start
-    ):
-        raise Invalid("The last day must not come before the first.", "/to")
-    _check_spec(exclusion)
-
-
 def first_moment(schedule: Schedule) -> datetime:
     """The instant after which a newly accepted schedule starts to count.
 
@@ -199,7 +160,7 @@ def nominal_times(
 
 def is_excluded(schedule: Schedule, instant: datetime) -> bool:
     """Whether what the specs name at an instant may not fire."""
-    return bool(schedule.exclude) and _excluded_until(schedule, instant) is not None
+    return bool(schedule.exclude) and excluded_until(schedule, instant) is not None
 
 
 def due_time(schedule: Schedule, fire_time: datetime) -> datetime:
@@ -249,9 +210,14 @@ def zone(name: str) -> ZoneInfo:
     Raises:
         Invalid: When there is no such zone.
     """
-    if name not in _zone_names():
+    if not is_zone(name):
         raise Invalid(f"{name!r} is no IANA time zone, such as 'Europe/London'.", "/timezone")
     return ZoneInfo(name)
+
+
+def is_zone(name: str) -> bool:
+    """Whether there is a time zone of that IANA name."""
+    return name in _zone_names()
 
 
 @cache
@@ -312,157 +278,10 @@ def _kept(schedule: Schedule, after: datetime, patience: int | None = None) -> I
         upcoming = next_nominal_time(schedule, after)
         if upcoming is None:
             return
-        resumes = _excluded_until(schedule, upcoming)
+        resumes = excluded_until(schedule, upcoming)
         if resumes is None:
             yield upcoming
             after, in_a_row = upcoming, 0
         else:
             in_a_row, in_all = in_a_row + 1, in_all + 1
             after = resumes
-
-
-def _excluded_until(schedule: Schedule, instant: datetime) -> datetime | None:
-    """None when the instant may fire, else an instant up to which all that is named is excluded."""
-    try:
-        local = instant.astimezone(ZoneInfo(schedule.timezone))
-    except OverflowError:
-        return None  # in the last hours of the year 9999 there is no local time to exclude
-    wall = local.replace(tzinfo=None)
-    for one in schedule.exclude:
-        if _is_day_of(one, wall.date()):
-            return _end_of_day(one, local)
-        if _names(one, instant, wall, schedule):
-            return _end_of_named(one, local, instant, schedule.seed)
-    return None
-
-
-def _is_day_of(exclusion: Exclusion, day: Day) -> bool:
-    if exclusion.date is not None:
-        return day == exclusion.date
-    return (
-        exclusion.start is not None
-        and exclusion.end is not None
-        and (exclusion.start <= day <= exclusion.end)
-    )
-
-
-def _names(exclusion: Exclusion, instant: datetime, wall: datetime, schedule: Schedule) -> bool:
-    if exclusion.at is not None:
-        return instant == exclusion.at
-    if exclusion.every is not None:
-        return not (instant - EPOCH - exclusion.phase) % exclusion.every
-    if exclusion.cron is not None:
-        return parse_cron(exclusion.cron, seed=schedule.seed).names(_shown(exclusion.cron, wall))
-    if exclusion.rrule is not None:
-        rule = parse_rrule(exclusion.rrule)
-        own = ZoneInfo(rule.timezone) if rule.timezone else None
-        return rule.names(instant.astimezone(own).replace(tzinfo=None) if own else wall)
-    return False
-
-
-def _end_of_day(exclusion: Exclusion, local: datetime) -> datetime:
-    last = exclusion.date or exclusion.end or local.date()
-    return _before_midnight_after(last, local)
-
-
-def _shown(cron: str, wall: datetime) -> datetime:
-    """A wall time as far as an expression tells: without a field for seconds, the whole minute."""
-    return wall.replace(second=wall.second if _tells_seconds(cron) else 0, microsecond=0)
-
-
-def _tells_seconds(cron: str) -> bool:
-    return len(cron.split()) > 5
-
-
-def _end_of_named(exclusion: Exclusion, local: datetime, instant: datetime, seed: str) -> datetime:
-    """The end of the second, or of the minute, hour or day that is excluded as a whole."""
-    if exclusion.cron is None:
-        return instant
-    pattern = parse_cron(exclusion.cron, seed=seed)
-    left = timedelta(seconds=1, microseconds=-1 - local.microsecond)
-    if not _tells_seconds(exclusion.cron) or len(pattern.seconds) == 60:
-        left += timedelta(seconds=59 - local.second)
-        if len(pattern.minutes) == 60:
-            if len(pattern.hours) == 24:
-                return _before_midnight_after(local.date(), local)
-            left += timedelta(minutes=59 - local.minute)
-    return _later(instant, left, local)
-
-
-def _later(instant: datetime, left: timedelta, local: datetime) -> datetime:
-    """So much later, or at the end of the minute if clocks change meanwhile."""
-    for span in (left, left % timedelta(minutes=1)):
-        try:
-            if (instant + span).astimezone(local.tzinfo).utcoffset() == local.utcoffset():
-                return instant + span
-        except OverflowError:
-            pass
-    return instant
-
-
-def _before_midnight_after(day: Day, local: datetime) -> datetime:
-    evening = datetime.combine(local.date(), datetime.min.time(), local.tzinfo) - TICK
-    if not local.fold and _comes_twice(local) and _comes_twice(evening):
-        return local.astimezone(UTC)  # clocks are about to go back to the day before
-    try:
-        midnight = datetime.combine(day + timedelta(days=1), datetime.min.time(), local.tzinfo)
-        # Where clocks go back over midnight the day ends twice: the end is meant that comes next.
-        end = midnight.replace(fold=local.fold).astimezone(UTC) - TICK
-        return max(end, local.astimezone(UTC))
-    except OverflowError:
-        return _LAST
-
-
-def _comes_twice(local: datetime) -> bool:
-    return local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
-
-
-def _placed(schedule: Schedule) -> list[tuple[str, Spec]]:
-    if not schedule.specs:
-        return [("", schedule)]
-    return [(f"/specs/{number}", spec) for number, spec in enumerate(schedule.specs)]
-
-
-def _check_spec(spec: Spec) -> None:
-    if spec.every is not None and not MIN_INTERVAL <= spec.every <= MAX_DELAY:
-        raise Invalid("The interval must be between 1 second and 10 years.", "/every")
-    if spec.every is not None and not timedelta(0) <= spec.phase < spec.every:
-        raise Invalid("The phase must be at least 0 and less than the interval.", "/phase")
-    if spec.after is not None and not timedelta(0) <= spec.after <= MAX_DELAY:
-        raise Invalid("The delay must be between 0 seconds and 10 years.", "/after")
-    if spec.cron is not None:
-        with within("/cron"):
-            parse_cron(spec.cron)
-    if spec.rrule is not None:
-        with within("/rrule"):
-            _check_zone_of(spec.rrule)
-
-
-def _check_zone_of(rule: str) -> None:
-    named = parse_rrule(rule).timezone
-    if named is not None and named not in _zone_names():
-        raise Invalid(f"{named!r} is no IANA time zone, such as 'Europe/London'.")
-
-
-def _check_bounds(schedule: Schedule) -> None:
-    start, end = schedule.start_at, schedule.end_at
-    if start is not None and end is not None and end < start:
-        raise Invalid("The end must not come before the start.", "/end_at")
-    if schedule.max_runs is not None and not 1 <= schedule.max_runs <= 1_000_000_000:
-        raise Invalid("The number of runs must be from 1 to 1,000,000,000.", "/max_runs")
-    if not timedelta(0) <= schedule.jitter <= timedelta(days=1):
-        raise Invalid("The jitter must be between 0 seconds and 1 day.", "/jitter")
-
-
-def _never_fires(schedule: Schedule) -> Invalid:
-    bare = msgspec.structs.replace(schedule, exclude=())
-    if schedule.exclude and next_fire_time(bare, after=first_moment(schedule)) is not None:
-        return Invalid(
-            "This schedule never fires: all that its specs name is excluded.", "/exclude"
-        )
-    pointer = "/specs"
-    if not schedule.specs:
-        pointer = next(f"/{name}" for name in SPECS if getattr(schedule, name) is not None)
-    if schedule.end_at is not None:
-        pointer = "/end_at"
-    return Invalid("This schedule never fires; choose an instant that is still to come.", pointer)

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from domain.errors import Invalid
 from domain.schedules.calendar import check_exclusions
+from domain.schedules.checks import check_schedule
 from domain.schedules.schedule import (
     Exclusion,
     Schedule,
-    check_schedule,
     fire_times,
     is_excluded,
     next_fire_time,

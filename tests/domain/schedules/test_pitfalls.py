@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from domain.schedules.checks import check_schedule
 from domain.schedules.pitfalls import schedule_warnings
-from domain.schedules.schedule import Exclusion, Schedule, Spec, check_schedule
+from domain.schedules.schedule import Exclusion, Schedule, Spec
 from domain.schedules.wall_clock import Fold, Gap
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
