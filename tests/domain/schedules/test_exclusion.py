@@ -118,7 +118,11 @@ def test_the_next_fire_time_does_not_depend_on_where_the_search_began(
     schedule = Schedule(accepted_at=NOON, exclude=tuple(exclusions), **spec)
     after = NOON + tenths * 600 * SECOND + 7 * SECOND
     following = [one for one in kept(schedule, 9 * DAY) if one > after]
-    assert next_fire_time(schedule, after=after) == following[0]
+    upcoming = next_fire_time(schedule, after=after)
+    if following:
+        assert upcoming == following[0]
+    else:
+        assert upcoming is None or upcoming > NOON + 9 * DAY
 
 
 @examples(deadline=None)

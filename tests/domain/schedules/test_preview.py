@@ -127,7 +127,8 @@ def test_each_time_is_the_next_one_after_that_before(
     upcoming = after
     for one in preview(schedule, after=after, count=5):
         expected = next_fire_time(schedule, after=upcoming)
-        assert one.at == expected == one.local
+        # In a fold, Python holds a local time to be equal to nothing in another zone.
+        assert one.at == expected == one.local.astimezone(UTC)
         upcoming = one.at
 
 
