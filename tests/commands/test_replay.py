@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from uuid import UUID, uuid4
 
 import msgspec
@@ -11,6 +12,7 @@ import pytest
 from commands.cancel_runs import CancelRun, cancel_run
 from commands.replay_runs import ReplayRun, ReplayRuns, replay_run, replay_runs
 from commands.take_runs import TakenRun
+from domain.caller import Caller
 from domain.errors import Conflict, NotFound
 from domain.ids import run_id
 from domain.overlap import Overlap
@@ -19,6 +21,8 @@ from domain.run_filter import RunFilter
 from queries.get_run import GetRun, get_run
 from queries.list_service_runs import ListServiceRuns, list_service_runs
 from storage.more_runs import MoreRun, write_more_runs
+from storage.shards import Shards
+from storage.urls import ShardUrls
 from tests.commands.changing import delete
 from tests.commands.firing import (
     DUE,
@@ -34,6 +38,19 @@ from tests.commands.firing import (
 from tests.commands.messages import waiting_messages
 
 ONCE = msgspec.structs.replace(STEADY, max_attempts=1)
+
+
+@pytest.fixture
+async def firing(commands_urls: ShardUrls, caller: Caller) -> AsyncIterator[Firing]:
+    """Jobs and runs on a shard with a Redis database to whose queue nobody listens."""
+    quiet = ShardUrls(
+        primary=commands_urls.primary,
+        replicas=commands_urls.replicas,
+        redis=f"{commands_urls.redis}/7",
+    )
+    shards = Shards(quiet)
+    yield Firing(shards, caller)
+    await shards.close()
 
 
 async def replay(firing: Firing, run: UUID) -> Run:
