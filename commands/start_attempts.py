@@ -58,7 +58,7 @@ RETURNING runs.id
 
 class StartAttempts(Struct, frozen=True, kw_only=True):
     """Attributes:
-    runs: At most one of each job.
+    runs: At most one of each job whose runs take turns (workers/waiting.py).
     """
 
     worker_id: UUID
