@@ -36,7 +36,6 @@ from app.resources import (
     BulkResource,
     CalendarPage,
     JobPage,
-    JobResource,
     LedgerPage,
     RunDetailResource,
     RunPage,
@@ -45,6 +44,7 @@ from app.resources import (
 from app.routes.health import Health
 from app.schedule_bodies import CalendarBody
 from app.schedule_resources import CalendarResource, PreviewResource
+from domain.resources.job import JobResource
 
 ASSETS = "/docs/assets"
 _BODIES = (

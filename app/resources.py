@@ -7,20 +7,15 @@ from typing import Annotated, Generic, TypeVar
 from uuid import UUID
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import Meta, Struct
 
-from app.instants import Instant, instant, instant_or_none
-from app.schedule_resources import CalendarResource, ScheduleResource
+from app.schedule_resources import CalendarResource
 from domain.backfill import Backfill, BackfillState
-from domain.catchup import CatchupPolicy
 from domain.catchup import Outcome as FireOutcome
-from domain.job import Job, JobState
 from domain.overlap import Overlap
-from domain.retry import RetryPolicy
+from domain.resources.instants import Instant, instant, instant_or_none
+from domain.resources.job import JobResource
 from domain.run import Attempt, Outcome, Run, RunState, Trigger
-from domain.targets import Target
-from domain.targets.actor import ActorTarget
-from domain.targets.http import HttpTarget
 from queries.get_ledger import LedgerEntry
 
 Item = TypeVar("Item")
@@ -31,88 +26,6 @@ class Page(Struct, Generic[Item], frozen=True, kw_only=True):
 
     items: list[Item]
     next_cursor: str | None
-
-
-class HttpTargetResource(Struct, frozen=True, kw_only=True, tag_field="type", tag="http"):
-    """The HTTP request that a run makes."""
-
-    url: str
-    method: str
-    headers: dict[str, str]
-    body: Annotated[msgspec.Raw, Meta(extra_json_schema={})] | UnsetType = UNSET
-    timeout: timedelta
-
-    @classmethod
-    def of(cls, target: HttpTarget) -> HttpTargetResource:
-        return cls(
-            url=target.url,
-            method=target.method,
-            headers=target.headers,
-            body=target.body,
-            timeout=target.timeout,
-        )
-
-
-class ActorTargetResource(Struct, frozen=True, kw_only=True, tag_field="type", tag="actor"):
-    """The actor that a run calls."""
-
-    actor: str
-    payload: Annotated[msgspec.Raw, Meta(extra_json_schema={})] | UnsetType = UNSET
-    timeout: timedelta
-
-    @classmethod
-    def of(cls, target: ActorTarget) -> ActorTargetResource:
-        return cls(actor=target.actor, payload=target.payload, timeout=target.timeout)
-
-
-TargetResource = HttpTargetResource | ActorTargetResource
-
-
-def target_resource(target: Target) -> TargetResource:
-    """A target of any kind."""
-    if isinstance(target, ActorTarget):
-        return ActorTargetResource.of(target)
-    return HttpTargetResource.of(target)
-
-
-class JobResource(Struct, frozen=True, kw_only=True):
-    """A job."""
-
-    id: UUID
-    name: str
-    description: str
-    tags: list[str]
-    schedule: ScheduleResource
-    target: TargetResource
-    retry: RetryPolicy
-    overlap: Overlap
-    catchup: CatchupPolicy
-    state: JobState
-    next_fire_at: Instant | None
-    pause_reason: str | None
-    version: int
-    created_at: Instant
-    updated_at: Instant
-
-    @classmethod
-    def of(cls, job: Job) -> JobResource:
-        return cls(
-            id=job.id,
-            name=job.name,
-            description=job.description,
-            tags=job.tags,
-            schedule=ScheduleResource.of(job.schedule),
-            target=target_resource(job.target),
-            retry=job.retry,
-            overlap=job.overlap,
-            catchup=job.catchup,
-            state=job.state,
-            next_fire_at=instant_or_none(job.next_fire_at),
-            pause_reason=job.pause_reason,
-            version=job.version,
-            created_at=instant(job.created_at),
-            updated_at=instant(job.updated_at),
-        )
 
 
 class JobPage(Page[JobResource], frozen=True, kw_only=True):

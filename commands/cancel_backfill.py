@@ -34,7 +34,7 @@ async def cancel_backfill(command: CancelBackfill, shards: Shards) -> Backfill:
     """
     service_id = command.caller.service_id
     mine = (backfills.c.service_id == service_id, backfills.c.id == command.backfill_id)
-    async with shards.of(service_id).writing(service_id) as connection:
+    async with shards.of(service_id).writing(service_id, made=()) as connection:
         found = await connection.execute(select(backfills).where(*mine).with_for_update())
         row = found.mappings().one_or_none()
         if row is None:

@@ -73,7 +73,10 @@ async def cancel_run(command: CancelRun, shards: Shards) -> Run:
     """
     service_id = command.caller.service_id
     window = fire_time_window(command.run_id)
-    async with shards.of(service_id).writing_driver(service_id) as driver, driver.transaction():
+    async with (
+        shards.of(service_id).writing_driver(service_id, made=()) as driver,
+        driver.transaction(),
+    ):
         row = await driver.fetchrow(_ONE, service_id, command.run_id, *window)
         if row is None:
             raise NotFound(f"There is no run {command.run_id}.")
@@ -94,7 +97,10 @@ async def cancel_runs(command: CancelRuns, shards: Shards) -> int:
     """
     service_id = command.caller.service_id
     chosen = command.chosen
-    async with shards.of(service_id).writing_driver(service_id) as driver, driver.transaction():
+    async with (
+        shards.of(service_id).writing_driver(service_id, made=()) as driver,
+        driver.transaction(),
+    ):
         rows = await driver.fetch(
             _OPEN,
             service_id,

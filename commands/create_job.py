@@ -19,8 +19,11 @@ from domain.schedules.checks import check_schedule
 from domain.schedules.schedule import Schedule, due_time, first_moment, next_fire_time
 from domain.targets import Target
 from storage.calendars import full_schedule
+from storage.job_entries import entry_of
+from storage.jobs import encode_schedule
 from storage.postgres import Driver
 from storage.shards import Shards
+from storage.shared_cache import NewEntry
 
 # The job and its audit row in one statement, and so in one round trip and one transaction.
 _CREATE = """
@@ -58,16 +61,19 @@ async def create_job(command: CreateJob, shards: Shards) -> Job:
     schedule = msgspec.structs.replace(command.schedule, seed=str(job_id))
     service_id = command.caller.service_id
     shard = shards.of(service_id)
+    made: list[NewEntry] = []
     if schedule.calendars:
-        async with shard.writing_driver(service_id) as driver, driver.transaction():
+        async with shard.writing_driver(service_id, made) as driver, driver.transaction():
             with within("/schedule"):
                 full = await full_schedule(driver, service_id, schedule, lock=True)
             _check(full)
             job, due = await _store(driver, command, job_id, schedule, full)
+            made.append(entry_of(job, command.now))
     else:
         _check(schedule)
-        async with shard.writing_driver(service_id) as driver:
+        async with shard.writing_driver(service_id, made) as driver:
             job, due = await _store(driver, command, job_id, schedule, schedule)
+            made.append(entry_of(job, command.now))
     await shard.wake_for(due, command.now)
     return job
 
@@ -91,7 +97,7 @@ async def _store(
         job.name,
         job.description,
         job.tags,
-        _json(job.schedule),
+        encode_schedule(job.schedule),
         _json(job.target),
         _json(job.retry),
         first,

@@ -29,7 +29,7 @@ async def delete_calendar(command: DeleteCalendar, shards: Shards) -> None:
         NotFound: When the service has no such calendar.
     """
     service_id = command.caller.service_id
-    async with shards.of(service_id).writing(service_id) as connection:
+    async with shards.of(service_id).writing(service_id, made=()) as connection:
         # The delete waits for commands that hold the calendar in order to name it.
         gone = await connection.execute(
             delete(calendars).where(

@@ -12,6 +12,7 @@ from domain.backfill import BackfillState
 from domain.caller import Caller
 from storage.audit import record
 from storage.job_changes import cancel_runs, lock_job, withdraw_to_come
+from storage.job_entries import entry_of_deleted
 from storage.shards import Shards
 from storage.tables import backfills, jobs, turns
 
@@ -31,7 +32,8 @@ async def delete_job(command: DeleteJob, shards: Shards) -> None:
         NotFound: When the service has no such job.
     """
     service_id = command.caller.service_id
-    async with shards.of(service_id).writing(service_id) as connection:
+    made = [entry_of_deleted(command.job_id, command.now)]
+    async with shards.of(service_id).writing(service_id, made) as connection:
         row = await lock_job(connection, service_id, command.job_id)
         # The turn before the runs, as wherever both are locked.
         await connection.execute(

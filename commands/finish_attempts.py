@@ -12,7 +12,10 @@ from domain.caller import Caller
 from domain.errors import NotFound
 from domain.retry import RetryPolicy
 from domain.run import Outcome, RunState
-from storage.postgres import Database, Driver
+from storage.job_entries import entry_of
+from storage.postgres import Driver
+from storage.shards import Shard
+from storage.shared_cache import NewEntry
 
 # An abandoned attempt is no answer of the target: it does not end a run, unless it keeps happening.
 MAX_ABANDONED_BEYOND = 5
@@ -110,16 +113,16 @@ class Finished(Struct, frozen=True, kw_only=True):
         self.contended.update(other.contended)
 
 
-async def finish_attempts(attempts: Sequence[EndedAttempt], database: Database) -> Finished:
+async def finish_attempts(attempts: Sequence[EndedAttempt], shard: Shard) -> Finished:
     """Record attempts that ended, and pause jobs that must not go on; safe to repeat."""
     finished = Finished(states={}, contended=set())
     plain = [attempt for attempt in attempts if reason_to_pause(attempt) is None]
     if plain:
-        async with database.driver() as driver:
+        async with shard.database.driver() as driver:
             finished.add(await _finish(driver, plain))
     for attempt in attempts:
         if (reason := reason_to_pause(attempt)) is not None:
-            finished.add(await _finish_and_pause(attempt, reason, database))
+            finished.add(await _finish_and_pause(attempt, reason, shard))
     return finished
 
 
@@ -158,7 +161,7 @@ def _delay_after(attempt: EndedAttempt) -> timedelta | None:
     return timedelta(0)
 
 
-async def _finish_and_pause(attempt: EndedAttempt, reason: str, database: Database) -> Finished:
+async def _finish_and_pause(attempt: EndedAttempt, reason: str, shard: Shard) -> Finished:
     """Both or neither: the run has failed and its job is paused."""
     # Rare, and the only thing for which a worker needs SQLAlchemy.
     from commands.pause_job import pause  # noqa: PLC0415
@@ -167,19 +170,21 @@ async def _finish_and_pause(attempt: EndedAttempt, reason: str, database: Databa
     from storage.transactions import driver_of  # noqa: PLC0415
 
     try:
-        async with database.transaction() as connection:
+        made: list[NewEntry] = []
+        async with shard.writing(attempt.service_id, made) as connection:
             row = await lock_job(connection, attempt.service_id, attempt.job_id)
             finished = await _finish(await driver_of(connection), [attempt])
             failed = finished.states.get(attempt.run_id) is RunState.FAILED
             if failed and not row["paused"]:
-                await pause(connection, row, attempt.finished_at, reason)
+                job = await pause(connection, row, attempt.finished_at, reason)
+                made.append(entry_of(job, attempt.finished_at))
                 worker = Caller(service_id=attempt.service_id, principal="worker", request_id="")
                 await record(
                     connection, worker, "job.paused", row["id"], attempt.finished_at, reason=reason
                 )
             return finished
     except NotFound:  # the job was deleted meanwhile
-        async with database.driver() as driver:
+        async with shard.database.driver() as driver:
             return await _finish(driver, [attempt])
 
 

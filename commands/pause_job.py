@@ -21,8 +21,10 @@ from storage.job_changes import (
     withdraw_past,
     withdraw_to_come,
 )
+from storage.job_entries import entry_of
 from storage.jobs import job_of
 from storage.shards import Shards
+from storage.shared_cache import NewEntry
 from storage.transactions import WriteConnection
 
 
@@ -40,7 +42,8 @@ async def pause_job(command: PauseJob, shards: Shards) -> Job:
         NotFound: When the service has no such job.
     """
     service_id = command.caller.service_id
-    async with shards.of(service_id).writing(service_id) as connection:
+    made: list[NewEntry] = []
+    async with shards.of(service_id).writing(service_id, made) as connection:
         row = await lock_job(connection, service_id, command.job_id)
         job = job_of(row, command.now)
         if job.state is JobState.PAUSED:
@@ -48,7 +51,9 @@ async def pause_job(command: PauseJob, shards: Shards) -> Job:
         if job.state is JobState.COMPLETED:
             raise Conflict("The job has no fire time left; give it a new schedule first.")
         await record(connection, command.caller, "job.paused", row["id"], command.now)
-        return await pause(connection, row, command.now)
+        paused = await pause(connection, row, command.now)
+        made.append(entry_of(paused, command.now))
+        return paused
 
 
 async def pause(

@@ -11,8 +11,9 @@ from commands.finish_attempts import EndedAttempt, finish_attempts
 from domain.retry import RetryPolicy
 from domain.run import Outcome
 from storage.jobs import decode_retry
-from storage.postgres import Database, Driver
+from storage.postgres import Driver
 from storage.queue import RunKey
+from storage.shards import Shard
 
 RUNS_AT_ONCE = 1_000
 
@@ -52,16 +53,16 @@ class RescueRuns(Struct, frozen=True, kw_only=True):
     lapsed_before: datetime
 
 
-async def rescue_runs(command: RescueRuns, database: Database) -> list[RunKey]:
+async def rescue_runs(command: RescueRuns, shard: Shard) -> list[RunKey]:
     """Free what only waited, end what rang as abandoned; harmless when done twice at once.
 
     Returns:
         Freed runs, ready to be handed over. Abandoned ones come back as retries.
     """
-    async with database.driver() as driver:
+    async with shard.database.driver() as driver:
         freed = await driver.fetch(_FREE_WAITING, command.lapsed_before, RUNS_AT_ONCE)
         ringing = await _ringing(driver, command)
-    await finish_attempts([_abandoned(row, command.now) for row in ringing], database)
+    await finish_attempts([_abandoned(row, command.now) for row in ringing], shard)
     return [(row["service_id"], row["id"]) for row in freed]
 
 

@@ -11,9 +11,11 @@ from domain.caller import Caller
 from domain.job import Job
 from storage.audit import record
 from storage.job_changes import after, change_job, end_pause, lock_job, stored_schedule
+from storage.job_entries import entry_of
 from storage.jobs import job_of
 from storage.ledger import close_pause
 from storage.shards import Shards
+from storage.shared_cache import NewEntry
 from storage.transactions import driver_of
 
 
@@ -36,7 +38,8 @@ async def resume_job(command: ResumeJob, shards: Shards) -> Job:
     """
     service_id = command.caller.service_id
     shard = shards.of(service_id)
-    async with shard.writing(service_id) as connection:
+    made: list[NewEntry] = []
+    async with shard.writing(service_id, made) as connection:
         row = await lock_job(connection, service_id, command.job_id)
         if not row["paused"]:
             return job_of(row, command.now)
@@ -58,5 +61,6 @@ async def resume_job(command: ResumeJob, shards: Shards) -> Job:
         job = await change_job(
             connection, row, command.now, paused=False, pause_reason=None, **changes
         )
+        made.append(entry_of(job, command.now))
     await shard.wake_for(changes["next_claim_at"], command.now)
     return job

@@ -52,7 +52,7 @@ async def start_backfill(command: StartBackfill, shards: Shards) -> Backfill:
     """
     check_backfill(command.start, command.end, command.runs_per_minute, command.now)
     service_id = command.caller.service_id
-    async with shards.of(service_id).writing(service_id) as connection:
+    async with shards.of(service_id).writing(service_id, made=()) as connection:
         row = await lock_job(connection, service_id, command.job_id)
         schedule = await stored_schedule(connection, row)
         times = _fire_times(schedule, command.start, command.end)

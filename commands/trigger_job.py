@@ -42,7 +42,7 @@ async def trigger_job(command: TriggerJob, shards: Shards) -> Run:
     """
     service_id = command.caller.service_id
     shard = shards.of(service_id)
-    async with shard.writing(service_id) as connection:
+    async with shard.writing(service_id, made=()) as connection:
         row = await lock_job(connection, service_id, command.job_id)
         overlap = command.overlap or row["overlap"]
         run = await _write_run(connection, row, overlap, command.now)

@@ -35,8 +35,10 @@ from storage.job_changes import (
     withdraw_to_come,
     write_account,
 )
+from storage.job_entries import entry_of
 from storage.queue import RunKey
 from storage.shards import Shards
+from storage.shared_cache import NewEntry
 from storage.transactions import WriteConnection, driver_of
 
 
@@ -76,7 +78,8 @@ async def update_job(command: UpdateJob, shards: Shards) -> Job:
     freed: list[RunKey] = []
     service_id = command.caller.service_id
     shard = shards.of(service_id)
-    async with shard.writing(service_id) as connection:
+    made: list[NewEntry] = []
+    async with shard.writing(service_id, made) as connection:
         row = await lock_job(connection, service_id, command.job_id)
         if isinstance(command.changes.schedule, Schedule):
             changes |= await reschedule(connection, row, command.changes.schedule, command.now)
@@ -86,6 +89,7 @@ async def update_job(command: UpdateJob, shards: Shards) -> Job:
             told = {"overlap": changed["overlap"]} if "overlap" in changed else {}
             freed = await free_runs(connection, row, **told)
         job = await change_job(connection, row, command.now, **changes)
+        made.append(entry_of(job, command.now))
         await record(
             connection,
             command.caller,

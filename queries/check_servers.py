@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from redis.exceptions import RedisError
-
 from storage.migrate import is_migrated
 from storage.postgres import UNREACHABLE, Database, Server
+from storage.redis_link import RedisAway
 from storage.shards import Shards
 
 
@@ -17,8 +16,8 @@ async def check_servers(shards: Shards) -> dict[str, str]:
     answers = {}
     for shard in shards.all():
         answers["primary"] = await _ask(partial(_look_at_schema, shard.database))
-        for number, replica in enumerate(shard.database.replicas, start=1):
-            answers[f"replica-{number}"] = await _ask(partial(_select, replica))
+        for replica in shard.replicas.all:
+            answers[replica.name] = await _ask(partial(_select, replica.server))
         answers["redis"] = await _ask(shard.redis.ping)
     return answers
 
@@ -26,7 +25,7 @@ async def check_servers(shards: Shards) -> dict[str, str]:
 async def _ask(question: Callable[[], Awaitable[object]]) -> str:
     try:
         answer = await question()
-    except (RedisError, *UNREACHABLE) as error:
+    except (RedisAway, *UNREACHABLE) as error:
         return str(error) or type(error).__name__
     return answer if isinstance(answer, str) else "ok"
 

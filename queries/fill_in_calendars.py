@@ -24,5 +24,6 @@ async def fill_in_calendars(query: FillInCalendars, shards: Shards) -> Schedule:
     if not query.schedule.calendars:
         return query.schedule
     service_id = query.caller.service_id
-    async with shards.of(service_id).reading(service_id) as driver:
-        return await full_schedule(driver, service_id, query.schedule, lock=False)
+    return await shards.of(service_id).read(
+        service_id, lambda driver: full_schedule(driver, service_id, query.schedule, lock=False)
+    )

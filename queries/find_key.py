@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from hashlib import sha256
+from typing import cast
 from uuid import UUID
 
 from msgspec import Struct
 
 from domain.keys import service_of
+from storage.postgres import Driver
 from storage.shards import Shards
 
 _FIND = "SELECT id FROM api_keys WHERE service_id = $1 AND hash = $2 AND revoked_at IS NULL"
@@ -30,9 +32,12 @@ async def find_key(key: str, shards: Shards) -> FoundKey | None:
     shard = shards.of(service_id)
     # A new key may not have reached the replica yet, and an unknown one tells of no service whose
     # commits could be waited for: so the primary has the last word.
-    for server in (shard.reading_any, shard.database.driver):
-        async with server() as driver:
-            key_id = await driver.fetchval(_FIND, service_id, key_hash)
-        if key_id is not None:
-            return FoundKey(service_id, key_id)
-    return None
+
+    async def ask(driver: Driver) -> UUID | None:
+        return cast("UUID | None", await driver.fetchval(_FIND, service_id, key_hash))
+
+    key_id = await shard.read_any(ask)
+    if key_id is None:
+        async with shard.database.driver() as driver:
+            key_id = await ask(driver)
+    return None if key_id is None else FoundKey(service_id, key_id)

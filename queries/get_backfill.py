@@ -27,8 +27,9 @@ async def get_backfill(query: GetBackfill, shards: Shards) -> Backfill:
         NotFound: When the service has no such backfill.
     """
     service_id = query.caller.service_id
-    async with shards.of(service_id).reading(service_id) as driver:
-        row = await driver.fetchrow(_GET, service_id, query.backfill_id)
+    row = await shards.of(service_id).read(
+        service_id, lambda driver: driver.fetchrow(_GET, service_id, query.backfill_id)
+    )
     if row is None:
         raise NotFound(f"There is no backfill {query.backfill_id}.")
     return backfill_of(row)

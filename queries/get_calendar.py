@@ -25,8 +25,9 @@ async def get_calendar(query: GetCalendar, shards: Shards) -> Calendar:
         NotFound: When the service has no such calendar.
     """
     service_id = query.caller.service_id
-    async with shards.of(service_id).reading(service_id) as driver:
-        row = await driver.fetchrow(_GET, service_id, query.name)
+    row = await shards.of(service_id).read(
+        service_id, lambda driver: driver.fetchrow(_GET, service_id, query.name)
+    )
     if row is None:
         raise NotFound(f"There is no calendar {query.name!r}.")
     return calendar_of(row)

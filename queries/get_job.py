@@ -9,11 +9,13 @@ from msgspec import Struct
 
 from domain.caller import Caller
 from domain.errors import NotFound
-from domain.job import Job
-from storage.jobs import JOB_COLUMNS, job_of
+from storage.entries import Entry
+from storage.job_entries import entry_name, loaded_job
+from storage.jobs import JOB_COLUMNS
+from storage.postgres import Driver
+from storage.read_cache import Loaded
 from storage.shards import Shards
 
-# The hottest of all routes: straight through the driver.
 _GET = f"SELECT {JOB_COLUMNS} FROM jobs WHERE service_id = $1 AND id = $2"
 
 
@@ -23,15 +25,19 @@ class GetJob(Struct, frozen=True, kw_only=True):
     now: datetime
 
 
-async def get_job(query: GetJob, shards: Shards) -> Job:
-    """The job as its service sees it.
+async def get_job(query: GetJob, shards: Shards) -> Entry:
+    """The job as its service is answered.
 
     Raises:
         NotFound: When the service has no such job.
     """
     service_id = query.caller.service_id
-    async with shards.of(service_id).reading(service_id) as driver:
-        row = await driver.fetchrow(_GET, service_id, query.job_id)
-    if row is None:
+
+    async def load(driver: Driver) -> Loaded:
+        return loaded_job(await driver.fetchrow(_GET, service_id, query.job_id), query.now)
+
+    name = entry_name(query.job_id)
+    entry = await shards.of(service_id).read_cached(service_id, name, query.now, load)
+    if not entry.body:
         raise NotFound(f"There is no job {query.job_id}.")
-    return job_of(row, query.now)
+    return entry

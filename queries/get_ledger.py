@@ -13,6 +13,7 @@ from domain.catchup import Outcome, account
 from domain.errors import NotFound
 from domain.schedules.schedule import TICK
 from storage.jobs import CALENDARS_OF_JOB, schedule_of
+from storage.postgres import Driver
 from storage.shards import Shards
 
 # A run that was cancelled before it began is a fire time that did not run.
@@ -81,13 +82,16 @@ async def get_ledger(query: GetLedger, shards: Shards) -> list[LedgerEntry]:
     end = min(query.end, query.now + TICK)
     # A stretch that began before the range may reach into it: only its end tells.
     after = query.after or datetime.min.replace(tzinfo=query.now.tzinfo)
-    async with shards.of(service_id).reading(service_id) as driver:
+
+    async def ask(driver: Driver) -> tuple[asyncpg.Record, list[asyncpg.Record]]:
         job = await driver.fetchrow(_SCHEDULE, service_id, query.job_id)
         if job is None:
             raise NotFound(f"There is no job {query.job_id}.")
-        rows = await driver.fetch(
+        return job, await driver.fetch(
             _LEDGER, service_id, query.job_id, after, end, query.limit, query.start
         )
+
+    job, rows = await shards.of(service_id).read(service_id, ask)
     entries = [entry for row in rows for entry in _entries(row, job, query.now)]
     return [
         entry

@@ -11,6 +11,7 @@ from domain.caller import Caller
 from domain.errors import NotFound
 from domain.ids import fire_time_window
 from domain.run import Attempt, Outcome, Run, RunState
+from storage.postgres import Driver
 from storage.runs import RUN_COLUMNS, run_of
 from storage.shards import Shards
 
@@ -36,13 +37,16 @@ async def get_run(query: GetRun, shards: Shards) -> tuple[Run, list[Attempt]]:
     service_id = query.caller.service_id
     # The id tells the fire time, so that one partition is looked at and not all of them.
     window = fire_time_window(query.run_id)
-    async with shards.of(service_id).reading(service_id) as driver:
+
+    async def ask(driver: Driver) -> tuple[Run, list[Attempt]]:
         row = await driver.fetchrow(_GET, service_id, query.run_id, *window)
         if row is None:
             raise NotFound(f"There is no run {query.run_id}.")
         ended = await driver.fetch(_ATTEMPTS, service_id, query.run_id, *window)
-    tries = [_attempt_of(one) for one in ended]
-    return run_of(row), tries + _ringing(row, tries)
+        tries = [_attempt_of(one) for one in ended]
+        return run_of(row), tries + _ringing(row, tries)
+
+    return await shards.of(service_id).read(service_id, ask)
 
 
 def _attempt_of(row: asyncpg.Record) -> Attempt:

@@ -10,6 +10,7 @@ from domain.backfill import Backfill
 from domain.caller import Caller
 from domain.errors import NotFound
 from storage.backfills import BACKFILL_COLUMNS, backfill_of
+from storage.postgres import Driver
 from storage.shards import Shards
 
 LAST_ID = UUID(int=(1 << 128) - 1)
@@ -39,10 +40,13 @@ async def list_backfills(query: ListBackfills, shards: Shards) -> list[Backfill]
         NotFound: When the service has no such job.
     """
     service_id = query.caller.service_id
-    async with shards.of(service_id).reading(service_id) as driver:
+
+    async def ask(driver: Driver) -> list[Backfill]:
         rows = await driver.fetch(
             _LIST, service_id, query.job_id, query.before or LAST_ID, query.limit
         )
         if not rows and not await driver.fetchval(_KNOWN, service_id, query.job_id):
             raise NotFound(f"There is no job {query.job_id}.")
-    return [backfill_of(row) for row in rows]
+        return [backfill_of(row) for row in rows]
+
+    return await shards.of(service_id).read(service_id, ask)

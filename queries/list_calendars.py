@@ -27,6 +27,7 @@ class ListCalendars(Struct, frozen=True, kw_only=True):
 async def list_calendars(query: ListCalendars, shards: Shards) -> list[Calendar]:
     """At most `limit` calendars."""
     service_id = query.caller.service_id
-    async with shards.of(service_id).reading(service_id) as driver:
-        rows = await driver.fetch(_LIST, service_id, query.after, query.limit)
+    rows = await shards.of(service_id).read(
+        service_id, lambda driver: driver.fetch(_LIST, service_id, query.after, query.limit)
+    )
     return [calendar_of(row) for row in rows]

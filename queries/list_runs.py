@@ -10,6 +10,7 @@ from msgspec import Struct
 from domain.caller import Caller
 from domain.errors import NotFound
 from domain.run import Run
+from storage.postgres import Driver
 from storage.runs import RUN_COLUMNS, run_of
 from storage.shards import Shards
 
@@ -41,10 +42,13 @@ async def list_runs(query: ListRuns, shards: Shards) -> list[Run]:
         NotFound: When the service has no such job.
     """
     service_id = query.caller.service_id
-    async with shards.of(service_id).reading(service_id) as driver:
+
+    async def ask(driver: Driver) -> list[Run]:
         rows = await driver.fetch(
             _LIST, service_id, query.job_id, *(query.before or LAST), query.limit
         )
         if not rows and not await driver.fetchval(_KNOWN, service_id, query.job_id):
             raise NotFound(f"There is no job {query.job_id}.")
-    return [run_of(row) for row in rows]
+        return [run_of(row) for row in rows]
+
+    return await shards.of(service_id).read(service_id, ask)

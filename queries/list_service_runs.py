@@ -46,8 +46,9 @@ async def list_service_runs(query: ListServiceRuns, shards: Shards) -> list[Run]
     service_id = query.caller.service_id
     chosen = query.chosen
     statement = _FAILED if chosen.state is RunState.FAILED else _ALL
-    async with shards.of(service_id).reading(service_id) as driver:
-        rows = await driver.fetch(
+    rows = await shards.of(service_id).read(
+        service_id,
+        lambda driver: driver.fetch(
             statement,
             service_id,
             query.before or LAST_ID,
@@ -57,5 +58,6 @@ async def list_service_runs(query: ListServiceRuns, shards: Shards) -> list[Run]
             chosen.trigger,
             chosen.state,
             query.limit,
-        )
+        ),
+    )
     return [run_of(row) for row in rows]

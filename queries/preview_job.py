@@ -54,8 +54,10 @@ async def schedule_to_preview(query: PreviewJob, shards: Shards) -> JobSchedule:
         NotFound: When the service has no such job.
     """
     service_id = query.caller.service_id
-    async with shards.of(service_id).reading(service_id) as driver:
-        row = await driver.fetchrow(_SCHEDULE, service_id, query.job_id, query.now - _LOOK_BACK)
+    since = query.now - _LOOK_BACK
+    row = await shards.of(service_id).read(
+        service_id, lambda driver: driver.fetchrow(_SCHEDULE, service_id, query.job_id, since)
+    )
     if row is None:
         raise NotFound(f"There is no job {query.job_id}.")
     seconds = row["usual_seconds"]

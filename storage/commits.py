@@ -1,121 +1,95 @@
-"""Each service's last commit, so that it reads its own writes from replicas that lag."""
+"""Each service's last commit, so that it reads its own writes wherever it reads."""
 
 from __future__ import annotations
 
-from functools import partial
 from uuid import UUID
 
 import structlog
 from prometheus_client import Counter
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from storage.batches import Batches
-from storage.postgres import UNREACHABLE, Database, Server
+from storage.entries import Position
+from storage.listening import listen
+from storage.postgres import UNREACHABLE, Database
+from storage.redis_link import RedisAway
+from storage.shared_cache import Commit, Looked, SharedCache
 
 log = structlog.get_logger()
-READS = Counter("tocsin_reads_total", "Reads by the server that answers them.", ["server"])
-FORGOTTEN = Counter("tocsin_commits_unrecorded_total", "Commits whose position Redis did not take.")
+UNRECORDED = Counter("tocsin_commits_unrecorded_total", "Commits of which Redis was not told.")
+UNRECORDED_CHANNEL = "tocsin_unrecorded"
 
-# Positions are compared as text, hence zero-padded hexadecimal; a later one never loses.
-_RAISE = """
-for _, key in ipairs(KEYS) do
-    local known = redis.call('GET', key)
-    if not known or known < ARGV[1] then redis.call('SET', key, ARGV[1], 'EX', ARGV[2]) end
-end
+_CURRENT_POSITION = """
+SELECT ('x' || left(pg_walfile_name(lsn), 8))::bit(32)::bigint AS timeline,
+    (lsn - '0/0')::bigint AS lsn
+FROM pg_current_wal_insert_lsn() AS lsn
 """
-_KEPT_SECONDS = 3_600
-_CURRENT_POSITION = "SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint"
-_REPLAYED_POSITION = "SELECT (pg_last_wal_replay_lsn() - '0/0')::bigint"
 
 
 class Commits:
-    """Remembers commit positions (WAL bytes) in Redis and picks a server that has replayed them.
+    """Remembers in Redis how far each service has come.
 
     Commits that end at about the same time are recorded together, with one look at the primary's
-    position: any position read after a commit is late enough for it. Look-ups are batched too.
+    position: any position read after a commit is late enough for it.
+
+    What Redis could not be told, other processes are told through Postgres: until it is made up
+    for, they do not believe what Redis says of that service.
     """
 
-    def __init__(self, database: Database, redis: Redis) -> None:
+    def __init__(self, database: Database, cache: SharedCache) -> None:
         self._database = database
-        self._redis = redis
-        self._raise = redis.register_script(_RAISE)
-        self._recordings = Batches(self._remember)
-        self._look_ups = Batches(self._look_up)
-        self._replayed: dict[Server, int] = dict.fromkeys(database.replicas, 0)
-        # What Redis did not take, though it may still tell an older position of the service.
-        self._unrecorded: set[UUID] = set()
-        for replica in database.replicas:
-            replica.on_connect = partial(self._forget, replica)
+        self._cache = cache
+        self._recordings: Batches[Commit, Position] = Batches(self._record)
+        self._doubtful: set[UUID] = set()
 
-    async def record(self, service_id: UUID) -> None:
-        """Return when Redis knows that the service committed, or is known not to answer."""
-        if not self._database.replicas:
-            return
+    async def record(self, commit: Commit) -> None:
+        """Return when all processes know, or are told to doubt what Redis says of the service."""
         try:
-            await self._recordings.answer(service_id)
-            self._unrecorded.discard(service_id)
-        except (RedisError, *UNREACHABLE) as error:
-            self._unrecorded.add(service_id)
-            FORGOTTEN.inc()
-            log.warning("commit.unrecorded", service_id=str(service_id), error=str(error))
+            await self._recordings.answer(commit)
+        except (RedisAway, *UNREACHABLE) as error:
+            UNRECORDED.inc()
+            log.warning("commit.unrecorded", service_id=str(commit.service_id), error=str(error))
+            self._doubtful.add(commit.service_id)
+            await self._announce(commit.service_id)
 
-    async def reader(self, service_id: UUID) -> Server:
-        """A server on which the service sees all that it wrote: a replica, else the primary."""
-        if not self._database.replicas:
-            return self._primary()
-        if service_id in self._unrecorded:
-            await self.record(service_id)
-        if service_id in self._unrecorded:
-            return self._primary()
+    async def look(self, service_id: UUID, name: str | None = None) -> Looked | None:
+        """What Redis knows of a service, or None when it cannot be asked or believed."""
         try:
-            position = await self._position(service_id)
-        except RedisError as error:
-            log.warning("commit.unknown", service_id=str(service_id), error=str(error))
-            return self._primary()
-        for replica in self._database.replicas:
-            try:
-                if await self._has_replayed(replica, position):
-                    READS.labels("replica").inc()
-                    return replica
-            except UNREACHABLE as error:
-                log.warning("replica.unreachable", error=str(error))
-        return self._primary()
+            if service_id in self._doubtful:
+                await self._make_up_for(service_id)
+            looked = await self._cache.look(service_id, name)
+            if looked.position is not None:
+                return looked
+            # It never wrote, or long ago, or Redis was flushed: what is committed by now is enough.
+            return Looked(await self._make_up_for(service_id), None)
+        except (RedisAway, *UNREACHABLE):
+            return None
 
-    def _primary(self) -> Server:
-        READS.labels("primary").inc()
-        return self._database.primary
-
-    async def _position(self, service_id: UUID) -> int:
-        known = await self._look_ups.answer(service_id)
-        # Never written, long ago, or Redis was flushed: what is committed by now is surely enough.
-        return known if known is not None else await self._recordings.answer(service_id)
-
-    async def _look_up(self, service_ids: list[UUID]) -> dict[UUID, int | None]:
-        known = await self._redis.mget([_key(service_id) for service_id in service_ids])
-        positions = (None if position is None else int(position, 16) for position in known)
-        return dict(zip(service_ids, positions, strict=True))
-
-    async def _remember(self, service_ids: list[UUID]) -> dict[UUID, int]:
-        async with self._database.driver() as driver:
-            position: int = await driver.fetchval(_CURRENT_POSITION)
-        await self._raise(
-            keys=[_key(service_id) for service_id in service_ids],
-            args=[f"{position:016x}", _KEPT_SECONDS],
+    async def hear(self) -> None:
+        """Learn what other processes could not tell Redis, until cancelled."""
+        await listen(
+            self._database.primary_url,
+            UNRECORDED_CHANNEL,
+            lambda service_id: self._doubtful.add(UUID(service_id)),
         )
-        return dict.fromkeys(service_ids, position)
 
-    def _forget(self, replica: Server) -> None:
-        # A new connection may lead to a server that was started anew, and is behind itself.
-        self._replayed[replica] = 0
+    async def _make_up_for(self, service_id: UUID) -> Position:
+        commit = Commit(service_id=service_id, voids=True)
+        position = await self._recordings.answer(commit)
+        self._doubtful.discard(service_id)
+        return position
 
-    async def _has_replayed(self, replica: Server, position: int) -> bool:
-        # A position once replayed stays replayed, so the replica is asked only about newer ones.
-        if self._replayed[replica] < position:
-            async with replica.connection() as driver:
-                self._replayed[replica] = await driver.fetchval(_REPLAYED_POSITION) or 0
-        return self._replayed[replica] >= position
+    async def _announce(self, service_id: UUID) -> None:
+        try:
+            async with self._database.driver() as driver:
+                await driver.execute("SELECT pg_notify($1, $2)", UNRECORDED_CHANNEL, service_id.hex)
+        except UNREACHABLE as error:
+            log.warning("commit.unannounced", service_id=str(service_id), error=str(error))
 
-
-def _key(service_id: UUID) -> str:
-    return f"commit:{service_id}"
+    async def _record(self, commits: list[Commit]) -> dict[Commit, Position]:
+        async with self._database.driver() as driver:
+            row = await driver.fetchrow(_CURRENT_POSITION)
+        if row is None:
+            raise ValueError("The primary tells of no position.")
+        last = row["timeline"] << 64 | row["lsn"]
+        await self._cache.record(commits, last)
+        return {commit: Position(last, last if commit.voids else 0) for commit in commits}

@@ -12,6 +12,7 @@ import msgspec
 from domain.catchup import CatchupPolicy
 from domain.job import Job, visible_state
 from domain.overlap import Overlap
+from domain.resources.schedule import ScheduleResource
 from domain.retry import RetryPolicy
 from domain.schedules.schedule import Exclusion, Schedule, with_calendars
 from domain.targets import Target
@@ -32,6 +33,7 @@ CALENDARS_OF_JOB = """
     ) END
 """
 
+encode = msgspec.json.Encoder().encode
 decode_schedule = msgspec.json.Decoder(Schedule).decode
 decode_target = msgspec.json.Decoder(Target).decode
 decode_retry = msgspec.json.Decoder(RetryPolicy).decode
@@ -65,6 +67,12 @@ def job_of(row: RowMapping | asyncpg.Record, now: datetime) -> Job:
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )
+
+
+def encode_schedule(schedule: Schedule) -> str:
+    """A schedule as it is stored: two fields of our own, then what clients are answered."""
+    own = f'{{"accepted_at":"{schedule.accepted_at.isoformat()}","seed":"{schedule.seed}",'
+    return own + encode(ScheduleResource.of(schedule)).decode()[1:]
 
 
 def schedule_of(schedule: str, calendars: str | None) -> Schedule:

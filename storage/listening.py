@@ -14,8 +14,8 @@ log = structlog.get_logger()
 RETRY_SECONDS = 0.25
 
 
-async def listen(url: str, channel: str, on_notice: Callable[[], object]) -> None:
-    """Call `on_notice` for every notice on a channel, until cancelled.
+async def listen(url: str, channel: str, on_notice: Callable[[str], object]) -> None:
+    """Call `on_notice` with what every notice on a channel says, until cancelled.
 
     What is announced while the server cannot be reached is lost: callers look for themselves, too.
     """
@@ -27,12 +27,12 @@ async def listen(url: str, channel: str, on_notice: Callable[[], object]) -> Non
         await asyncio.sleep(RETRY_SECONDS)
 
 
-async def _listen_until_closed(url: str, channel: str, on_notice: Callable[[], object]) -> None:
+async def _listen_until_closed(url: str, channel: str, on_notice: Callable[[str], object]) -> None:
     closed = asyncio.Event()
     connection = await asyncpg.connect(url, timeout=CONNECT_SECONDS)
     try:
         connection.add_termination_listener(lambda _: closed.set())
-        await connection.add_listener(channel, lambda *_: on_notice())
+        await connection.add_listener(channel, lambda *notice: on_notice(notice[-1]))
         await closed.wait()
     finally:
         await connection.close(timeout=CONNECT_SECONDS)

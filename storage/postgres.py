@@ -1,4 +1,4 @@
-"""The primary for commands, replicas for queries."""
+"""Connections to Postgres: to the primary for commands, to replicas for queries."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ POOL_SIZE = 10
 POOL_WAIT_SECONDS = 5
 CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 30
+READ_SECONDS = 2
+"""A replica that takes longer is taken for one that fails; the primary is asked instead."""
 _QUERIES_OF_A_CONNECTION = 1_000_000  # then it is made anew, for what a backend may have gathered
 
 # What a server looks like from here that is away, starting, full, or wants to be asked again.
@@ -61,8 +63,12 @@ class Server:
     """Connections to one Postgres server, made when they are first wanted.
 
     Args:
-        url: `postgresql://user:password@host:port/database`.
+        url: `postgresql://user:password@host:port/database`; with several hosts, split by commas,
+            the one that takes writes.
         size: Connections kept at most.
+        read_only: Whether Postgres itself is to refuse writes.
+
+    Attributes:
         on_connect: Called whenever a connection is made: it may lead to a server started anew.
     """
 
@@ -71,8 +77,10 @@ class Server:
         self._url = url
         self._size = size
         self._settings = dict(SERVER_SETTINGS)
+        self._statement_seconds = STATEMENT_SECONDS
         if read_only:
             self._settings["default_transaction_read_only"] = "on"
+            self._statement_seconds = READ_SECONDS
         self._pool: asyncpg.Pool | None = None
 
     @asynccontextmanager
@@ -106,33 +114,29 @@ class Server:
             connect=self._connect,
             reset=_as_it_is,
             timeout=CONNECT_SECONDS,
-            command_timeout=STATEMENT_SECONDS,
+            command_timeout=self._statement_seconds,
             server_settings=self._settings,
         )
         return await self._pool
 
     async def _connect(self, *arguments: Any, **options: Any) -> asyncpg.Connection:
-        connection = await asyncpg.connect(*arguments, **options)
+        connection = await asyncpg.connect(*arguments, **options, **target_of(self._url))
         self.on_connect()
         return connection
 
 
 class Database:
-    """One primary and its replicas.
+    """The primary of a shard.
 
     Args:
-        primary_url: `postgresql://user:password@host:port/database`.
-        replica_urls: The same of each replica; none means that the primary answers reads too.
-        pool_size: Connections kept to each server; for `transaction`, as many again.
+        primary_url: As of a Server.
+        pool_size: Connections kept; for `transaction`, as many again.
     """
 
-    def __init__(
-        self, primary_url: str, replica_urls: tuple[str, ...] = (), *, pool_size: int = POOL_SIZE
-    ) -> None:
-        self._primary_url = primary_url
+    def __init__(self, primary_url: str, *, pool_size: int = POOL_SIZE) -> None:
+        self.primary_url = primary_url
         self._pool_size = pool_size
         self.primary = Server(primary_url, size=pool_size, read_only=False)
-        self.replicas = [Server(url, size=pool_size, read_only=True) for url in replica_urls]
 
     @cached_property
     def transactions(self) -> Transactions:
@@ -140,7 +144,7 @@ class Database:
         # Dispatchers and workers have no use for SQLAlchemy, which takes long to import.
         from storage.transactions import Transactions  # noqa: PLC0415
 
-        return Transactions(self._primary_url, pool_size=self._pool_size)
+        return Transactions(self.primary_url, pool_size=self._pool_size)
 
     def transaction(self) -> AbstractAsyncContextManager[WriteConnection]:
         """Commit on the primary when the block ends, roll back when it raises."""
@@ -152,10 +156,15 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection."""
-        for server in (self.primary, *self.replicas):
-            await server.close()
+        await self.primary.close()
         if "transactions" in self.__dict__:
             await self.transactions.close()
+
+
+def target_of(url: str) -> dict[str, str]:
+    """What tells the driver which of several hosts to take: after a fail-over it is another."""
+    several = "," in url.rpartition("@")[2]
+    return {"target_session_attrs": "read-write"} if several else {}
 
 
 async def _as_it_is(_: object) -> None:

@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
+import asyncpg
 import structlog
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from prometheus_client import Counter
 
 from storage.commits import Commits
-from storage.postgres import POOL_SIZE, UNREACHABLE, Database, Driver, Server
+from storage.entries import Entry, Position
+from storage.postgres import POOL_SIZE, UNREACHABLE, Database, Driver
 from storage.queue import RunQueue, make_broker
+from storage.read_cache import Load, ReadCache
+from storage.redis_link import RedisLink
+from storage.replicas import Replica, Replicas
+from storage.shared_cache import Commit, NewEntry, SharedCache
 from storage.urls import ShardUrls, redis_database
 
 if TYPE_CHECKING:
     from storage.transactions import WriteConnection
 
 log = structlog.get_logger()
+READS = Counter("tocsin_reads_total", "Reads of Postgres by the server that answers.", ["server"])
 WAKE_CHANNEL = "tocsin_due"
 LOOK_AHEAD = timedelta(seconds=5)
 """How far ahead dispatchers claim what falls due."""
-_REDIS_SECONDS = 0.5
-_POSITIONS_DATABASE = 0
+_CACHE_DATABASE = 0
+
+Answer = TypeVar("Answer")
+Question = Callable[[Driver], Awaitable[Answer]]
 
 
 class Shard:
@@ -34,42 +42,60 @@ class Shard:
 
     def __init__(self, urls: ShardUrls, *, pool_size: int = POOL_SIZE) -> None:
         self.urls = urls
-        self.database = Database(urls.primary, urls.replicas, pool_size=pool_size)
-        self.redis: Redis = Redis.from_url(
-            redis_database(urls.redis, _POSITIONS_DATABASE),
-            socket_timeout=_REDIS_SECONDS,
-            socket_connect_timeout=_REDIS_SECONDS,
-            retry=Retry(NoBackoff(), 0),
+        self.database = Database(urls.primary, pool_size=pool_size)
+        self.replicas = Replicas(
+            [Replica(url, number, pool_size) for number, url in enumerate(urls.replicas, start=1)]
         )
+        self.redis = RedisLink(redis_database(urls.redis, _CACHE_DATABASE))
         self.queue = RunQueue(make_broker(urls.redis))
-        self._commits = Commits(self.database, self.redis)
+        shared = SharedCache(self.redis)
+        self._commits = Commits(self.database, shared)
+        self._cache = ReadCache(self._commits, shared, self._read_at)
 
     @asynccontextmanager
-    async def writing(self, service_id: UUID) -> AsyncIterator[WriteConnection]:
-        """One transaction of a service; afterwards the service reads at least this commit."""
+    async def writing(
+        self, service_id: UUID, made: Sequence[NewEntry] | None = None
+    ) -> AsyncIterator[WriteConnection]:
+        """One transaction of a service; afterwards the service reads at least this commit.
+
+        Args:
+            made: What the block adds is cached after the commit; it names all that is cached and
+                changed. Without it, all that is cached of the service becomes void.
+        """
         async with self.database.transaction() as connection:
             yield connection
-        await self._commits.record(service_id)
+        await self.record(service_id, made)
 
     @asynccontextmanager
-    async def writing_driver(self, service_id: UUID) -> AsyncIterator[Driver]:
+    async def writing_driver(
+        self, service_id: UUID, made: Sequence[NewEntry] | None = None
+    ) -> AsyncIterator[Driver]:
         """The same for a single statement, without SQLAlchemy in between."""
         async with self.database.driver() as driver:
             yield driver
-        await self._commits.record(service_id)
+        await self.record(service_id, made)
 
-    @asynccontextmanager
-    async def reading(self, service_id: UUID) -> AsyncIterator[Driver]:
-        """A server on which the service sees all that it wrote."""
-        server = await self._commits.reader(service_id)
-        async with _connected(server, self.database.primary) as driver:
-            yield driver
+    async def record(self, service_id: UUID, made: Sequence[NewEntry] | None = None) -> None:
+        """Tell of a commit of a service; see `writing`."""
+        commit = Commit(service_id=service_id, entries=tuple(made or ()), voids=made is None)
+        await self._commits.record(commit)
 
-    @asynccontextmanager
-    async def reading_any(self) -> AsyncIterator[Driver]:
+    async def read(self, service_id: UUID, question: Question[Answer]) -> Answer:
+        """The answer of a server on which the service sees all that it wrote.
+
+        Args:
+            question: It may be asked twice, when a server fails.
+        """
+        looked = await self._commits.look(service_id)
+        return await self._read_at(looked.position if looked else None, question)
+
+    async def read_cached(self, service_id: UUID, name: str, now: datetime, load: Load) -> Entry:
+        """The same where the answer may be cached; see ReadCache."""
+        return await self._cache.read(service_id, name, now, load)
+
+    async def read_any(self, question: Question[Answer]) -> Answer:
         """A server that may lag: for what has no service's commits to wait for."""
-        async with _connected(*self.database.replicas, self.database.primary) as driver:
-            yield driver
+        return await self._ask(self.replicas.least_lagged(), question)
 
     async def wake_for(self, due_at: datetime | None, now: datetime) -> None:
         """Tell dispatchers of an instant that they may have looked past already.
@@ -84,11 +110,39 @@ class Shard:
         except UNREACHABLE as error:
             log.warning("dispatcher.not_woken", error=str(error))
 
+    async def watch(self) -> None:
+        """Watch the replicas, and hear what Redis was not told, until cancelled."""
+        await asyncio.gather(self.replicas.watch(), self._commits.hear())
+
     async def close(self) -> None:
         """Close every connection."""
         await self.database.close()
-        await self.redis.aclose()
+        await self.replicas.close()
+        await self.redis.close()
         self.queue.close()
+
+    async def _read_at(self, position: Position | None, question: Question[Answer]) -> Answer:
+        """What Postgres answers that has come so far, the primary where that is unknown."""
+        if position is None:
+            return await self._ask(None, question)
+        return await self._ask(await self.replicas.having_replayed(position.lsn), question)
+
+    async def _ask(self, replica: Replica | None, question: Question[Answer]) -> Answer:
+        """The answer of a replica, or of the primary where that fails or there is none."""
+        if replica is not None:
+            try:
+                async with replica.server.connection() as driver:
+                    answer = await question(driver)
+            except asyncpg.SerializationError:
+                pass  # what it replays got in the way
+            except UNREACHABLE as error:
+                replica.eject(error)
+            else:
+                READS.labels("replica").inc()
+                return answer
+        READS.labels("primary").inc()
+        async with self.database.driver() as driver:
+            return await question(driver)
 
 
 class Shards:
@@ -105,23 +159,10 @@ class Shards:
         """Every shard, for dispatchers and workers."""
         return [self._shard]
 
+    async def watch(self) -> None:
+        """Watch all servers that are read from, until cancelled."""
+        await asyncio.gather(*(shard.watch() for shard in self.all()))
+
     async def close(self) -> None:
         """Close every connection."""
         await self._shard.close()
-
-
-@asynccontextmanager
-async def _connected(*servers: Server) -> AsyncIterator[Driver]:
-    """A connection to the first of the servers that can be reached."""
-    async with AsyncExitStack() as stack:
-        yield await _first_connection(servers, stack)
-
-
-async def _first_connection(servers: tuple[Server, ...], stack: AsyncExitStack) -> Driver:
-    *preferred, last = servers
-    for server in preferred:
-        try:
-            return await stack.enter_async_context(server.connection())
-        except UNREACHABLE as error:
-            log.warning("replica.unreachable", error=str(error))
-    return await stack.enter_async_context(last.connection())

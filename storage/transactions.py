@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, NewType, cast
 
+import asyncpg
 import msgspec
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
+from domain.schedules.schedule import Schedule
 from storage import postgres
+from storage.jobs import encode_schedule
 
 WriteConnection = NewType("WriteConnection", AsyncConnection)
 
@@ -25,17 +29,20 @@ class Transactions:
 
     def __init__(self, url: str, *, pool_size: int) -> None:
         self.engine = create_async_engine(
-            url.replace("postgresql://", "postgresql+asyncpg://", 1),
+            "postgresql+asyncpg://",
+            async_creator=partial(
+                asyncpg.connect,
+                url,
+                timeout=postgres.CONNECT_SECONDS,
+                command_timeout=postgres.STATEMENT_SECONDS,
+                server_settings=postgres.SERVER_SETTINGS,
+                **postgres.target_of(url),
+            ),
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=postgres.POOL_WAIT_SECONDS,
             json_serializer=_encode,
             json_deserializer=_as_text,
-            connect_args={
-                "timeout": postgres.CONNECT_SECONDS,
-                "command_timeout": postgres.STATEMENT_SECONDS,
-                "server_settings": postgres.SERVER_SETTINGS,
-            },
         )
         event.listen(self.engine.sync_engine, "checkout", _discard_closed)
 
@@ -58,6 +65,8 @@ def _discard_closed(dbapi_connection: Any, record: object, proxy: object) -> Non
 
 
 def _encode(value: object) -> str:
+    if isinstance(value, Schedule):
+        return encode_schedule(value)
     return msgspec.json.encode(value).decode()
 
 

@@ -29,7 +29,7 @@ class AbortWatch:
     async def run(self) -> None:
         """Watch until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(listen(self._shard.urls.primary, ABORT_CHANNEL, self._told.set))
+            tasks.create_task(listen(self._shard.urls.primary, ABORT_CHANNEL, self._tell))
             tasks.create_task(self._keep_looking())
 
     async def look(self) -> None:
@@ -41,6 +41,9 @@ class AbortWatch:
             self._ringer.abort(run_ids)
             over = [run_id for run_id in run_ids if not self._ringer.holds(run_id)]
             await note_aborted(driver, self._worker_id, over)
+
+    def _tell(self, _: str) -> None:
+        self._told.set()
 
     async def _keep_looking(self) -> None:
         while True:

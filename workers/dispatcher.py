@@ -65,7 +65,7 @@ class Dispatcher:
         log.info("dispatcher.started", dispatcher_id=str(self._id))
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._heartbeat.run())
-            tasks.create_task(listen(self._shard.urls.primary, WAKE_CHANNEL, self._woken.set))
+            tasks.create_task(listen(self._shard.urls.primary, WAKE_CHANNEL, self._wake))
             tasks.create_task(self._keep_claiming())
             tasks.create_task(self._keep_catching_up())
             tasks.create_task(self._keep_handing_over())
@@ -125,6 +125,9 @@ class Dispatcher:
         in_turn = take_turns(runs, lambda run: run.service_id)
         await self._shard.queue.hand_over([(run.service_id, run.id) for run in in_turn])
         HANDED_OVER.inc(len(runs))
+
+    def _wake(self, _: str) -> None:
+        self._woken.set()
 
     async def _keep_claiming(self) -> None:
         while True:

@@ -13,7 +13,8 @@ from prometheus_client import Counter
 
 from commands.finish_attempts import EndedAttempt, Finished, finish_attempts
 from domain.run import RunState
-from storage.postgres import UNREACHABLE, Database
+from storage.postgres import UNREACHABLE
+from storage.shards import Shard
 
 log = structlog.get_logger()
 RUNS = Counter("tocsin_runs_total", "Runs that ended, by their final state.", ["state"])
@@ -36,8 +37,8 @@ class Recorder:
             finds them a moment later, too.
     """
 
-    def __init__(self, database: Database, on_contended: OnContended | None = None) -> None:
-        self._database = database
+    def __init__(self, shard: Shard, on_contended: OnContended | None = None) -> None:
+        self._shard = shard
         self._on_contended = on_contended
         self._ended: asyncio.Queue[tuple[EndedAttempt, asyncio.Future[None]]] = asyncio.Queue()
 
@@ -74,7 +75,7 @@ class Recorder:
     async def _finish(self, attempts: list[EndedAttempt]) -> Finished:
         while True:
             try:
-                return await finish_attempts(attempts, self._database)
+                return await finish_attempts(attempts, self._shard)
             except UNSTORABLE:
                 log.exception("recorder.text_refused", attempts=len(attempts))
                 attempts = [_without_texts(attempt) for attempt in attempts]

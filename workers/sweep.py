@@ -49,7 +49,7 @@ class Sweep:
         if not self._heartbeat.may_judge(now):
             return 0
         command = RescueRuns(now=now, lapsed_before=now - LAPSE)
-        freed = await rescue_runs(command, self._shard.database)
+        freed = await rescue_runs(command, self._shard)
         await self._hand_over(freed, "rescued")
         return len(freed)
 

@@ -58,7 +58,7 @@ class Worker:
         self._targets = Targets(
             self._broker, actors=actors, networks=allowed, connections=CONCURRENCY
         )
-        self._recorder = Recorder(shard.database, self._pass_turns)
+        self._recorder = Recorder(shard, self._pass_turns)
         self._ringer = Ringer(shard.database, self._id, self._targets.ring, self._recorder)
         self._aborts = AbortWatch(shard, self._id, self._ringer)
         declare_ringing(self._broker, self._ringer, shard)

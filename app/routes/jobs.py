@@ -10,11 +10,12 @@ from litestar.datastructures import ResponseHeader
 from litestar.params import FromPath, JSONBody
 
 from app.bodies import JobBody, JobChangesBody, ResumeBody, TriggerBody, target_of
-from app.cursors import id_after
-from app.paging import Cursor, Limit, next_cursor
+from app.cursors import cursor_of, id_after
+from app.entries import NOT_MODIFIED, answer
+from app.paging import Cursor, Limit
 from app.problems import problems
 from app.requests import ServiceRequest
-from app.resources import JobPage, JobResource, RunResource
+from app.resources import JobPage, RunResource
 from commands.create_job import CreateJob, create_job
 from commands.delete_job import DeleteJob, delete_job
 from commands.pause_job import PauseJob, pause_job
@@ -23,11 +24,14 @@ from commands.trigger_job import TriggerJob, trigger_job
 from commands.update_job import UpdateJob, update_job
 from domain.errors import within
 from domain.job import Job
+from domain.resources.job import JobResource
 from queries.get_job import GetJob, get_job
 from queries.list_jobs import ListJobs, list_jobs
 
 ETAG = ResponseHeader(
-    name="ETag", description="The job's version, in quotes", documentation_only=True
+    name="ETag",
+    description="For If-None-Match; a job's is its version, in quotes",
+    documentation_only=True,
 )
 LOCATION = ResponseHeader(
     name="Location", description="Where to read what was made", documentation_only=True
@@ -75,30 +79,31 @@ class JobController(Controller):
     @get(
         operation_id="listJobs",
         summary="List jobs, newest first",
-        responses=problems(422),
+        response_headers=[ETAG],
+        responses=problems(422) | NOT_MODIFIED,
     )
     async def page(
         self, request: ServiceRequest, limit: Limit = 50, cursor: Cursor = None
-    ) -> JobPage:
+    ) -> Response[JobPage]:
         query = ListJobs(
-            caller=request.caller, limit=limit + 1, before=id_after(cursor), now=datetime.now(UTC)
+            caller=request.caller,
+            limit=limit,
+            before=id_after(cursor),
+            now=datetime.now(UTC),
+            cursor_of=cursor_of,
         )
-        jobs = await list_jobs(query, request.shards)
-        return JobPage(
-            items=[JobResource.of(job) for job in jobs[:limit]],
-            next_cursor=next_cursor(jobs, limit, lambda job: job.id),
-        )
+        return answer(await list_jobs(query, request.shards), request)
 
     @get(
         "/{job_id:uuid}",
         operation_id="getJob",
         summary="Read a job",
         response_headers=[ETAG],
-        responses=problems(404),
+        responses=problems(404) | NOT_MODIFIED,
     )
     async def read(self, job_id: FromPath[UUID], request: ServiceRequest) -> Response[JobResource]:
         query = GetJob(caller=request.caller, job_id=job_id, now=datetime.now(UTC))
-        return _answer(await get_job(query, request.shards))
+        return answer(await get_job(query, request.shards), request)
 
     @patch(
         "/{job_id:uuid}",

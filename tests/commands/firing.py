@@ -169,7 +169,7 @@ class Firing:
 
     async def finish(self, *attempts: EndedAttempt) -> set[UUID]:
         """Record ended attempts, and return the ids of the runs they were recorded of."""
-        return set((await finish_attempts(attempts, self.database)).states)
+        return set((await finish_attempts(attempts, self.shard)).states)
 
     async def retrying_run(self, **job: Any) -> TakenRun:
         """A run whose first attempt failed, a second after it began."""

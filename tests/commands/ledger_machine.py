@@ -200,7 +200,7 @@ class LedgerMachine(RuleBasedStateMachine):
             retry=run.retry,
             draw=1.0,
         )
-        self.wait(finish_attempts([attempt], self.firing.database))
+        self.wait(finish_attempts([attempt], self.firing.shard))
         self.look()
 
     @rule()
@@ -208,7 +208,7 @@ class LedgerMachine(RuleBasedStateMachine):
         """The worker dies with all that it holds, and a sweep finds out."""
         self.taken, self.rings = [], {}
         command = RescueRuns(now=self.now, lapsed_before=self.now)
-        self.wait(rescue_runs(command, self.firing.database))
+        self.wait(rescue_runs(command, self.firing.shard))
         self.look()
 
     @rule()

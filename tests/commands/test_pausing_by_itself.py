@@ -176,7 +176,7 @@ async def test_one_target_that_is_gone_does_not_concern_the_rest_of_a_batch(firi
 async def test_runs_of_a_paused_job_that_wait_for_its_turn_still_get_it(firing: Firing):
     run = await firing.running_run(**EVERY)
     waiting = await firing.buffered(run.job_id)
-    finished = await finish_attempts([gone(run)], firing.database)
+    finished = await finish_attempts([gone(run)], firing.shard)
     assert finished.contended == {(run.service_id, run.job_id)}
     assert await firing.pass_turns() == [waiting.id]
 

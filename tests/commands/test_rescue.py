@@ -26,7 +26,7 @@ async def beat(firing: Firing, worker: UUID, at: datetime) -> None:
 
 async def rescue(firing: Firing) -> list[RunKey]:
     command = RescueRuns(now=LATER, lapsed_before=LAPSED_BEFORE)
-    return await rescue_runs(command, firing.database)
+    return await rescue_runs(command, firing.shard)
 
 
 async def test_runs_that_waited_in_a_lapsed_worker_are_freed(firing: Firing):

@@ -194,7 +194,7 @@ async def test_a_run_whose_worker_died_for_good_passes_its_turn_on(firing: Firin
     holder = await firing.running_run(retry=RetryPolicy(max_attempts=1))
     run = await firing.buffered(holder.job_id)
     lapsed = RescueRuns(now=LATER, lapsed_before=LATER)
-    await rescue_runs(lapsed, firing.database)
+    await rescue_runs(lapsed, firing.shard)
     # Abandoned attempts are tried again; the turn stays where it is until they are over.
     assert await firing.state(holder.id) == "retrying"
     assert await firing.pass_turns() == []
@@ -208,7 +208,7 @@ async def test_a_run_that_was_asked_to_end_and_whose_worker_died_passes_its_turn
 ):
     holder = await firing.running_run()
     run = await firing.buffered(holder.job_id, Overlap.CANCEL_OTHER)
-    await rescue_runs(RescueRuns(now=LATER, lapsed_before=LATER), firing.database)
+    await rescue_runs(RescueRuns(now=LATER, lapsed_before=LATER), firing.shard)
     assert await firing.state(holder.id) == "cancelled"
     assert await firing.pass_turns() == [run.id]
 
@@ -345,7 +345,7 @@ async def test_in_a_storm_of_all_policies_no_two_ring_at_once_and_nobody_is_forg
             "SELECT count(*) FROM runs WHERE job_id = $1 AND state = 'running'", job.id
         )
         together.append(ringing)
-        await finish_attempts([succeeded(run, by=by)], database)
+        await finish_attempts([succeeded(run, by=by)], firing.shard)
         passed = await pass_turns(database, [(run.service_id, run.job_id)])
         for key in passed:
             await live_on(key, database)

@@ -35,13 +35,16 @@ class Reader:
         return name
 
     async def sees(self, name: str) -> bool:
-        async with self._shard.reading(self.id) as driver:
-            return bool(await driver.fetchval("SELECT $1 IN (SELECT name FROM services)", name))
+        return await self._shard.read(
+            self.id,
+            lambda driver: driver.fetchval("SELECT $1 IN (SELECT name FROM services)", name),
+        )
 
     async def on_replica(self) -> bool:
         """Whether the service's next read goes to the replica."""
-        async with self._shard.reading(self.id) as driver:
-            return bool(await driver.fetchval("SELECT pg_is_in_recovery()"))
+        return await self._shard.read(
+            self.id, lambda driver: driver.fetchval("SELECT pg_is_in_recovery()")
+        )
 
     async def settled(self) -> Reader:
         """Read until the replica answers, so that what was written before is behind us."""

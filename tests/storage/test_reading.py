@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from storage.embedded.servers import EmbeddedServers
+from storage.postgres import Driver
 from storage.shards import Shard
 from tests.storage.reading import Reader, replay_paused
 
@@ -62,14 +63,16 @@ async def test_a_flushed_redis_costs_no_write_of_ones_own(
     reader = await Reader(shard).settled()
     async with replay_paused(own_servers):
         name = await reader.write()
-        await shard.redis.flushall()
+        await shard.redis.call(lambda _: ("FLUSHALL",))
         assert await reader.sees(name)
 
 
 async def test_a_replica_is_read_only_for_us(shard: Shard):
     reader = await Reader(shard).settled()
-    async with shard.reading(reader.id) as driver:
-        assert await driver.fetchval("SHOW transaction_read_only") == "on"
+    assert (
+        await shard.read(reader.id, lambda driver: driver.fetchval("SHOW transaction_read_only"))
+        == "on"
+    )
 
 
 async def test_a_failed_write_leaves_nothing(shard: Shard):

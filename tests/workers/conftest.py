@@ -31,7 +31,7 @@ async def quiet(shards: Shards, commands_urls: ShardUrls) -> AsyncIterator[Shard
         )
     )
     shard = made.all()[0]
-    await shard.redis.flushdb()
+    await shard.redis.call(lambda _: ("FLUSHDB",))
     with Redis.from_url(redis_database(shard.urls.redis, 1)) as queue:
         queue.flushdb()
     yield made
@@ -53,7 +53,7 @@ def bell() -> Bell:
 @pytest.fixture
 async def recorder(firing: Firing) -> AsyncIterator[Recorder]:
     """A recorder that works."""
-    made = Recorder(firing.database)
+    made = Recorder(firing.shard)
     working = asyncio.create_task(made.run())
     yield made
     working.cancel()

@@ -28,7 +28,7 @@ async def too_early(urls: ShardUrls) -> list[timedelta]:
     service_id = service_of(key)
     assert service_id is not None
     firing = Firing(shards, Caller(service_id=service_id, principal="key:x", request_id="x"))
-    recorder = Recorder(firing.database)
+    recorder = Recorder(firing.shard)
     ringer = Ringer(firing.database, WORKER, bell.ring, recorder)
     working = [asyncio.create_task(work()) for work in (ringer.run, recorder.run)]
     await ringer.take([(await due_in(firing, 0.5 + n * 0.0123))[1] for n in range(RUNS)])

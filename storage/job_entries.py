@@ -1,0 +1,115 @@
+"""What is cached of jobs: the bytes that clients are answered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from domain.job import Job, JobState, visible_state
+from domain.resources.instants import instant, instant_or_none
+from domain.resources.job import JobResource
+from storage.entries import DELETED, kept_until
+from storage.jobs import encode
+from storage.read_cache import Loaded
+from storage.shared_cache import NewEntry
+
+NOT_FOUND_LIFE = timedelta(seconds=5)
+
+
+def entry_name(job_id: UUID) -> str:
+    """Under which a job is cached."""
+    return f"job:{job_id.hex}"
+
+
+def entry_of(job: Job, now: datetime) -> NewEntry:
+    """What a command made of a job."""
+    return NewEntry(
+        name=entry_name(job.id),
+        version=job.version,
+        until=kept_until(now, job.next_fire_at),
+        etag=etag_of(job.version),
+        body=encode(JobResource.of(job)),
+    )
+
+
+def entry_of_deleted(job_id: UUID, now: datetime) -> NewEntry:
+    """What is left of a job that exists no more."""
+    return NewEntry(
+        name=entry_name(job_id), version=DELETED, until=kept_until(now, None), etag="", body=b""
+    )
+
+
+def loaded_job(row: asyncpg.Record | None, now: datetime) -> Loaded:
+    """What a query found of a job."""
+    if row is None:
+        return Loaded(version=0, until=kept_until(now, None, NOT_FOUND_LIFE), etag="", body=b"")
+    state, next_fire_at = _visible(row, now)
+    return Loaded(
+        version=row["version"],
+        until=kept_until(now, next_fire_at),
+        etag=etag_of(row["version"]),
+        body=encode(_resource_of(row, state, next_fire_at)),
+    )
+
+
+def encoded_jobs(
+    rows: Sequence[asyncpg.Record], now: datetime
+) -> tuple[list[msgspec.Raw], datetime | None]:
+    """Jobs as they are answered in a list, and when the first of them changes by itself."""
+    encoded, changes = [], []
+    for row in rows:
+        state, next_fire_at = _visible(row, now)
+        encoded.append(msgspec.Raw(encode(_resource_of(row, state, next_fire_at))))
+        changes.append(next_fire_at)
+    return encoded, min(filter(None, changes), default=None)
+
+
+def etag_of(version: int) -> str:
+    """A job's entity tag: it tells what its service made of it, not when it fires next."""
+    return f'"{version}"'
+
+
+def _visible(row: asyncpg.Record, now: datetime) -> tuple[JobState, datetime | None]:
+    return visible_state(
+        paused=row["paused"],
+        next_fire_for=row["next_fire_for"],
+        claimed_for=row["claimed_for"],
+        now=now,
+    )
+
+
+def _resource_of(
+    row: asyncpg.Record, state: JobState, next_fire_at: datetime | None
+) -> JobResource:
+    # What is stored as clients are answered is not looked into.
+    return JobResource(
+        id=row["id"],
+        name=row["name"],
+        description=row["description"],
+        tags=row["tags"],
+        schedule=_raw(_without_own_fields(row["schedule"])),
+        target=_raw(row["target"]),
+        retry=_raw(row["retry"]),
+        overlap=row["overlap"],
+        catchup=_raw(row["catchup"]),
+        state=state,
+        next_fire_at=instant_or_none(next_fire_at),
+        pause_reason=row["pause_reason"],
+        version=row["version"],
+        created_at=instant(row["created_at"]),
+        updated_at=instant(row["updated_at"]),
+    )
+
+
+def _without_own_fields(schedule: str) -> str:
+    """What storage.jobs.encode_schedule put behind the fields of our own."""
+    return "{" + schedule.split(",", 2)[2]
+
+
+def _raw(text: str) -> Any:
+    return msgspec.Raw(text)

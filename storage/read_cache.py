@@ -1,0 +1,145 @@
+"""Answers that need no Postgres, and never one that is older than what the service wrote."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from hashlib import blake2b
+from uuid import UUID
+
+from cachetools import LRUCache
+from msgspec import Struct
+from prometheus_client import Counter
+
+from storage.commits import Commits
+from storage.entries import Entry, Position
+from storage.postgres import Driver
+from storage.redis_link import RedisAway
+from storage.shared_cache import Fill, SharedCache
+
+READS = Counter("tocsin_cached_reads_total", "Reads through the cache, by who answered.", ["layer"])
+_LOCAL_BYTES = 64 * 1024 * 1024
+_OVERHEAD_BYTES = 500
+
+
+class Loaded(Struct, frozen=True, kw_only=True):
+    """What a query read; see Entry."""
+
+    version: int
+    until: datetime
+    etag: str
+    body: bytes
+
+
+Load = Callable[[Driver], Awaitable[Loaded]]
+ReadAt = Callable[[Position | None, Load], Awaitable[Loaded]]
+"""Reads from a server that has replayed a position, or from the primary."""
+
+
+class _Kept(Struct, frozen=True):
+    """An entry in this process: surely right as long as the service has not committed again."""
+
+    entry: Entry
+    position: Position
+
+
+class ReadCache:
+    """The layers before Postgres: this process's memory, then Redis.
+
+    Each read asks Redis how far the service has come (together with other reads at that moment),
+    also when memory holds the answer: so memory can never be stale, whatever it was not told.
+
+    Args:
+        read_at: How to read from Postgres.
+    """
+
+    def __init__(self, commits: Commits, shared: SharedCache, read_at: ReadAt) -> None:
+        self._commits = commits
+        self._shared = shared
+        self._read_at = read_at
+        self._kept: LRUCache[tuple[UUID, str], _Kept] = LRUCache(_LOCAL_BYTES, _size)
+        self._flights: dict[tuple[UUID, str, int], asyncio.Task[Entry]] = {}
+        self._fills: set[asyncio.Task[None]] = set()
+
+    async def read(self, service_id: UUID, name: str, now: datetime, load: Load) -> Entry:
+        """The entry under a name, loaded where no layer has it.
+
+        Args:
+            name: The same for the same answer, within a service.
+            load: How Postgres is asked; it may be asked twice when a server fails.
+        """
+        key = (service_id, name)
+        kept = self._kept.get(key)
+        looked = await self._commits.look(service_id, None if kept else name)
+        if kept and looked and kept.position == looked.position and now < kept.entry.until:
+            return _answered("memory", kept.entry)
+        if kept and looked:
+            looked = await self._commits.look(service_id, name)
+        if looked is None or looked.position is None:
+            return _answered("primary", _entry(await self._read_at(None, load), 0))
+        if (entry := looked.entry) is not None and entry.holds(looked.position, now):
+            self._keep(key, entry, looked.position)
+            return _answered("redis", entry)
+        return _answered("postgres", await self._load_once(key, looked.position, now, load))
+
+    async def _load_once(
+        self, key: tuple[UUID, str], position: Position, now: datetime, load: Load
+    ) -> Entry:
+        flight = (*key, position.last)
+        task = self._flights.get(flight)
+        if task is None:
+            task = asyncio.create_task(self._load(key, position, now, load))
+            self._flights[flight] = task
+            task.add_done_callback(lambda _: self._flights.pop(flight))
+        # Whoever gives up does not take the answer from the others.
+        return await asyncio.shield(task)
+
+    async def _load(
+        self, key: tuple[UUID, str], position: Position, now: datetime, load: Load
+    ) -> Entry:
+        entry = _entry(await self._read_at(position, load), position.last)
+        if entry.until > now:
+            self._keep(key, entry, position)
+            service_id, name = key
+            filling = asyncio.create_task(
+                self._fill(Fill(service_id=service_id, name=name, entry=entry))
+            )
+            self._fills.add(filling)
+            filling.add_done_callback(self._fills.discard)
+        return entry
+
+    async def _fill(self, fill: Fill) -> None:
+        try:
+            await self._shared.fill(fill)
+        except RedisAway:
+            return
+
+    def _keep(self, key: tuple[UUID, str], entry: Entry, position: Position) -> None:
+        kept = _Kept(entry, position)
+        if _size(kept) <= _LOCAL_BYTES:
+            self._kept[key] = kept
+
+
+def digest(data: bytes) -> str:
+    """A short hash, for entity tags and names."""
+    return blake2b(data, digest_size=12).hexdigest()
+
+
+def _entry(loaded: Loaded, position: int) -> Entry:
+    return Entry(
+        version=loaded.version,
+        position=position,
+        until=loaded.until,
+        etag=loaded.etag,
+        body=loaded.body,
+    )
+
+
+def _answered(layer: str, entry: Entry) -> Entry:
+    READS.labels(layer).inc()
+    return entry
+
+
+def _size(kept: _Kept) -> int:
+    return len(kept.entry.body) + _OVERHEAD_BYTES

@@ -1,0 +1,96 @@
+"""One connection to one Redis process, with a bound on how long anything may take."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import structlog
+from redis.asyncio import Connection, ConnectionPool
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+log = structlog.get_logger()
+BUDGET_SECONDS = 0.25
+"""What Redis may add to a request; without an answer by then, Postgres gives it."""
+AWAY_SECONDS = 0.5
+"""Redis is left alone for so long after it failed."""
+
+Command = Sequence[Any]
+
+
+class RedisAway(Exception):
+    """Redis does not answer in time, or has failed just now."""
+
+
+class RedisLink:
+    """Sends one command at a time, and knows to which process of Redis it speaks.
+
+    A Redis that was started anew, or took over from another, may have forgotten the last writes
+    while it remembers those before. So what one process was told is not asked of the next: its
+    run id, the epoch, begins every key.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._pool = ConnectionPool.from_url(
+            url,
+            socket_timeout=BUDGET_SECONDS,
+            socket_connect_timeout=BUDGET_SECONDS,
+            retry=Retry(NoBackoff(), 0),
+        )
+        self._connection: Connection | None = None
+        self._epoch = ""
+        self._turn = asyncio.Lock()
+        self._away_until = 0.0
+
+    async def call(self, command: Callable[[str], Command]) -> Any:
+        """Redis's answer.
+
+        Args:
+            command: The command's words, given the epoch.
+
+        Raises:
+            RedisAway: When there is none within the budget.
+        """
+        clock = asyncio.get_running_loop().time
+        if clock() < self._away_until:
+            raise RedisAway("Redis has failed just now.")
+        try:
+            async with asyncio.timeout(BUDGET_SECONDS), self._turn:
+                connection = self._connection or await self._connect()
+                return await _ask(connection, command(self._epoch))
+        except (RedisError, OSError) as error:
+            self._away_until = clock() + AWAY_SECONDS
+            log.warning("redis.away", error=str(error) or "no answer in time")
+            await self.close()
+            raise RedisAway(str(error)) from error
+
+    async def ping(self) -> None:
+        """Return when Redis answers.
+
+        Raises:
+            RedisAway: When it does not.
+        """
+        await self.call(lambda _: ("PING",))
+
+    async def close(self) -> None:
+        """Close the connection; the next command makes another."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.disconnect(nowait=True)
+
+    async def _connect(self) -> Connection:
+        connection: Connection = self._pool.make_connection()  # type: ignore[no-untyped-call]
+        await connection.connect()  # type: ignore[no-untyped-call]
+        information: bytes = await _ask(connection, ("INFO", "server"))
+        fields = dict(line.split(":", 1) for line in information.decode().split() if ":" in line)
+        self._epoch = fields["run_id"][:12]
+        self._connection = connection
+        return connection
+
+
+async def _ask(connection: Connection, command: Command) -> Any:
+    await connection.send_command(*command)
+    return await connection.read_response()

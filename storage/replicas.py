@@ -1,0 +1,136 @@
+"""Which replica may answer: one that has replayed enough, and answers at all."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+from prometheus_client import Gauge
+
+from storage.batches import Batches
+from storage.postgres import UNREACHABLE, Server
+
+log = structlog.get_logger()
+REPLAYED = Gauge(
+    "tocsin_replica_replayed_bytes",
+    "WAL that the replica has replayed.",
+    ["replica"],
+    multiprocess_mode="livemax",
+)
+LAG = Gauge(
+    "tocsin_replica_lag_seconds",
+    "Age of the last commit that the replica has replayed, if it has more to replay.",
+    ["replica"],
+    multiprocess_mode="livemax",
+)
+USABLE = Gauge(
+    "tocsin_replica_usable",
+    "1 while the replica answers.",
+    ["replica"],
+    multiprocess_mode="livemin",
+)
+PROBE_SECONDS = 0.25
+WATCH_SECONDS = 0.5
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 8.0
+
+# Once promoted, it is as far as it can be.
+_PROBE = """
+SELECT CASE WHEN pg_is_in_recovery() THEN (pg_last_wal_replay_lsn() - '0/0')::bigint
+        ELSE (pg_current_wal_insert_lsn() - '0/0')::bigint END AS replayed,
+    CASE WHEN pg_last_wal_replay_lsn() < pg_last_wal_receive_lsn()
+        THEN extract(epoch FROM now() - pg_last_xact_replay_timestamp())::float ELSE 0 END AS lag
+"""
+
+
+class Replica:
+    """One replica, as it was seen last.
+
+    Attributes:
+        replayed: What it is known to have replayed, in bytes of WAL.
+    """
+
+    def __init__(self, url: str, number: int, pool_size: int) -> None:
+        self.server = Server(url, size=pool_size, read_only=True)
+        self.name = f"replica-{number}"
+        self.replayed = 0
+        # Of its own, so that it need not wait for a connection.
+        self._probe = Server(url, size=1, read_only=True)
+        self._pause = 0.0
+        self._ejected_until = 0.0
+        # A new connection may lead to a server that was started anew, and is behind itself.
+        self.server.on_connect = self._forget
+
+    @property
+    def usable(self) -> bool:
+        """Whether it answered when it was asked last, or may be asked again."""
+        return asyncio.get_running_loop().time() >= self._ejected_until
+
+    def eject(self, error: Exception) -> None:
+        """Leave it alone for a while, longer each time."""
+        if self.usable:
+            self._pause = min(max(2 * self._pause, _FIRST_PAUSE), _LONGEST_PAUSE)
+            self._ejected_until = asyncio.get_running_loop().time() + self._pause
+            log.warning("replica.ejected", replica=self.name, error=str(error) or repr(error))
+        USABLE.labels(self.name).set(0)
+
+    async def ask(self) -> None:
+        """Look how far it is; it is ejected when it does not answer, and returns when it does."""
+        try:
+            async with asyncio.timeout(PROBE_SECONDS), self._probe.connection() as driver:
+                row = await driver.fetchrow(_PROBE)
+        except UNREACHABLE as error:
+            self.eject(error)
+            return
+        if self._pause:
+            log.info("replica.returned", replica=self.name)
+        self._pause = self._ejected_until = 0.0
+        self.replayed = (row and row["replayed"]) or 0
+        USABLE.labels(self.name).set(1)
+        REPLAYED.labels(self.name).set(self.replayed)
+        LAG.labels(self.name).set((row and row["lag"]) or 0)
+
+    async def close(self) -> None:
+        """Close its connections."""
+        await self.server.close()
+        await self._probe.close()
+
+    def _forget(self) -> None:
+        self.replayed = 0
+
+
+class Replicas:
+    """The replicas of a shard."""
+
+    def __init__(self, replicas: list[Replica]) -> None:
+        self.all = replicas
+        self._questions: Batches[Replica, None] = Batches(self._ask)
+
+    async def having_replayed(self, lsn: int) -> Replica | None:
+        """The least-lagged usable replica, if it has replayed the WAL up to `lsn`, in bytes."""
+        # A position once replayed stays replayed, so they are asked only about newer ones.
+        if (best := self.least_lagged()) is None or best.replayed >= lsn:
+            return best
+        usable = (replica for replica in self.all if replica.usable)
+        await asyncio.gather(*(self._questions.answer(replica) for replica in usable))
+        best = self.least_lagged()
+        return best if best is not None and best.replayed >= lsn else None
+
+    async def watch(self) -> None:
+        """Look at all of them again and again, until cancelled."""
+        while True:
+            await asyncio.gather(*(self._questions.answer(replica) for replica in self.all))
+            await asyncio.sleep(WATCH_SECONDS)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        for replica in self.all:
+            await replica.close()
+
+    def least_lagged(self) -> Replica | None:
+        """The usable replica that is known to have replayed most."""
+        usable = (replica for replica in self.all if replica.usable)
+        return max(usable, key=lambda replica: replica.replayed, default=None)
+
+    async def _ask(self, replicas: list[Replica]) -> dict[Replica, None]:
+        await asyncio.gather(*(replica.ask() for replica in replicas))
+        return dict.fromkeys(replicas)
