@@ -47,6 +47,8 @@ async def pause_job(command: PauseJob, shards: Shards) -> Job:
         row = await lock_job(connection, service_id, command.job_id)
         job = job_of(row, command.now)
         if job.state is JobState.PAUSED:
+            # Whoever paused it may not have told the cache yet.
+            made.append(entry_of(job, command.now))
             return job
         if job.state is JobState.COMPLETED:
             raise Conflict("The job has no fire time left; give it a new schedule first.")

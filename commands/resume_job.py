@@ -42,7 +42,10 @@ async def resume_job(command: ResumeJob, shards: Shards) -> Job:
     async with shard.writing(service_id, made) as connection:
         row = await lock_job(connection, service_id, command.job_id)
         if not row["paused"]:
-            return job_of(row, command.now)
+            # Whoever resumed it may not have told the cache yet.
+            job = job_of(row, command.now)
+            made.append(entry_of(job, command.now))
+            return job
         schedule = await stored_schedule(connection, row)
         if command.catch_up:
             await close_pause(await driver_of(connection), service_id, row["id"])

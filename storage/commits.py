@@ -8,7 +8,6 @@ import structlog
 from prometheus_client import Counter
 
 from storage.batches import Batches
-from storage.entries import Position
 from storage.listening import listen
 from storage.postgres import UNREACHABLE, Database
 from storage.redis_link import RedisAway
@@ -38,8 +37,14 @@ class Commits:
     def __init__(self, database: Database, cache: SharedCache) -> None:
         self._database = database
         self._cache = cache
-        self._recordings: Batches[Commit, Position] = Batches(self._record)
+        self._recordings: Batches[Commit, None] = Batches(self._record)
+        self._place = 0
         self._doubtful: set[UUID] = set()
+
+    @property
+    def place(self) -> int:
+        """A place that the primary has come to (see Position), for a commit that begins now."""
+        return self._place
 
     async def record(self, commit: Commit) -> None:
         """Return when all processes know, or are told to doubt what Redis says of the service."""
@@ -60,7 +65,8 @@ class Commits:
             if looked.position is not None:
                 return looked
             # It never wrote, or long ago, or Redis was flushed: what is committed by now is enough.
-            return Looked(await self._make_up_for(service_id), None)
+            await self._make_up_for(service_id)
+            return await self._cache.look(service_id, name)
         except (RedisAway, *UNREACHABLE):
             return None
 
@@ -72,11 +78,9 @@ class Commits:
             lambda service_id: self._doubtful.add(UUID(service_id)),
         )
 
-    async def _make_up_for(self, service_id: UUID) -> Position:
-        commit = Commit(service_id=service_id, voids=True)
-        position = await self._recordings.answer(commit)
+    async def _make_up_for(self, service_id: UUID) -> None:
+        await self._recordings.answer(Commit(service_id=service_id, voids=True))
         self._doubtful.discard(service_id)
-        return position
 
     async def _announce(self, service_id: UUID) -> None:
         try:
@@ -85,11 +89,11 @@ class Commits:
         except UNREACHABLE as error:
             log.warning("commit.unannounced", service_id=str(service_id), error=str(error))
 
-    async def _record(self, commits: list[Commit]) -> dict[Commit, Position]:
+    async def _record(self, commits: list[Commit]) -> dict[Commit, None]:
         async with self._database.driver() as driver:
             row = await driver.fetchrow(_CURRENT_POSITION)
         if row is None:
             raise ValueError("The primary tells of no position.")
-        last = row["timeline"] << 64 | row["lsn"]
-        await self._cache.record(commits, last)
-        return {commit: Position(last, last if commit.voids else 0) for commit in commits}
+        self._place = row["timeline"] << 64 | row["lsn"]
+        await self._cache.record(commits, self._place)
+        return dict.fromkeys(commits)

@@ -21,6 +21,7 @@ from storage.shared_cache import Fill, SharedCache
 READS = Counter("tocsin_cached_reads_total", "Reads through the cache, by who answered.", ["layer"])
 _LOCAL_BYTES = 64 * 1024 * 1024
 _OVERHEAD_BYTES = 500
+_NOWHERE = Position(place=0)
 
 
 class Loaded(Struct, frozen=True, kw_only=True):
@@ -59,7 +60,7 @@ class ReadCache:
         self._shared = shared
         self._read_at = read_at
         self._kept: LRUCache[tuple[UUID, str], _Kept] = LRUCache(_LOCAL_BYTES, _size)
-        self._flights: dict[tuple[UUID, str, int], asyncio.Task[Entry]] = {}
+        self._flights: dict[tuple[UUID, str, str], asyncio.Task[Entry]] = {}
         self._fills: set[asyncio.Task[None]] = set()
 
     async def read(self, service_id: UUID, name: str, now: datetime, load: Load) -> Entry:
@@ -77,7 +78,7 @@ class ReadCache:
         if kept and looked:
             looked = await self._commits.look(service_id, name)
         if looked is None or looked.position is None:
-            return _answered("primary", _entry(await self._read_at(None, load), 0))
+            return _answered("primary", _entry(await self._read_at(None, load), _NOWHERE))
         if (entry := looked.entry) is not None and entry.holds(looked.position, now):
             self._keep(key, entry, looked.position)
             return _answered("redis", entry)
@@ -86,7 +87,7 @@ class ReadCache:
     async def _load_once(
         self, key: tuple[UUID, str], position: Position, now: datetime, load: Load
     ) -> Entry:
-        flight = (*key, position.last)
+        flight = (*key, position.encode())
         task = self._flights.get(flight)
         if task is None:
             task = asyncio.create_task(self._load(key, position, now, load))
@@ -98,7 +99,7 @@ class ReadCache:
     async def _load(
         self, key: tuple[UUID, str], position: Position, now: datetime, load: Load
     ) -> Entry:
-        entry = _entry(await self._read_at(position, load), position.last)
+        entry = _entry(await self._read_at(position, load), position)
         if entry.until > now:
             self._keep(key, entry, position)
             service_id, name = key
@@ -126,7 +127,7 @@ def digest(data: bytes) -> str:
     return blake2b(data, digest_size=12).hexdigest()
 
 
-def _entry(loaded: Loaded, position: int) -> Entry:
+def _entry(loaded: Loaded, position: Position) -> Entry:
     return Entry(
         version=loaded.version,
         position=position,

@@ -59,12 +59,10 @@ class RedisLink:
             raise RedisAway("Redis has failed just now.")
         try:
             async with asyncio.timeout(BUDGET_SECONDS), self._turn:
-                connection = self._connection or await self._connect()
-                return await _ask(connection, command(self._epoch))
+                return await self._ask(command)
         except (RedisError, OSError) as error:
             self._away_until = clock() + AWAY_SECONDS
             log.warning("redis.away", error=str(error) or "no answer in time")
-            await self.close()
             raise RedisAway(str(error)) from error
 
     async def ping(self) -> None:
@@ -80,6 +78,15 @@ class RedisLink:
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.disconnect(nowait=True)
+
+    async def _ask(self, command: Callable[[str], Command]) -> Any:
+        try:
+            connection = self._connection or await self._connect()
+            return await _ask(connection, command(self._epoch))
+        except BaseException:
+            # The next reply on this connection might be the one that nobody waited for.
+            await self.close()
+            raise
 
     async def _connect(self) -> Connection:
         connection: Connection = self._pool.make_connection()  # type: ignore[no-untyped-call]

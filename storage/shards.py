@@ -62,23 +62,20 @@ class Shard:
             made: What the block adds is cached after the commit; it names all that is cached and
                 changed. Without it, all that is cached of the service becomes void.
         """
+        place = self._commits.place
         async with self.database.transaction() as connection:
             yield connection
-        await self.record(service_id, made)
+        await self._record(service_id, made, place)
 
     @asynccontextmanager
     async def writing_driver(
         self, service_id: UUID, made: Sequence[NewEntry] | None = None
     ) -> AsyncIterator[Driver]:
         """The same for a single statement, without SQLAlchemy in between."""
+        place = self._commits.place
         async with self.database.driver() as driver:
             yield driver
-        await self.record(service_id, made)
-
-    async def record(self, service_id: UUID, made: Sequence[NewEntry] | None = None) -> None:
-        """Tell of a commit of a service; see `writing`."""
-        commit = Commit(service_id=service_id, entries=tuple(made or ()), voids=made is None)
-        await self._commits.record(commit)
+        await self._record(service_id, made, place)
 
     async def read(self, service_id: UUID, question: Question[Answer]) -> Answer:
         """The answer of a server on which the service sees all that it wrote.
@@ -120,6 +117,12 @@ class Shard:
         await self.replicas.close()
         await self.redis.close()
         self.queue.close()
+
+    async def _record(self, service_id: UUID, made: Sequence[NewEntry] | None, after: int) -> None:
+        commit = Commit(
+            service_id=service_id, entries=tuple(made or ()), voids=made is None, after=after
+        )
+        await self._commits.record(commit)
 
     async def _read_at(self, position: Position | None, question: Question[Answer]) -> Answer:
         """What Postgres answers that has come so far, the primary where that is unknown."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
@@ -10,33 +11,43 @@ from uuid import UUID
 from msgspec import Struct
 
 from storage.batches import Batches
-from storage.entries import ORDER_DIGITS, POSITION_DIGITS, Entry, Position
+from storage.entries import (
+    NUMBER_DIGITS,
+    ORDER_DIGITS,
+    PLACE_DIGITS,
+    VERSION_DIGITS,
+    Entry,
+    Position,
+)
 from storage.redis_link import RedisLink
 
 POSITION_SECONDS = 3_600
 """A service that wrote nothing for so long is looked up on the primary."""
 
-# The position of each service is raised, never lowered. An entry gives way to a later version only.
-# KEYS: positions, entries. ARGV: position, seconds to keep it, how many services, for each whether
-# all that was cached before is void; then value and end (in milliseconds) of each entry.
+# The place of each service is raised, never lowered; its number changes each time. An entry gives
+# way to a later version only. KEYS: positions, entries. ARGV: place, a random number, seconds to
+# keep positions, how many services, for each whether all that was cached before is void; then
+# value and end (in milliseconds) of each entry.
 _RECORD = f"""
-local count = tonumber(ARGV[3])
+local place_digits, number_digits = {PLACE_DIGITS}, {NUMBER_DIGITS}
+local count = tonumber(ARGV[4])
 for i = 1, count do
-    local last, void = ARGV[1], string.rep('0', {POSITION_DIGITS})
+    local place, number, void = ARGV[1], ARGV[2], string.rep('0', place_digits)
     local known = redis.call('GET', KEYS[i])
     if known then
-        if string.sub(known, 1, {POSITION_DIGITS}) > last then
-            last = string.sub(known, 1, {POSITION_DIGITS})
-        end
-        void = string.sub(known, {POSITION_DIGITS} + 1)
+        local known_place = string.sub(known, 1, place_digits)
+        if known_place > place then place = known_place end
+        local last = tonumber(string.sub(known, place_digits + 1, place_digits + number_digits), 16)
+        number = string.format('%0{NUMBER_DIGITS}x', (last + 1) % 2 ^ 32)
+        void = string.sub(known, place_digits + number_digits + 1)
     end
-    if ARGV[3 + i] == '1' and ARGV[1] > void then void = ARGV[1] end
-    redis.call('SET', KEYS[i], last .. void, 'EX', ARGV[2])
+    if ARGV[4 + i] == '1' and ARGV[1] > void then void = ARGV[1] end
+    redis.call('SET', KEYS[i], place .. number .. void, 'EX', ARGV[3])
 end
 for i = count + 1, #KEYS do
-    local at = 3 + count + 2 * (i - count) - 1
-    local known = redis.call('GETRANGE', KEYS[i], 0, 7)
-    if known < string.sub(ARGV[at], 1, 8) then
+    local at = 4 + count + 2 * (i - count) - 1
+    local known = redis.call('GETRANGE', KEYS[i], 0, {VERSION_DIGITS} - 1)
+    if known < string.sub(ARGV[at], 1, {VERSION_DIGITS}) then
         redis.call('SET', KEYS[i], ARGV[at], 'PXAT', ARGV[at + 1])
     end
 end
@@ -45,9 +56,8 @@ end
 # KEYS: position and entry of each. ARGV: position, value and end of each.
 _FILL = f"""
 for i = 1, #KEYS / 2 do
-    local position = string.sub(redis.call('GET', KEYS[2 * i - 1]) or '', 1, {POSITION_DIGITS})
-    local value = ARGV[3 * i - 1]
-    if position == ARGV[3 * i - 2] then
+    local seen, value = ARGV[3 * i - 2], ARGV[3 * i - 1]
+    if string.sub(redis.call('GET', KEYS[2 * i - 1]) or '', 1, #seen) == seen then
         local known = redis.call('GETRANGE', KEYS[2 * i], 0, {ORDER_DIGITS} - 1)
         if known <= string.sub(value, 1, {ORDER_DIGITS}) then
             redis.call('SET', KEYS[2 * i], value, 'PXAT', ARGV[3 * i])
@@ -80,11 +90,13 @@ class Commit(Struct, frozen=True, kw_only=True):
     Attributes:
         entries: What it made, to be cached.
         voids: Whether it changed objects that `entries` does not name.
+        after: A place that the primary had come to before the commit began.
     """
 
     service_id: UUID
     entries: tuple[NewEntry, ...] = ()
     voids: bool = False
+    after: int = 0
 
 
 class Fill(Struct, frozen=True, kw_only=True):
@@ -114,35 +126,25 @@ class SharedCache:
         """Cache what was read, unless the service has committed since."""
         await self._fills.answer(fill)
 
-    async def record(self, commits: Iterable[Commit], last: int) -> None:
-        """Tell of commits, all of them before the position `last`."""
+    async def record(self, commits: Iterable[Commit], place: int) -> None:
+        """Tell of commits, all of them before `place`."""
         voids: dict[UUID, bool] = {}
-        entries: list[tuple[UUID, NewEntry]] = []
+        keys: list[tuple[UUID, str]] = []
+        values: list[bytes | int] = []
         for commit in commits:
             voids[commit.service_id] = commit.voids or voids.get(commit.service_id, False)
-            entries += [(commit.service_id, entry) for entry in commit.entries]
-        values = [
-            part
-            for _, entry in entries
-            for part in (
-                Entry(
-                    version=entry.version,
-                    position=last,
-                    until=entry.until,
-                    etag=entry.etag,
-                    body=entry.body,
-                ).encode(),
-                _milliseconds(entry.until),
-            )
-        ]
+            for new in commit.entries:
+                keys.append((commit.service_id, new.name))
+                values += [_entry(new, commit.after).encode(), _milliseconds(new.until)]
         await self._link.call(
             lambda epoch: (
                 "EVAL",
                 _RECORD,
-                len(voids) + len(entries),
+                len(voids) + len(keys),
                 *(_position_key(epoch, service_id) for service_id in voids),
-                *(_entry_key(epoch, service_id, entry.name) for service_id, entry in entries),
-                f"{last:0{POSITION_DIGITS}x}",
+                *(_entry_key(epoch, service_id, name) for service_id, name in keys),
+                f"{place:0{PLACE_DIGITS}x}",
+                f"{random.getrandbits(32):0{NUMBER_DIGITS}x}",
                 POSITION_SECONDS,
                 len(voids),
                 *(int(void) for void in voids.values()),
@@ -193,7 +195,7 @@ class SharedCache:
                     value
                     for fill in fills
                     for value in (
-                        f"{fill.entry.position:0{POSITION_DIGITS}x}",
+                        fill.entry.position.encode(),
                         fill.entry.encode(),
                         _milliseconds(fill.entry.until),
                     )
@@ -209,6 +211,17 @@ def _position_key(epoch: str, service_id: UUID) -> str:
 
 def _entry_key(epoch: str, service_id: UUID, name: str) -> str:
     return f"{epoch}:entry:{service_id.hex}:{name}"
+
+
+def _entry(new: NewEntry, after: int) -> Entry:
+    # What others committed meanwhile it may lack, so it is of the place before.
+    return Entry(
+        version=new.version,
+        position=Position(place=after),
+        until=new.until,
+        etag=new.etag,
+        body=new.body,
+    )
 
 
 def _milliseconds(instant: datetime) -> int:

@@ -8,7 +8,6 @@ import pytest
 from sqlalchemy import text
 
 from storage.embedded.servers import EmbeddedServers
-from storage.postgres import Driver
 from storage.shards import Shard
 from tests.storage.reading import Reader, replay_paused
 

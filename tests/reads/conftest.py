@@ -1,0 +1,46 @@
+"""Servers of the read tests' own: their replica is held back, their Valkey is flushed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import pytest
+
+from storage.embedded.servers import EmbeddedServers
+from storage.migrate import migrate
+from storage.postgres import Database
+from tests.servers import started_servers
+from tests.storage.reading import replay_paused
+
+
+@pytest.fixture(scope="module")
+def own_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServers]:
+    """A primary, a replica and a Valkey that tests may hold back and kill."""
+    with started_servers(tmp_path_factory.mktemp("reads")) as servers:
+        asyncio.run(_migrate(servers.urls.primary))
+        yield servers
+
+
+async def _migrate(url: str) -> None:
+    database = Database(url)
+    await migrate(database, datetime.now(UTC))
+    await database.close()
+
+
+@asynccontextmanager
+async def replay_stop_and_go(servers: EmbeddedServers) -> AsyncIterator[None]:
+    """The replica falls behind, catches up, and falls behind again."""
+
+    async def hold_and_let_go() -> None:
+        while True:
+            async with replay_paused(servers):
+                await asyncio.sleep(0.4)
+            await asyncio.sleep(0.1)
+
+    holding = asyncio.create_task(hold_and_let_go())
+    yield
+    holding.cancel()
+    await asyncio.gather(holding, return_exceptions=True)
