@@ -1,0 +1,191 @@
+"""The layers before Postgres, and what may overtake what."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from uuid import UUID, uuid4
+
+import pytest
+
+from storage.embedded.servers import EmbeddedServers
+from storage.entries import kept_until
+from storage.postgres import Driver
+from storage.read_cache import Loaded
+from storage.shared_cache import Commit, NewEntry, SharedCache
+from storage.urls import ShardUrls
+from tests.reads.client import ReadingClient, now
+from tests.servers import urls_of
+from tests.storage.reading import replay_paused
+
+
+@pytest.fixture
+def urls(own_servers: EmbeddedServers) -> ShardUrls:
+    return urls_of(own_servers)
+
+
+@pytest.fixture
+async def here(urls: ShardUrls) -> AsyncIterator[ReadingClient]:
+    made = await ReadingClient.of_a_new_service(urls)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def there(here: ReadingClient, urls: ShardUrls) -> AsyncIterator[ReadingClient]:
+    made = here.elsewhere(urls)
+    yield made
+    await made.close()
+
+
+async def test_a_new_job_is_read_from_redis_and_then_from_memory(
+    here: ReadingClient, there: ReadingClient
+):
+    await here.create()  # from now on the process knows where the primary is
+    job_id = await here.create()
+    assert [await there.layer(job_id) for _ in range(2)] == ["redis", "memory"]
+
+
+async def test_any_commit_of_the_service_ends_what_memory_holds(
+    here: ReadingClient, there: ReadingClient
+):
+    job_id, other = await here.create(), await here.create()
+    await there.version(job_id)
+    await here.rename(other)
+    assert await there.layer(job_id) == "redis"
+
+
+async def test_a_deleted_job_is_gone_at_once(here: ReadingClient, there: ReadingClient):
+    job_id = await here.create()
+    assert await there.version(job_id) == 1
+    await here.delete(job_id)
+    assert await there.version(job_id) is None
+    assert await there.layer(job_id) in {"memory", "redis"}
+
+
+async def test_what_does_not_exist_is_remembered_for_a_moment(there: ReadingClient):
+    job_id = uuid4()
+    assert await there.layer(job_id) == "postgres"
+    assert await there.layer(job_id) == "memory"
+
+
+async def test_a_list_is_read_anew_after_every_commit(here: ReadingClient, there: ReadingClient):
+    first = await here.create()
+    assert await there.listed() == {first: 1}
+    second = await here.create()
+    assert await there.listed() == {first: 1, second: 1}
+    await here.rename(first)
+    assert (await there.listed())[first] == 2
+
+
+async def test_many_readers_of_what_nobody_holds_ask_postgres_once(here: ReadingClient):
+    shard = here.shards.of(here.caller.service_id)
+    asked = 0
+
+    async def load(driver: Driver) -> Loaded:
+        nonlocal asked
+        asked += 1
+        await driver.fetchval("SELECT pg_sleep(0.05)")
+        return Loaded(version=1, until=kept_until(now(), None), etag="", body=b"{}")
+
+    reading = (shard.read_cached(here.caller.service_id, "some", now(), load) for _ in range(20))
+    await asyncio.gather(*reading)
+    assert asked == 1
+
+
+async def test_what_was_read_before_an_update_does_not_come_back_after_it(
+    here: ReadingClient, there: ReadingClient, urls: ShardUrls
+):
+    job_id = await here.create()
+    await there.shards.of(here.caller.service_id).redis.call(lambda _: ("FLUSHALL",))
+    shard = there.shards.of(here.caller.service_id)
+    read, updated = asyncio.Event(), asyncio.Event()
+
+    async def load_slowly(driver: Driver) -> Loaded:
+        read.set()
+        await updated.wait()
+        return Loaded(version=1, until=kept_until(now(), None), etag="", body=b'{"version":1}')
+
+    name = f"job:{job_id.hex}"
+    slow = asyncio.create_task(shard.read_cached(here.caller.service_id, name, now(), load_slowly))
+    await read.wait()
+    assert await here.rename(job_id) == 2
+    updated.set()
+    await slow
+    await asyncio.gather(*shard._cache._fills)
+    third = here.elsewhere(urls)
+    assert [await client.version(job_id) for client in (here, there, third)] == [2, 2, 2]
+    await third.close()
+
+
+async def test_a_write_through_that_comes_late_changes_nothing(here: ReadingClient):
+    cache = SharedCache(here.shards.of(here.caller.service_id).redis)
+    service_id = uuid4()
+
+    def commit(version: int) -> Commit:
+        entry = NewEntry(
+            name="job", version=version, until=kept_until(now(), None), etag="", body=b"{}"
+        )
+        return Commit(service_id=service_id, entries=(entry,), after=5)
+
+    await cache.record([commit(8)], 10)
+    await cache.record([commit(7)], 10)
+    looked = await cache.look(service_id, "job")
+    assert looked.entry is not None
+    assert looked.entry.version == 8
+    assert looked.position is not None
+    assert looked.position.place == 10
+
+
+async def test_each_commit_changes_the_position_though_the_place_may_stay(here: ReadingClient):
+    cache = SharedCache(here.shards.of(here.caller.service_id).redis)
+    service_id = uuid4()
+    positions = []
+    for place in (10, 10, 9):
+        await cache.record([Commit(service_id=service_id)], place)
+        positions.append((await cache.look(service_id)).position)
+    assert len(set(positions)) == 3
+    assert {position.place for position in positions if position} == {10}
+
+
+async def test_a_commit_that_changed_who_knows_what_voids_what_was_cached(
+    here: ReadingClient, there: ReadingClient
+):
+    job_id = await here.create()
+    await there.version(job_id)
+    async with here.shards.of(here.caller.service_id).writing_driver(
+        here.caller.service_id
+    ) as driver:
+        await driver.execute("UPDATE jobs SET version = 2 WHERE id = $1", job_id)
+    assert await there.layer(job_id) == "postgres"
+
+
+async def test_entries_of_a_primary_that_another_took_over_from_are_void(here: ReadingClient):
+    cache = SharedCache(here.shards.of(here.caller.service_id).redis)
+    service_id = uuid4()
+    entry = NewEntry(name="job", version=8, until=kept_until(now(), None), etag="", body=b"{}")
+    await cache.record([Commit(service_id=service_id, entries=(entry,), after=1 << 64)], 1 << 64)
+    await cache.record([Commit(service_id=service_id)], 2 << 64)
+    looked = await cache.look(service_id, "job")
+    assert looked.entry is not None
+    assert looked.position is not None
+    assert not looked.entry.holds(looked.position, now())
+
+
+async def test_services_do_not_see_each_others_jobs(here: ReadingClient, urls: ShardUrls):
+    job_id = await here.create()
+    await here.version(job_id)
+    other = await ReadingClient.of_a_new_service(urls)
+    assert await other.version(job_id) is None
+    assert await other.listed() == {}
+    await other.close()
+
+
+async def test_a_replica_that_is_held_back_is_not_asked(
+    here: ReadingClient, there: ReadingClient, own_servers: EmbeddedServers
+):
+    known: dict[UUID, int] = {}
+    async with replay_paused(own_servers):
+        for _ in range(5):
+            known[await here.create()] = 1
+            assert await there.listed() == known
