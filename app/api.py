@@ -25,6 +25,7 @@ from app.routes.jobs import JobController
 from app.routes.runs import RunController
 from app.routes.schedules import preview_schedule
 from app.settings import Settings
+from app.short_cut import ShortCut
 from storage.shards import Shards
 
 
@@ -35,6 +36,7 @@ def create_app(settings: Settings) -> Litestar:
         SettingsError: When a server is not set.
     """
     shards = Shards(settings.shard_urls(), pool_size=settings.pool_size)
+    authentication = Authentication(shards)
     service_routes = Router(
         path="/",
         route_handlers=[
@@ -67,7 +69,7 @@ def create_app(settings: Settings) -> Litestar:
         state=State(
             {
                 "shards": shards,
-                "authentication": Authentication(shards),
+                "authentication": authentication,
                 "actors": frozenset(settings.actors),
             }
         ),
@@ -79,7 +81,8 @@ def create_app(settings: Settings) -> Litestar:
         logging_config=None,
     )
     # As one of Litestar's middlewares it would not see what the router refuses.
-    app.asgi_handler = Observation(app.asgi_handler)
+    short_cut = app.state.short_cut = ShortCut(app.asgi_handler, authentication, shards)
+    app.asgi_handler = Observation(short_cut)
     complete(app.openapi_schema)
     return app
 

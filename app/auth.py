@@ -32,17 +32,21 @@ class Authentication:
         Raises:
             NotAuthorizedException: When there is no key, or not one of ours.
         """
-        scheme, *rest = connection.headers.get("authorization", "").split(" ", 1)
-        key = rest[0] if rest else ""
-        if scheme.lower() != "bearer" or not key:
+        key = _key(connection.headers.get("authorization"))
+        if key is None:
             raise NotAuthorizedException("Send your API key as `Authorization: Bearer <key>`.")
         found = self._known.get(key) or await self._look_up(key)
         structlog.contextvars.bind_contextvars(service_id=str(found.service_id))
         return Caller(
             service_id=found.service_id,
             principal=f"key:{found.key_id}",
-            request_id=connection.state["request_id"],
+            request_id=connection.scope["state"]["request_id"],
         )
+
+    def known(self, authorization: str | None) -> FoundKey | None:
+        """Whose key a header carries, if that was looked up just now."""
+        key = _key(authorization)
+        return None if key is None else self._known.get(key)
 
     async def _look_up(self, key: str) -> FoundKey:
         found = await find_key(key, self._shards)
@@ -52,7 +56,13 @@ class Authentication:
         return found
 
 
+def _key(authorization: str | None) -> str | None:
+    scheme, _, key = (authorization or "").partition(" ")
+    return key if scheme.lower() == "bearer" and key else None
+
+
 async def authenticate(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
     """The guard of every route of a service."""
     authentication: Authentication = connection.app.state.authentication
-    connection.state["caller"] = await authentication.caller(connection)
+    # Not through `connection.state`, which copies it all at every use.
+    connection.scope["state"]["caller"] = await authentication.caller(connection)

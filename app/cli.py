@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import signal
 import sys
@@ -21,9 +20,6 @@ sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
 
 from app.logs import configure_logs  # noqa: E402
 from app.settings import Settings, SettingsError, read_settings  # noqa: E402
-
-SHUTDOWN_SECONDS = 20
-GC_THRESHOLD = (10_000, 20, 20)  # a page of jobs makes thousands of objects, none in a cycle
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -56,31 +52,12 @@ def up(settings: Settings) -> None:
 @click.pass_obj
 def api(settings: Settings) -> None:
     """Serve the REST API."""
-    import uvicorn
-
     from app.api import create_app
-    from app.up.listening import BACKLOG, inherited_socket
+    from app.serving import serve
+    from app.up.listening import inherited_socket
 
     _begin(settings)
-    listening = inherited_socket()
-    config = uvicorn.Config(
-        create_app(settings),
-        host=settings.host,
-        port=settings.port,
-        loop="uvloop",
-        http="httptools",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        backlog=BACKLOG,
-        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-    )
-    # What is loaded by now stays: the garbage collector need not look through it again and again.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLD)
-    uvicorn.Server(config).run(sockets=[listening] if listening else None)
+    serve(create_app(settings), settings.host, settings.port, inherited_socket())
 
 
 @main.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from functools import cache
 from typing import Any
 
 import structlog
@@ -56,8 +57,9 @@ def _request_id(scope: Scope) -> str:
 
 def _note(scope: Scope, path: str, status: int, seconds: float) -> None:
     method, route = _method(scope), scope.get("path_template") or "unknown"
-    REQUESTS.labels(method, route, status).inc()
-    SECONDS.labels(method, route).observe(seconds)
+    requests, duration = _series(method, route, status)
+    requests.inc()
+    duration.observe(seconds)
     level: Any = log.info if status >= 400 or method != "GET" else log.debug
     level(
         "request.finished",
@@ -66,6 +68,11 @@ def _note(scope: Scope, path: str, status: int, seconds: float) -> None:
         status=status,
         ms=round(seconds * 1_000, 1),
     )
+
+
+@cache
+def _series(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+    return REQUESTS.labels(method, route, status), SECONDS.labels(method, route)
 
 
 def _method(scope: Scope) -> str:

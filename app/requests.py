@@ -24,7 +24,7 @@ class ServiceRequest(Request[Any, Any, Any]):
     @property
     def caller(self) -> Caller:
         """Who calls, once the guard let the request pass."""
-        caller: Caller = self.state["caller"]
+        caller: Caller = self.scope["state"]["caller"]
         return caller
 
     @property

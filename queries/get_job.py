@@ -24,6 +24,11 @@ class GetJob(Struct, frozen=True, kw_only=True):
     job_id: UUID
     now: datetime
 
+    @property
+    def entry(self) -> str:
+        """Under which the answer is cached."""
+        return entry_name(self.job_id)
+
 
 async def get_job(query: GetJob, shards: Shards) -> Entry:
     """The job as its service is answered.
@@ -36,8 +41,7 @@ async def get_job(query: GetJob, shards: Shards) -> Entry:
     async def load(driver: Driver) -> Loaded:
         return loaded_job(await driver.fetchrow(_GET, service_id, query.job_id), query.now)
 
-    name = entry_name(query.job_id)
-    entry = await shards.of(service_id).read_cached(service_id, name, query.now, load)
+    entry = await shards.of(service_id).read_cached(service_id, query.entry, query.now, load)
     if not entry.body:
         raise NotFound(f"There is no job {query.job_id}.")
     return entry

@@ -36,6 +36,11 @@ class ListJobs(Struct, frozen=True, kw_only=True):
     now: datetime
     cursor_of: Callable[[UUID], str]
 
+    @property
+    def entry(self) -> str:
+        """Under which the answer is cached."""
+        return f"jobs:{self.limit}:{(self.before or LAST_ID).hex}"
+
 
 class EncodedPage(Struct, frozen=True, kw_only=True):
     items: list[msgspec.Raw]
@@ -59,5 +64,4 @@ async def list_jobs(query: ListJobs, shards: Shards) -> Entry:
             version=0, until=kept_until(query.now, changes_at), etag=f'"{digest(body)}"', body=body
         )
 
-    name = f"jobs:{query.limit}:{before.hex}"
-    return await shards.of(service_id).read_cached(service_id, name, query.now, load)
+    return await shards.of(service_id).read_cached(service_id, query.entry, query.now, load)

@@ -19,6 +19,7 @@ from storage.redis_link import RedisAway
 from storage.shared_cache import Fill, SharedCache
 
 READS = Counter("tocsin_cached_reads_total", "Reads through the cache, by who answered.", ["layer"])
+_READS = {layer: READS.labels(layer) for layer in ("memory", "redis", "postgres", "primary")}
 _LOCAL_BYTES = 64 * 1024 * 1024
 _OVERHEAD_BYTES = 500
 _NOWHERE = Position(place=0)
@@ -70,19 +71,35 @@ class ReadCache:
             name: The same for the same answer, within a service.
             load: How Postgres is asked; it may be asked twice when a server fails.
         """
+        looked, entry = await self._look(service_id, name, now)
+        if entry is not None:
+            return entry
+        if looked is None:
+            return _answered("primary", _entry(await self._read_at(None, load), _NOWHERE))
+        return _answered("postgres", await self._load_once((service_id, name), looked, now, load))
+
+    async def hit(self, service_id: UUID, name: str, now: datetime) -> Entry | None:
+        """The entry under a name if one of the layers has it."""
+        return (await self._look(service_id, name, now))[1]
+
+    async def _look(
+        self, service_id: UUID, name: str, now: datetime
+    ) -> tuple[Position | None, Entry | None]:
+        """How far the service has come, if Redis tells, and the entry, if a layer has it."""
         key = (service_id, name)
         kept = self._kept.get(key)
         looked = await self._commits.look(service_id, None if kept else name)
         if kept and looked and kept.position == looked.position and now < kept.entry.until:
-            return _answered("memory", kept.entry)
+            return looked.position, _answered("memory", kept.entry)
         if kept and looked:
             looked = await self._commits.look(service_id, name)
         if looked is None or looked.position is None:
-            return _answered("primary", _entry(await self._read_at(None, load), _NOWHERE))
-        if (entry := looked.entry) is not None and entry.holds(looked.position, now):
-            self._keep(key, entry, looked.position)
-            return _answered("redis", entry)
-        return _answered("postgres", await self._load_once(key, looked.position, now, load))
+            return None, None
+        entry = looked.entry
+        if entry is None or not entry.holds(looked.position, now):
+            return looked.position, None
+        self._keep(key, entry, looked.position)
+        return looked.position, _answered("redis", entry)
 
     async def _load_once(
         self, key: tuple[UUID, str], position: Position, now: datetime, load: Load
@@ -138,7 +155,7 @@ def _entry(loaded: Loaded, position: Position) -> Entry:
 
 
 def _answered(layer: str, entry: Entry) -> Entry:
-    READS.labels(layer).inc()
+    _READS[layer].inc()
     return entry
 
 

@@ -90,6 +90,10 @@ class Shard:
         """The same where the answer may be cached; see ReadCache."""
         return await self._cache.read(service_id, name, now, load)
 
+    async def hit(self, service_id: UUID, name: str, now: datetime) -> Entry | None:
+        """The entry under a name if a layer before Postgres has it."""
+        return await self._cache.hit(service_id, name, now)
+
     async def read_any(self, question: Question[Answer]) -> Answer:
         """A server that may lag: for what has no service's commits to wait for."""
         return await self._ask(self.replicas.least_lagged(), question)

@@ -92,7 +92,7 @@ class JobController(Controller):
             now=datetime.now(UTC),
             cursor_of=cursor_of,
         )
-        return answer(await list_jobs(query, request.shards), request)
+        return answer(await list_jobs(query, request.shards), query.entry, request)
 
     @get(
         "/{job_id:uuid}",
@@ -103,7 +103,7 @@ class JobController(Controller):
     )
     async def read(self, job_id: FromPath[UUID], request: ServiceRequest) -> Response[JobResource]:
         query = GetJob(caller=request.caller, job_id=job_id, now=datetime.now(UTC))
-        return answer(await get_job(query, request.shards), request)
+        return answer(await get_job(query, request.shards), query.entry, request)
 
     @patch(
         "/{job_id:uuid}",

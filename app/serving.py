@@ -1,0 +1,40 @@
+"""Serving over HTTP, with uvicorn."""
+
+from __future__ import annotations
+
+import gc
+import socket
+
+import uvicorn
+from litestar.types import ASGIApp
+
+from app.up.listening import BACKLOG
+
+SHUTDOWN_SECONDS = 20
+GC_THRESHOLD = (10_000, 20, 20)  # a page of jobs makes thousands of objects, none in a cycle
+
+
+def serve(app: ASGIApp, host: str, port: int, listening: socket.socket | None = None) -> None:
+    """Serve until a signal asks for the end, then finish what is under way.
+
+    Args:
+        listening: A socket that listens already, in place of host and port.
+    """
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        loop="uvloop",
+        http="httptools",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )
+    # What is loaded by now stays: the garbage collector need not look through it again and again.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLD)
+    uvicorn.Server(config).run(sockets=[listening] if listening else None)

@@ -1,0 +1,130 @@
+"""Reads: hits and misses of the cache beside a bare framework, and what reaches Postgres."""
+
+import time
+from http.client import HTTPConnection
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import psutil
+from prometheus_client.parser import text_string_to_metric_families
+
+from app.cursors import cursor_of
+from loadtests.api import CONNECTIONS, REST_SECONDS, WARM_UP_SECONDS, existing_jobs
+from loadtests.cpu import cpu_by_role, cpu_of, per_thousand, used_between
+from loadtests.figures import Figure, Measured, cpu_figure
+from loadtests.hello import hello_process
+from loadtests.load import MAX_REQUESTS, Load, Outcome, Request, put
+from loadtests.system import System
+
+SECONDS = 5.0
+SHARE_OF_HELLO = 0.6
+"""A hit costs at most what a bare hello costs, divided by this."""
+
+Counts = dict[str, float]
+
+
+def measure(system: System) -> Measured:
+    """Hello alone, then reads that hit, reads that miss, and what they asked of Postgres."""
+    measured = Measured(figures=[], problems=[])
+    hello = _cost_of_hello()
+    measured.figures.append(Figure("reads", "hello, CPU", hello, "s/1k"))
+    jobs = existing_jobs(system)
+    get = [Request(method="GET", path=f"/jobs/{job_id}") for job_id in jobs]
+    pages = [
+        Request(method="GET", path=f"/jobs?limit=50&cursor={cursor_of(UUID(job_id))}")
+        for job_id in jobs
+    ]
+    kinds = {
+        "get, hit": (get, None),
+        "list, hit": ([Request(method="GET", path="/jobs?limit=50")], None),
+        "list, miss": (pages, len(pages)),
+    }
+    for name, (requests, count) in kinds.items():
+        _measure_kind(system, name, requests, count, measured)
+    cost = measured.cpu["reads get, hit"]["api"]
+    measured.figures.append(
+        Figure("reads", "hello / get, CPU of the API", hello / cost, "", SHARE_OF_HELLO, "higher")
+    )
+    return measured
+
+
+def _measure_kind(
+    system: System, name: str, requests: list[Request], count: int | None, measured: Measured
+) -> None:
+    if count is None:
+        put(_load(system, requests, WARM_UP_SECONDS))
+    time.sleep(REST_SECONDS)
+    before, counted = cpu_by_role(system.pid), _counts(system)
+    outcome = put(_load(system, requests, SECONDS, count))
+    used = used_between(before, cpu_by_role(system.pid), generator=outcome.cpu_seconds)
+    reads = _difference(counted, _counts(system))
+    cpu = per_thousand(used, outcome.requests)
+    scenario = f"reads {name}"
+    measured.cpu[scenario] = cpu
+    measured.details[scenario] = {"outcome": outcome, "reads": reads}
+    measured.figures += _figures(scenario, outcome, cpu, reads)
+    if outcome.errors:
+        measured.problems.append(f"{scenario}: {outcome.errors} errors: {outcome.statuses}")
+
+
+def _figures(scenario: str, outcome: Outcome, cpu: dict[str, float], reads: Counts) -> list[Figure]:
+    thousands = max(outcome.requests, 1) / 1_000
+    hits = reads.get("memory", 0.0) + reads.get("redis", 0.0)
+    return [
+        Figure(scenario, "requests", outcome.per_second, "/s"),
+        Figure(scenario, "latency, p99", outcome.latency.p99, "ms"),
+        cpu_figure(scenario, cpu),
+        Figure(scenario, "hit ratio", hits / max(outcome.requests, 1), ""),
+        Figure(
+            scenario,
+            "asked of the primary",
+            reads.get("server primary", 0.0) / thousands,
+            "/1k",
+            0.0,
+        ),
+    ]
+
+
+def _cost_of_hello() -> float:
+    """CPU seconds for 1,000 requests."""
+    with hello_process() as (url, pid):
+        process = psutil.Process(pid)
+        requests = [Request(method="GET", path="/")]
+        put(Load(url=url, requests=requests, connections=CONNECTIONS, seconds=WARM_UP_SECONDS))
+        before = cpu_of(process)
+        outcome = put(Load(url=url, requests=requests, connections=CONNECTIONS, seconds=SECONDS))
+        return (cpu_of(process) - before) * 1_000 / outcome.requests
+
+
+def _load(
+    system: System, requests: list[Request], seconds: float, count: int | None = None
+) -> Load:
+    return Load(
+        url=system.url,
+        headers=system.headers,
+        requests=requests,
+        connections=CONNECTIONS,
+        seconds=seconds,
+        count=count or MAX_REQUESTS,
+    )
+
+
+def _counts(system: System) -> Counts:
+    """How many reads each layer and each server has answered."""
+    address = urlsplit(system.url)
+    connection = HTTPConnection(address.hostname or "", address.port, timeout=10)
+    connection.request("GET", "/metrics")
+    text = connection.getresponse().read().decode()
+    connection.close()
+    counts: Counts = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            if sample.name == "tocsin_cached_reads_total":
+                counts[sample.labels["layer"]] = sample.value
+            elif sample.name == "tocsin_reads_total":
+                counts[f"server {sample.labels['server']}"] = sample.value
+    return counts
+
+
+def _difference(before: Counts, after: Counts) -> Counts:
+    return {name: value - before.get(name, 0.0) for name, value in after.items()}
