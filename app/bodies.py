@@ -9,18 +9,17 @@ from uuid import UUID
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from app.durations import AwareInstant, Duration, duration_of, instant_of
 from app.schedule_bodies import OneSchedule, ScheduleBody
-from app.target_bodies import TargetBody
 from commands.update_job import Changes
 from domain.backfill import MAX_RUNS_PER_MINUTE
 from domain.catchup import MAX_LIMIT, CatchupPolicy, Coalesce, check_catchup
+from domain.durations import AwareInstant, Duration, duration_of, instant_of
 from domain.errors import within
 from domain.overlap import Overlap
 from domain.retry import MAX_ATTEMPTS, RetryPolicy, check_retry
 from domain.run import RunState, Trigger
 from domain.run_filter import RunFilter
-from domain.targets import Target, check_target
+from domain.targets import Target, TargetBody, check_target
 
 # Postgres stores no NUL in text.
 _NO_NUL = r"^[^\x00]*$"

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from app.durations import Duration, Instant, duration_of, instant_of
+from domain.durations import Duration, Instant, duration_of, instant_of
 from domain.errors import Invalid, within
 from domain.schedules.schedule import (
     MAX_EXCLUSIONS,

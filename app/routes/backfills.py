@@ -11,13 +11,13 @@ from litestar.params import FromPath, JSONBody
 
 from app.bodies import BackfillBody
 from app.cursors import id_after
-from app.durations import instant_of
 from app.paging import Cursor, Limit, next_cursor
 from app.problems import problems
 from app.requests import ServiceRequest
 from app.resources import BackfillPage, BackfillResource
 from commands.cancel_backfill import CancelBackfill, cancel_backfill
 from commands.start_backfill import StartBackfill, start_backfill
+from domain.durations import instant_of
 from queries.get_backfill import GetBackfill, get_backfill
 from queries.list_backfills import ListBackfills, list_backfills
 

@@ -8,11 +8,11 @@ from litestar import post
 from litestar.params import JSONBody
 
 from app.bodies import PreviewBody
-from app.durations import instant_of
 from app.problems import problems
 from app.requests import ServiceRequest
 from app.schedule_resources import PreviewResource
 from app.schedule_views import preview_resource
+from domain.durations import instant_of
 from domain.errors import within
 from domain.schedules.checks import check_schedule
 from domain.schedules.schedule import first_moment

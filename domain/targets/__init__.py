@@ -1,14 +1,19 @@
-"""What can be rung: one file a kind; a new kind is registered here and in workers/targets."""
+"""What can be rung.
+
+A kind is one file here (what is stored, what a client may send, what is refused) and one in
+workers/targets (how it is rung), each registered in its folder; nothing else knows the kinds.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
 from domain.errors import Invalid
-from domain.targets.actor import ActorTarget
-from domain.targets.http import HttpTarget
+from domain.targets.actor import ActorTarget, ActorTargetBody
+from domain.targets.http import HttpTarget, HttpTargetBody
 
 Target = HttpTarget | ActorTarget
+TargetBody = HttpTargetBody | ActorTargetBody
 
 
 def check_target(target: Target, actors: Collection[str]) -> None:

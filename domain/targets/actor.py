@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Annotated
 
-import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
+from domain.durations import Duration, duration_of
+from domain.targets.json import Json, kept
 from domain.targets.timeout import DEFAULT_TIMEOUT, check_timeout
 
 
@@ -20,7 +22,7 @@ class ActorTarget(Struct, frozen=True, kw_only=True, tag_field="type", tag="acto
     """
 
     actor: str
-    payload: msgspec.Raw | UnsetType = UNSET
+    payload: Json | UnsetType = UNSET
     timeout: timedelta = DEFAULT_TIMEOUT
 
     def check(self) -> None:
@@ -30,3 +32,25 @@ class ActorTarget(Struct, frozen=True, kw_only=True, tag_field="type", tag="acto
             Invalid: With a pointer to the value at fault.
         """
         check_timeout(self.timeout)
+
+
+class ActorTargetBody(
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="actor"
+):
+    """A Dramatiq actor to run; the operator says which there are."""
+
+    actor: Annotated[str, Meta(min_length=1, max_length=128, examples=["log"])]
+    payload: Json | UnsetType = UNSET
+    timeout: Duration = DEFAULT_TIMEOUT
+
+    def target(self) -> ActorTarget:
+        """The target.
+
+        Raises:
+            Invalid: With a pointer into this body.
+        """
+        return ActorTarget(
+            actor=self.actor,
+            payload=kept(self.payload),
+            timeout=duration_of(self.timeout, "/timeout"),
+        )

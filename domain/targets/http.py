@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from typing import Annotated, Literal
 
-import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 from yarl import URL
 
+from domain.durations import Duration, duration_of
 from domain.errors import Invalid
+from domain.targets.json import Json, kept
 from domain.targets.timeout import DEFAULT_TIMEOUT, check_timeout
+
+HeaderValue = Annotated[str, Meta(extra_json_schema={"maxLength": 4_096})]
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]{0,4096}")
@@ -33,7 +37,7 @@ class HttpTarget(Struct, frozen=True, kw_only=True, tag_field="type", tag="http"
     url: str
     method: str = "POST"
     headers: dict[str, str] = {}
-    body: msgspec.Raw | UnsetType = UNSET
+    body: Json | UnsetType = UNSET
     timeout: timedelta = DEFAULT_TIMEOUT
 
     def check(self) -> None:
@@ -56,6 +60,39 @@ class HttpTarget(Struct, frozen=True, kw_only=True, tag_field="type", tag="http"
                     "A header's value is at most 4,096 printable ASCII characters.", pointer
                 )
         check_timeout(self.timeout)
+
+
+class HttpTargetBody(
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="http"
+):
+    """An HTTP request to make; a body that is a JSON string is delivered as plain text."""
+
+    url: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=2_048,
+            extra_json_schema={"format": "uri", "examples": ["https://example.com/run"]},
+        ),
+    ]
+    method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] = "POST"
+    headers: Annotated[dict[str, HeaderValue], Meta(max_length=50)] = {}
+    body: Json | UnsetType = UNSET
+    timeout: Duration = DEFAULT_TIMEOUT
+
+    def target(self) -> HttpTarget:
+        """The target.
+
+        Raises:
+            Invalid: With a pointer into this body.
+        """
+        return HttpTarget(
+            url=self.url,
+            method=self.method,
+            headers=self.headers,
+            body=kept(self.body),
+            timeout=duration_of(self.timeout, "/timeout"),
+        )
 
 
 def _check_url(text: str) -> None:
