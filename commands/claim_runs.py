@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from domain.catchup import TOLERANCE, Stretch, plan
 from domain.ids import EPOCH, run_id
 from domain.schedules.schedule import TICK, due_time, utc_offset
 from storage.jobs import CALENDARS_OF_JOB, decode_catchup, schedule_of
-from storage.ledger import JobStretch, write_stretches
+from storage.ledger import JobStretch, told_by_runs, write_stretches
 from storage.postgres import Database, Driver
 
 JOBS_AT_ONCE = 1_000
@@ -132,8 +133,7 @@ async def claim_runs(command: ClaimRuns, database: Database) -> Claim:
     async with database.driver() as driver:
         async with driver.transaction():
             due = await _due_jobs(driver, command)
-            calendars = await _calendars(driver, due)
-            fires = [_fires_of(job, calendars.get(job["id"]), command) for job in due]
+            fires = await _fires(driver, due, command)
             runs = await _write(driver, fires, command.dispatcher_id) if fires else []
         retries = await driver.fetch(
             _CLAIM_RETRIES, command.until, JOBS_AT_ONCE, command.dispatcher_id
@@ -162,7 +162,33 @@ async def _calendars(driver: Driver, due: list[asyncpg.Record]) -> dict[UUID, st
     return {row["id"]: row["calendars"] for row in rows}
 
 
-def _fires_of(job: asyncpg.Record, calendars: str | None, command: ClaimRuns) -> _Fires:
+async def _fires(driver: Driver, due: list[asyncpg.Record], command: ClaimRuns) -> list[_Fires]:
+    calendars = await _calendars(driver, due)
+    fires = [_fires_of(job, calendars.get(job["id"]), command) for job in due]
+    # A fire time that has its run already may be given another in vain, but must not be counted
+    # twice, nor be told of as one that did not run.
+    doubtful = [
+        (fire.service_id, fire.job_id, job["accounted_to"])
+        for job, fire in zip(due, fires, strict=True)
+        if fire.unrun or fire.run_count != job["run_count"]
+    ]
+    if not doubtful:
+        return fires
+    told = await told_by_runs(driver, doubtful)
+    return [
+        _fires_of(job, calendars.get(job["id"]), command, told[job["id"]])
+        if told.get(job["id"])
+        else fire
+        for job, fire in zip(due, fires, strict=True)
+    ]
+
+
+def _fires_of(
+    job: asyncpg.Record,
+    calendars: str | None,
+    command: ClaimRuns,
+    told: Sequence[datetime] = (),
+) -> _Fires:
     schedule = schedule_of(job["schedule"], calendars)
     most = schedule.max_runs
     made = plan(
@@ -174,6 +200,7 @@ def _fires_of(job: asyncpg.Record, calendars: str | None, command: ClaimRuns) ->
         until=command.until,
         limit=RUNS_OF_A_JOB_AT_ONCE,
         runs_left=None if most is None else max(most - job["run_count"], 1),
+        told=told,
     )
     still_to_come = [instant for instant in job["claimed_for"] if instant > command.now]
     return _Fires(

@@ -31,6 +31,7 @@ from storage.job_changes import (
     free_runs,
     lock_job,
     stored_schedule,
+    untell,
     withdraw_past,
     withdraw_to_come,
     write_account,
@@ -124,6 +125,7 @@ async def reschedule(
     start = min(now - TICK, first_moment(schedule))
     await withdraw_past(connection, row, start, Outcome.CANCELLED)
     withdrawn = await withdraw_to_come(connection, row, start)
+    await untell(connection, row, old, start)
     changes = {
         **after(full, start),
         "schedule": schedule,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import groupby
@@ -113,6 +114,7 @@ def plan(
     until: datetime,
     limit: int,
     runs_left: int | None = None,
+    told: Collection[datetime] = (),
 ) -> Plan:
     """Decide on the fire times up to `until`.
 
@@ -123,17 +125,18 @@ def plan(
         next_fire_for: The first fire time after it that is not excluded.
         limit: At most so many fire times that are not late are taken; the rest stays.
         runs_left: After so many runs the schedule is at its end.
+        told: Fire times that have their run already, and keep it.
     """
     fresh_from = now - TOLERANCE
-    if next_fire_for >= fresh_from and not schedule.exclude and runs_left is None:
+    if next_fire_for >= fresh_from and not (schedule.exclude or told) and runs_left is None:
         # Nearly every claim is so simple.
         runs = fire_times(schedule, start=next_fire_for, until=until, limit=limit)
         if runs:
             following = next_fire_time(schedule, after=runs[-1])
-            told = until if following is None else runs[-1]
-            return Plan(runs=runs, unrun=[], accounted_to=told, next_fire_for=following)
+            position = until if following is None else runs[-1]
+            return Plan(runs=runs, unrun=[], accounted_to=position, next_fire_for=following)
     upcoming = _first_due_from(schedule, next_fire_for, fresh_from)
-    making = _Making(schedule, accounted_to)
+    making = _Making(schedule, accounted_to, told)
     if upcoming != next_fire_for:
         before = fresh_from if upcoming is None else min(upcoming, fresh_from)
         _catch_up(making, policy, next_fire_for, before, now)
@@ -154,14 +157,20 @@ def plan(
 
 
 def account(
-    schedule: Schedule, outcome: Outcome, *, after: datetime, until: datetime
+    schedule: Schedule,
+    outcome: Outcome,
+    *,
+    after: datetime,
+    until: datetime,
+    told: Collection[datetime] = (),
 ) -> list[Stretch]:
     """All that a schedule names later than `after`, up to `until`, none of which will run.
 
     Args:
         outcome: Of what is not excluded.
+        told: Instants that have a run already, and so their outcome: no stretch reaches over one.
     """
-    making = _Making(schedule, after)
+    making = _Making(schedule, after, told)
     making.pass_over(until + TICK, outcome)
     return making.unrun
 
@@ -169,21 +178,32 @@ def account(
 class _Making:
     """A plan in the making: what has its outcome, up to a position."""
 
-    def __init__(self, schedule: Schedule, position: datetime) -> None:
+    def __init__(self, schedule: Schedule, position: datetime, told: Collection[datetime]) -> None:
         self.schedule = schedule
         self.position = position
+        self.told = sorted(told)
         self.runs: list[datetime] = []
         self.unrun: list[Stretch] = []
         self._patience = COUNTED
 
     def run(self, instant: datetime) -> None:
-        """Have a fire time run; what lies before it is excluded."""
+        """Have a fire time run, if it has no run yet; what lies before it is excluded."""
         self.pass_over(instant, Outcome.EXCLUDED)
-        self.runs.append(instant)
+        self.runs += self.without_runs([instant])
         self.position = instant
+
+    def without_runs(self, instants: Sequence[datetime]) -> list[datetime]:
+        return [instant for instant in instants if instant not in self.told]
 
     def pass_over(self, before: datetime, outcome: Outcome) -> None:
         """Run nothing before an instant; what is not excluded has this outcome."""
+        for instant in self.told:
+            if self.position < instant < before:
+                self._pass_over(instant, outcome)
+                self.position = instant
+        self._pass_over(before, outcome)
+
+    def _pass_over(self, before: datetime, outcome: Outcome) -> None:
         if before - TICK <= self.position:
             return
         if self.schedule.exclude or outcome is not Outcome.EXCLUDED:
@@ -232,22 +252,33 @@ def _catch_up(
         making.pass_over(before, Outcome.MISSED)
         return
     making.pass_over(start, Outcome.MISSED)
-    match policy.coalesce:
-        case Coalesce.LATEST:
-            chosen, others = _newest(schedule, start, before, 1), Outcome.COALESCED
-        case Coalesce.EARLIEST:
-            chosen, others = [start], Outcome.COALESCED
-        case Coalesce.ALL:
-            chosen, others = _newest(schedule, start, before, policy.limit), Outcome.MISSED
-    making.pass_over(chosen[0], others)
-    for instant in chosen:
+    others = Outcome.MISSED if policy.coalesce is Coalesce.ALL else Outcome.COALESCED
+    for instant in _chosen(making, policy, start, before):
+        making.pass_over(instant, others)
         making.run(instant)
     making.pass_over(before, others)
 
 
+def _chosen(
+    making: _Making, policy: CatchupPolicy, first: datetime, before: datetime
+) -> list[datetime]:
+    """Which fire times of `[first, before)` run, of those that have no run yet."""
+    schedule, had = making.schedule, len(making.told)
+    if policy.coalesce is Coalesce.EARLIEST:
+        times = fire_times(schedule, start=first, until=before - TICK, limit=1 + had)
+        return making.without_runs(times)[:1]
+    most = 1 if policy.coalesce is Coalesce.LATEST else policy.limit
+    return making.without_runs(_newest(schedule, first, before, most + had))[-most:]
+
+
 def _ended(making: _Making, runs_left: int) -> Plan:
-    """The plan up to the last run of all."""
+    """The plan up to the last run of all, be it one to make or one that is there already."""
     last = making.runs[runs_left - 1]
+    following = next_fire_time(making.schedule, after=last)
+    while following is not None and following in making.told:
+        last, following = following, next_fire_time(making.schedule, after=following)
+    if last > making.position:
+        making.run(last)
     return Plan(
         runs=making.runs[:runs_left],
         unrun=[one for one in making.unrun if one.first < last],

@@ -22,20 +22,23 @@ SELECT * FROM (
     (SELECT scheduled_for AS first, scheduled_for AS last, CASE
             WHEN state = 'skipped_overlap' THEN 'skipped_overlap'
             WHEN state = 'cancelled' AND attempt_count = 0 THEN 'cancelled'
-            ELSE 'run' END AS outcome, id AS run_id, 1 AS count, false AS goes_on
+            ELSE 'run' END AS outcome, id AS run_id, 1 AS count, NULL AS told
     FROM runs
     WHERE service_id = $1 AND job_id = $2 AND trigger = 'schedule'
         AND scheduled_for > $3 AND scheduled_for < $4 AND scheduled_for >= $6
     ORDER BY scheduled_for LIMIT $5)
     UNION ALL
-    (SELECT first, last, outcome, NULL, count, last = 'infinity'
+    (SELECT first, last, outcome, NULL, count, CASE WHEN last = 'infinity' THEN ARRAY(
+            SELECT scheduled_for FROM runs
+            WHERE runs.service_id = $1 AND runs.job_id = $2 AND trigger = 'schedule'
+                AND scheduled_for >= ledger.first) END
     FROM ledger
     WHERE service_id = $1 AND job_id = $2 AND (first > $3 OR last = 'infinity')
         AND first < $4 AND last >= $6
-    ORDER BY first LIMIT $5)
+    ORDER BY first LIMIT $5 + 1)
 ) AS entry
 ORDER BY first
-LIMIT $5
+LIMIT $5 + 1
 """
 
 _SCHEDULE = f"""
@@ -95,17 +98,19 @@ async def get_ledger(query: GetLedger, shards: Shards) -> list[LedgerEntry]:
     entries = [entry for row in rows for entry in _entries(row, job, query.now)]
     return [
         entry
-        for entry in entries
+        for entry in sorted(entries, key=lambda entry: entry.scheduled_for)
         if after < entry.scheduled_for < end and (entry.until or entry.scheduled_for) >= query.start
     ][: query.limit]
 
 
 def _entries(row: asyncpg.Record, job: asyncpg.Record, now: datetime) -> list[LedgerEntry]:
     """One, or as many as a pause that goes on has until now."""
-    if not row["goes_on"]:
+    if row["told"] is None:
         return [_entry(row["first"], row["last"], row["outcome"], row["run_id"], row["count"])]
     schedule = schedule_of(job["schedule"], job["calendars"])
-    so_far = account(schedule, Outcome.PAUSED, after=row["first"] - TICK, until=now)
+    so_far = account(
+        schedule, Outcome.PAUSED, after=row["first"] - TICK, until=now, told=row["told"]
+    )
     return [_entry(one.first, one.last, one.outcome, None, one.count) for one in so_far]
 
 

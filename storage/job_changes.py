@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, case, delete, func, select, update
+from sqlalchemy import RowMapping, case, delete, select, update
 
-from domain.catchup import Outcome, account
+from domain.catchup import Outcome, Stretch, account
 from domain.errors import NotFound
 from domain.job import Job
 from domain.run import RunState, Trigger
 from domain.schedules.schedule import TICK, Schedule, due_time, next_fire_time, next_nominal_time
 from storage.calendars import full_schedule
 from storage.jobs import decode_schedule, job_of
-from storage.ledger import JobStretch, close_pause, open_pause, take_back, write_stretches
+from storage.ledger import (
+    JobStretch,
+    close_pause,
+    open_pause,
+    take_back,
+    told_by_runs,
+    write_stretches,
+)
+from storage.postgres import Driver
 from storage.queue import RunKey
 from storage.tables import jobs, runs
 from storage.transactions import WriteConnection, driver_of
@@ -78,15 +86,33 @@ async def withdraw_to_come(
     if row["paused"]:
         return {}
     withdrawn = await _withdraw(connection, row, runs.c.scheduled_for > now)
-    told = await take_back(await driver_of(connection), row["service_id"], row["id"], now)
-    if not withdrawn and not told:
-        return {}
-    first = min(withdrawn + told)
-    # Those that stay, cancelled ones for instance, are counted again with the others.
-    counted = len(withdrawn) + await _counted_from(connection, row, first)
-    run_count = max(row["run_count"] - counted, 0)
+    run_count = max(row["run_count"] - len(withdrawn), 0)
     schedule = await stored_schedule(connection, row)
+    if _at_its_end(schedule, run_count):
+        return {}  # what is told of up to the last run of all stays: no claim would tell it again
+    untold = await untell(connection, row, schedule, now)
+    if not withdrawn and not untold:
+        return {}
+    first = min(withdrawn + untold)
     return {**after(schedule, first - TICK, run_count), "run_count": run_count}
+
+
+async def untell(
+    connection: WriteConnection, row: RowMapping, schedule: Schedule, now: datetime
+) -> list[datetime]:
+    """Take back what the ledger tells of a locked job's fire times that are still to come.
+
+    Claims look ahead; what they tell there is that fire times are excluded.
+
+    Returns:
+        Beginnings of what is not told any more.
+    """
+    driver = await driver_of(connection)
+    firsts = await take_back(driver, row["service_id"], row["id"], now)
+    if firsts:
+        past = account(schedule, Outcome.EXCLUDED, after=min(firsts) - TICK, until=now)
+        await _write(driver, row, past)
+    return [max(first, now + TICK) for first in firsts]
 
 
 async def withdraw_past(
@@ -98,21 +124,8 @@ async def withdraw_past(
         How many: they do not count towards the schedule's number of runs.
     """
     withdrawn = await _withdraw(connection, row, runs.c.scheduled_for <= now)
-    driver = await driver_of(connection)
-    await write_stretches(
-        driver,
-        [
-            JobStretch(
-                service_id=row["service_id"],
-                job_id=row["id"],
-                first=instant,
-                last=instant,
-                outcome=outcome,
-                count=1,
-            )
-            for instant in withdrawn
-        ],
-    )
+    let_go = [Stretch(first=one, last=one, outcome=outcome, count=1) for one in withdrawn]
+    await _write(await driver_of(connection), row, let_go)
     return len(withdrawn)
 
 
@@ -152,10 +165,11 @@ async def write_account(
     known = {**row, **changes}
     if _at_its_end(schedule, known["run_count"]):
         return
-    found = account(schedule, outcome, after=known["accounted_to"], until=until)
+    position = known["accounted_to"]
     driver = await driver_of(connection)
-    stretches = [JobStretch.of(row["service_id"], row["id"], one) for one in found]
-    await write_stretches(driver, stretches)
+    told = await told_by_runs(driver, [(row["service_id"], row["id"], position)])
+    found = account(schedule, outcome, after=position, until=until, told=told[row["id"]])
+    await _write(driver, row, found)
 
 
 async def free_runs(connection: WriteConnection, row: RowMapping, **changes: Any) -> list[RunKey]:
@@ -215,24 +229,14 @@ def after(schedule: Schedule, instant: datetime, run_count: int = 0) -> dict[str
     }
 
 
+async def _write(driver: Driver, row: RowMapping, stretches: Sequence[Stretch]) -> None:
+    await write_stretches(
+        driver, [JobStretch.of(row["service_id"], row["id"], one) for one in stretches]
+    )
+
+
 def _at_its_end(schedule: Schedule, run_count: int) -> bool:
     return schedule.max_runs is not None and run_count >= schedule.max_runs
-
-
-async def _counted_from(connection: WriteConnection, row: RowMapping, first: datetime) -> int:
-    """How many runs of a job's schedule there are from a fire time on."""
-    count = await connection.scalar(
-        select(func.count())
-        .select_from(runs)
-        .where(
-            runs.c.service_id == row["service_id"],
-            runs.c.job_id == row["id"],
-            runs.c.scheduled_for >= first,
-            runs.c.trigger == Trigger.SCHEDULE,
-            runs.c.state != RunState.SKIPPED_OVERLAP,
-        )
-    )
-    return count or 0
 
 
 async def _withdraw(connection: WriteConnection, row: RowMapping, which: Any) -> list[datetime]:

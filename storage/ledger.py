@@ -16,6 +16,15 @@ SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::timestamptz[
 ON CONFLICT DO NOTHING
 """
 
+_TOLD_BY_RUNS = """
+SELECT job_id, ARRAY(
+    SELECT scheduled_for FROM runs
+    WHERE runs.service_id = job.service_id AND runs.job_id = job.job_id
+        AND runs.scheduled_for > job.position AND runs.trigger = 'schedule'
+) AS instants
+FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS job (service_id, job_id, position)
+"""
+
 _OPEN_PAUSE = """
 INSERT INTO ledger (service_id, job_id, first, last, outcome) VALUES ($1, $2, $3, 'infinity', $4)
 ON CONFLICT DO NOTHING
@@ -62,6 +71,20 @@ async def write_stretches(driver: Driver, stretches: Sequence[JobStretch]) -> No
             [one.outcome for one in stretches],
             [one.count for one in stretches],
         )
+
+
+async def told_by_runs(
+    driver: Driver, positions: Sequence[tuple[UUID, UUID, datetime]]
+) -> dict[UUID, list[datetime]]:
+    """The fire times later than the positions of locked jobs that have their run already.
+
+    When a claim-ahead is undone, runs that were cancelled ahead of their fire time stay.
+
+    Args:
+        positions: Services, jobs, and up to where these are accounted for.
+    """
+    rows = await driver.fetch(_TOLD_BY_RUNS, *map(list, zip(*positions, strict=True)))
+    return {row["job_id"]: row["instants"] for row in rows}
 
 
 async def take_back(

@@ -7,7 +7,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from domain.errors import Invalid, within
-from domain.schedules.checks import check_exclusion
+from domain.schedules.checks import Reading, check_exclusion
 from domain.schedules.schedule import MAX_EXCLUSIONS, Exclusion
 
 
@@ -30,8 +30,9 @@ def check_exclusions(exclude: tuple[Exclusion, ...]) -> None:
     """
     if len(exclude) > MAX_EXCLUSIONS:
         raise Invalid(f"A calendar holds at most {MAX_EXCLUSIONS} entries.", "/exclude")
+    reading = Reading()
     for number, exclusion in enumerate(exclude):
         with within(f"/exclude/{number}"):
             if exclusion.calendar is not None:
                 raise Invalid("A calendar cannot name another one.", "/calendar")
-            check_exclusion(exclusion)
+            check_exclusion(exclusion, reading)

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import msgspec
-
 from domain.errors import Invalid, within
 from domain.schedules.cron import parse_cron
-from domain.schedules.rrule import parse_rrule
+from domain.schedules.rrule import OCCURRENCE_WEIGHT, Rrule, parse_rrule
 from domain.schedules.schedule import (
     SPECS,
     Exclusion,
     Schedule,
     Spec,
     first_moment,
-    is_zone,
     next_fire_time,
+    next_nominal_time,
     zone,
 )
+from domain.schedules.zones import is_zone
 
 MIN_INTERVAL = timedelta(seconds=1)
 MAX_DELAY = timedelta(days=3660)
+MAX_EXCLUSIONS_IN_ALL = 1_000
+MAX_WEIGHT = 16_000
+MIN_WEIGHT = 50
 
 
 def check_schedule(schedule: Schedule) -> None:
@@ -34,19 +36,70 @@ def check_schedule(schedule: Schedule) -> None:
         Invalid: With a pointer to the value at fault.
     """
     zone(schedule.timezone)
+    reading = Reading()
     for pointer, spec in _placed(schedule):
         with within(pointer):
-            _check_spec(spec)
+            reading.check(spec)
+    if len(schedule.exclude) > MAX_EXCLUSIONS_IN_ALL:
+        raise Invalid(
+            f"The schedule excludes {len(schedule.exclude):,} entries with those of its calendars; "
+            f"at most {MAX_EXCLUSIONS_IN_ALL:,} are searched.",
+            "/exclude",
+        )
     for number, exclusion in enumerate(schedule.exclude):
         with within(f"/exclude/{number}"):
-            check_exclusion(exclusion)
+            check_exclusion(exclusion, reading)
     _check_bounds(schedule)
     if next_fire_time(schedule, after=first_moment(schedule)) is None:
         raise _never_fires(schedule)
 
 
-def check_exclusion(exclusion: Exclusion) -> None:
+class Reading:
+    """Checks specs that belong together: each by itself, and that they are not too much to read."""
+
+    def __init__(self) -> None:
+        self._read: set[str] = set()
+        self._weight = 0
+
+    def check(self, spec: Spec) -> None:
+        """Refuse a spec that breaks a rule, or one too many.
+
+        Raises:
+            Invalid: With a pointer to the value at fault.
+        """
+        if spec.every is not None and not MIN_INTERVAL <= spec.every <= MAX_DELAY:
+            raise Invalid("The interval must be between 1 second and 10 years.", "/every")
+        if spec.every is not None and not timedelta(0) <= spec.phase < spec.every:
+            raise Invalid("The phase must be at least 0 and less than the interval.", "/phase")
+        if spec.after is not None and not timedelta(0) <= spec.after <= MAX_DELAY:
+            raise Invalid("The delay must be between 0 seconds and 10 years.", "/after")
+        if spec.cron is not None:
+            with within("/cron"):
+                parse_cron(spec.cron)
+                self._add(spec.cron)
+        if spec.rrule is not None:
+            with within("/rrule"):
+                rule = parse_rrule(spec.rrule)
+                _check_zone_of(rule)
+                self._add(spec.rrule, rule.weight)
+
+    def _add(self, text: str, more: int = 0) -> None:
+        if text not in self._read:
+            self._read.add(text)
+            self._weight += max(len(text), MIN_WEIGHT) + more
+        if self._weight > MAX_WEIGHT:
+            raise Invalid(
+                f"These are too many cron expressions and rules: at most {MAX_WEIGHT:,} characters "
+                "are read in all, with those of calendars. Each counts as at least "
+                f"{MIN_WEIGHT}, and each occurrence of a COUNT as up to {OCCURRENCE_WEIGHT}."
+            )
+
+
+def check_exclusion(exclusion: Exclusion, reading: Reading) -> None:
     """Refuse an exclusion that breaks a rule.
+
+    Args:
+        reading: What else belongs to the schedule or calendar.
 
     Raises:
         Invalid: With a pointer to the value at fault.
@@ -59,7 +112,7 @@ def check_exclusion(exclusion: Exclusion) -> None:
         and exclusion.end < exclusion.start
     ):
         raise Invalid("The last day must not come before the first.", "/to")
-    _check_spec(exclusion)
+    reading.check(exclusion)
 
 
 def _placed(schedule: Schedule) -> list[tuple[str, Spec]]:
@@ -68,25 +121,9 @@ def _placed(schedule: Schedule) -> list[tuple[str, Spec]]:
     return [(f"/specs/{number}", spec) for number, spec in enumerate(schedule.specs)]
 
 
-def _check_spec(spec: Spec) -> None:
-    if spec.every is not None and not MIN_INTERVAL <= spec.every <= MAX_DELAY:
-        raise Invalid("The interval must be between 1 second and 10 years.", "/every")
-    if spec.every is not None and not timedelta(0) <= spec.phase < spec.every:
-        raise Invalid("The phase must be at least 0 and less than the interval.", "/phase")
-    if spec.after is not None and not timedelta(0) <= spec.after <= MAX_DELAY:
-        raise Invalid("The delay must be between 0 seconds and 10 years.", "/after")
-    if spec.cron is not None:
-        with within("/cron"):
-            parse_cron(spec.cron)
-    if spec.rrule is not None:
-        with within("/rrule"):
-            _check_zone_of(spec.rrule)
-
-
-def _check_zone_of(rule: str) -> None:
-    named = parse_rrule(rule).timezone
-    if named is not None and not is_zone(named):
-        raise Invalid(f"{named!r} is no IANA time zone, such as 'Europe/London'.")
+def _check_zone_of(rule: Rrule) -> None:
+    if rule.timezone is not None and not is_zone(rule.timezone):
+        raise Invalid(f"{rule.timezone!r} is no IANA time zone, such as 'Europe/London'.")
 
 
 def _check_bounds(schedule: Schedule) -> None:
@@ -100,8 +137,7 @@ def _check_bounds(schedule: Schedule) -> None:
 
 
 def _never_fires(schedule: Schedule) -> Invalid:
-    bare = msgspec.structs.replace(schedule, exclude=())
-    if schedule.exclude and next_fire_time(bare, after=first_moment(schedule)) is not None:
+    if schedule.exclude and next_nominal_time(schedule, first_moment(schedule)) is not None:
         return Invalid(
             "This schedule never fires: all that its specs name is excluded.", "/exclude"
         )

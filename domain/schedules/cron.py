@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from calendar import monthrange
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 
 from domain.errors import Invalid
@@ -22,6 +22,7 @@ MACROS = {
     "@midnight": "0 0 * * *",
     "@hourly": "0 * * * *",
 }
+_LENGTHS = {2: (28, 29), 4: (30,), 6: (30,), 9: (30,), 11: (30,)}
 _SECOND = timedelta(seconds=1)
 _ALL_YEARS = range(1, YEAR.high + 1)
 # In 50 years, even a 29 February on a given weekday comes, also across the year 2100.
@@ -35,6 +36,7 @@ class Cron:
     Attributes:
         elapsed: Whether the hour field begins with `*`: the pattern follows elapsed time where
             clocks change. Hours that are named, `0-23` or `H/6` too, are wall-clock times.
+        never: Whether no month, however it begins, has such a day.
     """
 
     seconds: tuple[int, ...]
@@ -44,6 +46,7 @@ class Cron:
     months: tuple[int, ...]
     years: Sequence[int]
     elapsed: bool
+    never: bool
 
     @property
     def either_day(self) -> bool:
@@ -69,7 +72,7 @@ class Cron:
 
         The search covers 50 years, or as many of those that the expression names.
         """
-        start = _whole_second(after, inclusive=inclusive)
+        start = None if self.never else _whole_second(after, inclusive=inclusive)
         if start is None:
             return None
         if start.year in self.years and start.day in self._days(start.year, start.month):
@@ -80,6 +83,10 @@ class Cron:
         if day is None:
             return None
         return day.replace(hour=self.hours[0], minute=self.minutes[0], second=self.seconds[0])
+
+    def last_day_from(self, day: date) -> date:
+        """The last of the days on end in its month that are named, of which this is one."""
+        return day.replace(day=run_from(self._days(day.year, day.month), day.day))
 
     def _next_time(self, hour: int, minute: int, second: int) -> time | None:
         """The first time of day at or after this one."""
@@ -109,8 +116,7 @@ class Cron:
     def _days(self, year: int, month: int) -> tuple[int, ...]:
         if month not in self.months:
             return ()
-        monday_based, length = monthrange(year, month)
-        return days_of(self.days, Month((monday_based + 1) % 7, length))
+        return days_of(self.days, _month(year, month))
 
 
 def parse_cron(expression: str, *, seed: str = "") -> Cron:
@@ -129,15 +135,17 @@ def parse_cron(expression: str, *, seed: str = "") -> Cron:
 
 @lru_cache(maxsize=4_096)
 def _parse(text: str, seed: str) -> Cron:
-    second, minute, hour, date, month, weekday, year = _seven_fields(text)
+    second, minute, hour, day, month, weekday, year = _seven_fields(text)
+    days, months = parse_days(day, weekday, seed), numbers(month, MONTH, seed)
     return Cron(
         seconds=numbers(second, SECOND, seed),
         minutes=numbers(minute, MINUTE, seed),
         hours=numbers(hour, HOUR, seed),
-        days=parse_days(date, weekday, seed),
-        months=numbers(month, MONTH, seed),
+        days=days,
+        months=months,
         years=_ALL_YEARS if year is None else numbers(year, YEAR, seed),
         elapsed=is_unrestricted(hour),
+        never=not any(days_of(days, month) for month in _kinds_of(months)),
     )
 
 
@@ -175,6 +183,26 @@ def _whole_second(after: datetime, *, inclusive: bool) -> datetime | None:
         return after.replace(microsecond=0) + _SECOND
     except OverflowError:
         return None
+
+
+@lru_cache(maxsize=4_096)
+def _month(year: int, month: int) -> Month:
+    monday_based, length = monthrange(year, month)
+    return Month((monday_based + 1) % 7, length)
+
+
+def _kinds_of(months: Sequence[int]) -> Iterator[Month]:
+    """How these months may look on a calendar."""
+    lengths = {length for month in months for length in _LENGTHS.get(month, (31,))}
+    return (Month(first, length) for length in lengths for first in range(7))
+
+
+def run_from(values: Sequence[int], value: int) -> int:
+    """The last of the numbers that follow on one of these sorted ones without a break."""
+    start = bisect_left(values, value)
+    # Up to there, each is as much greater than the one before as its index is.
+    end = bisect_right(range(start, len(values)), value - start, key=lambda at: values[at] - at)
+    return values[start + end - 1]
 
 
 def _first_from(values: Sequence[int], low: int) -> int | None:

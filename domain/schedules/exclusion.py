@@ -2,93 +2,141 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from datetime import date as Day  # noqa: N812 (a field is called `date`)
+from functools import partial
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from domain.ids import EPOCH
-from domain.schedules.cron import parse_cron
-from domain.schedules.rrule import parse_rrule
+from domain.schedules.cron import Cron, parse_cron, run_from
+from domain.schedules.rrule import Rrule, parse_rrule
+from domain.schedules.zones import zone_of
 
 if TYPE_CHECKING:  # schedules look in here
     from domain.schedules.schedule import Exclusion, Schedule
 
+# What it costs to ask, compared with a cron expression.
+_WORK_OF_DAYS = 2
+_WORK_OF_RULE = 2
+_WORK_OF_POSITIONS = 4
+_RANGES_LIKE_A_CRON = 20
 _TICK = timedelta(microseconds=1)
+_SECOND = timedelta(seconds=1)
+_DAY = timedelta(days=1)
 _LAST = datetime.max.replace(tzinfo=UTC)
 
-
-def excluded_until(schedule: Schedule, instant: datetime) -> datetime | None:
-    """None when the instant may fire, else an instant up to which all that is named is excluded."""
-    try:
-        local = instant.astimezone(ZoneInfo(schedule.timezone))
-    except OverflowError:
-        return None  # in the last hours of the year 9999 there is no local time to exclude
-    wall = local.replace(tzinfo=None)
-    for one in schedule.exclude:
-        if _is_day_of(one, wall.date()):
-            return _end_of_day(one, local)
-        if _names(one, instant, wall, schedule):
-            return _end_of_named(one, local, instant, schedule.seed)
-    return None
+# Of an instant and its local time: None, or an instant up to which all is excluded.
+Rule = Callable[[datetime, datetime], datetime | None]
 
 
-def _is_day_of(exclusion: Exclusion, day: Day) -> bool:
-    if exclusion.date is not None:
-        return day == exclusion.date
-    return (
-        exclusion.start is not None
-        and exclusion.end is not None
-        and (exclusion.start <= day <= exclusion.end)
+class Excluded:
+    """What a schedule excludes, sorted for many questions.
+
+    Attributes:
+        work: What all questions cost so far, one for each cron expression asked.
+    """
+
+    def __init__(self, schedule: Schedule) -> None:
+        self.work = 0
+        self._zone = zone_of(schedule.timezone)
+        self._dates: set[Day] = set()
+        self._ranges: list[tuple[Day, Day]] = []
+        self._instants: set[datetime] = set()
+        self._rules: list[tuple[int, Rule]] = []
+        for one in schedule.exclude:
+            self._add(one, schedule.seed)
+
+    def _add(self, one: Exclusion, seed: str) -> None:
+        if one.date is not None:
+            self._dates.add(one.date)
+        elif one.start is not None and one.end is not None:
+            self._ranges.append((one.start, one.end))
+        elif one.at is not None:
+            self._instants.add(one.at)
+        elif one.every is not None:
+            self._rules.append((1, partial(_of_interval, one.every, one.phase)))
+        elif one.cron is not None:
+            pattern, tells_seconds = parse_cron(one.cron, seed=seed), len(one.cron.split()) > 5
+            self._rules.append((1, partial(_of_cron, pattern, tells_seconds)))
+        elif one.rrule is not None:
+            rule = parse_rrule(one.rrule)
+            own = zone_of(rule.timezone) if rule.timezone else None
+            work = _WORK_OF_POSITIONS if rule.positions else _WORK_OF_RULE
+            self._rules.append((work, partial(_of_rule, rule, own)))
+
+    def until(self, instant: datetime) -> datetime | None:
+        """None when the instant may fire, else an instant up to which all named is excluded."""
+        try:
+            local = instant.astimezone(self._zone)
+        except OverflowError:
+            return None  # in the last hours of the year 9999 there is no local time to exclude
+        day = local.date()
+        self.work += _WORK_OF_DAYS + len(self._ranges) // _RANGES_LIKE_A_CRON
+        if day in self._dates:
+            return _before_midnight_after(self._last_on_end(day), local)
+        for start, end in self._ranges:
+            if start <= day <= end:
+                return _before_midnight_after(end, local)
+        if instant in self._instants:
+            return instant
+        return self._by_rule(instant, local)
+
+    def _last_on_end(self, day: Day) -> Day:
+        while day < Day.max and day + _DAY in self._dates:
+            day += _DAY
+        return day
+
+    def _by_rule(self, instant: datetime, local: datetime) -> datetime | None:
+        for work, rule in self._rules:
+            self.work += work
+            until = rule(instant, local)
+            if until is not None:
+                return until
+        return None
+
+
+def _of_interval(
+    every: timedelta, phase: timedelta, instant: datetime, _local: datetime
+) -> datetime | None:
+    return None if (instant - EPOCH - phase) % every else instant
+
+
+def _of_rule(
+    rule: Rrule, own_zone: ZoneInfo | None, instant: datetime, local: datetime
+) -> datetime | None:
+    shown = local if own_zone is None else instant.astimezone(own_zone)
+    return instant if rule.names(shown.replace(tzinfo=None)) else None
+
+
+def _of_cron(
+    pattern: Cron,
+    tells_seconds: bool,
+    instant: datetime,
+    local: datetime,
+) -> datetime | None:
+    """To the end of the seconds, minutes, hours or days on end that are excluded as a whole."""
+    # As far as the expression tells: without a field for seconds, the whole minute.
+    shown = local.replace(
+        second=local.second if tells_seconds else 0, microsecond=0, tzinfo=None, fold=0
     )
-
-
-def _names(exclusion: Exclusion, instant: datetime, wall: datetime, schedule: Schedule) -> bool:
-    if exclusion.at is not None:
-        return instant == exclusion.at
-    if exclusion.every is not None:
-        return not (instant - EPOCH - exclusion.phase) % exclusion.every
-    if exclusion.cron is not None:
-        return parse_cron(exclusion.cron, seed=schedule.seed).names(_shown(exclusion.cron, wall))
-    if exclusion.rrule is not None:
-        rule = parse_rrule(exclusion.rrule)
-        own = ZoneInfo(rule.timezone) if rule.timezone else None
-        return rule.names(instant.astimezone(own).replace(tzinfo=None) if own else wall)
-    return False
-
-
-def _end_of_day(exclusion: Exclusion, local: datetime) -> datetime:
-    last = exclusion.date or exclusion.end or local.date()
-    return _before_midnight_after(last, local)
-
-
-def _shown(cron: str, wall: datetime) -> datetime:
-    """A wall time as far as an expression tells: without a field for seconds, the whole minute."""
-    return wall.replace(second=wall.second if _tells_seconds(cron) else 0, microsecond=0)
-
-
-def _tells_seconds(cron: str) -> bool:
-    return len(cron.split()) > 5
-
-
-def _end_of_named(exclusion: Exclusion, local: datetime, instant: datetime, seed: str) -> datetime:
-    """The end of the second, or of the minute, hour or day that is excluded as a whole."""
-    if exclusion.cron is None:
-        return instant
-    pattern = parse_cron(exclusion.cron, seed=seed)
-    left = timedelta(seconds=1, microseconds=-1 - local.microsecond)
-    if not _tells_seconds(exclusion.cron) or len(pattern.seconds) == 60:
-        left += timedelta(seconds=59 - local.second)
-        if len(pattern.minutes) == 60:
-            if len(pattern.hours) == 24:
-                return _before_midnight_after(local.date(), local)
-            left += timedelta(minutes=59 - local.minute)
-    return _later(instant, left, local)
+    if not pattern.names(shown):
+        return None
+    if tells_seconds and len(pattern.seconds) < 60:
+        last = shown.replace(second=run_from(pattern.seconds, shown.second))
+    elif len(pattern.minutes) < 60:
+        last = shown.replace(minute=run_from(pattern.minutes, shown.minute), second=59)
+    elif len(pattern.hours) < 24:
+        last = shown.replace(hour=run_from(pattern.hours, shown.hour), minute=59, second=59)
+    else:
+        return _before_midnight_after(pattern.last_day_from(shown), local)
+    return _later(instant, last + _SECOND - _TICK - local.replace(tzinfo=None), local)
 
 
 def _later(instant: datetime, left: timedelta, local: datetime) -> datetime:
-    """So much later, or at the end of the minute if clocks change meanwhile."""
-    for span in (left, left % timedelta(minutes=1)):
+    """So much later, or at the end of the hour or the minute if clocks change meanwhile."""
+    for span in (left, left % timedelta(hours=1), left % timedelta(minutes=1)):
         try:
             if (instant + span).astimezone(local.tzinfo).utcoffset() == local.utcoffset():
                 return instant + span
@@ -102,7 +150,7 @@ def _before_midnight_after(day: Day, local: datetime) -> datetime:
     if not local.fold and _comes_twice(local) and _comes_twice(evening):
         return local.astimezone(UTC)  # clocks are about to go back to the day before
     try:
-        midnight = datetime.combine(day + timedelta(days=1), datetime.min.time(), local.tzinfo)
+        midnight = datetime.combine(day + _DAY, datetime.min.time(), local.tzinfo)
         # Where clocks go back over midnight the day ends twice: the end is meant that comes next.
         end = midnight.replace(fold=local.fold).astimezone(UTC) - _TICK
         return max(end, local.astimezone(UTC))

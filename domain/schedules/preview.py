@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from domain.schedules.schedule import (
-    EXCLUDED_IN_A_ROW,
+    PATIENCE,
     TICK,
     Schedule,
     fire_times,
@@ -17,8 +17,10 @@ from domain.schedules.schedule import (
 )
 from domain.schedules.wall_clock import next_instant, note_of
 from domain.schedules.wall_patterns import wall_patterns
+from domain.schedules.zones import zone_of
 
 MAX_PREVIEW = 1_000
+_PATIENCE_IN_ALL = 4 * PATIENCE
 _LAST = datetime.max.replace(tzinfo=UTC)
 
 
@@ -50,7 +52,7 @@ def preview(
     if first is None:
         return []
     times = fire_times(
-        schedule, start=first, until=until or _LAST, limit=limit, patience=EXCLUDED_IN_A_ROW
+        schedule, start=first, until=until or _LAST, limit=limit, patience=_PATIENCE_IN_ALL
     )
     return [_fire_time(schedule, instant) for instant in times]
 
@@ -58,7 +60,7 @@ def preview(
 def _fire_time(schedule: Schedule, instant: datetime) -> FireTime:
     return FireTime(
         at=instant,
-        local=_local(instant, ZoneInfo(schedule.timezone)),
+        local=_local(instant, zone_of(schedule.timezone)),
         note=_note(schedule, instant),
     )
 

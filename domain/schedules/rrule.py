@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import lru_cache
+from itertools import islice
 
 from domain.errors import Invalid
-from domain.schedules.rrule_clock import DAY, Clock, chosen, clock_of, nth_sum
+from domain.schedules.rrule_clock import (
+    DAY,
+    Clock,
+    chosen,
+    clock_of,
+    next_chosen,
+    nth_sum,
+    sums_before,
+)
+from domain.schedules.rrule_cycle import cycle_of
 from domain.schedules.rrule_days import Days, days_of
-from domain.schedules.rrule_parts import Frequency, Parts
+from domain.schedules.rrule_parts import Frequency
 from domain.schedules.rrule_text import read_parts
 
 HORIZON_DAYS = 50 * 366
+OCCURRENCE_WEIGHT = 14
+"""An occurrence that COUNT has us look for costs as much as so many characters, if not less."""
+_DAYS_LIKE_A_CHARACTER = 10
 _COUNT_DAYS = 100 * 366
 _LAST_SECOND = (date.max.toordinal() + 1) * DAY - 1
 
@@ -31,6 +46,7 @@ class Rrule:
         clock: The times of day that it allows.
         positions: BYSETPOS of a rule whose periods are longer than a day, ascending.
         last: The second after which nothing counts.
+        count: COUNT, or 0 without.
     """
 
     elapsed: bool
@@ -40,6 +56,19 @@ class Rrule:
     clock: Clock
     positions: tuple[int, ...]
     last: int
+    count: int = 0
+
+    @property
+    def steady(self) -> bool:
+        """Whether each day that it allows has as many times as any other."""
+        return not self.positions and self.clock.interval == 1
+
+    @property
+    def weight(self) -> int:
+        """What it costs to read beside its characters, in characters."""
+        cycle = 0 if self.days.cycle is None else self.days.cycle.length
+        occurrence = 1 if self.steady else OCCURRENCE_WEIGHT
+        return occurrence * self.count + cycle // _DAYS_LIKE_A_CHARACTER
 
     def next_wall(self, after: datetime, *, inclusive: bool = False) -> datetime | None:
         """The first wall time later than `after`, or not before it if `inclusive`.
@@ -54,7 +83,12 @@ class Rrule:
     def names(self, wall: datetime) -> bool:
         """Whether this second is one of the rule's."""
         second = _second(wall)
-        return wall >= self.dtstart and self.first_between(second, second) is not None
+        day, of_day = divmod(second, DAY)
+        if wall < self.dtstart or second > self.last or not self.days.allows(day):
+            return False
+        if self.positions:
+            return self._by_position(second, day) == second
+        return self.clock.first(day, of_day) == of_day
 
     def first_between(self, earliest: int, latest: int) -> int | None:
         """The rule's first second from `earliest` to `latest`, both included."""
@@ -74,17 +108,43 @@ class Rrule:
         return None
 
     def _by_position(self, earliest: int, last_day: int) -> int | None:
-        start, _ = self.days.period(earliest // DAY)
-        while (day := next(self.days.between(start, last_day), None)) is not None:
-            first, last = self.days.period(day)
-            found = next((one for one in _chosen_of(self, first, last) if one >= earliest), None)
-            if found is not None:
-                return found
-            start = last + 1
+        for first, days in self.periods(earliest // DAY, last_day):
+            size, passed = self._size(days), self.passed(first, days, earliest)
+            index = next_chosen(self.positions, size, passed)
+            if index is not None:
+                return self.nth(first, days, index)
         return None
 
+    def periods(self, first_day: int, last_day: int) -> Iterator[tuple[int, int]]:
+        """Of each period that has any, its first day and the days that the rule allows."""
+        start, _ = self.days.period(first_day)
+        while (day := next(self.days.between(start, last_day), None)) is not None:
+            first, last = self.days.period(day)
+            yield first, self.days.within(first, last)
+            start = last + 1
 
-@lru_cache(maxsize=4_096)
+    def chosen(self, days: int) -> tuple[int, ...]:
+        """The indexes that BYSETPOS chooses of a period's times."""
+        return chosen(self.positions, self._size(days))
+
+    def passed(self, first: int, days: int, earliest: int) -> int:
+        """How many of a period's times come before a second."""
+        day, second = divmod(earliest - first * DAY, DAY)
+        if day < 0:
+            return 0
+        today = sums_before(self.clock.levels, second) if days >> day & 1 else 0
+        return self._size(days & (1 << day) - 1) + today
+
+    def nth(self, first: int, days: int, index: int) -> int:
+        """The second of a period's times that has an index."""
+        nth_day, nth_time = divmod(index, self.clock.size())
+        return (first + _nth_bit(days, nth_day)) * DAY + nth_sum(self.clock.levels, nth_time)
+
+    def _size(self, days: int) -> int:
+        return days.bit_count() * self.clock.size()
+
+
+@lru_cache(maxsize=2_048)
 def parse_rrule(text: str) -> Rrule:
     """Read a DTSTART line and an RRULE line, in either order.
 
@@ -94,22 +154,22 @@ def parse_rrule(text: str) -> Rrule:
         Invalid: When the text breaks a rule.
     """
     parts = read_parts(text)
-    last = _LAST_SECOND if parts.until is None else _second(parts.until)
-    if parts.count is not None:
-        last = _last_of(_rule(parts, last), parts.count)
-    return _rule(parts, last)
-
-
-def _rule(parts: Parts, last: int) -> Rrule:
-    return Rrule(
+    clock = clock_of(parts)
+    cycle = cycle_of(parts, clock)
+    positions = parts.positions if parts.frequency < Frequency.DAILY else ()
+    nearest = min(map(abs, positions), default=1)
+    rule = Rrule(
         elapsed=parts.frequency >= Frequency.HOURLY,
         timezone=parts.timezone,
         dtstart=parts.dtstart,
-        days=days_of(parts),
-        clock=clock_of(parts),
-        positions=parts.positions if parts.frequency < Frequency.DAILY else (),
-        last=last,
+        days=days_of(parts, cycle, least=-(-nearest // max(clock.size(), 1))),
+        clock=clock,
+        positions=positions,
+        last=_LAST_SECOND if parts.until is None else _second(parts.until),
     )
+    if parts.count is None:
+        return rule
+    return replace(rule, last=_last_of(rule, parts.count), count=parts.count)
 
 
 def _last_of(endless: Rrule, count: int) -> int:
@@ -119,28 +179,54 @@ def _last_of(endless: Rrule, count: int) -> int:
         Invalid: When it is too far away to be counted to.
     """
     start = _second(endless.dtstart)
-    found, limit = start - 1, start + _COUNT_DAYS * DAY
-    for number in range(count):
-        upcoming = endless.first_between(found + 1, limit)
-        if upcoming is None:
-            if number == 0:
-                return found
-            raise Invalid(
-                f"COUNT={count} is not reached within 100 years of DTSTART; "
-                "give an UNTIL instead, or leave COUNT out."
-            )
-        found = upcoming
+    limit = start + _COUNT_DAYS * DAY
+    if endless.first_between(start, limit) is None:
+        return start - 1
+    nth = _nth_by_step
+    if endless.positions or endless.steady:
+        nth = _nth_by_period if endless.positions else _nth_by_day
+    found = nth(endless, count, start, limit)
+    if found is None or found > limit:
+        raise Invalid(
+            f"COUNT={count} is not reached within 100 years of DTSTART; "
+            "give an UNTIL instead, or leave COUNT out."
+        )
     return found
 
 
-@lru_cache(maxsize=1_024)
-def _chosen_of(rule: Rrule, first: int, last: int) -> tuple[int, ...]:
-    """The seconds that BYSETPOS chooses in the period of these days."""
-    days, times = list(rule.days.between(first, last)), rule.clock.size()
-    return tuple(
-        days[at // times] * DAY + nth_sum(rule.clock.levels, at % times)
-        for at in chosen(rule.positions, len(days) * times)
-    )
+def _nth_by_day(rule: Rrule, count: int, start: int, limit: int) -> int | None:
+    """The second of an occurrence, if each day has as many as any other."""
+    first_day = start // DAY
+    passed = rule.passed(first_day, int(rule.days.allows(first_day)), start)
+    nth_day, nth_time = divmod(passed + count - 1, rule.clock.size())
+    days = rule.days.between(first_day, limit // DAY)
+    day = next(islice(days, nth_day, None), None)
+    return None if day is None else day * DAY + nth_sum(rule.clock.levels, nth_time)
+
+
+def _nth_by_period(rule: Rrule, count: int, start: int, limit: int) -> int | None:
+    left = count
+    for first, days in rule.periods(start // DAY, limit // DAY):
+        indexes = rule.chosen(days)
+        over = bisect_left(indexes, rule.passed(first, days, start))
+        if left <= len(indexes) - over:
+            return rule.nth(first, days, indexes[over + left - 1])
+        left -= len(indexes) - over
+    return None
+
+
+def _nth_by_step(rule: Rrule, count: int, start: int, limit: int) -> int | None:
+    found: int | None = start - 1
+    for _ in range(count):
+        if found is not None:
+            found = rule.first_between(found + 1, limit)
+    return found
+
+
+def _nth_bit(mask: int, index: int) -> int:
+    """Where the bit is that has so many others below it."""
+    widths = range(1, mask.bit_length() + 1)
+    return bisect_right(widths, index, key=lambda width: (mask & (1 << width) - 1).bit_count())
 
 
 def _second(wall: datetime) -> int:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import prod
 
 from domain.schedules.rrule_parts import Frequency, Parts
 
 DAY = 86_400
+_BITS = bytes.maketrans(b"01", b"\0\1")
 _UNITS = {Frequency.HOURLY: 3_600, Frequency.MINUTELY: 60, Frequency.SECONDLY: 1}
 
 
@@ -23,14 +25,14 @@ class Clock:
 
     Attributes:
         levels: Offsets of the hours, of the minutes in an hour, of the seconds in a minute.
-        reachable: For each level the phases that it and those below can add up to, one a bit.
+        reachable: For each level, of each phase whether it and those below can add up to it.
         unit: Seconds of the unit.
         interval: Every how many units.
         origin: Number of DTSTART's unit since the start of the calendar.
     """
 
     levels: tuple[tuple[int, ...], ...]
-    reachable: tuple[int, ...]
+    reachable: tuple[bytes, ...]
     unit: int
     interval: int
     origin: int
@@ -38,12 +40,12 @@ class Clock:
     @property
     def never(self) -> bool:
         """Whether no day has such a time."""
-        return not self.reachable[0]
+        return 1 not in self.reachable[0]
 
     def first(self, ordinal: int, earliest: int) -> int | None:
         """The first second of a day that is allowed and not before `earliest`."""
         phase = (self.origin - ordinal * (DAY // self.unit)) % self.interval
-        if not self.reachable[0] >> phase & 1:
+        if not self.reachable[0][phase]:
             return None
         return self._descend(0, phase, earliest)
 
@@ -54,13 +56,13 @@ class Clock:
     def _descend(self, depth: int, phase: int, earliest: int) -> int | None:
         if depth == len(self.levels):
             return 0 if earliest <= 0 else None
-        offsets, below = self.levels[depth], depth + 1
+        offsets, below = self.levels[depth], self.reachable[depth + 1]
+        unit, interval = self.unit, self.interval
         # The last offset before `earliest` may be the hour or minute in which it lies.
-        for index in range(max(bisect_right(offsets, earliest) - 1, 0), len(offsets)):
-            offset = offsets[index]
-            rest = (phase - offset // self.unit) % self.interval
-            if self.reachable[below] >> rest & 1:
-                found = self._descend(below, rest, earliest - offset)
+        for offset in offsets[max(bisect_right(offsets, earliest) - 1, 0) :]:
+            rest = (phase - offset // unit) % interval
+            if below[rest]:
+                found = self._descend(depth + 1, rest, earliest - offset)
                 if found is not None:
                     return offset + found
         return None
@@ -93,7 +95,8 @@ def clock_of(parts: Parts) -> Clock:
     )
 
 
-def chosen(positions: Sequence[int], size: int) -> list[int]:
+@lru_cache(maxsize=4_096)
+def chosen(positions: tuple[int, ...], size: int) -> tuple[int, ...]:
     """Indexes of the elements that BYSETPOS chooses from an ordered set of a size.
 
     Args:
@@ -103,7 +106,17 @@ def chosen(positions: Sequence[int], size: int) -> list[int]:
     split = bisect_left(positions, 0)
     from_end = positions[bisect_left(positions, -size) : split]
     from_start = positions[split : bisect_right(positions, size)]
-    return sorted({size + at for at in from_end} | {at - 1 for at in from_start})
+    return tuple(sorted({size + at for at in from_end} | {at - 1 for at in from_start}))
+
+
+def next_chosen(positions: Sequence[int], size: int, passed: int) -> int | None:
+    """The first index not below `passed` that BYSETPOS chooses from a set of a size."""
+    split = bisect_left(positions, 0)
+    from_start = bisect_left(positions, passed + 1, split)
+    from_end = bisect_left(positions, max(passed, 0) - size, 0, split)
+    found = [size + at for at in positions[from_end : min(from_end + 1, split)]]
+    found += [at - 1 for at in positions[from_start : from_start + 1] if at <= size]
+    return min(found, default=None)
 
 
 def nth_sum(levels: Sequence[Sequence[int]], index: int) -> int:
@@ -115,7 +128,19 @@ def nth_sum(levels: Sequence[Sequence[int]], index: int) -> int:
     return total
 
 
-def _chosen_sums(levels: Sequence[Sequence[int]], positions: Sequence[int]) -> tuple[int, ...]:
+def sums_before(levels: Sequence[Sequence[int]], limit: int) -> int:
+    """How many sums of one offset a level are less than a limit."""
+    if not levels:
+        return int(limit > 0)
+    offsets, below = levels[0], levels[1:]
+    # All with an earlier offset are: the levels below do not reach from one offset to the next.
+    at = bisect_left(offsets, limit) - 1
+    if at < 0:
+        return 0
+    return at * prod(map(len, below)) + sums_before(below, limit - offsets[at])
+
+
+def _chosen_sums(levels: Sequence[Sequence[int]], positions: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(nth_sum(levels, at) for at in chosen(positions, prod(map(len, levels))))
 
 
@@ -123,7 +148,7 @@ def _all_or(count: int, own: int, *, every: bool) -> tuple[int, ...]:
     return tuple(range(count)) if every else (own,)
 
 
-def _reachable(levels: Iterable[Sequence[int]], unit: int, interval: int) -> tuple[int, ...]:
+def _reachable(levels: Iterable[Sequence[int]], unit: int, interval: int) -> tuple[bytes, ...]:
     masks = [1]
     for offsets in reversed(tuple(levels)):
         mask = 0
@@ -131,4 +156,9 @@ def _reachable(levels: Iterable[Sequence[int]], unit: int, interval: int) -> tup
             mask |= masks[0] << offset // unit % interval
         # Sums stay below twice the interval, so one fold brings them back.
         masks.insert(0, (mask | mask >> interval) & (1 << interval) - 1)
-    return tuple(masks)
+    return tuple(_one_a_byte(mask, interval) for mask in masks)
+
+
+def _one_a_byte(mask: int, length: int) -> bytes:
+    # Bytes are looked up in no time, while a look at one bit copies the whole number.
+    return f"{mask:0{length}b}"[::-1].encode().translate(_BITS)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
 
+from domain.schedules.rrule_cycle import Cycle
 from domain.schedules.rrule_parts import Frequency, Parts
 
 _YEAR = 366
@@ -19,9 +20,21 @@ _LENGTHS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 # Compared by identity: the caches below would else hash every field on every call.
 @dataclass(frozen=True, slots=True, eq=False)
 class Days:
-    """Which days a rule allows, aligned to DTSTART by its interval."""
+    """Which days a rule allows, aligned to DTSTART by its interval.
+
+    Attributes:
+        cycle: Days that the interval of a weekly rule, or a finer one, does not skip.
+        least: So many days a period of a rule must have; one that has fewer does not count.
+    """
 
     parts: Parts
+    cycle: Cycle | None
+    least: int
+
+    def allows(self, ordinal: int) -> bool:
+        """Whether it is one of them."""
+        year = date.fromordinal(ordinal).year
+        return bool(_days_of(self, year) >> ordinal - new_year(year) & 1)
 
     def between(self, first: int, last: int) -> Iterator[int]:
         """Ordinals of the allowed days, the first and the last included, in order."""
@@ -57,9 +70,21 @@ class Days:
         first, end = _month_ranges(leap=isleap(day.year))[day.month - 1]
         return start + first, start + end - 1
 
+    def within(self, first: int, last: int) -> int:
+        """The allowed days of a period, its first day being the lowest bit."""
+        year = date.fromordinal(max(first, 1)).year
+        start = new_year(year)
+        if first < start or last >= new_year(year + 1):  # a week of two years
+            return sum(1 << day - first for day in self.between(first, last))
+        return _days_of(self, year) >> first - start & (1 << last - first + 1) - 1
 
-def days_of(parts: Parts) -> Days:
+
+def days_of(parts: Parts, cycle: Cycle | None, least: int) -> Days:
     """A rule's days, with what it leaves out taken from DTSTART."""
+    return Days(_completed(parts), cycle, least)
+
+
+def _completed(parts: Parts) -> Parts:
     if (
         parts.week_numbers
         or parts.year_days
@@ -67,15 +92,15 @@ def days_of(parts: Parts) -> Days:
         or parts.weekdays
         or parts.ordinals
     ):
-        return Days(parts)
+        return parts
     start = parts.dtstart
     if parts.frequency is Frequency.YEARLY:
-        return Days(replace(parts, months=parts.months or (start.month,), month_days=(start.day,)))
+        return replace(parts, months=parts.months or (start.month,), month_days=(start.day,))
     if parts.frequency is Frequency.MONTHLY:
-        return Days(replace(parts, month_days=(start.day,)))
+        return replace(parts, month_days=(start.day,))
     if parts.frequency is Frequency.WEEKLY:
-        return Days(replace(parts, weekdays=(start.weekday(),)))
-    return Days(parts)
+        return replace(parts, weekdays=(start.weekday(),))
+    return parts
 
 
 def new_year(year: int) -> int:
@@ -84,14 +109,24 @@ def new_year(year: int) -> int:
     return before * 365 + before // 4 - before // 100 + before // 400 + 1
 
 
-@lru_cache(maxsize=16_384)
 def _days_of(days: Days, year: int) -> int:
     """The allowed days of a year, 1 January being the lowest bit."""
     parts = days.parts
-    mask = _aligned(parts, year)
-    if not mask:
+    if parts.frequency is Frequency.YEARLY and (year - parts.dtstart.year) % parts.interval:
         return 0
-    leap = isleap(year)
+    mask = _pattern(days, _ALIKE[year % _CYCLE])
+    if mask and days.cycle is not None:
+        mask &= days.cycle.from_day(new_year(year))
+    if mask and parts.frequency is Frequency.MONTHLY and parts.interval > 1:
+        mask &= _aligned_months(parts, year)
+    return mask
+
+
+@lru_cache(maxsize=16_384)
+def _pattern(days: Days, year: int) -> int:
+    """The days of a year that a rule allows without regard to its interval."""
+    parts, leap = days.parts, isleap(year)
+    mask = (1 << 365 + leap) - 1
     if parts.months:
         mask &= _months(parts.months, leap=leap)
     if parts.month_days:
@@ -102,30 +137,27 @@ def _days_of(days: Days, year: int) -> int:
         mask &= _weeks(parts.week_numbers, parts.week_start, year)
     if parts.weekdays or parts.ordinals:
         mask &= _weekdays(parts, year)
+    return mask if days.least <= 1 else _without_poor_periods(mask, days, leap=leap)
+
+
+def _without_poor_periods(mask: int, days: Days, *, leap: bool) -> int:
+    if days.parts.frequency is Frequency.WEEKLY:
+        # Those at the edges of a month are left, as they may have enough days in another year.
+        return mask if len(days.parts.weekdays) >= days.least else 0
+    ranges = _month_ranges(leap=leap)
+    if days.parts.frequency is Frequency.YEARLY:
+        ranges = ((0, _YEAR),)
+    for first, end in ranges:
+        period = mask & (1 << end) - (1 << first)
+        if period.bit_count() < days.least:
+            mask ^= period
     return mask
 
 
-def _aligned(parts: Parts, year: int) -> int:
-    """The days of the periods that the interval does not skip."""
-    interval, start, first = parts.interval, parts.dtstart, new_year(year)
-    whole = (1 << 365 + isleap(year)) - 1
-    if interval == 1 or parts.frequency > Frequency.DAILY:
-        return whole
-    if parts.frequency is Frequency.YEARLY:
-        return 0 if (year - start.year) % interval else whole
-    if parts.frequency is Frequency.MONTHLY:
-        since = (year - start.year) * 12 - start.month
-        months = tuple(month for month in range(1, 13) if (since + month) % interval == 0)
-        return _months(months, leap=isleap(year))
-    width, origin = 1, start.toordinal()
-    if parts.frequency is Frequency.WEEKLY:
-        width, origin = 7, _week(origin, parts.week_start)
-    step = width * interval
-    mask = 0
-    # From a step before the year: its first week may begin there.
-    for at in range((origin - first) % step, _YEAR + step, step):
-        mask |= (1 << width) - 1 << at
-    return mask >> step & whole
+def _aligned_months(parts: Parts, year: int) -> int:
+    since = (year - parts.dtstart.year) * 12 - parts.dtstart.month
+    months = tuple(month for month in range(1, 13) if (since + month) % parts.interval == 0)
+    return _months(months, leap=isleap(year))
 
 
 @lru_cache(maxsize=2)
@@ -160,6 +192,7 @@ def _month_days(month_days: tuple[int, ...], *, leap: bool) -> int:
     return mask
 
 
+@lru_cache(maxsize=4_096)
 def _year_days(year_days: tuple[int, ...], length: int) -> int:
     mask = 0
     for number in year_days:
@@ -171,29 +204,36 @@ def _year_days(year_days: tuple[int, ...], length: int) -> int:
 
 def _weekdays(parts: Parts, year: int) -> int:
     leap, new_year_weekday = isleap(year), (new_year(year) - 1) % 7
+    monthly = parts.frequency is Frequency.MONTHLY or bool(parts.months)
+    sevens = _sevens(parts.ordinals, leap=leap, monthly=monthly)
     mask = 0
-    for weekday in parts.weekdays:
-        mask |= _EVERY_WEEK << (weekday - new_year_weekday) % 7
-    if parts.ordinals:
-        monthly = parts.frequency is Frequency.MONTHLY or bool(parts.months)
-        mask |= _ordinals(parts.ordinals, new_year_weekday, leap=leap, monthly=monthly)
+    for weekday in range(7):
+        days = _EVERY_WEEK << (weekday - new_year_weekday) % 7
+        mask |= days if weekday in parts.weekdays else days & sevens[weekday]
     return mask
 
 
 @lru_cache(maxsize=4_096)
-def _ordinals(
-    ordinals: tuple[tuple[int, int], ...], new_year_weekday: int, *, leap: bool, monthly: bool
-) -> int:
-    """The days that are, say, the second Monday or the last Friday of their month or year."""
+def _sevens(ordinals: tuple[tuple[int, int], ...], *, leap: bool, monthly: bool) -> tuple[int, ...]:
+    """For each weekday the days on which it is named, if it falls on them.
+
+    The second Monday, say, is the Monday among the second seven days of the month (or year).
+    """
     ranges = _month_ranges(leap=leap) if monthly else ((0, 365 + leap),)
+    masks = [0] * 7
+    for number, weekday in ordinals:
+        masks[weekday] |= _seven(number, ranges)
+    return tuple(masks)
+
+
+@lru_cache(maxsize=512)
+def _seven(number: int, ranges: tuple[tuple[int, int], ...]) -> int:
     mask = 0
     for first, end in ranges:
-        for number, weekday in ordinals:
-            # Counted from the start, or from the seven days after the end.
-            base, weeks = (first, number - 1) if number > 0 else (end, number)
-            at = base + (weekday - new_year_weekday - base) % 7 + 7 * weeks
-            if first <= at < end:
-                mask |= 1 << at
+        start = first + 7 * (number - 1) if number > 0 else end + 7 * number
+        low, high = max(start, first), min(start + 7, end)
+        if low < high:
+            mask |= (1 << high) - (1 << low)
     return mask
 
 
@@ -202,12 +242,19 @@ def _weeks(numbers: tuple[int, ...], week_start: int, year: int) -> int:
     mask, start = 0, new_year(year)
     for owner in (year - 1, year, year + 1):
         first, end = _first_week(owner, week_start), _first_week(owner + 1, week_start)
-        count = (end - first) // 7
-        for number in numbers:
-            index = number - 1 if number > 0 else count + number
-            at = first + 7 * index - start
-            if 0 <= index < count and -7 < at < _YEAR:
-                mask |= 0x7F << at if at >= 0 else 0x7F >> -at
+        days = _days_of_weeks(numbers, (end - first) // 7)
+        mask |= days << first - start if first >= start else days >> start - first
+    return mask
+
+
+@lru_cache(maxsize=4_096)
+def _days_of_weeks(numbers: tuple[int, ...], count: int) -> int:
+    """The days of the numbered weeks of a year with so many, the first of week 1 coming first."""
+    mask = 0
+    for number in numbers:
+        index = number - 1 if number > 0 else count + number
+        if 0 <= index < count:
+            mask |= 0x7F << 7 * index
     return mask
 
 
@@ -219,3 +266,14 @@ def _first_week(year: int, week_start: int) -> int:
 def _week(ordinal: int, week_start: int) -> int:
     """The ordinal of the first day of a day's week."""
     return ordinal - (ordinal - 1 - week_start) % 7
+
+
+def _kind(year: int) -> tuple[int, bool, bool]:
+    """What the days of a year depend on; the year before tells how many weeks that one had."""
+    return new_year(year) % 7, isleap(year), isleap(year - 1)
+
+
+# Dates and weekdays come again after 400 years, and most of those are like an earlier one.
+_CYCLE = 400
+_FIRST_OF_KIND = {_kind(year): year for year in range(2 * _CYCLE - 1, _CYCLE - 1, -1)}
+_ALIKE = tuple(_FIRST_OF_KIND[_kind(year)] for year in range(_CYCLE, 2 * _CYCLE))

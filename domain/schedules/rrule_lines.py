@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from domain.errors import Invalid
+from domain.schedules.zones import is_zone, zone_of
 
 _EXAMPLE = "DTSTART;TZID=Europe/London:20261124T090000"
 _STAMP = re.compile(r"[0-9]{8}(T[0-9]{6}(Z)?)?")
@@ -72,15 +72,13 @@ def read_until(text: str, start: Start) -> datetime:
     if stamp.dated and not start.dated:
         raise Invalid(f"UNTIL needs a time, as DTSTART has one: {text}T235959 includes that day.")
     # Without a zone the rule runs in the schedule's, which is not known here.
-    if not stamp.utc or start.timezone in {None, "UTC"}:
+    if not stamp.utc or start.timezone is None or start.timezone == "UTC":
         return stamp.wall
+    if not is_zone(start.timezone):
+        raise Invalid(f"{start.timezone!r} is no IANA time zone, such as 'Europe/London'.")
     try:
-        local = stamp.wall.replace(tzinfo=UTC).astimezone(ZoneInfo(start.timezone))
+        local = stamp.wall.replace(tzinfo=UTC).astimezone(zone_of(start.timezone))
         return local.replace(tzinfo=None)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise Invalid(
-            f"{start.timezone!r} is no IANA time zone, such as 'Europe/London'."
-        ) from None
     except OverflowError:
         raise Invalid(f"UNTIL={text} lies outside the calendar; leave it out.") from None
 

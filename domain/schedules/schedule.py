@@ -5,27 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from datetime import date as Day  # noqa: N812 (a field is called `date`)
-from functools import cache, lru_cache
 from hashlib import blake2b
-from itertools import islice, takewhile
-from zoneinfo import ZoneInfo, available_timezones
+from itertools import chain, islice, takewhile
+from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import Struct
 
 from domain.errors import Invalid
-from domain.ids import EPOCH
-from domain.schedules.cron import parse_cron
-from domain.schedules.exclusion import excluded_until
-from domain.schedules.rrule import parse_rrule
-from domain.schedules.wall_clock import Fold, Gap, next_instant
+from domain.schedules.exclusion import Excluded
+from domain.schedules.named import Named
+from domain.schedules.wall_clock import Fold, Gap
+from domain.schedules.zones import is_zone, zone_of
 
 MAX_SPECS = 20
 MAX_EXCLUSIONS = 100
 SPECS = ("at", "after", "every", "cron", "rrule")
-EXCLUDED_IN_A_ROW = 2_000
-"""A search gives up when so many fire times (or days) on end are excluded."""
 TICK = timedelta(microseconds=1)
+PATIENCE = 4_500
+"""A search gives up when it cost so much work on end and all that it found was excluded."""
 _LAST = datetime.max.replace(tzinfo=UTC)
 
 
@@ -112,18 +110,12 @@ def first_moment(schedule: Schedule) -> datetime:
 
 def next_fire_time(schedule: Schedule, *, after: datetime) -> datetime | None:
     """The first fire time strictly later than `after` that is not excluded, in UTC, or None."""
-    return _next_kept(schedule, after) if schedule.exclude else next_nominal_time(schedule, after)
+    return next(_kept(schedule, after), None)
 
 
 def next_nominal_time(schedule: Schedule, after: datetime) -> datetime | None:
     """The first instant strictly later than `after` that a spec names, excluded or not."""
-    if schedule.start_at is not None and after < schedule.start_at:
-        after = schedule.start_at - TICK
-    upcoming = [_next_of(schedule, spec, after) for spec in schedule.parts]
-    first = min((instant for instant in upcoming if instant is not None), default=None)
-    if first is None or (schedule.end_at is not None and first > schedule.end_at):
-        return None
-    return first
+    return Named(schedule).later_than(after)
 
 
 def fire_times(
@@ -133,34 +125,26 @@ def fire_times(
 
     Args:
         start: A fire time of the schedule, usually a job's next one.
-        patience: After so many excluded ones in all, the list ends early.
+        patience: After so much work for excluded ones in all, the list ends early.
     """
     if schedule.exclude:
         kept = _kept(schedule, start - TICK, patience)
-        return list(takewhile(lambda instant: instant <= until, islice(kept, limit)))
-    times: list[datetime] = []
-    upcoming: datetime | None = start
-    while upcoming is not None and upcoming <= until and len(times) < limit:
-        times.append(upcoming)
-        upcoming = next_nominal_time(schedule, upcoming)
-    return times
+    else:
+        kept = chain([start], _nominal(schedule, start))
+    return list(takewhile(lambda instant: instant <= until, islice(kept, limit)))
 
 
 def nominal_times(
     schedule: Schedule, *, after: datetime, before: datetime, limit: int
 ) -> list[datetime]:
     """What the specs name strictly between two instants, excluded or not; the first `limit`."""
-    times: list[datetime] = []
-    upcoming = next_nominal_time(schedule, after)
-    while upcoming is not None and upcoming < before and len(times) < limit:
-        times.append(upcoming)
-        upcoming = next_nominal_time(schedule, upcoming)
-    return times
+    every_one = _nominal(schedule, after)
+    return list(takewhile(lambda instant: instant < before, islice(every_one, limit)))
 
 
 def is_excluded(schedule: Schedule, instant: datetime) -> bool:
     """Whether what the specs name at an instant may not fire."""
-    return bool(schedule.exclude) and excluded_until(schedule, instant) is not None
+    return bool(schedule.exclude) and Excluded(schedule).until(instant) is not None
 
 
 def due_time(schedule: Schedule, fire_time: datetime) -> datetime:
@@ -178,7 +162,7 @@ def utc_offset(schedule: Schedule, instant: datetime) -> int:
     """By how much clocks in the schedule's zone differ from UTC, in seconds."""
     if schedule.timezone == "UTC":
         return 0
-    offset = instant.astimezone(ZoneInfo(schedule.timezone)).utcoffset()
+    offset = instant.astimezone(zone_of(schedule.timezone)).utcoffset()
     return 0 if offset is None else int(offset.total_seconds())
 
 
@@ -212,76 +196,33 @@ def zone(name: str) -> ZoneInfo:
     """
     if not is_zone(name):
         raise Invalid(f"{name!r} is no IANA time zone, such as 'Europe/London'.", "/timezone")
-    return ZoneInfo(name)
+    return zone_of(name)
 
 
-def is_zone(name: str) -> bool:
-    """Whether there is a time zone of that IANA name."""
-    return name in _zone_names()
-
-
-@cache
-def _zone_names() -> frozenset[str]:
-    # "localtime" is each machine's own; "Factory" says that nobody has set it.
-    return frozenset(available_timezones() - {"Factory", "localtime"})
-
-
-def _next_of(schedule: Schedule, spec: Spec, after: datetime) -> datetime | None:
-    if spec.at is not None:
-        return _once(spec.at, after)
-    if spec.after is not None:
-        return _once(schedule.accepted_at + spec.after, after)
-    if spec.every is not None:
-        return _next_multiple(spec.every, spec.phase, after)
-    text = spec.cron or spec.rrule or ""
-    kind = "cron" if spec.cron else "rrule"
-    # A midnight with 10,000 daily jobs asks the same question 10,000 times, hence the cache.
-    seed = schedule.seed if _uses_seed(text) else ""
-    return _next_wall_time(kind, text, seed, schedule.timezone, schedule.gap, schedule.fold, after)
-
-
-def _next_multiple(every: timedelta, phase: timedelta, after: datetime) -> datetime | None:
-    try:
-        return EPOCH + phase + ((after - EPOCH - phase) // every + 1) * every
-    except OverflowError:
-        return None
-
-
-@lru_cache(maxsize=8_192)
-def _next_wall_time(  # noqa: PLR0917 (the key of the cache)
-    kind: str, text: str, seed: str, timezone: str, gap: Gap, fold: Fold, after: datetime
-) -> datetime | None:
-    if kind == "cron":
-        pattern = parse_cron(text, seed=seed)
-        return next_instant(pattern, ZoneInfo(timezone), after=after, gap=gap, fold=fold)
-    rule = parse_rrule(text)
-    zone_of_rule = ZoneInfo(rule.timezone or timezone)
-    return next_instant(rule, zone_of_rule, after=after, gap=gap, fold=fold)
-
-
-def _uses_seed(cron: str) -> bool:
-    return "H" in cron.upper() or "~" in cron
-
-
-def _once(instant: datetime, after: datetime) -> datetime | None:
-    return instant if instant > after else None
-
-
-def _next_kept(schedule: Schedule, after: datetime) -> datetime | None:
-    return next(_kept(schedule, after), None)
+def _nominal(schedule: Schedule, after: datetime) -> Iterator[datetime]:
+    named = Named(schedule)
+    while (upcoming := named.later_than(after)) is not None:
+        yield upcoming
+        after = upcoming
 
 
 def _kept(schedule: Schedule, after: datetime, patience: int | None = None) -> Iterator[datetime]:
-    """The fire times later than `after`; ends when too many on end, or in all, are excluded."""
-    in_a_row = in_all = 0
-    while in_a_row < EXCLUDED_IN_A_ROW and (patience is None or in_all < patience):
-        upcoming = next_nominal_time(schedule, after)
+    """The fire times later than `after`; ends when those excluded, on end or in all, cost more."""
+    if not schedule.exclude:
+        yield from _nominal(schedule, after)
+        return
+    named, excluded = Named(schedule), Excluded(schedule)
+    on_end = in_all = 0
+    while on_end < PATIENCE and (patience is None or in_all < patience):
+        before = named.work + excluded.work
+        upcoming = named.later_than(after)
         if upcoming is None:
             return
-        resumes = excluded_until(schedule, upcoming)
+        resumes = excluded.until(upcoming)
         if resumes is None:
             yield upcoming
-            after, in_a_row = upcoming, 0
+            after, on_end = upcoming, 0
         else:
-            in_a_row, in_all = in_a_row + 1, in_all + 1
             after = resumes
+            work = named.work + excluded.work - before
+            on_end, in_all = on_end + work, in_all + work

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import Literal, Protocol
 from zoneinfo import ZoneInfo
 
 _SECOND = timedelta(seconds=1)
 # Longer than any two offsets differ, shorter than any zone took to change its offset twice.
 _STRIDE = timedelta(days=2)
+# What clocks skip six times on end is named for the sake of the gap, so it is never shown.
+_GAPS_ON_END = 6
+_STRIDES_ON_END = 4 * _GAPS_ON_END
 
 
 class Gap(StrEnum):
@@ -88,7 +92,7 @@ def note_of(
 def _next_elapsed(pattern: WallPattern, zone: ZoneInfo, after: datetime) -> datetime | None:
     """The first instant whose wall time the pattern names."""
     instant, inclusive = after, False
-    while True:
+    for _ in range(_STRIDES_ON_END):
         offset = _offset(instant, zone)
         named = pattern.next_wall(_naive(instant + offset), inclusive=inclusive)
         # With no name left, a fold just ahead may still show an earlier one again.
@@ -104,6 +108,7 @@ def _next_elapsed(pattern: WallPattern, zone: ZoneInfo, after: datetime) -> date
             # Changes in between may be passed over: offsets differ by less than a stride, so no
             # clock comes near the name before the last stride.
             instant, inclusive = max(instant + _STRIDE, due - _STRIDE), True
+    return None
 
 
 def _next_fixed(
@@ -111,7 +116,10 @@ def _next_fixed(
 ) -> datetime | None:
     """The first instant that a name is given, each in its pass number `which` (0 or 1)."""
     wall, inclusive = _first_wall(zone, after, which)
-    while (named := pattern.next_wall(wall, inclusive=inclusive)) is not None:
+    for _ in range(_GAPS_ON_END):
+        named = pattern.next_wall(wall, inclusive=inclusive)
+        if named is None:
+            break
         offsets = _offsets(named, zone)
         if offsets[0] >= offsets[1]:
             return _in_utc(named - offsets[which])
@@ -139,6 +147,7 @@ def _first_wall(zone: ZoneInfo, after: datetime, which: int) -> tuple[datetime, 
     return _naive(change + offsets[which]), True
 
 
+@lru_cache(maxsize=1_024)  # both passes ask
 def _change_near(wall: datetime, offsets: tuple[timedelta, timedelta], zone: ZoneInfo) -> datetime:
     """The instant of the change that skips or repeats a wall time."""
     first, last = _in_utc(wall - max(offsets)), _in_utc(wall - min(offsets))

@@ -251,12 +251,9 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(number=NUMBERS, spec=SPECS)
     def edit_schedule(self, number: int, spec: dict[str, Any]) -> None:
         job = self.nth(number)
-        self.advance_to(self.now + SECOND / 10)  # no fire time is at the instant of an edit
-        row = self.wait(self.firing.job_row(job.id))
-        at_its_end = row["next_fire_for"] is None and not job.paused
+        self.advance_to(self.now + SECOND / 100)  # no fire time is at the instant of an edit
         schedule = Schedule(accepted_at=self.now, **spec)
-        edited = self.update(job, schedule=schedule)
-        job.new_era(edited, self.now, ended_at=row["accounted_to"] if at_its_end else None)
+        job.new_era(self.update(job, schedule=schedule), self.now)
         self.look((job, job.stopped(Outcome.CANCELLED)))
 
     @rule(number=NUMBERS, overlap=OVERLAPS)
@@ -277,10 +274,19 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(number=NUMBERS)
     def cancel(self, number: int) -> None:
-        # Not those ahead of now: a pause or an edit would tell of their fire times once more.
+        self.cancel_one("scheduled_for <= $1", number)
+
+    @rule(number=NUMBERS)
+    def cancel_ahead(self, number: int) -> None:
+        """A run is cancelled before its fire time comes."""
+        self.claim((True, False))
+        self.cancel_one("scheduled_for > $1", number)
+
+    def cancel_one(self, which: str, number: int) -> None:
         runs = self.wait(
             self.rows(
-                "SELECT id, job_id FROM runs WHERE open AND scheduled_for <= $1 ORDER BY due_at",
+                f"SELECT id, job_id, scheduled_for, trigger, attempt_count FROM runs "
+                f"WHERE open AND {which} ORDER BY due_at, id",
                 self.now,
             )
         )
@@ -290,7 +296,9 @@ class LedgerMachine(RuleBasedStateMachine):
         command = CancelRun(caller=self.firing.caller, run_id=run["id"], now=self.now)
         self.wait(cancel_run(command, self.world.shards))
         job = self.job_of(run["job_id"])
-        self.look((job, job.cancelled))
+        if run["trigger"] == "schedule" and run["attempt_count"] == 0:
+            job.cancelled.add(run["scheduled_for"])
+        self.look((job, job.lost_runs))
 
     # What holds after every step.
 
@@ -298,9 +306,13 @@ class LedgerMachine(RuleBasedStateMachine):
         allowed = {job.id: rule for job, rule in changed}
         for job in self.jobs:
             row = self.wait(self.firing.job_row(job.id))
-            position = self.now if job.paused else min(self.now, row["accounted_to"])
             entries = self.wait(ledger(self.firing, job.id, self.now))
-            job.compare(entries, position=position, allowed=allowed.get(job.id, job.nothing))
+            job.compare(
+                entries,
+                now=self.now,
+                position=job.position(self.now, row["accounted_to"], row["run_count"]),
+                allowed=allowed.get(job.id, job.nothing),
+            )
             self.look_at_runs(job, row)
 
     def look_at_runs(self, job: JobModel, row: asyncpg.Record) -> None:
@@ -313,6 +325,7 @@ class LedgerMachine(RuleBasedStateMachine):
             for run in runs
             if run["trigger"] == "schedule"
             and run["scheduled_for"] > job.era.after
+            and run["scheduled_for"] not in job.inherited
             and run["state"] != "skipped_overlap"
         ]
         assert most is None or len(counted) <= most

@@ -36,25 +36,51 @@ class Era:
 
 @dataclass
 class JobModel:
-    """A job: its schedules, which of its fire times began to ring, and what was told last."""
+    """A job: its schedules, what it does not forget of fire times, and what was told last.
+
+    Attributes:
+        begun: Those that began to ring.
+        cancelled: Those whose run was cancelled before it did, if need be ahead of time.
+        inherited: Those of them that were cancelled under an earlier schedule.
+        ended_at: The last of all, once there are as many runs as the schedule allows.
+    """
 
     id: UUID
     eras: list[Era]
     paused: bool = False
     begun: set[datetime] = field(default_factory=set)
+    cancelled: set[datetime] = field(default_factory=set)
+    inherited: set[datetime] = field(default_factory=set)
+    ended_at: datetime | None = None
     told: dict[datetime, Outcome] = field(default_factory=dict)
 
     @property
     def era(self) -> Era:
         return self.eras[-1]
 
-    def new_era(self, schedule: Schedule, now: datetime, *, ended_at: datetime | None) -> None:
+    def position(self, now: datetime, accounted_to: datetime, run_count: int) -> datetime:
+        """Up to where all has its outcome: nothing has beyond the last run of all."""
+        most = self.era.schedule.max_runs
+        if most is None or run_count < most:
+            self.ended_at = None
+            return now if self.paused else min(now, accounted_to)
+        self.ended_at = self.ended_at or accounted_to
+        return min(now, self.ended_at)
+
+    def new_era(self, schedule: Schedule, now: datetime) -> None:
         """Another schedule from now on; the old one may have come to its end before."""
-        self.era.until = now - TICK if ended_at is None else min(now - TICK, ended_at)
+        self.era.until = min(now - TICK, self.ended_at or now)
         self.eras.append(Era(schedule, now - TICK))
+        self.ended_at = None
+        self.inherited = set(self.cancelled)
 
     def compare(
-        self, entries: Sequence[LedgerEntry], *, position: datetime, allowed: Allowed
+        self,
+        entries: Sequence[LedgerEntry],
+        *,
+        now: datetime,
+        position: datetime,
+        allowed: Allowed,
     ) -> None:
         """Hold the ledger against the model.
 
@@ -63,8 +89,12 @@ class JobModel:
             allowed: What the last step may have changed.
         """
         now_told = {}
+        for instant in self.cancelled:
+            if instant <= now:
+                now_told[instant] = self._outcome(entries, instant)
+                assert now_told[instant] is Outcome.CANCELLED, (instant, now_told[instant])
         for era in self.eras:
-            for instant in era.names(position):
+            for instant in set(era.names(position)) - self.cancelled:
                 outcome = self._outcome(entries, instant)
                 now_told[instant] = outcome
                 excluded = is_excluded(era.schedule, instant)
@@ -89,7 +119,8 @@ class JobModel:
         """Each begins and ends with an instant, if need be ahead of now, and is well counted."""
         ends = [entry.until or entry.scheduled_for for entry in entries]
         latest = max(ends, default=self.era.after)
-        instants = [one for era in self.eras for one in era.names(latest)]
+        named = {one for era in self.eras for one in era.names(latest)}
+        instants = sorted(named | self.cancelled)
         for entry in entries:
             last = entry.until or entry.scheduled_for
             within = [one for one in instants if entry.scheduled_for <= one <= last]
@@ -136,5 +167,5 @@ class JobModel:
         """A run that found another one active was let go, or made others give way."""
         return before is Outcome.RUN and after in (Outcome.SKIPPED_OVERLAP, Outcome.CANCELLED)
 
-    def cancelled(self, instant: datetime, before: Told, after: Told) -> bool:
+    def lost_runs(self, instant: datetime, before: Told, after: Told) -> bool:
         return before is Outcome.RUN and after is Outcome.CANCELLED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from unittest.mock import patch
@@ -24,7 +25,7 @@ from domain.catchup import (
     plan,
 )
 from domain.errors import Invalid
-from domain.schedules import schedule as schedules
+from domain.schedules import named
 from domain.schedules.schedule import (
     Exclusion,
     Schedule,
@@ -78,6 +79,7 @@ def after_an_outage(
     ahead: timedelta = 5 * SECOND,
     limit: int = 100,
     runs_left: int | None = None,
+    told: Collection[datetime] = (),
 ) -> tuple[datetime, Plan] | None:
     """The plan made at noon, and up to when all was accounted for; None if nothing is to plan."""
     accounted_to = NOON - outage
@@ -93,6 +95,7 @@ def after_an_outage(
         until=NOON + ahead,
         limit=limit,
         runs_left=runs_left,
+        told=told,
     )
     return accounted_to, made
 
@@ -151,6 +154,46 @@ def test_each_instant_has_the_one_outcome_that_the_policy_says(
     for one in made.unrun:
         assert one.count == sum(one.first <= instant <= one.last for instant in nominal)
         assert {one.first, one.last} <= set(nominal)
+
+
+@examples(deadline=None, max_examples=300)
+@given(SCHEDULES, POLICIES, OUTAGES, st.sets(st.integers(0, 12)))
+def test_what_is_told_by_runs_is_left_out_as_if_it_were_not_named(
+    schedule: Schedule, policy: CatchupPolicy, outage: timedelta, numbers: set[int]
+):
+    whole = nominal_times(schedule, after=NOON - outage, before=NOON + HOUR, limit=10_000)
+    told = {instant for number, instant in enumerate(whole) if number % 13 in numbers}
+    planned = after_an_outage(schedule, policy, outage, told=told)
+    if planned is None:
+        return
+    start, made = planned
+    nominal = nominal_times(schedule, after=start, before=made.accounted_to + TICK, limit=10_000)
+    others = [instant for instant in nominal if instant not in told]
+    assert outcomes_of(made.runs, made.unrun, others) == expected(schedule, policy, others)
+    assert told.isdisjoint(made.runs)
+    assert not any(one.first <= instant <= one.last for one in made.unrun for instant in told)
+    assert made.next_fire_for == next_fire_time(schedule, after=made.accounted_to)
+
+
+@examples(deadline=None, max_examples=200)
+@given(SCHEDULES, st.sets(st.integers(0, 12)), st.integers(1, 60))
+def test_an_account_leaves_out_what_is_told_by_runs(
+    schedule: Schedule, numbers: set[int], counted: int
+):
+    start = NOON - HOUR
+    nominal = nominal_times(schedule, after=start, before=NOON + TICK, limit=10_000)
+    told = {instant for number, instant in enumerate(nominal) if number % 13 in numbers}
+    others = [instant for instant in nominal if instant not in told]
+    found = account(schedule, Outcome.PAUSED, after=start, until=NOON, told=told)
+    assert [outcome for _, outcome in outcomes_of([], found, others)] == [
+        Outcome.EXCLUDED if is_excluded(schedule, one) else Outcome.PAUSED for one in others
+    ]
+    assert sum(one.count or 0 for one in found) == len(others)
+    with patch.object(domain.catchup, "COUNTED", counted):
+        rough = account(schedule, Outcome.PAUSED, after=start, until=NOON, told=told)
+    outcomes_of([], rough, others)
+    for stretches in (found, rough):
+        assert not any(one.first <= instant <= one.last for one in stretches for instant in told)
 
 
 @examples(deadline=None, max_examples=200)
@@ -263,7 +306,7 @@ def test_a_year_without_a_dispatcher_takes_bounded_work_for_a_job_of_every_secon
 ):
     schedule = Schedule(accepted_at=NOON - YEAR, every=SECOND, exclude=exclude)
     policy = CatchupPolicy(window=window, coalesce=coalesce, limit=10)
-    with patch.object(schedules, "_next_multiple", wraps=schedules._next_multiple) as reckoned:
+    with patch.object(named, "_next_multiple", wraps=named._next_multiple) as reckoned:
         planned = after_an_outage(schedule, policy, YEAR)
     assert reckoned.call_count < 4 * COUNTED
     assert planned is not None

@@ -7,10 +7,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
 
 from domain.schedules import rrule_days
 from domain.schedules.rrule import Rrule, parse_rrule
-from domain.schedules.rrule_clock import Clock
+from domain.schedules.rrule_clock import Clock, chosen, next_chosen, nth_sum, sums_before
 
 SECOND = timedelta(seconds=1)
 NEW_YORK = "DTSTART;TZID=America/New_York:"
@@ -291,3 +294,80 @@ def test_count_ends_a_rule_at_its_last_time():
     last = often.dtstart + 999 * 7 * timedelta(minutes=1)
     assert often.next_wall(last - SECOND) == last
     assert often.next_wall(last) is None
+
+
+@examples(deadline=None)
+@given(
+    st.sampled_from(
+        [
+            "FREQ=YEARLY;BYWEEKNO=1,-1,52,53;WKST=SU",
+            "FREQ=YEARLY;BYWEEKNO=-53,-52,20",
+            "FREQ=YEARLY;BYYEARDAY=1,60,366,-1,-366",
+            "FREQ=YEARLY;BYDAY=53MO,-53FR,1SU,WE",
+            "FREQ=MONTHLY;BYDAY=5MO,-5TU,TH;BYMONTHDAY=1,29,-1,-30",
+            "FREQ=MONTHLY;BYDAY=MO;BYMONTHDAY=1,8,15,22,29;BYSETPOS=5",
+        ]
+    ),
+    st.integers(1, 9_999),
+)
+def test_years_that_look_alike_on_a_calendar_share_their_days(parts: str, year: int):
+    days = rule("20240101T000000", parts).days
+    pattern = rrule_days._pattern.__wrapped__
+    assert rrule_days._pattern(days, rrule_days._ALIKE[year % 400]) == pattern(days, year)
+
+
+@given(
+    st.sets(st.integers(-366, 366).filter(bool), min_size=1, max_size=5).map(sorted).map(tuple),
+    st.integers(0, 400),
+    st.integers(0, 400),
+)
+def test_the_next_position_is_one_of_those_that_are_chosen(
+    positions: tuple[int, ...], size: int, passed: int
+):
+    expected = next((index for index in chosen(positions, size) if index >= passed), None)
+    assert next_chosen(positions, size, passed) == expected
+
+
+@given(
+    st.sets(st.integers(0, 23), min_size=1, max_size=3).map(sorted),
+    st.sets(st.integers(0, 59), min_size=1, max_size=3).map(sorted),
+    st.sets(st.integers(0, 59), min_size=1, max_size=3).map(sorted),
+    st.integers(0, 86_400),
+)
+def test_times_before_a_second_are_counted_without_a_look_at_each(
+    hours: list[int], minutes: list[int], seconds: list[int], limit: int
+):
+    levels = [[3_600 * hour for hour in hours], [60 * minute for minute in minutes], seconds]
+    number = len(hours) * len(minutes) * len(seconds)
+    sums = [nth_sum(levels, index) for index in range(number)]
+    assert sums == sorted(sums)
+    assert sums_before(levels, limit) == sum(one < limit for one in sums)
+    assert sums_before(levels, sums[-1]) == number - 1
+
+
+@examples(deadline=None)
+@given(st.integers(1, 10_000), st.sampled_from(["HOURLY", "MINUTELY", "SECONDLY"]))
+def test_days_that_an_interval_skips_are_those_without_a_time(interval: int, frequency: str):
+    parsed = rule("20240101T050607", f"FREQ={frequency};INTERVAL={interval};BYHOUR=3,4")
+    first = parsed.dtstart.toordinal()
+    for day in range(first, first + 500, 7):
+        assert parsed.days.allows(day) is (parsed.clock.first(day, 0) is not None)
+
+
+@pytest.mark.parametrize(
+    ("parts", "last"),
+    [
+        ("FREQ=DAILY;BYHOUR=8,9,10;COUNT=4", "2024-01-02T09:30"),  # two of them on the first day
+        ("FREQ=DAILY;BYHOUR=8;COUNT=1", "2024-01-02T08:30"),
+        ("FREQ=SECONDLY;BYSECOND=1;COUNT=1000", "2024-01-02T02:09"),
+        ("FREQ=WEEKLY;BYDAY=MO,WE,FR;BYSETPOS=1,-1;COUNT=4", "2024-01-12T09:30"),
+        ("FREQ=WEEKLY;BYDAY=SU,MO;BYSETPOS=-1;COUNT=100", "2025-11-30T09:30"),
+        ("FREQ=MONTHLY;BYDAY=MO;BYSETPOS=5;COUNT=3", "2024-07-29T09:30"),
+        ("FREQ=HOURLY;INTERVAL=7;BYHOUR=9;COUNT=3", "2024-01-15T09:30"),
+    ],
+)
+def test_the_last_that_counts_is_found_without_a_walk_through_all(parts: str, last: str):
+    parsed = rule("20240101T093000", parts)
+    found = times(parsed, 2_000)
+    assert written(found[-1:], "%Y-%m-%dT%H:%M") == last
+    assert len(found) == parsed.count
