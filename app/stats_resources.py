@@ -37,7 +37,7 @@ class PercentilesResource(Struct, frozen=True, kw_only=True):
             p50=round(percentiles.p50, 3),
             p90=round(percentiles.p90, 3),
             p99=round(percentiles.p99, 3),
-            max=percentiles.max,
+            max=round(percentiles.max, 3),
         )
 
 

@@ -71,9 +71,10 @@ def folding(ended: str) -> str:
 
 
 def _sketch(ms: str) -> str:
-    """A sketch of one value, as domain.sketch reads it."""
-    bin_of = f"ceil(ln(greatest({ms}, {LEAST_MS})) * {BINS_PER_E!r})"
-    return rf"int2send({bin_of}::int2) || '\x00000001'::bytea"
+    """A sketch of one value, as domain.sketch reads it, or null of none."""
+    # Not `greatest`, which would make the least of what is null.
+    value = f"CASE WHEN {ms} < {LEAST_MS} THEN {LEAST_MS} ELSE {ms} END"
+    return rf"int2send(ceil(ln({value}) * {BINS_PER_E!r})::int2) || '\x00000001'::bytea"
 
 
 def _adding(buckets: Buckets) -> str:
