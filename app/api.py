@@ -24,6 +24,7 @@ from app.routes.history import JobHistoryController
 from app.routes.jobs import JobController
 from app.routes.runs import RunController
 from app.routes.schedules import preview_schedule
+from app.routes.stats import job_stats, service_stats
 from app.settings import Settings
 from app.short_cut import ShortCut
 from storage.shards import Shards
@@ -46,6 +47,8 @@ def create_app(settings: Settings) -> Litestar:
             BackfillController,
             CalendarController,
             preview_schedule,
+            job_stats,
+            service_stats,
         ],
         guards=[authenticate],
         security=[{"api_key": []}],

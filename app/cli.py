@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from importlib.metadata import version as version_of
 from typing import Any
+from uuid import UUID
 
 import click
 import uvloop
@@ -121,6 +122,38 @@ def migrate(settings: Settings) -> None:
         await database.close()
 
     uvloop.run(work())
+
+
+@main.group()
+def stats() -> None:
+    """Statistics."""
+
+
+@stats.command()
+@click.option("--service", type=click.UUID, help="Id of the only service to do it for.")
+@click.pass_obj
+def rebuild(settings: Settings, service: UUID | None) -> None:
+    """Count all runs that are kept anew; safe at any time, and to repeat when interrupted."""
+    from commands.rebuild_stats import RebuildStats, rebuild_stats, services_to_rebuild
+    from domain.errors import NotFound
+    from storage.postgres import Database
+
+    urls = _begin(settings).shard_urls()
+
+    async def work() -> None:
+        database = Database(urls.primary)
+        chosen = [service] if service else await services_to_rebuild(database)
+        for number, service_id in enumerate(chosen, start=1):
+            await rebuild_stats(
+                RebuildStats(service_id=service_id, now=datetime.now(UTC)), database
+            )
+            click.echo(f"{service_id} ({number} of {len(chosen)})")
+        await database.close()
+
+    try:
+        uvloop.run(work())
+    except NotFound as error:
+        raise click.ClickException(error.detail) from None
 
 
 @main.group()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 
+import asyncpg
 import structlog
 from dramatiq import BrokerError
 from prometheus_client import (
@@ -19,12 +20,19 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector
 from redis.exceptions import RedisError
 
+from storage.postgres import UNREACHABLE
+from storage.run_events import waiting_events
 from storage.shards import Shards
 
 log = structlog.get_logger()
 DEPTH = Gauge(
     "tocsin_queue_messages",
     "Messages that wait for a worker.",
+    multiprocess_mode="mostrecent",
+)
+EVENTS = Gauge(
+    "tocsin_waiting_run_events",
+    "Batches of ended runs that are not yet counted in the statistics.",
     multiprocess_mode="mostrecent",
 )
 
@@ -35,7 +43,15 @@ async def exposition(shards: Shards) -> bytes:
         DEPTH.set(sum([await shard.queue.depth() for shard in shards.all()]))
     except (RedisError, BrokerError) as error:
         log.warning("metrics.queue_depth_unknown", error=str(error))
+    try:
+        EVENTS.set(await _waiting_events(shards))
+    except (asyncpg.PostgresError, *UNREACHABLE) as error:
+        log.warning("metrics.waiting_events_unknown", error=str(error))
     return generate_latest(_registry())
+
+
+async def _waiting_events(shards: Shards) -> int:
+    return sum([await shard.read_any(waiting_events) for shard in shards.all()])
 
 
 def serve_metrics(port: int, host: str) -> None:

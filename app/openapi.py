@@ -44,6 +44,7 @@ from app.resources import (
 from app.routes.health import Health
 from app.schedule_bodies import CalendarBody
 from app.schedule_resources import CalendarResource, PreviewResource
+from app.stats_resources import StatsResource
 from domain.resources.job import JobResource
 
 ASSETS = "/docs/assets"
@@ -68,6 +69,7 @@ _BODIES = (
     BackfillResource,
     BackfillPage,
     BulkResource,
+    StatsResource,
     Problem,
     Health,
 )

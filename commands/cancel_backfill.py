@@ -11,11 +11,11 @@ from sqlalchemy import select, update
 from domain.backfill import Backfill, BackfillState
 from domain.caller import Caller
 from domain.errors import NotFound
-from domain.run import RunState
 from storage.audit import record
 from storage.backfills import backfill_of
+from storage.job_changes import cancel_runs
 from storage.shards import Shards
-from storage.tables import backfills, runs
+from storage.tables import backfills
 
 
 class CancelBackfill(Struct, frozen=True, kw_only=True):
@@ -39,24 +39,12 @@ async def cancel_backfill(command: CancelBackfill, shards: Shards) -> Backfill:
         row = found.mappings().one_or_none()
         if row is None:
             raise NotFound(f"There is no backfill {command.backfill_id}.")
-        await connection.execute(
-            update(runs)
-            .where(
-                runs.c.service_id == service_id,
-                runs.c.job_id == row["job_id"],
-                runs.c.backfill_id == command.backfill_id,
-                runs.c.open,
-                runs.c.state != RunState.RUNNING,
-            )
-            .values(
-                state=RunState.CANCELLED,
-                open=False,
-                buffered=False,
-                held_by=None,
-                retry_at=None,
-                finished_at=command.now,
-                reason="Its backfill was cancelled.",
-            )
+        await cancel_runs(
+            connection,
+            (service_id, row["job_id"]),
+            command.now,
+            "Its backfill was cancelled.",
+            backfill_id=command.backfill_id,
         )
         if row["state"] is not BackfillState.RUNNING:
             return backfill_of(row)

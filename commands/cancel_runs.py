@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from domain.run_filter import RunFilter
 from storage.aborts import end_running
 from storage.audit import record_with
 from storage.postgres import Driver
+from storage.run_events import with_event
 from storage.runs import RUN_COLUMNS, run_of
 from storage.shards import Shards
 
@@ -41,12 +43,14 @@ LIMIT $7
 FOR UPDATE
 """
 
-_CANCEL = """
+_CANCEL_WAITING = with_event("""
 UPDATE runs
 SET state = 'cancelled', open = false, buffered = false, held_by = NULL, retry_at = NULL,
     finished_at = $4, reason = $5
-WHERE service_id = $1 AND id = $2 AND scheduled_for = $3 AND open AND state <> 'running'
-"""
+FROM unnest($2::uuid[], $3::timestamptz[]) AS waiting (id, scheduled_for)
+WHERE runs.service_id = $1 AND runs.id = waiting.id AND runs.scheduled_for = waiting.scheduled_for
+    AND runs.scheduled_for BETWEEN $6 AND $7 AND open AND state <> 'running'
+""")
 
 _READ = f"SELECT {RUN_COLUMNS} FROM runs WHERE service_id = $1 AND id = $2 AND scheduled_for = $3"
 
@@ -83,7 +87,7 @@ async def cancel_run(command: CancelRun, shards: Shards) -> Run:
         if not row["open"] and row["state"] != RunState.CANCELLED:
             raise Conflict(f"The run has ended already: {row['state']}.")
         if row["open"]:
-            await _cancel(driver, service_id, row, command.now)
+            await _cancel(driver, service_id, [row], command.now)
             await record_with(driver, command.caller, "run.cancelled", row["id"], command.now)
         (cancelled,) = await driver.fetch(_READ, service_id, row["id"], row["scheduled_for"])
     return run_of(cancelled)
@@ -111,9 +115,8 @@ async def cancel_runs(command: CancelRuns, shards: Shards) -> int:
             chosen.state,
             command.limit,
         )
-        for row in rows:
-            await _cancel(driver, service_id, row, command.now)
         if rows:
+            await _cancel(driver, service_id, rows, command.now)
             await record_with(
                 driver,
                 command.caller,
@@ -125,8 +128,22 @@ async def cancel_runs(command: CancelRuns, shards: Shards) -> int:
     return len(rows)
 
 
-async def _cancel(driver: Driver, service_id: UUID, row: asyncpg.Record, now: datetime) -> None:
-    if row["state"] == RunState.RUNNING:
-        await end_running(driver, service_id, row["id"], row["scheduled_for"], now, REASON)
-    else:
-        await driver.execute(_CANCEL, service_id, row["id"], row["scheduled_for"], now, REASON)
+async def _cancel(
+    driver: Driver, service_id: UUID, rows: Sequence[asyncpg.Record], now: datetime
+) -> None:
+    waiting = [row for row in rows if row["state"] != RunState.RUNNING]
+    for row in rows:
+        if row["state"] == RunState.RUNNING:
+            await end_running(driver, service_id, row["id"], row["scheduled_for"], now, REASON)
+    if waiting:
+        fire_times = [row["scheduled_for"] for row in waiting]
+        await driver.execute(
+            _CANCEL_WAITING,
+            service_id,
+            [row["id"] for row in waiting],
+            fire_times,
+            now,
+            REASON,
+            min(fire_times),
+            max(fire_times),
+        )

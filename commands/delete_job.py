@@ -40,7 +40,7 @@ async def delete_job(command: DeleteJob, shards: Shards) -> None:
             delete(turns).where(turns.c.service_id == service_id, turns.c.job_id == row["id"])
         )
         await withdraw_to_come(connection, row, command.now)
-        await cancel_runs(connection, service_id, row["id"], command.now)
+        await cancel_runs(connection, (service_id, row["id"]), command.now, "The job was deleted.")
         await connection.execute(
             delete(jobs).where(jobs.c.service_id == service_id, jobs.c.id == row["id"])
         )

@@ -14,6 +14,7 @@ from domain.retry import RetryPolicy
 from domain.run import Outcome, RunState
 from storage.job_entries import entry_of
 from storage.postgres import Driver
+from storage.run_events import DURATION_MS, event_of
 from storage.shards import Shard
 from storage.shared_cache import NewEntry
 
@@ -54,13 +55,15 @@ WITH ended AS (
         AND runs.scheduled_for BETWEEN $14 AND $15
         AND runs.state = 'running' AND runs.attempt_count = ended.number
         AND runs.held_by = ended.held_by
-    RETURNING ended.*, runs.job_id, runs.state
+    RETURNING ended.*, runs.job_id, runs.state, runs.lateness_ms, {DURATION_MS} AS duration_ms
 ), recorded AS (
     INSERT INTO attempts (service_id, run_id, number, scheduled_for, started_at, finished_at,
         outcome, status_code, error, response_excerpt)
     SELECT service_id, run_id, number, scheduled_for, started_at, finished_at, outcome,
         status_code, error, response_excerpt
     FROM finished
+), told AS (
+    {event_of("finished")}
 )
 SELECT run_id, state, service_id, job_id, EXISTS (
     SELECT FROM turns

@@ -15,6 +15,7 @@ from domain.schedules.schedule import due_time, next_fire_time
 from storage.aborts import ABORT_CHANNEL, end_running
 from storage.jobs import CALENDARS_OF_JOB, schedule_of
 from storage.postgres import Database, Driver
+from storage.run_events import with_event
 from storage.turns import Holder, contend, give_turn, lock_turn, someone_waits
 
 _MINE = """
@@ -24,11 +25,11 @@ WHERE service_id = $1 AND id = $2 AND scheduled_for = $3 AND held_by = $4 AND st
 FOR UPDATE
 """
 
-_SKIP = """
+_SKIP = with_event("""
 UPDATE runs
 SET state = 'skipped_overlap', open = false, held_by = NULL, finished_at = $4, reason = $5
 WHERE service_id = $1 AND id = $2 AND scheduled_for = $3
-"""
+""")
 
 # The job's row, which every command on the job locks first.
 _JOB = f"""
@@ -54,13 +55,13 @@ WHERE service_id = $1 AND job_id = $2 AND scheduled_for = $3 AND id = $4 AND sta
 RETURNING id
 """
 
-_END_IDLE = """
+_END_IDLE = with_event("""
 UPDATE runs
 SET state = 'cancelled', open = false, buffered = false, held_by = NULL, retry_at = NULL,
     finished_at = $3, reason = $4
 WHERE service_id = $1 AND job_id = $2 AND (buffered OR id = $5) AND open AND state <> 'running'
     AND id <> $6
-"""
+""")
 
 
 class ResolveOverlap(Struct, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ from domain.targets import Target
 from storage.jobs import decode_retry, decode_target
 from storage.postgres import Database
 from storage.queue import RunKey
+from storage.run_events import with_event
 
 # A second message for a run finds it in other hands or further on, and one that comes early must
 # not jump a retry's backoff: both take nothing. What is in this worker's hands already is told
@@ -37,13 +38,13 @@ LEFT JOIN jobs ON jobs.service_id = taken.service_id AND jobs.id = taken.job_id
 LEFT JOIN services ON services.id = taken.service_id
 """
 
-_CANCEL = """
+_CANCEL = with_event("""
 UPDATE runs
 SET state = 'cancelled', open = false, held_by = NULL, finished_at = $3,
     reason = 'The job was deleted.'
 FROM unnest($1::uuid[], $2::uuid[]) AS orphan (service_id, id)
 WHERE runs.service_id = orphan.service_id AND runs.id = orphan.id AND runs.state = 'queued'
-"""
+""")
 
 
 class TakeRuns(Struct, frozen=True, kw_only=True):

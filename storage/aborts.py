@@ -7,12 +7,13 @@ from datetime import datetime
 from uuid import UUID
 
 from storage.postgres import Driver
+from storage.run_events import ENDED, event_of
 
 ABORT_CHANNEL = "tocsin_abort"
 """Workers listen here; whatever is lost, they also look once a second."""
 
 # The attempt goes to the record here; what the worker says of it later is fenced off.
-_END = """
+_END = f"""
 WITH ended AS (
     UPDATE runs
     SET state = 'cancelled', open = false, abort = true, finished_at = $4, reason = $5,
@@ -20,7 +21,9 @@ WITH ended AS (
         lateness_ms = coalesce(lateness_ms,
             greatest(extract(epoch FROM attempt_started_at - due_at) * 1000, 0))
     WHERE service_id = $1 AND id = $2 AND scheduled_for = $3 AND state = 'running'
-    RETURNING service_id, id, attempt_count, scheduled_for, attempt_started_at
+    RETURNING {ENDED}, id, attempt_count, scheduled_for, attempt_started_at
+), told AS (
+    {event_of("ended")}
 )
 INSERT INTO attempts (service_id, run_id, number, scheduled_for, started_at, finished_at, outcome,
     error)

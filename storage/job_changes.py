@@ -26,6 +26,7 @@ from storage.ledger import (
 )
 from storage.postgres import Driver
 from storage.queue import RunKey
+from storage.run_events import with_event
 from storage.tables import jobs, runs
 from storage.transactions import WriteConnection, driver_of
 
@@ -37,6 +38,15 @@ _NOT_BEGUN = (
     runs.c.trigger == Trigger.SCHEDULE,
 )
 _FREED = case((runs.c.attempt_count == 0, RunState.SCHEDULED), else_=RunState.RETRYING)
+
+
+_CANCEL = with_event("""
+UPDATE runs
+SET state = 'cancelled', open = false, buffered = false, held_by = NULL, retry_at = NULL,
+    finished_at = $4, reason = $5
+WHERE service_id = $1 AND job_id = $2 AND open AND state <> 'running'
+    AND ($3::uuid IS NULL OR backfill_id = $3)
+""")
 
 
 async def lock_job(connection: WriteConnection, service_id: UUID, job_id: UUID) -> RowMapping:
@@ -194,27 +204,21 @@ async def free_runs(connection: WriteConnection, row: RowMapping, **changes: Any
 
 
 async def cancel_runs(
-    connection: WriteConnection, service_id: UUID, job_id: UUID, now: datetime
+    connection: WriteConnection,
+    job: tuple[UUID, UUID],
+    now: datetime,
+    reason: str,
+    *,
+    backfill_id: UUID | None = None,
 ) -> None:
-    """End a job's open runs that no worker rings at this moment."""
-    await connection.execute(
-        update(runs)
-        .where(
-            runs.c.service_id == service_id,
-            runs.c.job_id == job_id,
-            runs.c.open,
-            runs.c.state != RunState.RUNNING,
-        )
-        .values(
-            state=RunState.CANCELLED,
-            open=False,
-            buffered=False,
-            held_by=None,
-            retry_at=None,
-            finished_at=now,
-            reason="The job was deleted.",
-        )
-    )
+    """End a job's open runs that no worker rings at this moment.
+
+    Args:
+        job: Its `service_id` and `id`.
+        backfill_id: Only runs of this backfill.
+    """
+    driver = await driver_of(connection)
+    await driver.execute(_CANCEL, *job, backfill_id, now, reason)
 
 
 def after(schedule: Schedule, instant: datetime, run_count: int = 0) -> dict[str, Any]:

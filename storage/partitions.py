@@ -71,6 +71,25 @@ async def drop_partitions(driver: Driver, before: date) -> list[str]:
     return dropped
 
 
+async def first_day(driver: Driver, table: str) -> date | None:
+    """The day of the oldest partition that a table has."""
+    days = [_day(name) for name in await _existing(driver) if name.rpartition("_")[0] == table]
+    return min(filter(None, days), default=None)
+
+
+@asynccontextmanager
+async def partitions_held(driver: Driver) -> AsyncIterator[None]:
+    """Have nobody make or drop partitions during a long read.
+
+    Who waits for its end to drop one would make everyone else wait, too.
+    """
+    await driver.execute("SELECT pg_advisory_lock_shared($1)", _ADVISORY_LOCK)
+    try:
+        yield
+    finally:
+        await driver.execute("SELECT pg_advisory_unlock_shared($1)", _ADVISORY_LOCK)
+
+
 @asynccontextmanager
 async def _alone(driver: Driver) -> AsyncIterator[None]:
     """A transaction in which no other session makes or drops partitions."""

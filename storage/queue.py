@@ -17,6 +17,7 @@ from storage.urls import redis_database
 RUNS_QUEUE = "runs"
 HOUSEKEEPING_QUEUE = "housekeeping"
 RING_ACTOR = "ring_runs"
+FOLD_ACTOR = "fold_run_events"
 BATCH_SIZE = 200
 REDIS_SECONDS = 2.0
 _BROKER_DATABASE = 1  # its maintenance walks all keys of its database
@@ -62,6 +63,22 @@ class RunQueue:
         """
         if runs:
             await asyncio.to_thread(self._send, runs)
+
+    async def ask_to_fold(self) -> None:
+        """Have a worker count ended runs in the statistics.
+
+        Raises:
+            redis.RedisError, dramatiq.BrokerError: When Redis is away; the minute clock asks, too.
+        """
+        # Beside the housekeeping: each further queue would cost every worker its polling.
+        message: Message[None] = Message(
+            queue_name=HOUSEKEEPING_QUEUE,
+            actor_name=FOLD_ACTOR,
+            args=(),
+            kwargs={},
+            options={},
+        )
+        await asyncio.to_thread(self._broker.enqueue, message)
 
     async def depth(self) -> int:
         """Messages that wait for a worker."""

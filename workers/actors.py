@@ -11,8 +11,9 @@ from uuid import UUID
 import dramatiq
 from periodiq import cron
 
-from storage.queue import HOUSEKEEPING_QUEUE, RING_ACTOR, RUNS_QUEUE
-from workers.housekeeping import forget_processes, keep_partitions
+from storage.queue import FOLD_ACTOR, HOUSEKEEPING_QUEUE, RING_ACTOR, RUNS_QUEUE
+from workers.folding import fold_all
+from workers.housekeeping import forget_old_stats, forget_processes, keep_partitions
 
 if TYPE_CHECKING:  # the clock knows the actors by name only
     from storage.shards import Shard
@@ -29,8 +30,10 @@ Work = Callable[[datetime], Coroutine[Any, Any, Any]]
 SCHEDULE = {
     "keep_partitions": HOURLY,
     "forget_processes": HOURLY,
+    "forget_old_stats": HOURLY,
     "rescue_runs": MINUTELY,
     "resend_runs": MINUTELY,
+    FOLD_ACTOR: MINUTELY,
 }
 
 
@@ -58,8 +61,10 @@ def declare_housekeeping(
         {
             "keep_partitions": lambda now: keep_partitions(shard, now, retention),
             "forget_processes": lambda now: forget_processes(shard, now),
+            "forget_old_stats": lambda now: forget_old_stats(shard, now),
             "rescue_runs": sweep.rescue,
             "resend_runs": sweep.resend,
+            FOLD_ACTOR: lambda now: fold_all(shard.database, now),
         },
     )
 

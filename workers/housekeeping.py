@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 import structlog
 
 from storage.partitions import drop_partitions, make_partitions
+from storage.stats import forget_stats
 
 if TYPE_CHECKING:
     from storage.shards import Shard
 
 log = structlog.get_logger()
 FORGET_AFTER = timedelta(hours=1)
+STATS_KEPT = timedelta(days=400)
+"""Longer than any run: last year can be compared with this one."""
 
 
 async def keep_partitions(shard: Shard, now: datetime, retention: timedelta) -> None:
@@ -33,3 +36,11 @@ async def forget_processes(shard: Shard, now: datetime) -> None:
             " AND NOT EXISTS (SELECT FROM runs WHERE open AND held_by = workers.id)",
             now - FORGET_AFTER,
         )
+
+
+async def forget_old_stats(shard: Shard, now: datetime) -> None:
+    """Delete statistics of long ago."""
+    async with shard.database.driver() as driver:
+        forgotten = await forget_stats(driver, now - STATS_KEPT)
+    if forgotten:
+        log.info("stats.forgotten", buckets=forgotten)

@@ -35,11 +35,18 @@ class Recorder:
     Args:
         on_contended: Told of jobs whose runs wait for their turn, which may have come; a sweep
             finds them a moment later, too.
+        on_ended: Told when runs have ended.
     """
 
-    def __init__(self, shard: Shard, on_contended: OnContended | None = None) -> None:
+    def __init__(
+        self,
+        shard: Shard,
+        on_contended: OnContended | None = None,
+        on_ended: Callable[[], None] = lambda: None,
+    ) -> None:
         self._shard = shard
         self._on_contended = on_contended
+        self._on_ended = on_ended
         self._ended: asyncio.Queue[tuple[EndedAttempt, asyncio.Future[None]]] = asyncio.Queue()
 
     async def record(self, attempt: EndedAttempt) -> None:
@@ -59,6 +66,8 @@ class Recorder:
             for _, recorded in batch:
                 if not recorded.done():
                     recorded.set_result(None)
+            if any(state is not RunState.RETRYING for state in finished.states.values()):
+                self._on_ended()
             if finished.contended and self._on_contended is not None:
                 await self._on_contended(finished.contended)
 

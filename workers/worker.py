@@ -23,6 +23,7 @@ from storage.shards import Shard
 from workers.aborts import AbortWatch
 from workers.actors import declare_housekeeping, declare_ringing
 from workers.dispatcher import TROUBLE
+from workers.folding import FoldRequests
 from workers.heartbeat import Heartbeat
 from workers.recorder import Recorder
 from workers.ringer import CONCURRENCY, Ringer
@@ -58,7 +59,8 @@ class Worker:
         self._targets = Targets(
             self._broker, actors=actors, networks=allowed, connections=CONCURRENCY
         )
-        self._recorder = Recorder(shard, self._pass_turns)
+        self._folds = FoldRequests(shard.queue)
+        self._recorder = Recorder(shard, self._pass_turns, self._folds.runs_ended)
         self._ringer = Ringer(shard.database, self._id, self._targets.ring, self._recorder)
         self._aborts = AbortWatch(shard, self._id, self._ringer)
         declare_ringing(self._broker, self._ringer, shard)
@@ -80,6 +82,7 @@ class Worker:
                     self._ringer.run,
                     self._recorder.run,
                     self._aborts.run,
+                    self._folds.run,
                 )
             ]
             threads = _start_threads(self._broker)

@@ -18,6 +18,7 @@ from tests.processes import System, runs_of, wait_until
 JOBS = 120
 PAUSE_SECONDS = 0.03
 SETTLED_SECONDS = 60.0
+CLOCK_SECONDS = 75.0
 TICKS = 12
 CATCH_UP = {"window": "PT10M", "coalesce": "all", "limit": 1_000}
 CLAIMED_AHEAD = 7  # ticks that are not due yet, or ring right now
@@ -86,6 +87,7 @@ def survive(
         for job_id, path in clients.accepted.items():
             _check_job(client, job_id, path, rung)
         _check_ticks(client, ticking)
+        _check_stats(client)
 
 
 def _ticking_job(client: httpx.Client, sink: SinkProcess) -> str:
@@ -149,6 +151,25 @@ def _check_ticks(client: httpx.Client, job_id: str) -> None:
     seconds = sorted(str(run["scheduled_for"]) for run in _runs(client, job_id))
     times = [int(datetime.fromisoformat(second).timestamp()) for second in seconds]
     assert times == list(range(times[0], times[0] + len(times)))
+
+
+def _check_stats(client: httpx.Client) -> None:
+    """Each run that ended is counted, and counted once."""
+
+    def counted() -> bool:
+        return bool(client.get("/stats").json()["counts"]["succeeded"] == _succeeded(client))
+
+    wait_until(counted, seconds=CLOCK_SECONDS, what="statistics count what there is")
+
+
+def _succeeded(client: httpx.Client) -> int:
+    count, cursor = 0, None
+    while True:
+        page = {"state": "succeeded", "limit": 200} | ({"cursor": cursor} if cursor else {})
+        answer = client.get("/runs", params=page).json()
+        count += len(answer["items"])
+        if (cursor := answer["next_cursor"]) is None:
+            return count
 
 
 def _runs(client: httpx.Client, job_id: str) -> list[dict[str, object]]:

@@ -90,7 +90,7 @@ async def test_what_redis_does_not_take_is_kept_and_sent_when_it_is_back(firing:
     await dispatcher.hand_over(DUE)
     assert waiting_messages(firing.shards) == [(firing.caller.service_id, run_id(job.id, DUE))]
     await away.database.close()
-    await away.redis.aclose()
+    await away.redis.close()
 
 
 async def test_a_dispatcher_that_stops_hands_over_what_it_holds(

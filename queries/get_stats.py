@@ -1,0 +1,101 @@
+"""How the runs of a job, or of all jobs of a service, ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from msgspec import Struct
+
+from domain.caller import Caller
+from domain.errors import NotFound
+from domain.sketch import Percentiles, percentiles
+from domain.stats import ENDS, Stats
+from storage.postgres import Driver
+from storage.shards import Shards
+
+_FIGURES = """
+succeeded, failed, cancelled, skipped_overlap, lateness, lateness_max, duration, duration_max,
+last_success_at, last_failure_at, updated_at
+"""
+_OF_JOB = f"""
+SELECT {_FIGURES} FROM job_stats
+WHERE service_id = $1 AND job_id = $2 AND day >= $3 AND day < $4
+"""
+_OF_SERVICE = f"""
+SELECT {_FIGURES} FROM service_stats WHERE service_id = $1 AND hour >= $2 AND hour < $3
+"""
+_KNOWN = "SELECT EXISTS (SELECT FROM jobs WHERE service_id = $1 AND id = $2)"
+
+
+class GetJobStats(Struct, frozen=True, kw_only=True):
+    """Attributes:
+    start: The first day asked about, in UTC.
+    end: The first that is not.
+    """
+
+    caller: Caller
+    job_id: UUID
+    start: datetime
+    end: datetime
+
+
+class GetServiceStats(Struct, frozen=True, kw_only=True):
+    """Attributes:
+    start: The first hour asked about.
+    end: The first that is not.
+    """
+
+    caller: Caller
+    start: datetime
+    end: datetime
+
+
+async def get_job_stats(query: GetJobStats, shards: Shards) -> Stats:
+    """Statistics of the runs of a job that ended on these days.
+
+    Raises:
+        NotFound: When the service has no such job.
+    """
+    service_id = query.caller.service_id
+
+    async def ask(driver: Driver) -> Stats:
+        rows = await driver.fetch(_OF_JOB, service_id, query.job_id, query.start, query.end)
+        if not await driver.fetchval(_KNOWN, service_id, query.job_id):
+            raise NotFound(f"There is no job {query.job_id}.")
+        return _joined(rows)
+
+    return await shards.of(service_id).read(service_id, ask)
+
+
+async def get_service_stats(query: GetServiceStats, shards: Shards) -> Stats:
+    """Statistics of all runs of the service that ended in these hours."""
+    service_id = query.caller.service_id
+    rows = await shards.of(service_id).read(
+        service_id,
+        lambda driver: driver.fetch(_OF_SERVICE, service_id, query.start, query.end),
+    )
+    return _joined(rows)
+
+
+def _joined(rows: Sequence[asyncpg.Record]) -> Stats:
+    return Stats(
+        counts={state: sum(row[state.value] for row in rows) for state in ENDS},
+        lateness=_percentiles(rows, "lateness"),
+        duration=_percentiles(rows, "duration"),
+        last_success_at=_latest(row["last_success_at"] for row in rows),
+        last_failure_at=_latest(row["last_failure_at"] for row in rows),
+        updated_at=_latest(row["updated_at"] for row in rows),
+    )
+
+
+def _percentiles(rows: Sequence[asyncpg.Record], of: str) -> Percentiles | None:
+    sketch = b"".join(row[of] for row in rows)
+    return percentiles(sketch, _latest(row[f"{of}_max"] for row in rows))
+
+
+def _latest(values: Iterable[Any]) -> Any:
+    return max((value for value in values if value is not None), default=None)
