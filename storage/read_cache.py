@@ -20,7 +20,7 @@ from storage.shared_cache import Fill, SharedCache
 
 READS = Counter("tocsin_cached_reads_total", "Reads through the cache, by who answered.", ["layer"])
 _READS = {layer: READS.labels(layer) for layer in ("memory", "redis", "postgres", "primary")}
-_LOCAL_BYTES = 64 * 1024 * 1024
+LOCAL_BYTES = 64 * 1024 * 1024
 _OVERHEAD_BYTES = 500
 _NOWHERE = Position(place=0)
 
@@ -60,7 +60,7 @@ class ReadCache:
         self._commits = commits
         self._shared = shared
         self._read_at = read_at
-        self._kept: LRUCache[tuple[UUID, str], _Kept] = LRUCache(_LOCAL_BYTES, _size)
+        self._kept: LRUCache[tuple[UUID, str], _Kept] = LRUCache(LOCAL_BYTES, _size)
         self._flights: dict[tuple[UUID, str, str], asyncio.Task[Entry]] = {}
         self._fills: set[asyncio.Task[None]] = set()
 
@@ -135,7 +135,7 @@ class ReadCache:
 
     def _keep(self, key: tuple[UUID, str], entry: Entry, position: Position) -> None:
         kept = _Kept(entry, position)
-        if _size(kept) <= _LOCAL_BYTES:
+        if _size(kept) <= LOCAL_BYTES:
             self._kept[key] = kept
 
 

@@ -31,7 +31,7 @@ USABLE = Gauge(
 )
 PROBE_SECONDS = 0.25
 WATCH_SECONDS = 0.5
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 8.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0
 
 # Once promoted, it is as far as it can be.
 _PROBE = """
@@ -68,7 +68,7 @@ class Replica:
     def eject(self, error: Exception) -> None:
         """Leave it alone for a while, longer each time."""
         if self.usable:
-            self._pause = min(max(2 * self._pause, _FIRST_PAUSE), _LONGEST_PAUSE)
+            self._pause = min(max(2 * self._pause, FIRST_PAUSE), LONGEST_PAUSE)
             self._ejected_until = asyncio.get_running_loop().time() + self._pause
             log.warning("replica.ejected", replica=self.name, error=str(error) or repr(error))
         USABLE.labels(self.name).set(0)
