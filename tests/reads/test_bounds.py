@@ -16,7 +16,7 @@ def test_the_page_names_the_bounds_of_the_code() -> None:
     life = LIFE.total_seconds()
     promised = [
         f"takes longer than {BUDGET_SECONDS * 1_000:.0f} ms",
-        f"after {life * 0.9:.0f}–{life:.0f} seconds at the latest",
+        f"after {life * 0.9:.0f} to {life:.0f} seconds at the latest",
         f"up to {life:.0f} seconds old",
         f"remembered for {NOT_FOUND_LIFE.total_seconds():.0f} seconds",
         f"At most {read_cache.LOCAL_BYTES // 2**20} MiB",
