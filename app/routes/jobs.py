@@ -81,12 +81,15 @@ class JobController(Controller):
         self, request: ServiceRequest, limit: Limit = 50, cursor: Cursor = None
     ) -> JobPage:
         query = ListJobs(
-            caller=request.caller, limit=limit + 1, before=id_after(cursor), now=datetime.now(UTC)
+            caller=request.caller,
+            limit=limit + 1,
+            before=id_after("jobs", cursor),
+            now=datetime.now(UTC),
         )
         jobs = await list_jobs(query, request.shards)
         return JobPage(
             items=[JobResource.of(job) for job in jobs[:limit]],
-            next_cursor=next_cursor(jobs, limit, lambda job: job.id),
+            next_cursor=next_cursor("jobs", jobs, limit, lambda job: job.id),
         )
 
     @get(
