@@ -1,89 +1,65 @@
-"""Keyset cursors: opaque to clients, the last row's key to us."""
+"""Keyset cursors: opaque to clients; to us the list, and the key of the last row shown of it."""
 
 from __future__ import annotations
 
-import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable
-from datetime import UTC, datetime
-from typing import TypeVar
+from datetime import datetime
+from typing import Annotated, TypeVar
 from uuid import UUID
+
+from msgspec import Meta, MsgspecError
+from msgspec.msgpack import Decoder, Encoder
 
 from app.problems import BadParameter
 
-Place = tuple[datetime, int]
+Place = tuple[datetime, Annotated[int, Meta(ge=0, lt=1 << 15)]]
 """A run within its job: fire time and generation."""
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}(?!\n)$")]
 
 Key = TypeVar("Key", UUID, datetime, str, Place)
-_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+_encode = Encoder(uuid_format="bytes").encode
+_ID = Decoder(tuple[str, UUID])
+_FIRE_TIME = Decoder(tuple[str, datetime])
+_PLACE = Decoder(tuple[str, Place])
+_NAME = Decoder(tuple[str, Name])
 
 
-def cursor_of(key: UUID | datetime | str | Place) -> str:
-    """The cursor that continues after a row."""
-    match key:
-        case UUID():
-            return _encode(key.bytes)
-        case datetime():
-            return _encode(_text(key).encode())
-        case str():
-            return _encode(b"@" + key.encode())
-        case (scheduled_for, generation):
-            return _encode(f"{generation}@{_text(scheduled_for)}".encode())
+def cursor_of(listing: str, key: UUID | datetime | str | Place) -> str:
+    """The cursor that continues a list after a row.
+
+    Args:
+        listing: Which list it is, such as its path.
+    """
+    return urlsafe_b64encode(_encode((listing, key))).decode()
 
 
-def id_after(cursor: str | None) -> UUID | None:
-    """The id that a cursor names."""
-    return None if cursor is None else _key(cursor, lambda key: UUID(bytes=key))
+def id_after(listing: str, cursor: str | None) -> UUID | None:
+    """The id that a list's cursor names."""
+    return None if cursor is None else _key(listing, cursor, _ID)
 
 
-def fire_time_after(cursor: str | None) -> datetime | None:
-    """The fire time that a cursor names."""
-    return None if cursor is None else _key(cursor, lambda key: _instant(key.decode()))
+def fire_time_after(listing: str, cursor: str | None) -> datetime | None:
+    """The fire time that a list's cursor names."""
+    return None if cursor is None else _key(listing, cursor, _FIRE_TIME)
 
 
-def run_after(cursor: str | None) -> Place | None:
-    """The run of a job that a cursor names."""
-    return None if cursor is None else _key(cursor, _place)
+def run_after(listing: str, cursor: str | None) -> Place | None:
+    """The run of a job that a list's cursor names."""
+    return None if cursor is None else _key(listing, cursor, _PLACE)
 
 
-def name_after(cursor: str | None) -> str | None:
-    """The name that a cursor names."""
-    return None if cursor is None else _key(cursor, _name)
+def name_after(listing: str, cursor: str | None) -> str | None:
+    """The name that a list's cursor names."""
+    return None if cursor is None else _key(listing, cursor, _NAME)
 
 
-def _place(key: bytes) -> Place:
-    generation, _, text = key.decode().partition("@")
-    number = int(generation)
-    if not 0 <= number < 1 << 15:
-        raise ValueError(generation)
-    return _instant(text), number
-
-
-def _name(key: bytes) -> str:
-    text = key.decode().removeprefix("@")
-    if not _NAME.fullmatch(text):
-        raise ValueError(text)
-    return text
-
-
-def _text(instant: datetime) -> str:
-    return instant.astimezone(UTC).isoformat()
-
-
-def _instant(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC)
-
-
-def _encode(key: bytes) -> str:
-    return urlsafe_b64encode(key).decode()
-
-
-def _key(cursor: str, read: Callable[[bytes], Key]) -> Key:
+def _key(listing: str, cursor: str, decoder: Decoder[tuple[str, Key]]) -> Key:
     try:
-        key = read(urlsafe_b64decode(cursor))
-        # Python's base64 skips what does not belong; only a cursor that we made is taken.
-        if cursor_of(key) == cursor:
+        _, key = decoder.decode(urlsafe_b64decode(cursor))
+        # Only a cursor that we made for this list is taken, letter by letter.
+        if cursor_of(listing, key) == cursor:
             return key
-    except (ValueError, OverflowError):
+    except (MsgspecError, ValueError, OverflowError):
         pass
-    raise BadParameter("cursor", "Use the next_cursor of the page before, unchanged.")
+    raise BadParameter("cursor", "Use the next_cursor of this list's page before, unchanged.")

@@ -20,7 +20,11 @@ Row = TypeVar("Row")
 
 
 def next_cursor(
-    rows: list[Row], limit: int, key: Callable[[Row], UUID | datetime | str | Place]
+    listing: str, rows: list[Row], limit: int, key: Callable[[Row], UUID | datetime | str | Place]
 ) -> str | None:
-    """The cursor behind the last row that is shown, if there are more rows than `limit`."""
-    return cursor_of(key(rows[limit - 1])) if len(rows) > limit else None
+    """The cursor behind the last row that is shown, if there are more rows than `limit`.
+
+    Args:
+        listing: Which list it is, such as its path.
+    """
+    return cursor_of(listing, key(rows[limit - 1])) if len(rows) > limit else None

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from msgspec import Struct
-from sqlalchemy import RowMapping, select, update
+from sqlalchemy import ColumnElement, RowMapping, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from domain.caller import Caller
@@ -47,18 +47,9 @@ async def put_calendar(command: PutCalendar, shards: Shards) -> Calendar:
     service_id = command.caller.service_id
     shard = shards.of(service_id)
     async with shard.writing(service_id) as connection:
-        # The jobs first, as commands on them lock a job and then its calendars.
-        rows = await _lock_jobs(connection, command)
-        changes = [await _before(connection, row, command.now) for row in rows]
-        calendar = await _store(connection, command)
-        wake_for = [
-            await _reckon_anew(connection, row, change, command.now)
-            for row, change in zip(rows, changes, strict=True)
-        ]
-        # Those that came to name the calendar meanwhile have kept this command from storing it.
-        for row in await _lock_jobs(connection, command, known=[row["id"] for row in rows]):
-            change = await withdraw_to_come(connection, row, command.now)
-            wake_for.append(await _reckon_anew(connection, row, change, command.now))
+        while (stored := await _stored(connection, command)) is None:
+            pass  # a job was in others' hands: the next try begins by waiting for it
+        calendar, wake_for = stored
         await record(
             connection, command.caller, "calendar.put", new_id(), command.now, name=command.name
         )
@@ -66,22 +57,66 @@ async def put_calendar(command: PutCalendar, shards: Shards) -> Calendar:
     return calendar
 
 
+async def _stored(
+    connection: WriteConnection, command: PutCalendar
+) -> tuple[Calendar, list[datetime | None]] | None:
+    """The calendar, and when the jobs that name it are due; None, and nothing is changed or locked.
+
+    Commands on a job lock it and then its calendars, and so it is done here: a wait for a job
+    with the calendar in hand might be a wait for a command that waits for the calendar.
+    """
+    savepoint = await connection.begin_nested()
+    rows = await _lock_jobs(connection, command)
+    changes = [await _before(connection, row, command.now) for row in rows]
+    calendar = await _store(connection, command)
+    wake_for = [
+        await _reckon_anew(connection, row, change, command.now)
+        for row, change in zip(rows, changes, strict=True)
+    ]
+    # Those that came to name the calendar meanwhile have kept this command from storing it.
+    known = [row["id"] for row in rows]
+    came = await _lock_jobs(connection, command, known, skip_locked=True)
+    if await _any_other(connection, command, [*known, *(row["id"] for row in came)]):
+        await savepoint.rollback()
+        return None
+    for row in came:
+        change = await withdraw_to_come(connection, row, command.now)
+        wake_for.append(await _reckon_anew(connection, row, change, command.now))
+    await savepoint.commit()
+    return calendar, wake_for
+
+
 async def _lock_jobs(
-    connection: WriteConnection, command: PutCalendar, known: Sequence[UUID] = ()
+    connection: WriteConnection,
+    command: PutCalendar,
+    known: Sequence[UUID] = (),
+    *,
+    skip_locked: bool = False,
 ) -> Sequence[RowMapping]:
     """The jobs that name the calendar; a paused one is reckoned with when it is resumed."""
     naming = await connection.execute(
         select(jobs)
-        .where(
-            jobs.c.service_id == command.caller.service_id,
-            jobs.c.calendars.contains([command.name]),
-            ~jobs.c.paused,
-            jobs.c.id.not_in(known),
-        )
+        .where(*_naming(command, known))
         .order_by(jobs.c.id)
-        .with_for_update()
+        .with_for_update(skip_locked=skip_locked)
     )
     return naming.mappings().all()
+
+
+async def _any_other(
+    connection: WriteConnection, command: PutCalendar, known: Sequence[UUID]
+) -> bool:
+    other = await connection.scalar(select(jobs.c.id).where(*_naming(command, known)).limit(1))
+    return other is not None
+
+
+def _naming(command: PutCalendar, known: Sequence[UUID]) -> tuple[ColumnElement[bool], ...]:
+    return (
+        jobs.c.service_id == command.caller.service_id,
+        jobs.c.calendars.contains([command.name]),
+        ~jobs.c.paused,
+        jobs.c.id.not_in(known),
+    )
 
 
 async def _store(connection: WriteConnection, command: PutCalendar) -> Calendar:

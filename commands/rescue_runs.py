@@ -10,6 +10,7 @@ from msgspec import Struct
 from commands.finish_attempts import EndedAttempt, finish_attempts
 from domain.retry import RetryPolicy
 from domain.run import Outcome
+from storage.aborts import forget_lapsed
 from storage.jobs import decode_retry
 from storage.postgres import Driver
 from storage.queue import RunKey
@@ -62,6 +63,7 @@ async def rescue_runs(command: RescueRuns, shard: Shard) -> list[RunKey]:
     async with shard.database.driver() as driver:
         freed = await driver.fetch(_FREE_WAITING, command.lapsed_before, RUNS_AT_ONCE)
         ringing = await _ringing(driver, command)
+        await forget_lapsed(driver, command.lapsed_before)
     await finish_attempts([_abandoned(row, command.now) for row in ringing], shard)
     return [(row["service_id"], row["id"]) for row in freed]
 

@@ -11,7 +11,7 @@ from msgspec import Struct
 from commands.take_runs import TakenRun
 from domain.overlap import Overlap, Verdict, ends_others, verdict
 from domain.run import Trigger
-from domain.schedules.schedule import due_time, next_fire_time
+from domain.schedules.schedule import due_time, first_moment, next_fire_time
 from storage.aborts import ABORT_CHANNEL, end_running
 from storage.jobs import CALENDARS_OF_JOB, schedule_of
 from storage.postgres import Database, Driver
@@ -108,7 +108,9 @@ async def _skip(driver: Driver, command: ResolveOverlap, job: asyncpg.Record, tr
     reason = "An earlier run of the job was still active."
     await driver.execute(_SKIP, run.service_id, run.id, run.scheduled_for, command.now, reason)
     schedule = schedule_of(job["schedule"], job["calendars"])
-    if trigger == Trigger.SCHEDULE and schedule.max_runs is not None and job["run_count"] > 0:
+    # A retry may be of a schedule that the job had before, and then it was never counted.
+    counted = trigger == Trigger.SCHEDULE and run.scheduled_for > first_moment(schedule)
+    if counted and schedule.max_runs is not None and job["run_count"] > 0:
         # A run that is let go does not count; the job may have been at its end by it.
         upcoming = job["next_fire_for"]
         if upcoming is None and not job["paused"]:

@@ -31,7 +31,7 @@ def measure(system: System) -> Measured:
     jobs = existing_jobs(system)
     get = [Request(method="GET", path=f"/jobs/{job_id}") for job_id in jobs]
     pages = [
-        Request(method="GET", path=f"/jobs?limit=50&cursor={cursor_of(UUID(job_id))}")
+        Request(method="GET", path=f"/jobs?limit=50&cursor={cursor_of('jobs', UUID(job_id))}")
         for job_id in jobs
     ]
     kinds = {

@@ -40,6 +40,18 @@ UPDATE runs SET abort = false, held_by = NULL
 WHERE held_by = $1 AND abort AND NOT open AND id = ANY ($2::uuid[])
 """
 
+# Partial indexes hold the few such runs, so a look costs next to nothing.
+_FORGET_LAPSED = """
+UPDATE runs SET abort = false, held_by = NULL
+WHERE (service_id, job_id, scheduled_for, generation) IN (
+    SELECT service_id, job_id, scheduled_for, generation
+    FROM runs
+    WHERE abort AND NOT open
+        AND NOT EXISTS (SELECT FROM workers WHERE id = held_by AND heartbeat_at >= $1)
+    FOR UPDATE SKIP LOCKED
+)
+"""
+
 
 async def end_running(  # noqa: PLR0917 (a run's key, and what is said of its end)
     driver: Driver,
@@ -65,3 +77,8 @@ async def runs_to_abort(driver: Driver, worker_id: UUID) -> set[UUID]:
 async def note_aborted(driver: Driver, worker_id: UUID, run_ids: Collection[UUID]) -> None:
     """Forget about runs that have ended already and ring no more."""
     await driver.execute(_ABORTED, worker_id, list(run_ids))
+
+
+async def forget_lapsed(driver: Driver, lapsed_before: datetime) -> None:
+    """Forget about ended runs of workers that are no more: nobody is left to cut them off."""
+    await driver.execute(_FORGET_LAPSED, lapsed_before)

@@ -98,7 +98,7 @@ async def withdraw_to_come(
     withdrawn = await _withdraw(connection, row, runs.c.scheduled_for > now)
     run_count = max(row["run_count"] - len(withdrawn), 0)
     schedule = await stored_schedule(connection, row)
-    if _at_its_end(schedule, run_count):
+    if not withdrawn and _at_its_end(schedule, run_count):
         return {}  # what is told of up to the last run of all stays: no claim would tell it again
     untold = await untell(connection, row, schedule, now)
     if not withdrawn and not untold:

@@ -74,13 +74,14 @@ class BackfillController(Controller):
         limit: Limit = 50,
         cursor: Cursor = None,
     ) -> BackfillPage:
+        listing = f"jobs/{job_id}/backfills"
         query = ListBackfills(
-            caller=request.caller, job_id=job_id, limit=limit + 1, before=id_after(cursor)
+            caller=request.caller, job_id=job_id, limit=limit + 1, before=id_after(listing, cursor)
         )
         backfills = await list_backfills(query, request.shards)
         return BackfillPage(
             items=[BackfillResource.of(backfill) for backfill in backfills[:limit]],
-            next_cursor=next_cursor(backfills, limit, lambda backfill: backfill.id),
+            next_cursor=next_cursor(listing, backfills, limit, lambda backfill: backfill.id),
         )
 
     @get(

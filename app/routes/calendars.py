@@ -34,12 +34,12 @@ class CalendarController(Controller):
         self, request: ServiceRequest, limit: Limit = 50, cursor: Cursor = None
     ) -> CalendarPage:
         query = ListCalendars(
-            caller=request.caller, limit=limit + 1, after=name_after(cursor) or ""
+            caller=request.caller, limit=limit + 1, after=name_after("calendars", cursor) or ""
         )
         calendars = await list_calendars(query, request.shards)
         return CalendarPage(
             items=[CalendarResource.of(calendar) for calendar in calendars[:limit]],
-            next_cursor=next_cursor(calendars, limit, lambda calendar: calendar.name),
+            next_cursor=next_cursor("calendars", calendars, limit, lambda calendar: calendar.name),
         )
 
     @get(

@@ -55,13 +55,16 @@ class JobHistoryController(Controller):
         limit: Limit = 50,
         cursor: Cursor = None,
     ) -> RunPage:
+        listing = f"jobs/{job_id}/runs"
         query = ListRuns(
-            caller=request.caller, job_id=job_id, limit=limit + 1, before=run_after(cursor)
+            caller=request.caller, job_id=job_id, limit=limit + 1, before=run_after(listing, cursor)
         )
         runs = await list_runs(query, request.shards)
         return RunPage(
             items=[RunResource.of(run) for run in runs[:limit]],
-            next_cursor=next_cursor(runs, limit, lambda run: (run.scheduled_for, run.generation)),
+            next_cursor=next_cursor(
+                listing, runs, limit, lambda run: (run.scheduled_for, run.generation)
+            ),
         )
 
     @get(
@@ -79,6 +82,7 @@ class JobHistoryController(Controller):
         limit: Limit = 50,
         cursor: Cursor = None,
     ) -> LedgerPage:
+        listing = f"jobs/{job_id}/ledger"
         now = datetime.now(UTC)
         end = now if to is None else utc_parameter(to, "to")
         query = GetLedger(
@@ -86,14 +90,14 @@ class JobHistoryController(Controller):
             job_id=job_id,
             start=_day_before(end) if from_ is None else utc_parameter(from_, "from"),
             end=end,
-            after=fire_time_after(cursor),
+            after=fire_time_after(listing, cursor),
             limit=limit + 1,
             now=now,
         )
         entries = await get_ledger(query, request.shards)
         return LedgerPage(
             items=[LedgerEntryResource.of(entry) for entry in entries[:limit]],
-            next_cursor=next_cursor(entries, limit, lambda entry: entry.scheduled_for),
+            next_cursor=next_cursor(listing, entries, limit, lambda entry: entry.scheduled_for),
         )
 
     @get(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from uuid import UUID
 
 from litestar import Controller, Response, delete, get, patch, post
@@ -88,9 +89,9 @@ class JobController(Controller):
         query = ListJobs(
             caller=request.caller,
             limit=limit,
-            before=id_after(cursor),
+            before=id_after("jobs", cursor),
             now=datetime.now(UTC),
-            cursor_of=cursor_of,
+            cursor_of=partial(cursor_of, "jobs"),
         )
         return answer(await list_jobs(query, request.shards), query.entry, request)
 

@@ -65,12 +65,12 @@ class RunController(Controller):
                 before=None if before is None else utc_parameter(before, "before"),
             ),
             limit=limit + 1,
-            before=id_after(cursor),
+            before=id_after("runs", cursor),
         )
         runs = await list_service_runs(query, request.shards)
         return RunPage(
             items=[RunResource.of(run) for run in runs[:limit]],
-            next_cursor=next_cursor(runs, limit, lambda run: run.id),
+            next_cursor=next_cursor("runs", runs, limit, lambda run: run.id),
         )
 
     @get(

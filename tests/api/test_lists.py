@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 
+from app.cursors import cursor_of
 from tests.api.conftest import FAR
 from tests.api.problems import wrong_parameters
 
@@ -22,6 +25,16 @@ LISTS = [
     "/runs",
     "/calendars",
 ]
+OLD = datetime(1970, 1, 1, tzinfo=UTC)
+KEYS: dict[str, Any] = {
+    "/jobs": UUID(int=0),
+    "/jobs/{job}/runs": (OLD, 0),
+    "/jobs/{job}/ledger": OLD,
+    "/jobs/{job}/backfills": UUID(int=0),
+    "/runs": UUID(int=0),
+    "/calendars": "zzz",
+}
+"""For each list the key of a row that comes after all others (of the ledger: before)."""
 
 
 def pages(client: httpx.Client, path: str, limit: int) -> Iterator[list[str]]:
@@ -133,11 +146,25 @@ def test_a_cursor_that_is_not_ours_is_refused(
     assert wrong_parameters(answer) == ["cursor"]
 
 
-@pytest.mark.parametrize("path", ["/jobs/{job}/runs", "/jobs/{job}/ledger", "/calendars"])
-def test_a_cursor_of_another_kind_of_list_is_refused(
+@pytest.mark.parametrize("path", LISTS)
+@pytest.mark.parametrize("other", [*LISTS, *(path for path in LISTS if "{job}" in path)])
+def test_a_cursor_of_another_list_is_refused(
+    api: httpx.Client, store: Store, path: str, other: str
+) -> None:
+    listing, other_list = (one.format(job=store()["id"]) for one in (path, other))
+    answer = api.get(listing, params={"cursor": cursor_of(other_list[1:], KEYS[other])})
+    if listing == other_list:
+        assert answer.json() == {"items": [], "next_cursor": None}
+    else:
+        assert wrong_parameters(answer) == ["cursor"]
+
+
+@pytest.mark.parametrize("path", ["/runs", "/jobs/{job}/runs", "/jobs/{job}/backfills"])
+def test_a_cursor_from_a_page_is_not_taken_by_another_list(
     api: httpx.Client, store: Store, seven_jobs: tuple[httpx.Client, list[str]], path: str
 ) -> None:
     cursor = seven_jobs[0].get("/jobs", params={"limit": 1}).json()["next_cursor"]
+    assert len(cursor) <= 40
     answer = api.get(path.format(job=store()["id"]), params={"cursor": cursor})
     assert wrong_parameters(answer) == ["cursor"]
 

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
 from uuid import UUID
 
 import pytest
 
+from commands import put_calendar as put_calendar_module
 from commands.delete_calendar import DeleteCalendar, delete_calendar
 from commands.put_calendar import PutCalendar, put_calendar
 from domain.catchup import CatchupPolicy, Coalesce
 from domain.errors import Conflict, Invalid, NotFound
 from domain.job import Job
 from domain.schedules.calendar import Calendar
-from domain.schedules.schedule import Exclusion
-from tests.commands.changing import delete, pause, resume
+from domain.schedules.schedule import Exclusion, Schedule
+from tests.commands.changing import delete, pause, resume, update
 from tests.commands.firing import NOON, SECOND, Firing, instants_of
 from tests.commands.telling import ledger, told
+from tests.storage.eventually import eventually
 
 MINUTE = 60 * SECOND
 DAY = timedelta(days=1)
@@ -208,3 +212,64 @@ async def test_claims_and_changes_of_a_calendar_at_the_same_time_leave_no_gap(fi
         assert first == position + 1
         position = last
     assert position == 41
+
+
+async def test_an_edit_of_a_job_that_has_just_come_to_name_the_calendar_fails_neither(
+    firing: Firing, monkeypatch: pytest.MonkeyPatch
+):
+    await put(firing)
+    jobs: list[Job] = []
+    edits: list[asyncio.Task[Job]] = []
+    lock_jobs, store = put_calendar_module._lock_jobs, put_calendar_module._store
+
+    async def lock_jobs_before_one_comes(*arguments: Any, **options: Any) -> Any:
+        locked = await lock_jobs(*arguments, **options)
+        if not jobs:
+            jobs.append(await naming_job(firing))
+        return locked
+
+    async def store_before_it_is_edited(*arguments: Any) -> Any:
+        stored = await store(*arguments)
+        if not edits:
+            schedule = Schedule(accepted_at=NOON, every=2 * MINUTE, exclude=NAMING)
+            editing = update(firing.shards, firing.caller, jobs[0].id, NOON, schedule=schedule)
+            edits.append(asyncio.create_task(editing))
+            await eventually(partial(someone_waits_for_a_lock, firing))
+        return stored
+
+    monkeypatch.setattr(put_calendar_module, "_lock_jobs", lock_jobs_before_one_comes)
+    monkeypatch.setattr(put_calendar_module, "_store", store_before_it_is_edited)
+    calendar = await put(firing, HALF_AN_HOUR)
+    edited = await edits[0]
+    assert (calendar.version, edited.version) == (2, 2)
+    row = await firing.job_row(edited.id)
+    assert (row["version"], row["next_fire_for"]) == (3, NOON + 30 * MINUTE)
+    assert len(await firing.rows("SELECT FROM audit WHERE action = 'calendar.put'")) == 2
+
+
+async def someone_waits_for_a_lock(firing: Firing) -> bool:
+    rows = await firing.rows(
+        "SELECT FROM pg_stat_activity"
+        " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    return bool(rows)
+
+
+async def test_edits_and_changes_of_calendars_at_the_same_time_do_not_fail(firing: Firing):
+    await put(firing)
+    made = [await naming_job(firing) for _ in range(6)]
+    plain = Schedule(accepted_at=NOON, every=MINUTE)
+    naming = Schedule(accepted_at=NOON, every=MINUTE, exclude=NAMING)
+    for number in range(6):
+        exclude = [] if number % 2 else [HALF_AN_HOUR]
+        await asyncio.gather(
+            *(put(firing, *exclude) for _ in range(2)),
+            *(
+                update(firing.shards, firing.caller, job.id, NOON, schedule=schedule)
+                for job in made
+                for schedule in (plain, naming)
+            ),
+        )
+    for job in made:
+        row = await firing.job_row(job.id)
+        assert row["next_fire_for"] <= NOON + MINUTE

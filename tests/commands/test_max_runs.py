@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 
 from commands.cancel_runs import CancelRun, cancel_run
+from commands.take_runs import TakenRun
 from domain.catchup import CatchupPolicy, Coalesce
 from domain.errors import Conflict
 from domain.job import JobState
@@ -131,3 +132,33 @@ async def test_a_job_at_its_end_tells_of_nothing_more(firing: Firing):
     assert edited.state is JobState.ACTIVE
     await claim(firing, AFTER)
     assert await told(firing, run.job_id, AFTER + 5 * MINUTE) == [(0, 0, "run"), (30, 30, "run")]
+
+
+async def test_a_retry_of_an_earlier_schedule_that_is_let_go_takes_nothing_off_the_new_one(
+    firing: Firing,
+):
+    old = await firing.retrying_run(every=MINUTE, now=NOON, max_runs=1)
+    edited_at = NOON + 10 * SECOND
+    schedule = Schedule(accepted_at=edited_at, every=MINUTE, max_runs=2)
+    await update(firing.shards, firing.caller, old.job_id, edited_at, schedule=schedule)
+    await claim(firing, NOON + MINUTE)
+    assert (await firing.job_row(old.job_id))["run_count"] == 1
+    new = await new_run_with_the_turn(firing, old)
+    retry_at = (await firing.run(old.id))["due_at"]
+    (retry,) = await firing.take((old.service_id, old.id), until=retry_at)
+    assert not await firing.begin(retry, now=retry_at)
+    assert await firing.state(old.id) == "skipped_overlap"
+    assert (await firing.job_row(old.job_id))["run_count"] == 1
+    await firing.finish(succeeded(new))
+    await claim(firing, NOON + 5 * MINUTE)
+    assert (await firing.job_row(old.job_id))["run_count"] == 2
+
+
+async def new_run_with_the_turn(firing: Firing, old: TakenRun) -> TakenRun:
+    """A run of the new schedule that rings although the old one is not over."""
+    # The old one has the turn as long as it is open, so somebody has to take it away by hand.
+    await firing.rows("DELETE FROM turns WHERE job_id = $1", old.job_id)
+    newest = (await firing.runs(old.job_id))[-1]
+    (new,) = await firing.take((newest["service_id"], newest["id"]), until=NOON + MINUTE)
+    assert await firing.begin(new, now=NOON + MINUTE)
+    return new

@@ -9,8 +9,10 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
+from commands.cancel_runs import CancelRun, cancel_run
 from commands.delete_job import DeleteJob, delete_job
 from commands.rescue_runs import RescueRuns, rescue_runs
+from domain.overlap import Overlap
 from storage.queue import RunKey
 from tests.commands.firing import DUE, OTHER_WORKER, SECOND, STEADY, Firing, succeeded
 from workers.heartbeat import Heartbeat
@@ -125,3 +127,37 @@ async def test_an_abandoned_attempt_of_a_deleted_job_is_recorded_and_its_run_can
     assert await firing.outcomes(run.id) == ["abandoned"]
     assert await firing.take((run.service_id, run.id), until=LATER) == []
     assert (await firing.run(run.id))["state"] == "cancelled"
+
+
+@pytest.mark.parametrize("way", ["cancelled", "replaced"])
+async def test_nobody_is_asked_to_cut_off_what_rang_in_a_lapsed_worker_and_was_ended(
+    firing: Firing, way: str
+):
+    worker = uuid4()
+    run = await firing.running_run(worker)
+    if way == "cancelled":
+        await cancel_run(CancelRun(caller=firing.caller, run_id=run.id, now=DUE), firing.shards)
+    else:
+        other = await firing.triggered(run.job_id, Overlap.TERMINATE_OTHER)
+        assert await firing.begin(other, by=OTHER_WORKER, now=LATER)
+    await beat(firing, OTHER_WORKER, LATER)
+    await beat(firing, worker, LAPSED_BEFORE)
+    before = await firing.run(run.id)
+    assert (before["state"], before["abort"], before["held_by"]) == ("cancelled", True, worker)
+    await rescue(firing)
+    assert await firing.run(run.id) == before
+    await beat(firing, worker, LAPSED_BEFORE - TICK)
+    await rescue(firing)
+    assert dict(await firing.run(run.id)) == {**before, "abort": False, "held_by": None}
+    assert await firing.outcomes(run.id) == ["abandoned"]
+
+
+async def test_what_is_asked_to_end_in_a_lapsed_worker_is_ended(firing: Firing):
+    worker = uuid4()
+    run = await firing.running_run(worker)
+    other = await firing.triggered(run.job_id, Overlap.CANCEL_OTHER)
+    assert not await firing.begin(other, by=OTHER_WORKER, now=LATER)
+    assert (await firing.run(run.id))["abort"]
+    await rescue(firing)
+    row = await firing.run(run.id)
+    assert (row["state"], row["abort"], row["held_by"]) == ("cancelled", False, None)
