@@ -120,10 +120,19 @@ def complete(document: OpenAPI) -> None:
 
 def _schemas() -> dict[str, Any]:
     _, schemas = msgspec.json.schema_components(_BODIES, ref_template="#/components/schemas/{name}")
+    _add_listed_job(schemas)
     for schema in schemas.values():
         # What follows in a docstring is for those who read the code.
         schema["description"] = schema["description"].partition("\n\n")[0]
     return schemas
+
+
+def _add_listed_job(schemas: dict[str, Any]) -> None:
+    """A job in a list has the fields that were asked for."""
+    listed = {name: value for name, value in schemas["JobResource"].items() if name != "required"}
+    listed |= {"title": "ListedJob", "description": "A job, or those of its fields asked for."}
+    schemas["ListedJob"] = listed
+    schemas["JobPage"]["properties"]["items"]["items"] = {"$ref": "#/components/schemas/ListedJob"}
 
 
 def _add_headers(operation: Operation | None) -> None:

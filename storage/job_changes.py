@@ -17,6 +17,7 @@ from domain.schedules.schedule import TICK, Schedule, due_time, next_fire_time, 
 from storage.calendars import full_schedule
 from storage.jobs import decode_schedule, job_of
 from storage.ledger import JobStretch, close_pause, open_pause, take_back, write_stretches
+from storage.listings import FOUND_BY, list_anew
 from storage.queue import RunKey
 from storage.tables import jobs, runs
 from storage.transactions import WriteConnection, driver_of
@@ -62,7 +63,9 @@ async def change_job(
         .values(version=row["version"] + 1, updated_at=now, **changes)
         .returning(jobs)
     )
-    return job_of(result.mappings().one(), now)
+    job = job_of(result.mappings().one(), now)
+    await list_anew(connection, row["service_id"], job, terms=not FOUND_BY.isdisjoint(changes))
+    return job
 
 
 async def withdraw_to_come(

@@ -32,7 +32,17 @@ COMMANDS_DATABASE = "commands"
 settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
     settings.load_profile("ci")
-STORED = ("attempts", "runs", "turns", "ledger", "backfills", "jobs", "workers", "audit")
+STORED = (
+    "attempts",
+    "runs",
+    "turns",
+    "ledger",
+    "backfills",
+    "listings",
+    "jobs",
+    "workers",
+    "audit",
+)
 
 
 @pytest.fixture(scope="session")
