@@ -17,7 +17,7 @@ from domain.job_filter import JobFilter, JobOrder
 from domain.place import Place
 from queries.job_parts import Parts
 from queries.job_sources import CANDIDATES, Source, sorted_by, sources_of
-from queries.job_walks import Walk, walks_of
+from queries.job_walks import walks_of
 from storage.jobs import JOB_COLUMNS
 from storage.postgres import Driver
 
@@ -29,13 +29,13 @@ _WALK = """
 WITH page AS MATERIALIZED (
     SELECT id, at, place FROM ({walk}) AS looked WHERE fits LIMIT {wanted}
 ), shown AS (
-    SELECT id, at, place, false AS ends FROM page
+    SELECT id AS listed, at, place, false AS ends FROM page
     UNION ALL
     (SELECT id, at, place, true FROM ({walk}) AS looked
     WHERE (SELECT count(*) FROM page) < {wanted} OFFSET {look} - 1 LIMIT 1)
 )
 SELECT at, place, ends, {columns} FROM shown
-LEFT JOIN jobs ON jobs.service_id = {service} AND jobs.id = shown.id AND NOT ends
+LEFT JOIN jobs ON jobs.service_id = {service} AND jobs.id = listed AND NOT ends
 ORDER BY ends, {order}
 """
 # Rows that fit; or, where the index names too many, a single row that ends the page.
@@ -43,20 +43,20 @@ _FIND = """
 WITH found AS MATERIALIZED (
     SELECT id FROM ({source}) AS source LIMIT {candidates} + 1
 ), page AS MATERIALIZED (
-    SELECT id, at, id AS place FROM (
-        SELECT j.id, {at} AS at, {fits} AS fits FROM found
+    SELECT id, at, place FROM (
+        SELECT j.id, j.id AS place, {at} AS at, {fits} AS fits FROM found
         JOIN jobs j ON j.service_id = {service} AND j.id = found.id
         WHERE (SELECT count(*) FROM found) <= {candidates}
     ) AS candidate
     WHERE fits AND {begun}
     ORDER BY {order} LIMIT {wanted}
 ), shown AS (
-    SELECT id, at, place, false AS ends FROM page
+    SELECT id AS listed, at, place, false AS ends FROM page
     UNION ALL
     SELECT NULL, NULL, NULL, true WHERE (SELECT count(*) FROM found) > {candidates}
 )
 SELECT at, place, ends, {columns} FROM shown
-LEFT JOIN jobs ON jobs.service_id = {service} AND jobs.id = shown.id
+LEFT JOIN jobs ON jobs.service_id = {service} AND jobs.id = listed
 ORDER BY ends, {order}
 """
 # The list that is asked for most, and of which every row fits.
@@ -121,26 +121,20 @@ async def _walk(query: JobQuery, driver: Driver, look: int) -> JobRows:
             continue  # the page before went beyond it
         if number and begin is not None and begin.at is not None:
             begin = None
-        got = await _walk_one(query, driver, walk, begin, look, query.limit + 1 - len(rows))
+        parts = _parts(query)
+        statement = _WALK.format(
+            walk=walk.sql(parts, begin, look),
+            look=look,
+            wanted=parts.bound(query.limit + 1 - len(rows), "int"),
+            service=parts.service,
+            order=walk.order,
+            columns=JOB_COLUMNS,
+        )
+        got = _split(await driver.fetch(statement, *parts.bound.values))
         rows += got.rows
         if got.more is not None or len(rows) > query.limit:
             return _shown(rows, query.limit, got.more)
     return JobRows(rows, None)
-
-
-async def _walk_one(
-    query: JobQuery, driver: Driver, walk: Walk, begin: Place | None, look: int, wanted: int
-) -> JobRows:
-    parts = _parts(query)
-    statement = _WALK.format(
-        walk=walk.sql(parts, begin, look),
-        look=look,
-        wanted=parts.bound(wanted, "int"),
-        service=parts.service,
-        order=walk.order,
-        columns=JOB_COLUMNS,
-    )
-    return _split(await driver.fetch(statement, *parts.bound.values))
 
 
 async def _find(query: JobQuery, driver: Driver, source: Source) -> JobRows | None:

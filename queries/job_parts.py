@@ -120,10 +120,8 @@ WHERE r.service_id = {self.service}
     def _terms_of(self, job_id: str) -> list[str]:
         if not self.has_terms:
             return []
-        return [
-            f"(SELECT {self.terms_match} FROM listings l"
-            f" WHERE l.service_id = {self.service} AND l.id = {job_id})"
-        ]
+        of_listing = f"l.service_id = {self.service} AND l.id = {job_id}"
+        return [f"(SELECT {self.terms_match} FROM listings l WHERE {of_listing})"]
 
 
 def _all(conditions: list[str]) -> str:

@@ -79,12 +79,11 @@ def _fire(*, descending: bool) -> Walk:
     direction, beyond = _words(descending=descending)
 
     def sql(parts: Parts, place: Place | None, look: int) -> str:
-        begun = (
-            [] if place is None else [f"(j.next_fire_for, j.id) {beyond} {_bound(parts, place)}"]
-        )
-        begun_claimed = [] if place is None else [f"(at, id) {beyond} {_bound(parts, place)}"]
-        where = ["true", *begun, *parts.window("j.next_fire_for")]
-        of_claimed = ["at IS NOT NULL", *begun_claimed, *parts.window("at")]
+        where = ["true", *parts.window("j.next_fire_for")]
+        of_claimed = ["at IS NOT NULL", *parts.window("at")]
+        if place is not None:
+            where.append(f"(j.next_fire_for, j.id) {beyond} {_bound(parts, place)}")
+            of_claimed.append(f"(at, id) {beyond} {_bound(parts, place)}")
         return f"""
 SELECT id, at, id AS place, fits FROM (
     (SELECT j.id, j.next_fire_for AS at, {parts.job_fits()} AS fits FROM jobs j
