@@ -13,29 +13,30 @@ from uuid import UUID
 import asyncpg
 from msgspec import Struct
 
-from domain.job_filter import JobFilter, JobOrder
+from domain.job_filter import JobFilter, JobOrder, JobSort
 from domain.place import Place
 from queries.job_parts import Parts
-from queries.job_sources import CANDIDATES, Source, sorted_by, sources_of
+from queries.job_sources import CANDIDATES, Source, by_terms, sorted_by, sources_of
 from queries.job_walks import walks_of
 from storage.jobs import JOB_COLUMNS
 from storage.postgres import Driver
 
-FIRST_LOOK, FIRST_LOOK_OF_LONG_PAGES, LONG_LOOK = 256, 1_024, 2_048
-_LONG_PAGE = 64
+FIRST_LOOK, LONG_LOOK = 256, 2_048
+_SHORT_PAGE = 60
 
-# Rows that fit; where too few do, behind them the last row looked at, if there are more.
+# Rows that fit; where too few do, behind them the last row looked at, if there are more. Each job
+# is looked up by its key: OFFSET 0 leaves the planner nothing else.
 _WALK = """
-WITH page AS MATERIALIZED (
-    SELECT id, at, place FROM ({walk}) AS looked WHERE fits LIMIT {wanted}
+WITH looked AS MATERIALIZED ({walk}
+), page AS MATERIALIZED (
+    SELECT id, at, place FROM looked WHERE fits LIMIT {wanted}
 ), shown AS (
     SELECT id AS listed, at, place, false AS ends FROM page
     UNION ALL
-    (SELECT id, at, place, true FROM ({walk}) AS looked
+    (SELECT NULL, at, place, true FROM looked
     WHERE (SELECT count(*) FROM page) < {wanted} OFFSET {look} - 1 LIMIT 1)
 )
-SELECT at, place, ends, {columns} FROM shown
-LEFT JOIN jobs ON jobs.service_id = {service} AND jobs.id = listed AND NOT ends
+SELECT * FROM shown LEFT JOIN LATERAL ({job}) AS job ON true
 ORDER BY ends, {order}
 """
 # Rows that fit; or, where the index names too many, a single row that ends the page.
@@ -43,21 +44,22 @@ _FIND = """
 WITH found AS MATERIALIZED (
     SELECT id FROM ({source}) AS source LIMIT {candidates} + 1
 ), page AS MATERIALIZED (
-    SELECT id, at, place FROM (
-        SELECT j.id, j.id AS place, {at} AS at, {fits} AS fits FROM found
-        JOIN jobs j ON j.service_id = {service} AND j.id = found.id
-        WHERE (SELECT count(*) FROM found) <= {candidates}
+    SELECT id, at, place FROM found CROSS JOIN LATERAL (
+        SELECT j.id AS place, {at} AS at, {fits} AS fits FROM jobs j
+        WHERE j.service_id = {service} AND j.id = found.id OFFSET 0
     ) AS candidate
-    WHERE fits AND {begun}
+    WHERE (SELECT count(*) FROM found) <= {candidates} AND fits AND {begun}
     ORDER BY {order} LIMIT {wanted}
 ), shown AS (
     SELECT id AS listed, at, place, false AS ends FROM page
     UNION ALL
     SELECT NULL, NULL, NULL, true WHERE (SELECT count(*) FROM found) > {candidates}
 )
-SELECT at, place, ends, {columns} FROM shown
-LEFT JOIN jobs ON jobs.service_id = {service} AND jobs.id = listed
+SELECT * FROM shown LEFT JOIN LATERAL ({job}) AS job ON true
 ORDER BY ends, {order}
+"""
+_JOB = f"""
+SELECT {JOB_COLUMNS} FROM jobs WHERE jobs.service_id = {{service}} AND jobs.id = listed OFFSET 0
 """
 # The list that is asked for most, and of which every row fits.
 _NEWEST = f"""
@@ -96,14 +98,21 @@ async def page_of_jobs(query: JobQuery, driver: Driver) -> JobRows:
     """A page. It may be short, even empty, and still not be the last."""
     if query.chosen == _ALL and query.order == _NEWEST_FIRST:
         return await _newest(query, driver)
-    look = FIRST_LOOK if query.limit < _LONG_PAGE else FIRST_LOOK_OF_LONG_PAGES
-    looked = await _walk(query, driver, look)
+    looked = await _walk(query, driver, _first_look(query))
     if looked.more is None or len(looked.rows) == query.limit:
         return looked
     for source in sources_of(query.chosen, query.order):
         if (found := await _find(query, driver, source)) is not None:
             return found
     return await _walk(query, driver, LONG_LOOK)
+
+
+def _first_look(query: JobQuery) -> int:
+    """At how many rows to look first: few kinds of statements, each of a known length."""
+    look = FIRST_LOOK if query.limit <= _SHORT_PAGE else 4 * FIRST_LOOK
+    # Where every row fits, no more are needed than are shown.
+    every = query.chosen == _ALL and query.order.sort is not JobSort.LAST_RUN
+    return max(look // 4, 1) if every else look
 
 
 async def _newest(query: JobQuery, driver: Driver) -> JobRows:
@@ -126,9 +135,8 @@ async def _walk(query: JobQuery, driver: Driver, look: int) -> JobRows:
             walk=walk.sql(parts, begin, look),
             look=look,
             wanted=parts.bound(query.limit + 1 - len(rows), "int"),
-            service=parts.service,
+            job=_JOB.format(service=parts.service),
             order=walk.order,
-            columns=JOB_COLUMNS,
         )
         got = _split(await driver.fetch(statement, *parts.bound.values))
         rows += got.rows
@@ -145,12 +153,12 @@ async def _find(query: JobQuery, driver: Driver, source: Source) -> JobRows | No
         source=source(parts),
         candidates=CANDIDATES,
         at=at,
-        fits=parts.job_fits(),
+        fits=parts.job_fits(terms=source is not by_terms),
         begun=begun,
         order=order,
         wanted=parts.bound(query.limit + 1, "int"),
         service=parts.service,
-        columns=JOB_COLUMNS,
+        job=_JOB.format(service=parts.service),
     )
     got = await driver.fetch(statement, *parts.bound.values)
     if got and got[-1]["ends"]:

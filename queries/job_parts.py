@@ -67,9 +67,9 @@ class Parts:
         """Whether the terms of listing `l` do."""
         return f"l.terms @@ {self.bound(self._query, 'text')}::tsquery"
 
-    def job_fits(self) -> str:
-        """Whether job `j` fits."""
-        return _all([*self._of_job(), *self._terms_of("j.id")])
+    def job_fits(self, *, terms: bool = True) -> str:
+        """Whether job `j` fits; without its terms, if those are known to match."""
+        return _all([*self._of_job(), *(self._terms_of("j.id") if terms else [])])
 
     def listing_fits(self) -> str:
         """Whether the job of listing `l` fits."""

@@ -21,7 +21,7 @@ def sources_of(chosen: JobFilter, order: JobOrder) -> Iterator[Source]:
     if order.sort is JobSort.LAST_RUN:
         return
     if chosen.has_terms:
-        yield _by_terms
+        yield by_terms
     if chosen.has_window:
         yield _by_window
     match chosen.state:
@@ -37,13 +37,13 @@ def sorted_by(order: JobOrder, parts: Parts, after: Place | None) -> tuple[str, 
     """What jobs are sorted by, which are behind a place, and in which order."""
     direction, beyond = ("DESC", "<") if order.descending else ("ASC", ">")
     if order.sort is JobSort.CREATED:
-        begun = "true" if after is None else f"id {beyond} {parts.bound(after.id, 'uuid')}"
+        begun = "true" if after is None else f"place {beyond} {parts.bound(after.id, 'uuid')}"
         return "NULL::timestamptz", begun, f"place {direction}"
     if order.sort is JobSort.UPDATED:
         return "j.updated_at", _begun(parts, after, beyond), f"at {direction}, place {direction}"
     begun = "true"
     if after is not None and after.at is None:
-        begun = f"at IS NULL AND id < {parts.bound(after.id, 'uuid')}"
+        begun = f"at IS NULL AND place < {parts.bound(after.id, 'uuid')}"
     elif after is not None:
         begun = f"(at IS NULL OR {_begun(parts, after, beyond)})"
     last = "CASE WHEN at IS NULL THEN place END DESC"
@@ -54,10 +54,11 @@ def _begun(parts: Parts, after: Place | None, beyond: str) -> str:
     if after is None:
         return "true"
     at, job_id = parts.bound(after.at, "timestamptz"), parts.bound(after.id, "uuid")
-    return f"(at, id) {beyond} ({at}, {job_id})"
+    return f"(at, place) {beyond} ({at}, {job_id})"
 
 
-def _by_terms(parts: Parts) -> str:
+def by_terms(parts: Parts) -> str:
+    """Those whose terms match."""
     # The terms alone: they tell the service, and no other index is to be taken for a better one.
     return f"""
 SELECT id FROM (

@@ -92,10 +92,10 @@ SELECT id, at, id AS place, fits FROM (
     ORDER BY j.next_fire_for {direction}, j.id {direction} LIMIT {look})
     UNION ALL
     SELECT id, at, fits FROM (
-        SELECT j.id, {parts.next_fire} AS at, {parts.job_fits()} AS fits
-        FROM ({parts.claimed()}) AS claimed
-        JOIN jobs j ON j.service_id = {parts.service} AND j.id = claimed.id
-        WHERE {parts.pending}
+        SELECT job.* FROM ({parts.claimed()}) AS claimed CROSS JOIN LATERAL (
+            SELECT j.id, {parts.next_fire} AS at, {parts.job_fits()} AS fits FROM jobs j
+            WHERE j.service_id = {parts.service} AND j.id = claimed.id AND {parts.pending} OFFSET 0
+        ) AS job
     ) AS pending WHERE {" AND ".join(of_claimed)}
 ) AS firing
 ORDER BY at {direction}, id {direction} LIMIT {look}"""

@@ -24,12 +24,13 @@ LOOK = 2_000
 
 # Runs that fit; where too few do, behind them the last run looked at, if there are more.
 _PAGE = """
-WITH page AS MATERIALIZED (
-    SELECT {columns} FROM ({walk}) AS looked WHERE fits LIMIT {wanted}
+WITH looked AS MATERIALIZED ({walk}
+), page AS MATERIALIZED (
+    SELECT {columns} FROM looked WHERE fits LIMIT {wanted}
 )
 SELECT *, false AS ends FROM page
 UNION ALL
-(SELECT {columns}, true FROM ({walk}) AS looked
+(SELECT {columns}, true FROM looked
 WHERE (SELECT count(*) FROM page) < {wanted} OFFSET {look} - 1 LIMIT 1)
 ORDER BY ends, {order}
 """
