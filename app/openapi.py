@@ -44,6 +44,7 @@ from app.resources import (
 from app.routes.health import Health
 from app.schedule_bodies import CalendarBody
 from app.schedule_resources import CalendarResource, PreviewResource
+from domain.job_filter import JobSort, Order
 from domain.resources.job import JobResource
 
 ASSETS = "/docs/assets"
@@ -70,6 +71,8 @@ _BODIES = (
     BulkResource,
     Problem,
     Health,
+    JobSort,
+    Order,
 )
 _HEADERS = {
     "401": ("WWW-Authenticate", "Always `Bearer`"),
