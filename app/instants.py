@@ -19,3 +19,8 @@ def utc_parameter(value: datetime, name: str) -> datetime:
         return value.astimezone(UTC)
     except OverflowError:
         raise BadParameter(name, "The instant is out of range.") from None
+
+
+def utc_or_none(value: datetime | None, name: str) -> datetime | None:
+    """The same for one that may be left out."""
+    return None if value is None else utc_parameter(value, name)

@@ -45,6 +45,7 @@ from app.routes.health import Health
 from app.schedule_bodies import CalendarBody
 from app.schedule_resources import CalendarResource, PreviewResource
 from app.stats_resources import StatsResource
+from domain.job_filter import JobSort, Order
 from domain.resources.job import JobResource
 
 ASSETS = "/docs/assets"
@@ -72,6 +73,8 @@ _BODIES = (
     StatsResource,
     Problem,
     Health,
+    JobSort,
+    Order,
 )
 _HEADERS = {
     "401": ("WWW-Authenticate", "Always `Bearer`"),
@@ -122,10 +125,19 @@ def complete(document: OpenAPI) -> None:
 
 def _schemas() -> dict[str, Any]:
     _, schemas = msgspec.json.schema_components(_BODIES, ref_template="#/components/schemas/{name}")
+    _add_listed_job(schemas)
     for schema in schemas.values():
         # What follows in a docstring is for those who read the code.
         schema["description"] = schema["description"].partition("\n\n")[0]
     return schemas
+
+
+def _add_listed_job(schemas: dict[str, Any]) -> None:
+    """A job in a list has the fields that were asked for."""
+    listed = {name: value for name, value in schemas["JobResource"].items() if name != "required"}
+    listed |= {"title": "ListedJob", "description": "A job, or those of its fields asked for."}
+    schemas["ListedJob"] = listed
+    schemas["JobPage"]["properties"]["items"]["items"] = {"$ref": "#/components/schemas/ListedJob"}
 
 
 def _add_headers(operation: Operation | None) -> None:

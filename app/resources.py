@@ -29,7 +29,7 @@ class Page(Struct, Generic[Item], frozen=True, kw_only=True):
 
 
 class JobPage(Page[JobResource], frozen=True, kw_only=True):
-    """A page of jobs, newest first; `next_cursor` is null on the last one."""
+    """A page of jobs; it may be short, and only the last one has null as `next_cursor`."""
 
 
 class RunResource(Struct, frozen=True, kw_only=True):
@@ -67,7 +67,7 @@ class RunResource(Struct, frozen=True, kw_only=True):
 
 
 class RunPage(Page[RunResource], frozen=True, kw_only=True):
-    """A page of runs, newest first; `next_cursor` is null on the last one."""
+    """A page of runs; it may be short, and only the last one has null as `next_cursor`."""
 
 
 class LedgerEntryResource(Struct, frozen=True, kw_only=True):

@@ -21,15 +21,19 @@ from domain.targets import Target
 from storage.calendars import full_schedule
 from storage.job_entries import entry_of
 from storage.jobs import encode_schedule
+from storage.listings import job_terms
 from storage.postgres import Driver
 from storage.shards import Shards
 from storage.shared_cache import NewEntry
 
-# The job and its audit row in one statement, and so in one round trip and one transaction.
+# The job, its listing and its audit row in one statement: one round trip and one transaction.
 _CREATE = """
 WITH audited AS (
     INSERT INTO audit (service_id, at, id, principal, action, object_id, request_id, details)
     VALUES ($1, $11, $12, $13, 'job.created', $2, $14, '{}')
+), listed AS (
+    INSERT INTO listings (service_id, id, terms, updated_at)
+    VALUES ($1, $2, array_to_tsvector($20::text[]), $11)
 )
 INSERT INTO jobs (service_id, id, name, description, tags, schedule, target, retry, paused,
     next_fire_for, claimed_for, version, created_at, updated_at, next_claim_at, accounted_to,
@@ -111,6 +115,7 @@ async def _store(
         job.overlap,
         _json(job.catchup),
         list(schedule.calendars),
+        job_terms(caller.service_id, job),
     )
     return job, due
 

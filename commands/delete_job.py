@@ -14,7 +14,7 @@ from storage.audit import record
 from storage.job_changes import cancel_runs, lock_job, withdraw_to_come
 from storage.job_entries import entry_of_deleted
 from storage.shards import Shards
-from storage.tables import backfills, jobs, turns
+from storage.tables import backfills, jobs, listings, turns
 
 
 class DeleteJob(Struct, frozen=True, kw_only=True):
@@ -43,6 +43,9 @@ async def delete_job(command: DeleteJob, shards: Shards) -> None:
         await cancel_runs(connection, (service_id, row["id"]), command.now, "The job was deleted.")
         await connection.execute(
             delete(jobs).where(jobs.c.service_id == service_id, jobs.c.id == row["id"])
+        )
+        await connection.execute(
+            delete(listings).where(listings.c.service_id == service_id, listings.c.id == row["id"])
         )
         await connection.execute(
             update(backfills)

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, RowMapping, select, update
+from sqlalchemy import ColumnElement, RowMapping, select
 from sqlalchemy.dialects.postgresql import insert
 
 from domain.caller import Caller
@@ -20,6 +20,7 @@ from storage.audit import record
 from storage.calendars import calendar_of
 from storage.job_changes import (
     after,
+    change_job,
     stored_schedule,
     withdraw_to_come,
     write_account,
@@ -165,10 +166,6 @@ async def _reckon_anew(
     schedule = await stored_schedule(connection, row)
     known = {**row, **changes}
     changes = {**changes, **after(schedule, known["accounted_to"], known["run_count"])}
-    await connection.execute(
-        update(jobs)
-        .where(jobs.c.service_id == row["service_id"], jobs.c.id == row["id"])
-        .values(version=jobs.c.version + 1, updated_at=now, **changes)
-    )
+    await change_job(connection, row, now, **changes)
     due: datetime | None = changes["next_claim_at"]
     return due

@@ -41,6 +41,11 @@ def run_id(job_id: UUID, scheduled_for: datetime, generation: int = 0) -> UUID:
     return UUID(int=milliseconds << 80 | 7 << 76 | rand_a << 64 | 2 << 62 | rand_b)
 
 
+def first_run_id(scheduled_for: datetime) -> UUID:
+    """What no id of a run is below whose fire time is that instant or later."""
+    return UUID(int=max((scheduled_for - EPOCH) // _MILLISECOND, 0) << 80)
+
+
 def fire_time_window(run: UUID) -> tuple[datetime, datetime]:
     """The millisecond `[start, end)` that a run's fire time lies in, read from its id.
 

@@ -3,12 +3,10 @@
 import time
 from http.client import HTTPConnection
 from urllib.parse import urlsplit
-from uuid import UUID
 
 import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.cursors import cursor_of
 from loadtests.api import CONNECTIONS, REST_SECONDS, WARM_UP_SECONDS, existing_jobs
 from loadtests.cpu import cpu_by_role, cpu_of, per_thousand, used_between
 from loadtests.figures import Figure, Measured, cpu_figure
@@ -17,6 +15,7 @@ from loadtests.load import MAX_REQUESTS, Load, Outcome, Request, put
 from loadtests.system import System
 
 SECONDS = 5.0
+MISSES = 300
 SHARE_OF_HELLO = 0.6
 """A hit costs at most what a bare hello costs, divided by this."""
 
@@ -31,8 +30,7 @@ def measure(system: System) -> Measured:
     jobs = existing_jobs(system)
     get = [Request(method="GET", path=f"/jobs/{job_id}") for job_id in jobs]
     pages = [
-        Request(method="GET", path=f"/jobs?limit=50&cursor={cursor_of('jobs', UUID(job_id))}")
-        for job_id in jobs
+        Request(method="GET", path=f"/jobs?limit=50&cursor={cursor}") for cursor in _cursors(system)
     ]
     kinds = {
         "get, hit": (get, None),
@@ -83,6 +81,16 @@ def _figures(scenario: str, outcome: Outcome, cpu: dict[str, float], reads: Coun
             0.0,
         ),
     ]
+
+
+def _cursors(system: System) -> list[str]:
+    """Of pages that nobody has asked for yet."""
+    cursors: list[str] = []
+    page = system.get("/jobs?limit=2")
+    while page["next_cursor"] and len(cursors) < MISSES:
+        cursors.append(page["next_cursor"])
+        page = system.get(f"/jobs?limit=2&cursor={cursors[-1]}")
+    return cursors
 
 
 def _cost_of_hello() -> float:

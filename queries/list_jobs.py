@@ -1,67 +1,89 @@
-"""A service's jobs, newest first."""
+"""A service's jobs, by filter and order."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
-from uuid import UUID
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 
 import msgspec
 from msgspec import Struct
 
 from domain.caller import Caller
-from storage.entries import Entry, kept_until
+from domain.job_filter import JobFilter, JobOrder
+from domain.place import Place
+from queries.job_pages import JobQuery, page_of_jobs
+from storage.entries import LIFE, Entry, kept_until
 from storage.job_entries import encoded_jobs
-from storage.jobs import JOB_COLUMNS, encode
+from storage.jobs import encode
 from storage.postgres import Driver
 from storage.read_cache import Loaded, digest
 from storage.shards import Shards
 
-LAST_ID = UUID(int=(1 << 128) - 1)
-
-_LIST = f"""
-SELECT {JOB_COLUMNS} FROM jobs WHERE service_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3
-"""
+MOVING_LIFE = timedelta(seconds=1)
+"""How long a list is kept that jobs enter and leave by themselves."""
+_decode_item = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 class ListJobs(Struct, frozen=True, kw_only=True):
     """Attributes:
-    before: The last job of the page before; ids sort by time.
-    cursor_of: Makes the cursor that continues after a job.
+    fields: What is shown of each job; all if there are none.
+    after: Where the page before ended.
+    cursor_of: Makes the cursor that continues behind a place.
     """
 
     caller: Caller
+    chosen: JobFilter
+    order: JobOrder
+    fields: tuple[str, ...]
     limit: int
-    before: UUID | None
+    after: Place | None
     now: datetime
-    cursor_of: Callable[[UUID], str]
+    cursor_of: Callable[[Place | None], str | None]
 
     @property
     def entry(self) -> str:
         """Under which the answer is cached."""
-        return f"jobs:{self.limit}:{(self.before or LAST_ID).hex}"
+        asked = (self.chosen, self.order, self.fields, self.limit, self.after)
+        return f"jobs:{digest(encode(asked))}"
 
 
 class EncodedPage(Struct, frozen=True, kw_only=True):
-    items: list[msgspec.Raw]
+    items: Sequence[msgspec.Raw]
     next_cursor: str | None
 
 
 async def list_jobs(query: ListJobs, shards: Shards) -> Entry:
     """The page as its service is answered."""
     service_id = query.caller.service_id
-    before = query.before or LAST_ID
+    moves = query.chosen.moves or query.order.moves
+    life = MOVING_LIFE if moves else LIFE
+    asked = JobQuery(
+        service_id=service_id,
+        chosen=query.chosen,
+        order=query.order,
+        limit=query.limit,
+        after=query.after,
+        now=query.now,
+    )
 
     async def load(driver: Driver) -> Loaded:
-        rows = await driver.fetch(_LIST, service_id, before, query.limit + 1)
-        shown = rows[: query.limit]
-        items, changes_at = encoded_jobs(shown, query.now)
-        more = len(rows) > query.limit
+        found = await page_of_jobs(asked, driver)
+        items, changes_at = encoded_jobs(found.rows, query.now)
         body = encode(
-            EncodedPage(items=items, next_cursor=query.cursor_of(shown[-1]["id"]) if more else None)
+            EncodedPage(
+                items=[_selected(item, query.fields) for item in items],
+                next_cursor=query.cursor_of(found.more),
+            )
         )
-        return Loaded(
-            version=0, until=kept_until(query.now, changes_at), etag=f'"{digest(body)}"', body=body
-        )
+        until = kept_until(query.now, changes_at, life)
+        return Loaded(version=0, until=until, etag=f'"{digest(body)}"', body=body)
 
     return await shards.of(service_id).read_cached(service_id, query.entry, query.now, load)
+
+
+def _selected(item: msgspec.Raw, fields: tuple[str, ...]) -> msgspec.Raw:
+    """Some fields of an encoded item."""
+    if not fields:
+        return item
+    encoded = _decode_item(item)
+    return msgspec.Raw(encode({field: encoded[field] for field in fields}))

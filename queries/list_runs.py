@@ -1,54 +1,28 @@
-"""A job's runs, newest first."""
+"""A job's runs, by filter and fire time."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from uuid import UUID
-
-from msgspec import Struct
-
-from domain.caller import Caller
 from domain.errors import NotFound
-from domain.run import Run
+from queries.run_pages import RunPage, RunQuery, page_of_runs
 from storage.postgres import Driver
-from storage.runs import RUN_COLUMNS, run_of
 from storage.shards import Shards
 
-LAST = (datetime.max.replace(tzinfo=UTC), 0)
-
-_LIST = f"""
-SELECT {RUN_COLUMNS} FROM runs
-WHERE service_id = $1 AND job_id = $2 AND (scheduled_for, generation) < ($3, $4)
-ORDER BY scheduled_for DESC, generation DESC LIMIT $5
-"""
 _KNOWN = "SELECT EXISTS (SELECT FROM jobs WHERE service_id = $1 AND id = $2)"
 
 
-class ListRuns(Struct, frozen=True, kw_only=True):
-    """Attributes:
-    before: Fire time and generation of the last run of the page before.
-    """
-
-    caller: Caller
-    job_id: UUID
-    limit: int
-    before: tuple[datetime, int] | None
-
-
-async def list_runs(query: ListRuns, shards: Shards) -> list[Run]:
-    """At most `limit` runs.
+async def list_runs(query: RunQuery, shards: Shards) -> RunPage:
+    """At most `limit` runs of the job that the filter names.
 
     Raises:
-        NotFound: When the service has no such job.
+        NotFound: When the service has no such job, and no run of it.
     """
-    service_id = query.caller.service_id
+    service_id = query.service_id
+    job_id = query.chosen.job_id
 
-    async def ask(driver: Driver) -> list[Run]:
-        rows = await driver.fetch(
-            _LIST, service_id, query.job_id, *(query.before or LAST), query.limit
-        )
-        if not rows and not await driver.fetchval(_KNOWN, service_id, query.job_id):
-            raise NotFound(f"There is no job {query.job_id}.")
-        return [run_of(row) for row in rows]
+    async def ask(driver: Driver) -> RunPage:
+        page = await page_of_runs(query, driver)
+        if not page.runs and not await driver.fetchval(_KNOWN, service_id, job_id):
+            raise NotFound(f"There is no job {job_id}.")
+        return page
 
     return await shards.of(service_id).read(service_id, ask)

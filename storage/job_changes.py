@@ -24,6 +24,7 @@ from storage.ledger import (
     told_by_runs,
     write_stretches,
 )
+from storage.listings import FOUND_BY, list_anew
 from storage.postgres import Driver
 from storage.queue import RunKey
 from storage.run_events import with_event
@@ -80,7 +81,9 @@ async def change_job(
         .values(version=row["version"] + 1, updated_at=now, **changes)
         .returning(jobs)
     )
-    return job_of(result.mappings().one(), now)
+    job = job_of(result.mappings().one(), now)
+    await list_anew(connection, row["service_id"], job, terms=not FOUND_BY.isdisjoint(changes))
+    return job
 
 
 async def withdraw_to_come(

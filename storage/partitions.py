@@ -31,6 +31,11 @@ WHERE scheduled_for < $1 AND NOT contended AND NOT EXISTS (
         AND runs.scheduled_for = turns.scheduled_for AND runs.id = turns.run_id AND runs.open
 )
 """
+# Those that Postgres computes are not written.
+_WRITTEN_COLUMNS = """
+SELECT string_agg(attname, ', ') FROM pg_attribute
+WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
+"""
 DAYS_AHEAD = 7
 _DAY = timedelta(days=1)
 _ADVISORY_LOCK = 0x70C51
@@ -107,11 +112,12 @@ async def _make(driver: Driver, table: str, day: date) -> bool:
         if await _exists(driver, name):
             return False
         await driver.execute(f"CREATE TABLE {name} (LIKE {table} INCLUDING ALL)")
+        columns = await driver.fetchval(_WRITTEN_COLUMNS, table)
         # No writer may be on its way into the default partition while rows move out of it.
         await driver.execute(f"LOCK TABLE ONLY {table} IN SHARE ROW EXCLUSIVE MODE")
         await driver.execute(
             f"WITH moved AS (DELETE FROM {table}_default WHERE {column} >= $1 AND {column} < $2"
-            f" RETURNING *) INSERT INTO {name} SELECT * FROM moved",
+            f" RETURNING *) INSERT INTO {name} ({columns}) SELECT {columns} FROM moved",
             start,
             end,
         )

@@ -12,6 +12,7 @@ from sqlalchemy import (
     JSON,
     Boolean,
     Column,
+    Computed,
     Double,
     Enum,
     ForeignKey,
@@ -26,7 +27,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
+from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP, TSVECTOR
 
 from domain.backfill import BackfillState
 from domain.catchup import Outcome as FireOutcome
@@ -108,6 +109,35 @@ jobs = Table(
         postgresql_using="gin",
         postgresql_where=text("calendars <> '{}'"),
     ),
+    Index(
+        "jobs_to_fire",
+        "service_id",
+        "next_fire_for",
+        "id",
+        postgresql_where=text("next_fire_for IS NOT NULL"),
+    ),
+    Index("jobs_idle", "service_id", "id", postgresql_where=text("next_fire_for IS NULL")),
+    Index("jobs_paused", "service_id", "id", postgresql_where=text("paused")),
+)
+
+# What else lists look jobs up by. Each claim writes a job's row anew, into every index of `jobs`;
+# here nothing moves unless somebody changes the job (storage.listings).
+listings = Table(
+    "listings",
+    metadata,
+    Column("service_id", Uuid, nullable=False),
+    Column("id", Uuid, nullable=False),
+    Column("terms", TSVECTOR, nullable=False),
+    Column("updated_at", INSTANT, nullable=False),
+    PrimaryKeyConstraint("service_id", "id"),
+    # Without a list of what is to be added to it, through which each search would have to go.
+    Index(
+        "listings_by_term",
+        "terms",
+        postgresql_using="gin",
+        postgresql_with={"fastupdate": "off"},
+    ),
+    Index("listings_by_update", "service_id", "updated_at", "id"),
 )
 
 runs = Table(
@@ -143,6 +173,13 @@ runs = Table(
     # True in state failed: dead letters, and whether a replay was made of it.
     Column("failed", Boolean, nullable=False, server_default=text("false")),
     Column("replayed", Boolean, nullable=False, server_default=text("false")),
+    # A column of its own, since an index that names `state` would make each change of it costly.
+    Column(
+        "let_go",
+        Boolean,
+        Computed("state IN ('cancelled', 'skipped_overlap')", persisted=True),
+        nullable=False,
+    ),
     Column("backfill_id", Uuid),
     # Why it was cancelled or let go.
     Column("reason", Text),
@@ -153,6 +190,9 @@ runs = Table(
     Index("runs_buffered", "service_id", "job_id", postgresql_where=text("buffered")),
     Index("runs_to_abort", "held_by", postgresql_where=text("abort")),
     Index("runs_failed", "service_id", "id", postgresql_where=text("failed")),
+    Index("runs_open_of_service", "service_id", "id", postgresql_where=text("open")),
+    Index("runs_let_go", "service_id", "id", postgresql_where=text("let_go")),
+    Index("runs_by_hand", "service_id", "id", postgresql_where=text("trigger <> 'schedule'")),
     postgresql_partition_by="RANGE (scheduled_for)",
 )
 

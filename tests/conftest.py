@@ -41,6 +41,7 @@ STORED = (
     "turns",
     "ledger",
     "backfills",
+    "listings",
     "jobs",
     "workers",
     "audit",

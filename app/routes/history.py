@@ -9,7 +9,8 @@ from uuid import UUID
 from litestar import Controller, get
 from litestar.params import FromPath, QueryParameter
 
-from app.cursors import fire_time_after, run_after
+from app import run_lists
+from app.cursors import fire_time_after
 from app.instants import utc_parameter
 from app.paging import Cursor, Limit, next_cursor
 from app.problems import problems
@@ -18,13 +19,13 @@ from app.resources import (
     LedgerEntryResource,
     LedgerPage,
     RunPage,
-    RunResource,
 )
 from app.schedule_resources import PreviewResource
 from app.schedule_views import preview_resource
+from domain.job_filter import Order
 from domain.schedules.schedule import TICK
 from queries.get_ledger import GetLedger, get_ledger
-from queries.list_runs import ListRuns, list_runs
+from queries.list_runs import list_runs
 from queries.preview_job import PreviewJob, schedule_to_preview
 
 LEDGER_SPAN = timedelta(days=1)
@@ -45,27 +46,27 @@ class JobHistoryController(Controller):
     @get(
         "/runs",
         operation_id="listRuns",
-        summary="List a job's runs, newest first",
+        summary="List a job's runs, by filter and fire time",
+        description=run_lists.DESCRIPTION,
         responses=problems(404, 422),
     )
-    async def runs(
+    async def runs(  # noqa: PLR0917
         self,
         job_id: FromPath[UUID],
         request: ServiceRequest,
+        state_: run_lists.State = None,
+        trigger: run_lists.Triggered = None,
+        since: run_lists.Since = None,
+        before: run_lists.Before = None,
+        order: run_lists.Direction = Order.DESC,
         limit: Limit = 50,
         cursor: Cursor = None,
     ) -> RunPage:
-        listing = f"jobs/{job_id}/runs"
-        query = ListRuns(
-            caller=request.caller, job_id=job_id, limit=limit + 1, before=run_after(listing, cursor)
+        asked = run_lists.RunList(
+            "job", run_lists.chosen_runs(state_, trigger, job_id, since, before), order
         )
-        runs = await list_runs(query, request.shards)
-        return RunPage(
-            items=[RunResource.of(run) for run in runs[:limit]],
-            next_cursor=next_cursor(
-                listing, runs, limit, lambda run: (run.scheduled_for, run.generation)
-            ),
-        )
+        query = asked.query(request.caller.service_id, limit, cursor)
+        return asked.page(await list_runs(query, request.shards))
 
     @get(
         "/ledger",

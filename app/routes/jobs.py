@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from functools import partial
 from uuid import UUID
 
 from litestar import Controller, Response, delete, get, patch, post
 from litestar.datastructures import ResponseHeader
 from litestar.params import FromPath, JSONBody
 
+from app import job_lists
 from app.bodies import JobBody, JobChangesBody, ResumeBody, TriggerBody, target_of
-from app.cursors import cursor_of, id_after
 from app.entries import NOT_MODIFIED, answer
+from app.list_cursors import cursor_behind, list_of, place_behind
 from app.paging import Cursor, Limit
 from app.problems import problems
 from app.requests import ServiceRequest
@@ -25,6 +25,7 @@ from commands.trigger_job import TriggerJob, trigger_job
 from commands.update_job import UpdateJob, update_job
 from domain.errors import within
 from domain.job import Job
+from domain.job_filter import JobSort
 from domain.resources.job import JobResource
 from queries.get_job import GetJob, get_job
 from queries.list_jobs import ListJobs, list_jobs
@@ -79,19 +80,47 @@ class JobController(Controller):
 
     @get(
         operation_id="listJobs",
-        summary="List jobs, newest first",
+        summary="List jobs, by filter and order",
+        description=job_lists.DESCRIPTION,
         response_headers=[ETAG],
         responses=problems(422) | NOT_MODIFIED,
     )
-    async def page(
-        self, request: ServiceRequest, limit: Limit = 50, cursor: Cursor = None
+    async def page(  # noqa: PLR0917
+        self,
+        request: ServiceRequest,
+        state_: job_lists.State = None,
+        tag: job_lists.Tags = None,
+        name_prefix: job_lists.NamePrefix = None,
+        target_host: job_lists.TargetHost = None,
+        next_fire_after: job_lists.NextFireAfter = None,
+        next_fire_before: job_lists.NextFireBefore = None,
+        search: job_lists.Search = None,
+        sort: job_lists.Sort = JobSort.CREATED,
+        order: job_lists.Direction = None,
+        fields: job_lists.Fields = None,
+        limit: Limit = 50,
+        cursor: Cursor = None,
     ) -> Response[JobPage]:
+        chosen = job_lists.chosen_jobs(
+            state=state_,
+            tag=tag,
+            name_prefix=name_prefix,
+            target_host=target_host,
+            next_fire_after=next_fire_after,
+            next_fire_before=next_fire_before,
+            search=search,
+        )
+        ordered = job_lists.ordered_jobs(sort, order)
+        this = list_of("jobs", chosen, ordered)
         query = ListJobs(
             caller=request.caller,
+            chosen=chosen,
+            order=ordered,
+            fields=job_lists.chosen_fields(fields),
             limit=limit,
-            before=id_after("jobs", cursor),
+            after=place_behind(cursor, this, UUID),
             now=datetime.now(UTC),
-            cursor_of=partial(cursor_of, "jobs"),
+            cursor_of=lambda place: cursor_behind(place, this),
         )
         return answer(await list_jobs(query, request.shards), query.entry, request)
 

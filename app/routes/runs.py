@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated
 from uuid import UUID
 
 from litestar import Controller, Response, get, post
 from litestar.datastructures import ResponseHeader
-from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
+from litestar.params import FromPath, FromQuery, JSONBody
 
+from app import run_lists
 from app.bodies import ChosenRunsBody
-from app.cursors import id_after
-from app.instants import utc_parameter
-from app.paging import Cursor, Limit, next_cursor
+from app.paging import Cursor, Limit
 from app.problems import problems
 from app.requests import ServiceRequest
 from app.resources import BulkResource, RunDetailResource, RunPage, RunResource
 from commands.cancel_runs import CancelRun, CancelRuns, cancel_run, cancel_runs
 from commands.replay_runs import ReplayRun, ReplayRuns, replay_run, replay_runs
-from domain.run import RunState, Trigger
-from domain.run_filter import RunFilter
+from domain.job_filter import Order
 from queries.get_run import GetRun, get_run
-from queries.list_service_runs import ListServiceRuns, list_service_runs
+from queries.list_service_runs import list_service_runs
 
 LOCATION = ResponseHeader(
     name="Location", description="Where to read what was made", documentation_only=True
@@ -37,41 +34,29 @@ class RunController(Controller):
 
     @get(
         operation_id="listServiceRuns",
-        summary="List runs, newest fire time first; `state=failed` are the dead letters",
+        summary="List runs, by filter and fire time; `state=failed` are the dead letters",
+        description=run_lists.DESCRIPTION,
         responses=problems(422),
     )
     async def page(  # noqa: PLR0917
         self,
         request: ServiceRequest,
-        state_: Annotated[RunState | None, QueryParameter(name="state")] = None,
-        trigger: FromQuery[Trigger | None] = None,
+        state_: run_lists.State = None,
+        trigger: run_lists.Triggered = None,
         job_id: FromQuery[UUID | None] = None,
-        since: Annotated[
-            datetime | None, QueryParameter(description="Fire times from here on, RFC 3339")
-        ] = None,
-        before: Annotated[
-            datetime | None, QueryParameter(description="Fire times before this, RFC 3339")
-        ] = None,
+        since: run_lists.Since = None,
+        before: run_lists.Before = None,
+        order: run_lists.Direction = Order.DESC,
         limit: Limit = 50,
         cursor: Cursor = None,
     ) -> RunPage:
-        query = ListServiceRuns(
-            caller=request.caller,
-            chosen=RunFilter(
-                state=state_,
-                trigger=trigger,
-                job_id=job_id,
-                since=None if since is None else utc_parameter(since, "since"),
-                before=None if before is None else utc_parameter(before, "before"),
-            ),
-            limit=limit + 1,
-            before=id_after("runs", cursor),
+        asked = run_lists.RunList(
+            "service",
+            run_lists.chosen_runs(state_, trigger, job_id, since, before),
+            order,
         )
-        runs = await list_service_runs(query, request.shards)
-        return RunPage(
-            items=[RunResource.of(run) for run in runs[:limit]],
-            next_cursor=next_cursor("runs", runs, limit, lambda run: run.id),
-        )
+        query = asked.query(request.caller.service_id, limit, cursor)
+        return asked.page(await list_service_runs(query, request.shards))
 
     @get(
         "/{run_id:uuid}",

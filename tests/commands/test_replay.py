@@ -15,11 +15,13 @@ from commands.take_runs import TakenRun
 from domain.caller import Caller
 from domain.errors import Conflict, NotFound
 from domain.ids import run_id
+from domain.job_filter import Order
 from domain.overlap import Overlap
 from domain.run import Run, RunState, Trigger
 from domain.run_filter import RunFilter
 from queries.get_run import GetRun, get_run
-from queries.list_service_runs import ListServiceRuns, list_service_runs
+from queries.list_service_runs import list_service_runs
+from queries.run_pages import RunQuery
 from storage.more_runs import MoreRun, write_more_runs
 from storage.shards import Shards
 from storage.urls import ShardUrls
@@ -101,11 +103,15 @@ async def test_both_runs_of_a_fire_time_can_be_read_and_listed(firing: Firing):
     for one in (old.id, run.id):
         found, _ = await get_run(GetRun(caller=firing.caller, run_id=one), firing.shards)
         assert found.id == one
-    query = ListServiceRuns(
-        caller=firing.caller, chosen=RunFilter(job_id=old.job_id), limit=10, before=None
+    query = RunQuery(
+        service_id=firing.caller.service_id,
+        chosen=RunFilter(job_id=old.job_id),
+        order=Order.DESC,
+        limit=10,
+        after=None,
     )
     listed = await list_service_runs(query, firing.shards)
-    assert {one.id for one in listed} == {old.id, run.id}
+    assert {one.id for one in listed.runs} == {old.id, run.id}
 
 
 async def test_each_further_replay_is_a_generation_of_its_own(firing: Firing):

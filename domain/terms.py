@@ -1,0 +1,78 @@
+"""What jobs are found by: the words, tags, host and name of each, as terms of one index.
+
+A term begins with a mark of its service, so that each service has an index of its own within the
+shared one; and with its kind, so that a tag is not taken for a word.
+"""
+
+from __future__ import annotations
+
+import re
+from hashlib import blake2b
+from unicodedata import normalize
+from uuid import UUID
+
+from yarl import URL
+
+from domain.job_filter import JobFilter
+from domain.targets import Target
+from domain.targets.http import HttpTarget
+
+_WORD, _TAG, _HOST, _NAME = "=", "#", "@", "^"
+_WORDS = re.compile(r"[^\W_]+")
+_LONGEST = 200
+"""Characters of a term that count: Postgres takes 2,046 bytes."""
+
+
+def terms_of(
+    service_id: UUID, *, name: str, description: str, tags: list[str], target: Target
+) -> list[str]:
+    """All that a job can be found by."""
+    words = {word for text in (name, description, *tags) for word in words_of(text)}
+    hosts = {host_of(target.url)} if isinstance(target, HttpTarget) else set()
+    mark = _mark(service_id)
+    return [
+        *(_term(mark, _WORD, word) for word in words),
+        *(_term(mark, _TAG, tag) for tag in set(tags)),
+        *(_term(mark, _HOST, host) for host in hosts),
+        _term(mark, _NAME, name),
+    ]
+
+
+def terms_query(service_id: UUID, chosen: JobFilter) -> str | None:
+    """What finds the jobs by their terms, as a `tsquery`; None when the filter names none."""
+    mark = _mark(service_id)
+    wanted = [
+        *(_quoted(_term(mark, _WORD, word)) + ":*" for word in chosen.words),
+        *(_quoted(_term(mark, _TAG, tag)) for tag in chosen.tags),
+    ]
+    if chosen.target_host is not None:
+        wanted.append(_quoted(_term(mark, _HOST, chosen.target_host)))
+    if chosen.name_prefix is not None:
+        wanted.append(_quoted(_term(mark, _NAME, chosen.name_prefix)) + ":*")
+    return " & ".join(wanted) or None
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text, however they are written: `Nightly_Report` has two."""
+    return _WORDS.findall(normalize("NFKC", text).casefold())
+
+
+def host_of(url: str) -> str:
+    """The host of a URL, written the one way."""
+    try:
+        host = URL(url).host
+    except ValueError:
+        host = None
+    return (host or url).casefold()
+
+
+def _mark(service_id: UUID) -> str:
+    return blake2b(service_id.bytes, digest_size=4).hexdigest()
+
+
+def _term(mark: str, kind: str, text: str) -> str:
+    return f"{mark}{kind}{text[:_LONGEST]}"
+
+
+def _quoted(term: str) -> str:
+    return "'" + term.replace("\\", "\\\\").replace("'", "''") + "'"

@@ -1,0 +1,85 @@
+"""What finds all jobs that may fit a filter, each by an index; and how those are sorted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from domain.job import JobState
+from domain.job_filter import JobFilter, JobOrder, JobSort
+from domain.place import Place
+from queries.job_parts import Parts
+
+CANDIDATES = 2_000
+"""So many jobs are read and sorted at once."""
+
+Source = Callable[[Parts], str]
+"""Makes SQL that answers ids."""
+
+
+def sources_of(chosen: JobFilter, order: JobOrder) -> Iterator[Source]:
+    """Those that serve a filter; none where it would take long to learn what to sort by."""
+    if order.sort is JobSort.LAST_RUN:
+        return
+    if chosen.has_terms:
+        yield by_terms
+    if chosen.has_window:
+        yield _by_window
+    match chosen.state:
+        case JobState.PAUSED:
+            yield _paused
+        case JobState.COMPLETED:
+            yield _completed
+        case JobState.ACTIVE:
+            yield _by_window
+
+
+def sorted_by(order: JobOrder, parts: Parts, after: Place | None) -> tuple[str, str, str]:
+    """What jobs are sorted by, which are behind a place, and in which order."""
+    direction, beyond = ("DESC", "<") if order.descending else ("ASC", ">")
+    if order.sort is JobSort.CREATED:
+        begun = "true" if after is None else f"place {beyond} {parts.bound(after.id, 'uuid')}"
+        return "NULL::timestamptz", begun, f"place {direction}"
+    if order.sort is JobSort.UPDATED:
+        return "j.updated_at", _begun(parts, after, beyond), f"at {direction}, place {direction}"
+    begun = "true"
+    if after is not None and after.at is None:
+        begun = f"at IS NULL AND place < {parts.bound(after.id, 'uuid')}"
+    elif after is not None:
+        begun = f"(at IS NULL OR {_begun(parts, after, beyond)})"
+    last = "CASE WHEN at IS NULL THEN place END DESC"
+    return parts.next_fire, begun, f"at {direction} NULLS LAST, {last}, place {direction}"
+
+
+def _begun(parts: Parts, after: Place | None, beyond: str) -> str:
+    if after is None:
+        return "true"
+    at, job_id = parts.bound(after.at, "timestamptz"), parts.bound(after.id, "uuid")
+    return f"(at, place) {beyond} ({at}, {job_id})"
+
+
+def by_terms(parts: Parts) -> str:
+    """Those whose terms match."""
+    # The terms alone: they tell the service, and no other index is to be taken for a better one.
+    return f"""
+SELECT id FROM (
+    SELECT l.id, l.service_id FROM listings l WHERE {parts.terms_match} OFFSET 0
+) AS matching WHERE service_id = {parts.service}"""
+
+
+def _by_window(parts: Parts) -> str:
+    where = ["j.next_fire_for IS NOT NULL", *parts.window("j.next_fire_for")]
+    return f"""
+(SELECT j.id FROM jobs j WHERE j.service_id = {parts.service} AND {" AND ".join(where)}
+LIMIT {CANDIDATES + 1})
+UNION {parts.claimed()}"""
+
+
+def _paused(parts: Parts) -> str:
+    return f"SELECT j.id FROM jobs j WHERE j.service_id = {parts.service} AND j.paused"
+
+
+def _completed(parts: Parts) -> str:
+    return (
+        f"SELECT j.id FROM jobs j"
+        f" WHERE j.service_id = {parts.service} AND j.next_fire_for IS NULL AND NOT j.paused"
+    )

@@ -1,0 +1,164 @@
+"""Pages of runs by filter and order: a page looks at so many runs at most, whatever the filter.
+
+So a page may be short, even empty, and still not be the last. States and triggers that are rare
+have an index of their own, which is looked through instead of all runs.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import asyncpg
+from msgspec import Struct
+
+from domain.ids import first_run_id
+from domain.job_filter import Order
+from domain.place import Place
+from domain.run import Run, RunState, Trigger
+from domain.run_filter import RunFilter
+from storage.bound import Bound
+from storage.postgres import Driver
+from storage.runs import RUN_COLUMNS, run_of
+
+LOOK = 2_000
+
+# Runs that fit; where too few do, behind them the last run looked at, if there are more.
+_PAGE = """
+WITH looked AS MATERIALIZED ({walk}
+), page AS MATERIALIZED (
+    SELECT {columns} FROM looked WHERE fits LIMIT {wanted}
+)
+SELECT *, false AS ends FROM page
+UNION ALL
+(SELECT {columns}, true FROM looked
+WHERE (SELECT count(*) FROM page) < {wanted} OFFSET {look} - 1 LIMIT 1)
+ORDER BY ends, {order}
+"""
+_RARE = {
+    RunState.FAILED: "failed",
+    RunState.CANCELLED: "let_go",
+    RunState.SKIPPED_OVERLAP: "let_go",
+    RunState.SCHEDULED: "open",
+    RunState.QUEUED: "open",
+    RunState.RUNNING: "open",
+    RunState.RETRYING: "open",
+}
+"""What an index of few runs holds."""
+
+
+class RunQuery(Struct, frozen=True, kw_only=True):
+    """Attributes:
+    limit: Rows on a page.
+    after: Where the page before ended.
+    """
+
+    service_id: UUID
+    chosen: RunFilter
+    order: Order
+    limit: int
+    after: Place | None
+
+    @property
+    def by_id(self) -> bool:
+        """Whether runs are known by their ids in this list, or within their job."""
+        return self.chosen.job_id is None or self.rare is not None
+
+    @property
+    def rare(self) -> str | None:
+        """The condition of an index that holds what is looked for, and few others."""
+        if self.chosen.state in _RARE:
+            return _RARE[self.chosen.state]
+        if self.chosen.trigger not in (None, Trigger.SCHEDULE):
+            return "trigger <> 'schedule'"
+        return None
+
+
+class RunPage(Struct, frozen=True):
+    """Attributes:
+    more: Where the next page begins, if there may be one.
+    """
+
+    runs: list[Run]
+    more: Place | None
+
+
+async def page_of_runs(query: RunQuery, driver: Driver) -> RunPage:
+    """A page, by fire time."""
+    bound = Bound()
+    statement = _PAGE.format(
+        columns=RUN_COLUMNS,
+        walk=_walk(query, bound),
+        wanted=bound(query.limit + 1, "int"),
+        look=LOOK,
+        order=_order(query),
+    )
+    rows = await driver.fetch(statement, *bound.values)
+    ends = bool(rows) and rows[-1]["ends"]
+    shown = (rows[:-1] if ends else rows)[: query.limit]
+    more = rows[-1] if ends else shown[-1] if len(rows) > query.limit else None
+    return RunPage([run_of(row) for row in shown], None if more is None else _place(query, more))
+
+
+def _walk(query: RunQuery, bound: Bound) -> str:
+    where = [f"service_id = {bound(query.service_id, 'uuid')}", *_window(query, bound)]
+    if not query.by_id:
+        where.append(f"job_id = {bound(query.chosen.job_id, 'uuid')}")
+    if query.rare is not None:
+        where.append(query.rare)
+    if query.after is not None:
+        where += _behind(query, query.after, bound)
+    return f"""
+SELECT {RUN_COLUMNS}, {_fits(query, bound)} AS fits FROM runs
+WHERE {" AND ".join(where)} ORDER BY {_order(query)} LIMIT {LOOK}"""
+
+
+def _order(query: RunQuery) -> str:
+    direction = "DESC" if query.order is Order.DESC else "ASC"
+    if query.by_id:
+        return f"id {direction}"
+    return f"scheduled_for {direction}, generation {direction}"
+
+
+def _window(query: RunQuery, bound: Bound) -> list[str]:
+    """The bounds of the fire time; by id, too, where that is what is walked by."""
+    where = []
+    since, before = query.chosen.since, query.chosen.before
+    if since is not None:
+        where.append(f"scheduled_for >= {bound(since, 'timestamptz')}")
+        if query.by_id:
+            where.append(f"id >= {bound(first_run_id(since), 'uuid')}")
+    if before is not None:
+        where.append(f"scheduled_for < {bound(before, 'timestamptz')}")
+        if query.by_id:
+            # Those of the same millisecond may be earlier.
+            end = UUID(int=first_run_id(before).int + (1 << 80))
+            where.append(f"id < {bound(end, 'uuid')}")
+    return where
+
+
+def _behind(query: RunQuery, after: Place, bound: Bound) -> list[str]:
+    """What comes behind a place; the fire time tells which partitions can hold it."""
+    beyond = "<" if query.order is Order.DESC else ">"
+    at = bound(after.at, "timestamptz")
+    if query.by_id:
+        slack = "interval '1 millisecond'"
+        near = f"<= {at} + {slack}" if query.order is Order.DESC else f">= {at} - {slack}"
+        return [f"id {beyond} {bound(after.id, 'uuid')}", f"scheduled_for {near}"]
+    number = bound(after.id, "smallint")
+    return [f"(scheduled_for, generation) {beyond} ({at}, {number})"]
+
+
+def _fits(query: RunQuery, bound: Bound) -> str:
+    chosen = query.chosen
+    conditions = ["true"]
+    if chosen.state is not None:
+        conditions.append(f"state = {bound(chosen.state, 'text')}")
+    if chosen.trigger is not None:
+        conditions.append(f"trigger = {bound(chosen.trigger, 'text')}")
+    if chosen.job_id is not None and query.by_id:
+        conditions.append(f"job_id = {bound(chosen.job_id, 'uuid')}")
+    return " AND ".join(conditions)
+
+
+def _place(query: RunQuery, row: asyncpg.Record) -> Place:
+    return Place(at=row["scheduled_for"], id=row["id"] if query.by_id else row["generation"])

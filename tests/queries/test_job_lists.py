@@ -1,0 +1,90 @@
+"""Lists of jobs, compared with a recount by the plainest means."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from domain.job_filter import JobFilter, JobOrder, JobSort, Order
+from domain.place import Place
+from queries import job_pages, job_sources
+from queries.job_pages import JobQuery, page_of_jobs
+from storage.postgres import SERVER_SETTINGS, Driver
+from storage.urls import ShardUrls
+from tests.queries.jobs_at_random import NOW, Stored, expected, filters, many_jobs, store
+
+ORDERS = [
+    JobOrder(sort=sort, order=order)
+    for sort in JobSort
+    for order in Order
+    if (sort, order) != (JobSort.LAST_RUN, Order.ASC)
+]
+
+
+@pytest.fixture(params=[(3, 6, 2), (6, 40, 8), (256, 2_048, 2_000)], ids=str)
+def looks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How far a page looks: little, so that it ends early; some; and as it really does."""
+    first, long, candidates = request.param
+    monkeypatch.setattr(job_pages, "FIRST_LOOK", first)
+    monkeypatch.setattr(job_pages, "LONG_LOOK", long)
+    monkeypatch.setattr(job_pages, "CANDIDATES", candidates)
+    monkeypatch.setattr(job_sources, "CANDIDATES", candidates)
+
+
+async def walked(
+    driver: Driver, service_id: UUID, chosen: JobFilter, order: JobOrder, limit: int
+) -> list[UUID]:
+    """The ids on all pages."""
+    ids: list[UUID] = []
+    after: Place | None = None
+    for _ in range(200):
+        query = JobQuery(
+            service_id=service_id, chosen=chosen, order=order, limit=limit, after=after, now=NOW
+        )
+        page = await page_of_jobs(query, driver)
+        assert len(page.rows) <= limit
+        ids += [row["id"] for row in page.rows]
+        if (after := page.more) is None:
+            return ids
+    raise AssertionError("The list does not end.")
+
+
+async def compare(
+    urls: ShardUrls, jobs: list[Stored], chosen: JobFilter, order: JobOrder, limit: int
+) -> None:
+    driver = await asyncpg.connect(urls.primary, server_settings=SERVER_SETTINGS)
+    try:
+        transaction = driver.transaction()
+        await transaction.start()
+        mine, others = uuid4(), uuid4()
+        for service_id in (mine, others):
+            await driver.execute(
+                "INSERT INTO services VALUES ($1, $2, '{}', now())", service_id, str(service_id)
+            )
+        await store(driver, mine, jobs)
+        await store(driver, others, jobs[:3])
+        found = await walked(driver, mine, chosen, order, limit)
+        await transaction.rollback()
+    finally:
+        await driver.close()
+    assert found == expected(jobs, chosen, order)
+
+
+@pytest.mark.usefixtures("looks")
+@pytest.mark.parametrize("order", ORDERS, ids=lambda order: f"{order.sort}-{order.order}")
+@given(jobs=many_jobs(), chosen=filters, limit=st.integers(1, 9))
+@settings(
+    max_examples=12,
+    deadline=None,
+    phases=[Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+def test_a_list_shows_what_a_recount_finds(
+    commands_urls: ShardUrls, order: JobOrder, jobs: list[Stored], chosen: JobFilter, limit: int
+) -> None:
+    asyncio.run(compare(commands_urls, jobs, chosen, order, limit))
