@@ -144,7 +144,7 @@ class Rrule:
         return days.bit_count() * self.clock.size()
 
 
-@lru_cache(maxsize=2_048)
+@lru_cache(maxsize=4_096)
 def parse_rrule(text: str) -> Rrule:
     """Read a DTSTART line and an RRULE line, in either order.
 
@@ -155,7 +155,7 @@ def parse_rrule(text: str) -> Rrule:
     """
     parts = read_parts(text)
     clock = clock_of(parts)
-    cycle = cycle_of(parts, clock)
+    cycle = clock.cycle or cycle_of(parts)
     positions = parts.positions if parts.frequency < Frequency.DAILY else ()
     nearest = min(map(abs, positions), default=1)
     rule = Rrule(

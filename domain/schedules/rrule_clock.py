@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
 
+from domain.schedules.rrule_cycle import Cycle, cycle_of_phases
 from domain.schedules.rrule_parts import Frequency, Parts
 
 DAY = 86_400
@@ -25,10 +26,13 @@ class Clock:
 
     Attributes:
         levels: Offsets of the hours, of the minutes in an hour, of the seconds in a minute.
-        reachable: For each level, of each phase whether it and those below can add up to it.
+        reachable: For each level below the first, of each phase whether it and those below can
+            add up to it.
         unit: Seconds of the unit.
         interval: Every how many units.
         origin: Number of DTSTART's unit since the start of the calendar.
+        cycle: The days whose phase can be reached; None if each can.
+        never: Whether no day has such a time.
     """
 
     levels: tuple[tuple[int, ...], ...]
@@ -36,17 +40,12 @@ class Clock:
     unit: int
     interval: int
     origin: int
-
-    @property
-    def never(self) -> bool:
-        """Whether no day has such a time."""
-        return 1 not in self.reachable[0]
+    cycle: Cycle | None
+    never: bool
 
     def first(self, ordinal: int, earliest: int) -> int | None:
         """The first second of a day that is allowed and not before `earliest`."""
         phase = (self.origin - ordinal * (DAY // self.unit)) % self.interval
-        if not self.reachable[0][phase]:
-            return None
         return self._descend(0, phase, earliest)
 
     def size(self) -> int:
@@ -54,10 +53,11 @@ class Clock:
         return prod(map(len, self.levels))
 
     def _descend(self, depth: int, phase: int, earliest: int) -> int | None:
-        if depth == len(self.levels):
-            return 0 if earliest <= 0 else None
-        offsets, below = self.levels[depth], self.reachable[depth + 1]
-        unit, interval = self.unit, self.interval
+        offsets, unit, interval = self.levels[depth], self.unit, self.interval
+        if depth == len(self.reachable):  # the last level
+            coming = offsets[bisect_left(offsets, earliest) :]
+            return next((one for one in coming if (phase - one // unit) % interval == 0), None)
+        below = self.reachable[depth]
         # The last offset before `earliest` may be the hour or minute in which it lies.
         for offset in offsets[max(bisect_right(offsets, earliest) - 1, 0) :]:
             rest = (phase - offset // unit) % interval
@@ -86,12 +86,16 @@ def clock_of(parts: Parts) -> Clock:
     unit = _UNITS.get(frequency, DAY)
     interval = parts.interval if frequency in _UNITS else 1
     seconds_before = start.hour * 3_600 + start.minute * 60 + start.second
+    origin = (start.toordinal() * DAY + seconds_before) // unit
+    phases, *reachable = _reachable(levels, unit, interval)
     return Clock(
         levels=levels,
-        reachable=_reachable(levels, unit, interval),
+        reachable=tuple(reachable),
         unit=unit,
         interval=interval,
-        origin=(start.toordinal() * DAY + seconds_before) // unit,
+        origin=origin,
+        cycle=cycle_of_phases(phases, origin, DAY // unit),
+        never=not all(levels),
     )
 
 
@@ -148,15 +152,15 @@ def _all_or(count: int, own: int, *, every: bool) -> tuple[int, ...]:
     return tuple(range(count)) if every else (own,)
 
 
-def _reachable(levels: Iterable[Sequence[int]], unit: int, interval: int) -> tuple[bytes, ...]:
+def _reachable(levels: Sequence[Sequence[int]], unit: int, interval: int) -> list[bytes]:
     masks = [1]
-    for offsets in reversed(tuple(levels)):
+    for offsets in reversed(levels):
         mask = 0
         for offset in offsets:
             mask |= masks[0] << offset // unit % interval
         # Sums stay below twice the interval, so one fold brings them back.
         masks.insert(0, (mask | mask >> interval) & (1 << interval) - 1)
-    return tuple(_one_a_byte(mask, interval) for mask in masks)
+    return [_one_a_byte(mask, interval) for mask in masks[:-1]]
 
 
 def _one_a_byte(mask: int, length: int) -> bytes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from math import gcd
 from typing import NamedTuple
 
-from domain.schedules.rrule_clock import DAY, Clock
 from domain.schedules.rrule_parts import Frequency, Parts
 
 _YEAR = 366
@@ -25,12 +24,10 @@ class Cycle(NamedTuple):
         return self.bits >> ordinal % self.length
 
 
-def cycle_of(parts: Parts, clock: Clock) -> Cycle | None:
-    """The days that count for a rule's interval; None when it skips none, or months or years."""
-    if parts.interval == 1 or parts.frequency < Frequency.WEEKLY:
+def cycle_of(parts: Parts) -> Cycle | None:
+    """The days that the interval of a daily or weekly rule does not skip; None for others."""
+    if parts.interval == 1 or parts.frequency not in {Frequency.WEEKLY, Frequency.DAILY}:
         return None
-    if parts.frequency > Frequency.DAILY:
-        return _of_clock(clock)
     width = 7 if parts.frequency is Frequency.WEEKLY else 1
     length, start = width * parts.interval, parts.dtstart.toordinal()
     first = start - (start - 1 - parts.week_start) % width
@@ -38,16 +35,21 @@ def cycle_of(parts: Parts, clock: Clock) -> Cycle | None:
     return _cycle(length, bits | bits >> length)
 
 
-def _of_clock(clock: Clock) -> Cycle | None:
-    phases = clock.reachable[0]
+def cycle_of_phases(phases: bytes, origin: int, step: int) -> Cycle | None:
+    """The days with a phase that counts; None if each counts.
+
+    Args:
+        phases: Of each phase whether it counts; there are as many as the interval is long.
+        origin: The phase of the day of ordinal 0.
+        step: By so much the phase falls from day to day.
+    """
     if all(phases):
         return None
-    interval, units = clock.interval, DAY // clock.unit
-    length = interval // gcd(interval, units)
-    # The phase falls from day to day, so the last day of a round comes first; as a number does.
-    steps = range(clock.origin - (length - 1) * units, clock.origin + 1, units)
-    digits = bytes([49 if phases[step % interval] else 48 for step in steps])
-    return _cycle(length, int(digits, 2))
+    interval = len(phases)
+    length = interval // gcd(interval, step)
+    # The last day of a round comes first, as in a number.
+    falling = range(origin - (length - 1) * step, origin + 1, step)
+    return _cycle(length, int(bytes([49 if phases[at % interval] else 48 for at in falling]), 2))
 
 
 def _cycle(length: int, bits: int) -> Cycle:
