@@ -154,7 +154,8 @@ runs = Table(
     Column("due_at", INSTANT, nullable=False),
     Column("trigger", _enum(Trigger), nullable=False),
     Column("state", _enum(RunState), nullable=False),
-    # False once the state is final. No index names `state`, so that its changes stay in the page.
+    # False once the state is final. No index names `state` or `held_by`, not even in its condition,
+    # so that their changes stay in the page.
     Column("open", Boolean, nullable=False),
     Column("attempt_count", SmallInteger, nullable=False),
     # The dispatcher or worker process that has the run in hand.
@@ -188,7 +189,7 @@ runs = Table(
     Index("runs_open", "due_at", postgresql_where=text("open")),
     Index("runs_to_retry", "retry_at", postgresql_where=text("retry_at IS NOT NULL")),
     Index("runs_buffered", "service_id", "job_id", postgresql_where=text("buffered")),
-    Index("runs_to_abort", "held_by", postgresql_where=text("abort")),
+    Index("runs_to_abort", "service_id", "id", postgresql_where=text("abort")),
     Index("runs_failed", "service_id", "id", postgresql_where=text("failed")),
     Index("runs_open_of_service", "service_id", "id", postgresql_where=text("open")),
     Index("runs_let_go", "service_id", "id", postgresql_where=text("let_go")),

@@ -30,10 +30,14 @@ ALTER TABLE runs ADD COLUMN let_go boolean NOT NULL
     GENERATED ALWAYS AS (state IN ('cancelled', 'skipped_overlap')) STORED;
 CREATE INDEX runs_open_of_service ON runs (service_id, id) WHERE open;
 CREATE INDEX runs_let_go ON runs (service_id, id) WHERE let_go;
-CREATE INDEX runs_by_hand ON runs (service_id, id) WHERE trigger <> 'schedule'
+CREATE INDEX runs_by_hand ON runs (service_id, id) WHERE trigger <> 'schedule';
+DROP INDEX runs_to_abort;
+CREATE INDEX runs_to_abort ON runs (service_id, id) WHERE abort
 """
 
 _DOWN = """
+DROP INDEX runs_to_abort;
+CREATE INDEX runs_to_abort ON runs (held_by) WHERE abort;
 DROP INDEX runs_open_of_service, runs_by_hand, jobs_to_fire, jobs_idle, jobs_paused;
 ALTER TABLE runs DROP COLUMN let_go;
 DROP TABLE listings
