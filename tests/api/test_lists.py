@@ -146,6 +146,10 @@ def test_a_cursor_that_is_not_ours_is_refused(
     assert wrong_parameters(answer) == ["cursor"]
 
 
+SORTED = {"/jobs", "/runs"}
+"""Their cursors also name filters and order; see test_list_cursors."""
+
+
 @pytest.mark.parametrize("path", LISTS)
 @pytest.mark.parametrize("other", [*LISTS, *(path for path in LISTS if "{job}" in path)])
 def test_a_cursor_of_another_list_is_refused(
@@ -153,7 +157,7 @@ def test_a_cursor_of_another_list_is_refused(
 ) -> None:
     listing, other_list = (one.format(job=store()["id"]) for one in (path, other))
     answer = api.get(listing, params={"cursor": cursor_of(other_list[1:], KEYS[other])})
-    if listing == other_list:
+    if listing == other_list and path not in SORTED:
         assert answer.json() == {"items": [], "next_cursor": None}
     else:
         assert wrong_parameters(answer) == ["cursor"]

@@ -86,6 +86,9 @@ async def fold(firing: Firing, now: datetime | None = None) -> int:
         command = FoldRunEvents(now=now or datetime.now(UTC))
         runs, more = await fold_run_events(command, firing.database)
         counted += runs
+    # A fold is no commit of the service's; its next reads are to see it all the same.
+    async with firing.shard.writing_driver(firing.caller.service_id, made=()):
+        pass
     return counted
 
 

@@ -14,6 +14,7 @@ from commands.delete_job import DeleteJob, delete_job
 from commands.update_job import Changes, UpdateJob, update_job
 from domain.caller import Caller
 from domain.errors import NotFound
+from domain.job_filter import JobFilter, JobOrder
 from domain.keys import service_of
 from domain.retry import RetryPolicy
 from domain.schedules.schedule import Schedule
@@ -81,7 +82,14 @@ class ReadingClient:
     async def listed(self) -> dict[UUID, int]:
         """The versions on the first page of jobs."""
         query = ListJobs(
-            caller=self.caller, limit=50, before=None, now=now(), cursor_of=lambda _: ""
+            caller=self.caller,
+            chosen=JobFilter(),
+            order=JobOrder(),
+            fields=(),
+            limit=50,
+            after=None,
+            now=now(),
+            cursor_of=lambda _: None,
         )
         page: dict[str, list[dict[str, Any]]] = msgspec.json.decode(
             (await list_jobs(query, self.shards)).body
