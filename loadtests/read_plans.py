@@ -23,7 +23,7 @@ from loadtests.populate import JOBS, RUNS, SERVICES, midnight, populate
 from loadtests.read_cases import CASES, Read, Subject, subject_of
 from storage.embedded.lock import DirectoryLock
 from storage.embedded.servers import EmbeddedServers
-from storage.postgres import SERVER_SETTINGS
+from storage.postgres import READ_SETTINGS
 
 PAGE = CHECKOUT / "docs" / "read-plans.md"
 SMALL_JOBS, SMALL_RUNS = 10_000, 100_000
@@ -153,7 +153,7 @@ async def run(url: str, jobs: int, runs: int, times: int, console: Console) -> l
     drivers = {}
     for name, of_jobs, of_runs in ((FEW, SMALL_JOBS, SMALL_RUNS), (MANY, jobs, runs)):
         there = await fill(url, name, of_jobs, of_runs)
-        drivers[name] = await asyncpg.connect(there, server_settings=SERVER_SETTINGS, timeout=60)
+        drivers[name] = await asyncpg.connect(there, server_settings=READ_SETTINGS, timeout=60)
     found = {}
     for size, number in (("big", 0), ("small", GIANT + LARGE + 1)):
         console.print(f"Measuring a {size} service …")

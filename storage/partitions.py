@@ -105,10 +105,6 @@ async def _make(driver: Driver, table: str, day: date) -> bool:
         if table == "runs":
             # Room for a run's changes of state in its own page (HOT updates).
             await driver.execute(f"ALTER TABLE {name} SET (fillfactor = 60)")
-            # Lists are planned for large services (migration 0004).
-            await driver.execute(
-                f"ALTER TABLE {name} ALTER COLUMN service_id SET (n_distinct = 10)"
-            )
         await driver.execute(
             f"ALTER TABLE {table} ATTACH PARTITION {name}"
             f" FOR VALUES FROM ('{start.isoformat()}') TO ('{end.isoformat()}')"

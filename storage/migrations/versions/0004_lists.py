@@ -11,9 +11,6 @@ from storage.jobs import decode_target
 revision = "0004"
 down_revision = "0002"
 
-# A list is planned once for all services: n_distinct has it planned for one that has a tenth of
-# all rows. Otherwise it would be planned for a small one, all of whose rows are soon read and
-# sorted, and a large one would read all of its own.
 _UP = """
 CREATE TABLE listings (
     service_id uuid NOT NULL,
@@ -22,11 +19,9 @@ CREATE TABLE listings (
     updated_at timestamptz NOT NULL,
     PRIMARY KEY (service_id, id)
 );
-ALTER TABLE listings ALTER COLUMN service_id SET (n_distinct = 10);
 CREATE INDEX listings_by_term ON listings USING gin (terms) WITH (fastupdate = off);
 CREATE INDEX listings_by_update ON listings (service_id, updated_at, id);
 
-ALTER TABLE jobs ALTER COLUMN service_id SET (n_distinct = 10);
 CREATE INDEX jobs_to_fire ON jobs (service_id, next_fire_for, id) WHERE next_fire_for IS NOT NULL;
 CREATE INDEX jobs_idle ON jobs (service_id, id) WHERE next_fire_for IS NULL;
 CREATE INDEX jobs_paused ON jobs (service_id, id) WHERE paused;
@@ -44,7 +39,6 @@ _DOWN = """
 DROP INDEX runs_to_abort;
 CREATE INDEX runs_to_abort ON runs (held_by) WHERE abort;
 DROP INDEX runs_open_of_service, runs_by_hand, jobs_to_fire, jobs_idle, jobs_paused;
-ALTER TABLE jobs ALTER COLUMN service_id RESET (n_distinct);
 ALTER TABLE runs DROP COLUMN let_go;
 DROP TABLE listings
 """
