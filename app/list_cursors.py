@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from uuid import UUID
 
@@ -14,6 +14,9 @@ from domain.ids import EPOCH
 from domain.place import Place
 
 _MICROSECOND = timedelta(microseconds=1)
+_SECOND = timedelta(seconds=1)
+_FIRST = datetime.min.replace(tzinfo=UTC) + _SECOND
+_LAST = datetime.max.replace(tzinfo=UTC) - _SECOND
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(tuple[bytes, int | None, bytes | int]).decode
 
@@ -60,6 +63,9 @@ def _place(cursor: str, of: bytes) -> Place:
     if named != of:
         raise ValueError(cursor)
     instant: datetime | None = None if at is None else EPOCH + at * _MICROSECOND
+    # Whoever makes a cursor up must not get where one cannot reckon any more.
+    if instant is not None and not _FIRST <= instant <= _LAST:
+        raise ValueError(cursor)
     if isinstance(place_id, int):
         if not 0 <= place_id < 1 << 15:
             raise ValueError(cursor)

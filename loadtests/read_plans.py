@@ -20,13 +20,14 @@ from loadtests import CHECKOUT
 from loadtests.made_up import GIANT, LARGE, services_of
 from loadtests.plans import Plan, Recorder, explained
 from loadtests.populate import JOBS, RUNS, SERVICES, midnight, populate
-from loadtests.read_cases import CASES, Subject, subject_of
+from loadtests.read_cases import CASES, Read, Subject, subject_of
 from storage.embedded.lock import DirectoryLock
 from storage.embedded.servers import EmbeddedServers
-from storage.postgres import SERVER_SETTINGS
+from storage.postgres import READ_SETTINGS
 
 PAGE = CHECKOUT / "docs" / "read-plans.md"
 SMALL_JOBS, SMALL_RUNS = 10_000, 100_000
+FEW, MANY = "few", "many"
 TIMES = 300
 WARM_UP = 20
 
@@ -60,85 +61,107 @@ class Measured(NamedTuple):
         return sum(plan.buffers for plan in self.plans)
 
 
-Results = dict[str, dict[str, Measured]]
-"""By case, and by the database and service."""
+Results = dict[str, Measured]
+"""By the name of the database."""
 
 
-async def measure(driver: asyncpg.Connection, subject: Subject, times: int) -> dict[str, Measured]:
-    """Every case once under the eyes of EXPLAIN, and some hundred times by the clock."""
-    found = {}
-    for name, read in CASES.items():
-        recorder = Recorder(driver)
-        await read(recorder, subject)
-        plans = [await explained(driver, *asked) for asked in recorder.asked]
-        taken = []
+Drivers = dict[str, asyncpg.Connection]
+"""A connection to each database, by its name."""
+
+
+async def measure(drivers: Drivers, number: int, times: int) -> dict[str, Results]:
+    """Every read of one service: once under the eyes of EXPLAIN, and some hundred times.
+
+    The databases take turns, so that what else the machine does disturbs both alike.
+    """
+    subjects = {
+        name: await subject_of(driver, services_of(JOBS, SERVICES)[number].id)
+        for name, driver in drivers.items()
+    }
+    results: dict[str, Results] = {}
+    for case, read in CASES.items():
+        taken: dict[str, list[float]] = {name: [] for name in drivers}
         for _ in range(WARM_UP + times):
-            start = time.perf_counter()
-            await read(driver, subject)
-            taken.append(1_000 * (time.perf_counter() - start))
-        cuts = quantiles(taken[WARM_UP:], n=100)
-        found[name] = Measured(plans, cuts[49], cuts[98])
-    return found
-
-
-async def measure_database(url: str, jobs: int, times: int, console: Console) -> Results:
-    """Every case for the biggest service and for one of the small ones."""
-    services = services_of(jobs, SERVICES)
-    results: Results = {}
-    driver = await asyncpg.connect(url, server_settings=SERVER_SETTINGS, timeout=60)
-    try:
-        for size, service in (("big", services[0]), ("small", services[GIANT + LARGE + 1])):
-            console.print(f"Measuring a {size} service of {service.jobs:,} jobs …")
-            subject = await subject_of(driver, service.id)
-            for name, measured in (await measure(driver, subject, times)).items():
-                results.setdefault(name, {})[size] = measured
-    finally:
-        await driver.close()
+            for name, driver in drivers.items():
+                start = time.perf_counter()
+                await read(driver, subjects[name])
+                taken[name].append(1_000 * (time.perf_counter() - start))
+        results[case] = {
+            name: await measured(driver, read, subjects[name], taken[name][WARM_UP:])
+            for name, driver in drivers.items()
+        }
     return results
 
 
-def report(few: Results, many: Results, jobs: int, runs: int) -> str:
-    """The page."""
+async def measured(
+    driver: asyncpg.Connection, read: Read, subject: Subject, taken: list[float]
+) -> Measured:
+    """The times of a read with its plans."""
+    recorder = Recorder(driver)
+    await read(recorder, subject)
+    cuts = quantiles(taken, n=100)
+    plans = [await explained(driver, *asked) for asked in recorder.asked]
+    return Measured(plans, cuts[49], cuts[98])
+
+
+def report(found: dict[str, dict[str, Results]], jobs: int, runs: int) -> str:
+    """The page.
+
+    Args:
+        found: By the size of the service, and by case.
+    """
     biggest = services_of(jobs, SERVICES)[0].jobs
     lines = [INTRODUCTION.format(jobs=jobs, runs=runs, biggest=biggest), *HEAD]
-    for name in CASES:
-        for size in ("big", "small"):
-            small, large = few[name][size], many[name][size]
+    for case in CASES:
+        for size, results in found.items():
+            few, many = results[case][FEW], results[case][MANY]
             lines.append(
-                f"| `{name}` | {size} | {small.buffers} | {large.buffers} | {small.p50:.2f}"
-                f" | {large.p50:.2f} | {small.p99:.2f} | {large.p99:.2f} |"
+                f"| `{case}` | {size} | {few.buffers} | {many.buffers} | {few.p50:.2f}"
+                f" | {many.p50:.2f} | {few.p99:.2f} | {many.p99:.2f} |"
             )
-    for name in CASES:
-        lines += ["", f"## `{name}`"]
-        for plan in many[name]["big"].plans:
+    for case in CASES:
+        lines += ["", f"## `{case}`"]
+        for plan in found["big"][case][MANY].plans:
             lines += ["", "```sql", plan.statement, "```", "", "```text", plan.text, "```"]
     return "\n".join(lines) + "\n"
 
 
-def problems(results: Results) -> list[str]:
+def problems(found: dict[str, dict[str, Results]]) -> list[str]:
     """Plans that no list may have."""
     return [
-        f"{name}, {size} service: sequential scan"
-        for name, sizes in results.items()
-        for size, measured in sizes.items()
-        if any("Seq Scan" in plan.text for plan in measured.plans)
+        f"{case}, {size} service: sequential scan"
+        for size, results in found.items()
+        for case, by_database in results.items()
+        if any("Seq Scan" in plan.text for plan in by_database[MANY].plans)
     ]
+
+
+async def fill(url: str, name: str, jobs: int, runs: int) -> str:
+    """Make and fill a database, where it is not full; return where it is."""
+    driver = await asyncpg.connect(url)
+    if not await driver.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
+        await driver.execute(f"CREATE DATABASE {name}")
+    await driver.close()
+    there = f"{url.rpartition('/')[0]}/{name}"
+    today = midnight(datetime.now(UTC))
+    await populate(there, jobs=jobs, runs=runs, services=SERVICES, today=today)
+    return there
 
 
 async def run(url: str, jobs: int, runs: int, times: int, console: Console) -> list[str]:
     """Fill both databases, measure, and write the page."""
-    today = midnight(datetime.now(UTC))
-    results = {}
-    for name, of_jobs, of_runs in (("few", SMALL_JOBS, SMALL_RUNS), ("many", jobs, runs)):
-        driver = await asyncpg.connect(url)
-        if not await driver.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
-            await driver.execute(f"CREATE DATABASE {name}")
+    drivers = {}
+    for name, of_jobs, of_runs in ((FEW, SMALL_JOBS, SMALL_RUNS), (MANY, jobs, runs)):
+        there = await fill(url, name, of_jobs, of_runs)
+        drivers[name] = await asyncpg.connect(there, server_settings=READ_SETTINGS, timeout=60)
+    found = {}
+    for size, number in (("big", 0), ("small", GIANT + LARGE + 1)):
+        console.print(f"Measuring a {size} service …")
+        found[size] = await measure(drivers, number, times)
+    for driver in drivers.values():
         await driver.close()
-        there = f"{url.rpartition('/')[0]}/{name}"
-        await populate(there, jobs=of_jobs, runs=of_runs, services=SERVICES, today=today)
-        results[name] = await measure_database(there, of_jobs, times, console)
-    PAGE.write_text(report(results["few"], results["many"], jobs, runs))
-    return problems(results["many"])
+    PAGE.write_text(report(found, jobs, runs))
+    return problems(found)
 
 
 def main() -> None:

@@ -42,24 +42,24 @@ ORDER BY ends, {order}
 # Rows that fit; or, where the index names too many, a single row that ends the page.
 _FIND = """
 WITH found AS MATERIALIZED (
-    SELECT id FROM ({source}) AS source LIMIT {candidates} + 1
+    SELECT id FROM ({source}) AS source LIMIT {most} + 1
 ), page AS MATERIALIZED (
-    SELECT id, at, place FROM found CROSS JOIN LATERAL (
-        SELECT j.id AS place, {at} AS at, {fits} AS fits FROM jobs j
+    SELECT id, at FROM {candidates} CROSS JOIN LATERAL (
+        SELECT {at} AS at, {fits} AS fits FROM jobs j
         WHERE j.service_id = {service} AND j.id = found.id OFFSET 0
     ) AS candidate
-    WHERE (SELECT count(*) FROM found) <= {candidates} AND fits AND {begun}
+    WHERE (SELECT count(*) FROM found) <= {most} AND fits AND {begun}
     ORDER BY {order} LIMIT {wanted}
 ), shown AS (
-    SELECT id AS listed, at, place, false AS ends FROM page
+    SELECT id AS place, at, false AS ends FROM page
     UNION ALL
-    SELECT NULL, NULL, NULL, true WHERE (SELECT count(*) FROM found) > {candidates}
+    SELECT NULL, NULL, true WHERE (SELECT count(*) FROM found) > {most}
 )
 SELECT * FROM shown LEFT JOIN LATERAL ({job}) AS job ON true
-ORDER BY ends, {order}
+ORDER BY ends, {last_order}
 """
 _JOB = f"""
-SELECT {JOB_COLUMNS} FROM jobs WHERE jobs.service_id = {{service}} AND jobs.id = listed OFFSET 0
+SELECT {JOB_COLUMNS} FROM jobs WHERE jobs.service_id = {{service}} AND jobs.id = {{job_id}} OFFSET 0
 """
 # The list that is asked for most, and of which every row fits.
 _NEWEST = f"""
@@ -135,7 +135,7 @@ async def _walk(query: JobQuery, driver: Driver, look: int) -> JobRows:
             walk=walk.sql(parts, begin, look),
             look=look,
             wanted=parts.bound(query.limit + 1 - len(rows), "int"),
-            job=_JOB.format(service=parts.service),
+            job=_JOB.format(service=parts.service, job_id="listed"),
             order=walk.order,
         )
         got = _split(await driver.fetch(statement, *parts.bound.values))
@@ -148,17 +148,19 @@ async def _walk(query: JobQuery, driver: Driver, look: int) -> JobRows:
 async def _find(query: JobQuery, driver: Driver, source: Source) -> JobRows | None:
     """What an index knows to fit; None where that is too much to sort."""
     parts = _parts(query)
-    at, begun, order = sorted_by(query.order, parts, query.after)
+    by = sorted_by(query.order, parts, query.after)
     statement = _FIND.format(
         source=source(parts),
-        candidates=CANDIDATES,
-        at=at,
+        most=CANDIDATES,
+        candidates=by.candidates,
+        at=by.at,
         fits=parts.job_fits(terms=source is not by_terms),
-        begun=begun,
-        order=order,
+        begun=by.begun,
+        order=by.order("id"),
+        last_order=by.order("place"),
         wanted=parts.bound(query.limit + 1, "int"),
         service=parts.service,
-        job=_JOB.format(service=parts.service),
+        job=_JOB.format(service=parts.service, job_id="place"),
     )
     got = await driver.fetch(statement, *parts.bound.values)
     if got and got[-1]["ends"]:

@@ -53,6 +53,11 @@ class Parts:
         return self.bound(self._now, "timestamptz")
 
     @property
+    def first_run_to_come(self) -> str:
+        """What all ids of runs are above whose fire time is yet to come."""
+        return self.bound(UUID(int=first_run_id(self._now).int + (1 << 80)), "uuid")
+
+    @property
     def next_fire(self) -> str:
         """When job `j` fires next, as its service sees it."""
         return _NEXT_FIRE.format(now=self.now)

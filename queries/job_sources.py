@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from domain.job import JobState
 from domain.job_filter import JobFilter, JobOrder, JobSort
@@ -33,28 +34,52 @@ def sources_of(chosen: JobFilter, order: JobOrder) -> Iterator[Source]:
             yield _by_window
 
 
-def sorted_by(order: JobOrder, parts: Parts, after: Place | None) -> tuple[str, str, str]:
-    """What jobs are sorted by, which are behind a place, and in which order."""
+class Sorted(NamedTuple):
+    """How candidates are sorted.
+
+    Attributes:
+        at: What they are sorted by, beside their id.
+        begun: Which of them are behind the page before.
+        terms: What they are sorted by in SQL, with `{id}` for what their id is called.
+        candidates: Where they come from; in order already, if the id alone tells it.
+    """
+
+    at: str
+    begun: str
+    terms: str
+    candidates: str = "found"
+
+    def order(self, job_id: str) -> str:
+        """What they are sorted by."""
+        return self.terms.format(id=job_id)
+
+
+def sorted_by(order: JobOrder, parts: Parts, after: Place | None) -> Sorted:
+    """How candidates are sorted, and which of them are behind a place."""
     direction, beyond = ("DESC", "<") if order.descending else ("ASC", ">")
     if order.sort is JobSort.CREATED:
-        begun = "true" if after is None else f"place {beyond} {parts.bound(after.id, 'uuid')}"
-        return "NULL::timestamptz", begun, f"place {direction}"
+        begun = "true" if after is None else f"id {beyond} {parts.bound(after.id, 'uuid')}"
+        # Of what is sorted already, no more are looked up than are shown.
+        found = f"(SELECT id FROM found ORDER BY id {direction}) AS found"
+        return Sorted("NULL::timestamptz", begun, f"{{id}} {direction}", found)
+    terms = f"at {direction}, {{id}} {direction}"
     if order.sort is JobSort.UPDATED:
-        return "j.updated_at", _begun(parts, after, beyond), f"at {direction}, place {direction}"
+        return Sorted("j.updated_at", _begun(parts, after, beyond), terms)
     begun = "true"
     if after is not None and after.at is None:
-        begun = f"at IS NULL AND place < {parts.bound(after.id, 'uuid')}"
+        begun = f"at IS NULL AND id < {parts.bound(after.id, 'uuid')}"
     elif after is not None:
         begun = f"(at IS NULL OR {_begun(parts, after, beyond)})"
-    last = "CASE WHEN at IS NULL THEN place END DESC"
-    return parts.next_fire, begun, f"at {direction} NULLS LAST, {last}, place {direction}"
+    last = "CASE WHEN at IS NULL THEN {id} END DESC"
+    terms = f"at {direction} NULLS LAST, {last}, {{id}} {direction}"
+    return Sorted(parts.next_fire, begun, terms)
 
 
 def _begun(parts: Parts, after: Place | None, beyond: str) -> str:
     if after is None:
         return "true"
     at, job_id = parts.bound(after.at, "timestamptz"), parts.bound(after.id, "uuid")
-    return f"(at, place) {beyond} ({at}, {job_id})"
+    return f"(at, id) {beyond} ({at}, {job_id})"
 
 
 def by_terms(parts: Parts) -> str:

@@ -117,7 +117,7 @@ ORDER BY j.id DESC LIMIT {look}"""
 def _last_run(parts: Parts, place: Place | None, look: int) -> str:
     """Runs, newest first, each that is the last of its job: a place is that of a run."""
     if place is None:
-        begun = f"r.scheduled_for <= {parts.now}"
+        begun = f"r.scheduled_for <= {parts.now} AND r.id < {parts.first_run_to_come}"
     else:
         at = parts.bound(place.at, "timestamptz")
         begun = f"r.scheduled_for <= {at} AND r.id < {parts.bound(place.id, 'uuid')}"

@@ -6,6 +6,7 @@ have an index of their own, which is looked through instead of all runs.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import asyncpg
@@ -34,6 +35,8 @@ UNION ALL
 WHERE (SELECT count(*) FROM page) < {wanted} OFFSET {look} - 1 LIMIT 1)
 ORDER BY ends, {order}
 """
+_SLACK = timedelta(milliseconds=2)
+_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC) - 2 * _SLACK
 _RARE = {
     RunState.FAILED: "failed",
     RunState.CANCELLED: "let_go",
@@ -106,7 +109,7 @@ def _walk(query: RunQuery, bound: Bound) -> str:
     if query.rare is not None:
         where.append(query.rare)
     if query.after is not None:
-        where += _behind(query, query.after, bound)
+        where.append(_behind(query, query.after, bound))
     return f"""
 SELECT {RUN_COLUMNS}, {_fits(query, bound)} AS fits FROM runs
 WHERE {" AND ".join(where)} ORDER BY {_order(query)} LIMIT {LOOK}"""
@@ -120,44 +123,44 @@ def _order(query: RunQuery) -> str:
 
 
 def _window(query: RunQuery, bound: Bound) -> list[str]:
-    """The bounds of the fire time; by id, too, where that is what is walked by."""
-    where = []
-    since, before = query.chosen.since, query.chosen.before
-    if since is not None:
-        where.append(f"scheduled_for >= {bound(since, 'timestamptz')}")
-        if query.by_id:
-            where.append(f"id >= {bound(first_run_id(since), 'uuid')}")
-    if before is not None:
-        where.append(f"scheduled_for < {bound(before, 'timestamptz')}")
-        if query.by_id:
-            # Those of the same millisecond may be earlier.
-            end = UUID(int=first_run_id(before).int + (1 << 80))
-            where.append(f"id < {bound(end, 'uuid')}")
+    """The bounds of the fire time, always both: a statement with its plans of all partitions is
+    large, and there are to be few of them.
+    """
+    since, before = query.chosen.since or _FIRST, query.chosen.before or _LAST
+    if query.after is not None and query.after.at is not None:
+        # The place tells which partitions can hold what is behind it.
+        if query.order is Order.DESC:
+            before = min(before, query.after.at + _SLACK)
+        else:
+            since = max(since, query.after.at - _SLACK)
+    where = [
+        f"scheduled_for >= {bound(since, 'timestamptz')}",
+        f"scheduled_for < {bound(before, 'timestamptz')}",
+    ]
+    if query.by_id:
+        # What is of one millisecond may have ids in any order.
+        end = UUID(int=first_run_id(before).int + (1 << 80))
+        where.append(f"id >= {bound(first_run_id(since), 'uuid')}")
+        where.append(f"id < {bound(end, 'uuid')}")
     return where
 
 
-def _behind(query: RunQuery, after: Place, bound: Bound) -> list[str]:
-    """What comes behind a place; the fire time tells which partitions can hold it."""
+def _behind(query: RunQuery, after: Place, bound: Bound) -> str:
     beyond = "<" if query.order is Order.DESC else ">"
-    at = bound(after.at, "timestamptz")
     if query.by_id:
-        slack = "interval '1 millisecond'"
-        near = f"<= {at} + {slack}" if query.order is Order.DESC else f">= {at} - {slack}"
-        return [f"id {beyond} {bound(after.id, 'uuid')}", f"scheduled_for {near}"]
-    number = bound(after.id, "smallint")
-    return [f"(scheduled_for, generation) {beyond} ({at}, {number})"]
+        return f"id {beyond} {bound(after.id, 'uuid')}"
+    at, number = bound(after.at, "timestamptz"), bound(after.id, "smallint")
+    return f"(scheduled_for, generation) {beyond} ({at}, {number})"
 
 
 def _fits(query: RunQuery, bound: Bound) -> str:
     chosen = query.chosen
-    conditions = ["true"]
-    if chosen.state is not None:
-        conditions.append(f"state = {bound(chosen.state, 'text')}")
-    if chosen.trigger is not None:
-        conditions.append(f"trigger = {bound(chosen.trigger, 'text')}")
-    if chosen.job_id is not None and query.by_id:
-        conditions.append(f"job_id = {bound(chosen.job_id, 'uuid')}")
-    return " AND ".join(conditions)
+    state, trigger = bound(chosen.state, "text"), bound(chosen.trigger, "text")
+    job_id = bound(chosen.job_id if query.by_id else None, "uuid")
+    return (
+        f"({state} IS NULL OR state = {state}) AND ({trigger} IS NULL OR trigger = {trigger})"
+        f" AND ({job_id} IS NULL OR job_id = {job_id})"
+    )
 
 
 def _place(query: RunQuery, row: asyncpg.Record) -> Place:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -57,6 +57,9 @@ SERVER_SETTINGS = {
     "jit": "off",
     "plan_cache_mode": "force_generic_plan",
 }
+# A list is planned once for all services, large and small. What an index has in the order of the
+# list is to be read in that order, a page at a time, and never read whole to be sorted.
+READ_SETTINGS = SERVER_SETTINGS | {"enable_sort": "off", "enable_incremental_sort": "off"}
 
 
 class Server:
@@ -66,17 +69,25 @@ class Server:
         url: `postgresql://user:password@host:port/database`; with several hosts, split by commas,
             the one that takes writes.
         size: Connections kept at most.
+        settings: Of its connections.
         read_only: Whether Postgres itself is to refuse writes.
 
     Attributes:
         on_connect: Called whenever a connection is made: it may lead to a server started anew.
     """
 
-    def __init__(self, url: str, *, size: int, read_only: bool) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        size: int,
+        settings: Mapping[str, str] = SERVER_SETTINGS,
+        read_only: bool = False,
+    ) -> None:
         self.on_connect: Callable[[], None] = lambda: None
         self._url = url
         self._size = size
-        self._settings = dict(SERVER_SETTINGS)
+        self._settings = dict(settings)
         self._statement_seconds = STATEMENT_SECONDS
         if read_only:
             self._settings["default_transaction_read_only"] = "on"
@@ -130,13 +141,14 @@ class Database:
 
     Args:
         primary_url: As of a Server.
-        pool_size: Connections kept; for `transaction`, as many again.
+        pool_size: Connections kept; for `transaction` and `reading`, as many again each.
     """
 
     def __init__(self, primary_url: str, *, pool_size: int = POOL_SIZE) -> None:
         self.primary_url = primary_url
         self._pool_size = pool_size
-        self.primary = Server(primary_url, size=pool_size, read_only=False)
+        self.primary = Server(primary_url, size=pool_size)
+        self._reads = Server(primary_url, size=pool_size, settings=READ_SETTINGS)
 
     @cached_property
     def transactions(self) -> Transactions:
@@ -154,9 +166,14 @@ class Database:
         """The primary without SQLAlchemy in between, for hot paths and whole batches."""
         return self.primary.connection()
 
+    def reading(self) -> AbstractAsyncContextManager[Driver]:
+        """The primary for queries, where no replica will do."""
+        return self._reads.connection()
+
     async def close(self) -> None:
         """Close every connection."""
         await self.primary.close()
+        await self._reads.close()
         if "transactions" in self.__dict__:
             await self.transactions.close()
 

@@ -8,7 +8,7 @@ import structlog
 from prometheus_client import Gauge
 
 from storage.batches import Batches
-from storage.postgres import UNREACHABLE, Server
+from storage.postgres import READ_SETTINGS, UNREACHABLE, Server
 
 log = structlog.get_logger()
 REPLAYED = Gauge(
@@ -50,7 +50,7 @@ class Replica:
     """
 
     def __init__(self, url: str, number: int, pool_size: int) -> None:
-        self.server = Server(url, size=pool_size, read_only=True)
+        self.server = Server(url, size=pool_size, settings=READ_SETTINGS, read_only=True)
         self.name = f"replica-{number}"
         self.replayed = 0
         # Of its own, so that it need not wait for a connection.

@@ -148,7 +148,7 @@ class Shard:
                 READS.labels("replica").inc()
                 return answer
         READS.labels("primary").inc()
-        async with self.database.driver() as driver:
+        async with self.database.reading() as driver:
             return await question(driver)
 
 

@@ -8,13 +8,18 @@ from itertools import pairwise
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
+from app.list_cursors import list_of
+from domain.job_filter import JobFilter, JobOrder, JobSort, Order
+from domain.run_filter import RunFilter
 from tests.api.conftest import FAR
 from tests.api.problems import wrong_parameters
 from tests.processes import System
 
 JobBody = Callable[..., dict[str, Any]]
+JOBS_BY_CHANGE = ("jobs", JobFilter(), JobOrder(sort=JobSort.UPDATED))
 JOB_LISTS: list[dict[str, str]] = [
     {},
     {"order": "asc"},
@@ -128,6 +133,20 @@ def test_a_cursor_that_was_tampered_with_is_refused(nine_jobs: httpx.Client) -> 
     for text in (cursor[:-1], cursor + "A", cursor + "=", " " + cursor, cursor[:10]):
         answer = nine_jobs.get("/jobs", params={"sort": "updated", "cursor": text})
         assert wrong_parameters(answer) == ["cursor"], text
+
+
+@pytest.mark.parametrize("path", ["/runs", "/jobs"])
+@pytest.mark.parametrize("at", [-(1 << 62), 253_402_300_799_999_999, 1 << 62, None])
+@pytest.mark.parametrize("key", [b"\xff" * 16, b"", 5, -1])
+def test_a_cursor_that_was_made_up_does_no_harm(
+    nine_jobs: httpx.Client, path: str, at: int | None, key: bytes | int
+) -> None:
+    named = {"/runs": ("runs", "service", RunFilter(), Order.DESC), "/jobs": JOBS_BY_CHANGE}
+    made = msgspec.msgpack.encode((list_of(*named[path]), at, key))
+    cursor = urlsafe_b64encode(made).decode().rstrip("=")
+    answer = nine_jobs.get(path, params={"sort": "updated", "cursor": cursor})
+    if answer.status_code != 200:
+        assert wrong_parameters(answer) == ["cursor"]
 
 
 @pytest.mark.parametrize(

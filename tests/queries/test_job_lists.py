@@ -14,7 +14,7 @@ from domain.job_filter import JobFilter, JobOrder, JobSort, Order
 from domain.place import Place
 from queries import job_pages, job_sources
 from queries.job_pages import JobQuery, page_of_jobs
-from storage.postgres import SERVER_SETTINGS, Driver
+from storage.postgres import READ_SETTINGS, Driver
 from storage.urls import ShardUrls
 from tests.queries.jobs_at_random import NOW, Stored, expected, filters, many_jobs, store
 
@@ -57,7 +57,7 @@ async def walked(
 async def compare(
     urls: ShardUrls, jobs: list[Stored], chosen: JobFilter, order: JobOrder, limit: int
 ) -> None:
-    driver = await asyncpg.connect(urls.primary, server_settings=SERVER_SETTINGS)
+    driver = await asyncpg.connect(urls.primary, server_settings=READ_SETTINGS)
     try:
         transaction = driver.transaction()
         await transaction.start()

@@ -20,7 +20,7 @@ from domain.run import RunState, Trigger
 from domain.run_filter import RunFilter
 from queries import run_pages
 from queries.run_pages import RunQuery, page_of_runs
-from storage.postgres import SERVER_SETTINGS, Driver
+from storage.postgres import READ_SETTINGS, Driver
 from storage.urls import ShardUrls
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -120,7 +120,7 @@ async def walked(driver: Driver, query: RunQuery) -> list[UUID]:
 
 
 async def compare(urls: ShardUrls, runs: list[Stored], query: RunQuery) -> None:
-    driver = await asyncpg.connect(urls.primary, server_settings=SERVER_SETTINGS)
+    driver = await asyncpg.connect(urls.primary, server_settings=READ_SETTINGS)
     try:
         transaction = driver.transaction()
         await transaction.start()
