@@ -12,21 +12,31 @@ from litestar.datastructures import State
 from litestar.static_files import create_static_files_router
 from litestar_offline_docs import __file__ as offline_docs
 
-from app.auth import Authentication, authenticate
+from app.access import Access, rules
+from app.admission import Admission, authorize
+from app.auth import Authentication
+from app.identity_provider import IdentityProvider
+from app.key_use import KeyUse
 from app.observation import Observation
 from app.openapi import ASSETS, complete, openapi_config
 from app.problems import HANDLERS
 from app.requests import MAX_BODY_BYTES, ServiceRequest
+from app.routes.audit import list_audit_entries
 from app.routes.backfills import BackfillController
 from app.routes.calendars import CalendarController
 from app.routes.health import HealthController, metrics
 from app.routes.history import JobHistoryController
 from app.routes.jobs import JobController
+from app.routes.keys import ServiceKeyController
+from app.routes.me import MeController
+from app.routes.members import MemberController
 from app.routes.runs import RunController
 from app.routes.schedules import preview_schedule
+from app.routes.services import ServiceController
 from app.routes.stats import job_stats, service_stats
 from app.settings import Settings
 from app.short_cut import ShortCut
+from app.tokens import Tokens
 from storage.shards import Shards
 
 
@@ -37,7 +47,8 @@ def create_app(settings: Settings) -> Litestar:
         SettingsError: When a server is not set.
     """
     shards = Shards(settings.shard_urls(), pool_size=settings.pool_size)
-    authentication = Authentication(shards)
+    authentication = Authentication(shards, _tokens(settings))
+    key_use = KeyUse(shards)
     service_routes = Router(
         path="/",
         route_handlers=[
@@ -47,18 +58,25 @@ def create_app(settings: Settings) -> Litestar:
             BackfillController,
             CalendarController,
             preview_schedule,
+            ServiceController,
+            ServiceKeyController,
+            MemberController,
+            MeController,
+            list_audit_entries,
             job_stats,
             service_stats,
         ],
-        guards=[authenticate],
+        guards=[authorize],
         security=[{"api_key": []}],
     )
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
-        watching = asyncio.create_task(shards.watch())
+        background = [asyncio.create_task(shards.watch()), asyncio.create_task(key_use.run())]
         yield
-        watching.cancel()
+        for task in background:
+            task.cancel()
+        await key_use.write()
         await shards.close()
 
     app = Litestar(
@@ -84,16 +102,25 @@ def create_app(settings: Settings) -> Litestar:
         logging_config=None,
     )
     # As one of Litestar's middlewares it would not see what the router refuses.
-    short_cut = app.state.short_cut = ShortCut(app.asgi_handler, authentication, shards)
-    app.asgi_handler = Observation(short_cut)
+    short_cut = app.state.short_cut = ShortCut(app.asgi_handler, shards)
+    app.asgi_handler = Observation(Admission(short_cut, authentication, key_use))
+    list(rules(app))  # none is missing
     complete(app.openapi_schema)
     return app
 
 
-@get("/openapi.json", include_in_schema=False, sync_to_thread=False)
+@get("/openapi.json", needs=Access.PUBLIC, include_in_schema=False, sync_to_thread=False)
 def openapi_document(request: ServiceRequest) -> dict[str, Any]:
     """The API's description, in OpenAPI 3.1."""
     return request.app.openapi_schema.to_schema()
+
+
+def _tokens(settings: Settings) -> Tokens | None:
+    """The check of people's tokens, if an identity provider is set."""
+    if settings.oidc_issuer is None or settings.oidc_audience is None:
+        return None
+    provider = IdentityProvider(settings.oidc_issuer)
+    return Tokens(provider, settings.oidc_audience, settings.oidc_algorithms)
 
 
 def _assets() -> str:

@@ -1,68 +1,164 @@
-"""Authentication: `Authorization: Bearer <key>`."""
+"""Authentication: who sends a request, by API key or by a person's token."""
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime
+from typing import NoReturn
+from uuid import UUID
 
-import structlog
 from cachetools import TTLCache
-from litestar.connection import ASGIConnection
 from litestar.exceptions import NotAuthorizedException
-from litestar.handlers import BaseRouteHandler
+from msgspec import Struct
 
-from domain.caller import Caller
+from app.identity_provider import ProviderAway
+from app.problems import BadRequest
+from app.tokens import Person, TokenRefused, Tokens
+from domain.access import INSTALLATION, SCOPES_OF, Role, Scope
+from domain.errors import NotFound
+from domain.keys import service_of
 from queries.find_key import FoundKey, find_key
+from queries.find_role import find_role
+from queries.find_service import find_service
+from queries.list_memberships import list_memberships
 from storage.shards import Shards
 
-CACHED_KEYS = 10_000
+CACHED_PRINCIPALS = 10_000
 CACHED_SECONDS = 1.0
-"""A revoked key is refused everywhere after so long."""
+"""A key that is revoked, and a person who is no member any more, are refused after so long."""
+
+
+class Principal(Struct, frozen=True, kw_only=True):
+    """Who sends a request, and what that is good for.
+
+    Attributes:
+        name: For the audit: `key:<id>` or `user:<subject>`.
+        key: Service and id of the key, if it is one.
+        service_id: The service that the request acts in.
+        scopes: What the principal may do there.
+        until: When this ends by itself.
+    """
+
+    name: str
+    key: tuple[UUID, UUID] | None
+    subject: str | None
+    service_id: UUID
+    scopes: frozenset[Scope]
+    operator: bool
+    until: datetime | None
 
 
 class Authentication:
-    """Finds the caller of each request; keys are looked up once a second at most."""
+    """Finds the principal of each request; each is looked up once a second at most.
 
-    def __init__(self, shards: Shards) -> None:
+    Args:
+        tokens: Of the provider that signs people in, if there is one.
+    """
+
+    def __init__(self, shards: Shards, tokens: Tokens | None) -> None:
         self._shards = shards
-        self._known: TTLCache[str, FoundKey] = TTLCache(CACHED_KEYS, CACHED_SECONDS)
-
-    async def caller(self, connection: ASGIConnection[Any, Any, Any, Any]) -> Caller:
-        """Whose key the request carries.
-
-        Raises:
-            NotAuthorizedException: When there is no key, or not one of ours.
-        """
-        key = _key(connection.headers.get("authorization"))
-        if key is None:
-            raise NotAuthorizedException("Send your API key as `Authorization: Bearer <key>`.")
-        found = self._known.get(key) or await self._look_up(key)
-        structlog.contextvars.bind_contextvars(service_id=str(found.service_id))
-        return Caller(
-            service_id=found.service_id,
-            principal=f"key:{found.key_id}",
-            request_id=connection.scope["state"]["request_id"],
+        self._tokens = tokens
+        self._known: TTLCache[tuple[str, str | None], Principal] = TTLCache(
+            CACHED_PRINCIPALS, CACHED_SECONDS
         )
 
-    def known(self, authorization: str | None) -> FoundKey | None:
-        """Whose key a header carries, if that was looked up just now."""
-        key = _key(authorization)
-        return None if key is None else self._known.get(key)
+    async def principal(
+        self, authorization: str | None, service: str | None, now: datetime
+    ) -> Principal:
+        """Who sends a request with that `Authorization`.
 
-    async def _look_up(self, key: str) -> FoundKey:
-        found = await find_key(key, self._shards)
+        Args:
+            service: Id or name of the service that the request says it acts in.
+
+        Raises:
+            BadRequest: 503 when the identity provider is needed and away.
+            NotAuthorizedException: When there is no credential, or one that is not good.
+            NotFound: When there is no such service, or the principal has nothing to do there.
+        """
+        known = self.known(authorization, service, now)
+        if known is not None:
+            return known
+        scheme, _, credential = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not credential:
+            _refuse("Send your API key as `Authorization: Bearer <key>`.")
+        if credential.startswith("tocsin_"):
+            principal = await self._of_key(credential, service, now)
+        else:
+            principal = await self._of_person(credential, service)
+        self._known[str(authorization), service] = principal
+        return principal
+
+    def known(
+        self, authorization: str | None, service: str | None, now: datetime
+    ) -> Principal | None:
+        """The same, if it was looked up just now."""
+        if authorization is None:
+            return None
+        found = self._known.get((authorization, service))
+        return None if found is None or (found.until and found.until <= now) else found
+
+    async def _of_key(self, text: str, service: str | None, now: datetime) -> Principal:
+        found = await find_key(text, now, self._shards) if service_of(text) else None
         if found is None:
-            raise NotAuthorizedException("This API key is unknown or revoked.")
-        self._known[key] = found
-        return found
+            _refuse("This API key is unknown, revoked or past its end.")
+        operator = found.service_id == INSTALLATION
+        service_id = await self._service_of_key(found, service)
+        return Principal(
+            name=f"key:{found.key_id}",
+            key=(found.service_id, found.key_id),
+            subject=found.subject,
+            service_id=service_id,
+            scopes=found.scopes,
+            operator=operator and Scope.ADMIN in found.scopes,
+            until=found.expires_at,
+        )
+
+    async def _service_of_key(self, found: FoundKey, named: str | None) -> UUID:
+        if named is None or named == str(found.service_id):
+            return found.service_id
+        service = await find_service(named, self._shards)
+        if found.service_id not in {service.id, INSTALLATION}:
+            raise NotFound(f"There is no service {named!r}.")
+        return service.id
+
+    async def _of_person(self, token: str, named: str | None) -> Principal:
+        person = await self._person(token)
+        installed = await find_role(INSTALLATION, person.subject, self._shards)
+        everywhere = SCOPES_OF[installed] if installed else frozenset[Scope]()
+        service_id = await self._service_of(person, named)
+        role = None
+        if service_id != INSTALLATION:
+            role = await find_role(service_id, person.subject, self._shards)
+        if named is not None and role is None and installed is None:
+            raise NotFound(f"There is no service {named!r}.")
+        return Principal(
+            name=f"user:{person.subject}",
+            key=None,
+            subject=person.subject,
+            service_id=service_id,
+            scopes=everywhere | (SCOPES_OF[role] if role else frozenset()),
+            operator=installed is Role.ADMIN,
+            until=person.until,
+        )
+
+    async def _person(self, token: str) -> Person:
+        if self._tokens is None:
+            _refuse("This is no API key, and no identity provider is set for people's tokens.")
+        try:
+            return await self._tokens.person(token)
+        except TokenRefused:
+            _refuse("This token is not good: check its issuer, audience, signature and times.")
+        except ProviderAway:
+            detail = "The identity provider does not answer; try again shortly."
+            raise BadRequest(503, detail, **{"Retry-After": "1"}) from None
+
+    async def _service_of(self, person: Person, named: str | None) -> UUID:
+        """The service that is named, or else the only one that the person belongs to."""
+        if named is not None:
+            return (await find_service(named, self._shards)).id
+        memberships = await list_memberships(person.subject, self._shards)
+        services = [one.service_id for one in memberships if one.service_id != INSTALLATION]
+        return services[0] if len(services) == 1 else INSTALLATION
 
 
-def _key(authorization: str | None) -> str | None:
-    scheme, _, key = (authorization or "").partition(" ")
-    return key if scheme.lower() == "bearer" and key else None
-
-
-async def authenticate(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    """The guard of every route of a service."""
-    authentication: Authentication = connection.app.state.authentication
-    # Not through `connection.state`, which copies it all at every use.
-    connection.scope["state"]["caller"] = await authentication.caller(connection)
+def _refuse(detail: str) -> NoReturn:
+    raise NotAuthorizedException(detail)

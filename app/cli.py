@@ -162,18 +162,22 @@ def key() -> None:
 
 
 @key.command()
-@click.option("--service", required=True, help="Name of the service; made if it is new.")
+@click.option("--service", help="Name of the service; made if it is new.")
+@click.option("--operator", is_flag=True, help="A key of the installation's operator instead.")
 @click.pass_obj
-def create(settings: Settings, service: str) -> None:
-    """Make an API key and print it: it is not shown again."""
-    from commands.create_key import CreateKey, create_key
+def create(settings: Settings, service: str | None, operator: bool) -> None:
+    """Make an API key with all scopes and print it: it is not shown again."""
+    from commands.bootstrap_key import BootstrapKey, bootstrap_key
     from storage.shards import Shards
 
+    if (service is None) != operator:
+        raise click.UsageError("Give either --service NAME or --operator.")
     urls = _begin(settings).shard_urls()
 
     async def work() -> str:
         shards = Shards(urls)
-        made = await create_key(CreateKey(service_name=service, now=datetime.now(UTC)), shards)
+        command = BootstrapKey(service_name=service, now=datetime.now(UTC))
+        made = await bootstrap_key(command, shards)
         await shards.close()
         return made
 

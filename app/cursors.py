@@ -11,21 +11,27 @@ from msgspec import Meta, MsgspecError
 from msgspec.msgpack import Decoder, Encoder
 
 from app.problems import BadParameter
+from app.tokens import SUBJECT
 
 Place = tuple[datetime, Annotated[int, Meta(ge=0, lt=1 << 15)]]
 """A run within its job: fire time and generation."""
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}(?!\n)$")]
 
-Key = TypeVar("Key", UUID, datetime, str, Place)
+Moment = tuple[datetime, UUID]
+"""A row of the audit trail: its instant and id."""
+
+Key = TypeVar("Key", UUID, datetime, str, Place, Moment)
 
 _encode = Encoder(uuid_format="bytes").encode
 _ID = Decoder(tuple[str, UUID])
 _FIRE_TIME = Decoder(tuple[str, datetime])
 _PLACE = Decoder(tuple[str, Place])
 _NAME = Decoder(tuple[str, Name])
+_SUBJECT = Decoder(tuple[str, Annotated[str, Meta(pattern=SUBJECT)]])
+_MOMENT = Decoder(tuple[str, Moment])
 
 
-def cursor_of(listing: str, key: UUID | datetime | str | Place) -> str:
+def cursor_of(listing: str, key: UUID | datetime | str | Place | Moment) -> str:
     """The cursor that continues a list after a row.
 
     Args:
@@ -52,6 +58,16 @@ def run_after(listing: str, cursor: str | None) -> Place | None:
 def name_after(listing: str, cursor: str | None) -> str | None:
     """The name that a list's cursor names."""
     return None if cursor is None else _key(listing, cursor, _NAME)
+
+
+def subject_after(listing: str, cursor: str | None) -> str | None:
+    """The subject that a list's cursor names."""
+    return None if cursor is None else _key(listing, cursor, _SUBJECT)
+
+
+def audit_after(listing: str, cursor: str | None) -> Moment | None:
+    """The audit row that a list's cursor names."""
+    return None if cursor is None else _key(listing, cursor, _MOMENT)
 
 
 def _key(listing: str, cursor: str, decoder: Decoder[tuple[str, Key]]) -> Key:

@@ -44,6 +44,17 @@ from app.resources import (
 from app.routes.health import Health
 from app.schedule_bodies import CalendarBody
 from app.schedule_resources import CalendarResource, PreviewResource
+from app.service_bodies import KeyBody, MemberBody, RotationBody, ServiceBody
+from app.service_resources import (
+    AuditPage,
+    KeyPage,
+    KeyResource,
+    MemberPage,
+    MemberResource,
+    MeResource,
+    ServicePage,
+    ServiceResource,
+)
 from app.stats_resources import StatsResource
 from domain.job_filter import JobSort, Order
 from domain.resources.job import JobResource
@@ -71,6 +82,18 @@ _BODIES = (
     BackfillPage,
     BulkResource,
     StatsResource,
+    ServiceBody,
+    ServiceResource,
+    ServicePage,
+    KeyBody,
+    RotationBody,
+    KeyResource,
+    KeyPage,
+    MemberBody,
+    MemberResource,
+    MemberPage,
+    MeResource,
+    AuditPage,
     Problem,
     Health,
     JobSort,

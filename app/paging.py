@@ -9,7 +9,7 @@ from uuid import UUID
 
 from litestar.params import QueryParameter
 
-from app.cursors import Place, cursor_of
+from app.cursors import Moment, Place, cursor_of
 
 Limit = Annotated[int, QueryParameter(ge=1, le=200, description="Items on a page")]
 Cursor = Annotated[
@@ -20,7 +20,10 @@ Row = TypeVar("Row")
 
 
 def next_cursor(
-    listing: str, rows: list[Row], limit: int, key: Callable[[Row], UUID | datetime | str | Place]
+    listing: str,
+    rows: list[Row],
+    limit: int,
+    key: Callable[[Row], UUID | datetime | str | Place | Moment],
 ) -> str | None:
     """The cursor behind the last row that is shown, if there are more rows than `limit`.
 

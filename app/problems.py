@@ -23,7 +23,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from msgspec import UNSET, Struct, UnsetType
 from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError
 
-from domain.errors import Conflict, Invalid, NotFound
+from domain.errors import Conflict, Forbidden, Invalid, NotFound
 from storage.transactions import UNREACHABLE
 
 log = structlog.get_logger()
@@ -81,6 +81,8 @@ def problem_of(error: Exception) -> Problem:  # noqa: C901, PLR0911, PLR0912 - a
             return _invalid(_wrong_parameters(error))
         case NotFound():
             return _problem(404, error.detail)
+        case Forbidden():
+            return _problem(403, error.detail)
         case Conflict():
             return _problem(409, error.detail)
         case BadRequest():
@@ -128,7 +130,7 @@ def problems(*statuses: int) -> dict[int, ResponseSpec]:
             description=HTTPStatus(status).phrase,
             generate_examples=False,
         )
-        for status in sorted({400, 401, 503, *statuses})
+        for status in sorted({400, 401, 403, 503, *statuses})
     }
 
 

@@ -6,6 +6,8 @@ import os
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct
@@ -14,7 +16,11 @@ from storage.urls import ShardUrls
 
 PREFIX = "TOCSIN_"
 MOST_PROCESSES = 4
-_LISTS = ("replica_urls", "egress_allow", "actors")
+_LISTS = ("replica_urls", "egress_allow", "actors", "oidc_algorithms")
+# Signed with a private key; a shared secret would let whoever checks a token also make one.
+_ALGORITHMS = Literal[
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"
+]
 
 
 class SettingsError(Exception):
@@ -38,6 +44,10 @@ class Settings(Struct, frozen=True, kw_only=True):
         processes: How many API and how many worker processes `up` starts; 0 is one a core, 4 at
             most.
         metrics_port: Where dispatcher, worker and clock serve `/metrics`; 0 for nowhere.
+        oidc_issuer: URL of the OIDC provider whose tokens people may send; with https, unless it is
+            on this host.
+        oidc_audience: What such a token must say in `aud`.
+        oidc_algorithms: How such a token may be signed, separated by commas.
         log_level: debug, info, warning or error.
     """
 
@@ -53,6 +63,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     pool_size: int = 20
     processes: int = 0
     metrics_port: int = 0
+    oidc_issuer: str | None = None
+    oidc_audience: str | None = None
+    oidc_algorithms: tuple[_ALGORITHMS, ...] = ("RS256", "ES256", "EdDSA")
     log_level: str = "info"
 
     def shard_urls(self) -> ShardUrls:
@@ -90,9 +103,20 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         if text:
             values[name] = [part.strip() for part in text.split(",")] if name in _LISTS else text
     try:
-        return msgspec.convert(values, Settings, strict=False, dec_hook=_decode)
+        settings = msgspec.convert(values, Settings, strict=False, dec_hook=_decode)
     except msgspec.ValidationError as error:
         raise SettingsError(f"Bad {PREFIX}* environment variable: {error}") from None
+    _check_provider(settings)
+    return settings
+
+
+def _check_provider(settings: Settings) -> None:
+    issuer = settings.oidc_issuer
+    if (issuer is None) != (settings.oidc_audience is None):
+        raise SettingsError("Set TOCSIN_OIDC_ISSUER and TOCSIN_OIDC_AUDIENCE together.")
+    url = urlsplit(issuer or "https://")
+    if url.scheme != "https" and url.hostname not in {"127.0.0.1", "::1", "localhost"}:
+        raise SettingsError("TOCSIN_OIDC_ISSUER must begin with https://.")
 
 
 def _decode(kind: type, value: object) -> object:

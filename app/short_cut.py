@@ -12,8 +12,9 @@ from cachetools import LRUCache
 from litestar.types import ASGIApp, Receive, Scope, Send
 from msgspec import Struct
 
-from app.auth import Authentication
+from app.auth import Principal
 from app.entries import is_known
+from domain.access import Scope as Right
 from storage.entries import Entry
 from storage.shards import Shards
 
@@ -31,9 +32,8 @@ class Named(Struct, frozen=True):
 class ShortCut:
     """Around the Litestar application; see the module."""
 
-    def __init__(self, app: ASGIApp, authentication: Authentication, shards: Shards) -> None:
+    def __init__(self, app: ASGIApp, shards: Shards) -> None:
         self._app = app
-        self._authentication = authentication
         self._shards = shards
         self._named: LRUCache[bytes, Named] = LRUCache(REMEMBERED)
 
@@ -61,11 +61,11 @@ class ShortCut:
         named = self._named.get(_url(scope))
         if named is None:
             return None
-        found = self._authentication.known(_header(scope, b"authorization"))
-        if found is None:
+        principal = scope["state"].get("principal")
+        if not isinstance(principal, Principal) or Right.READ not in principal.scopes:
             return None
-        shard = self._shards.of(found.service_id)
-        entry = await shard.hit(found.service_id, named.entry, datetime.now(UTC))
+        service_id = principal.service_id
+        entry = await self._shards.of(service_id).hit(service_id, named.entry, datetime.now(UTC))
         if entry is None or not entry.body:
             return None
         scope["path_template"] = named.route

@@ -1,65 +1,91 @@
-"""Make an API key, and its service when it is new."""
+"""Make an API key."""
 
 from __future__ import annotations
 
-from base64 import b64encode
 from datetime import datetime
-from hashlib import sha256
-from secrets import token_bytes, token_urlsafe
 from uuid import UUID
 
 from msgspec import Struct
-from sqlalchemy import insert as plain_insert
-from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
 
+from domain.access import Scope
 from domain.caller import Caller
-from domain.ids import new_id
-from domain.keys import key_text
+from domain.errors import Conflict, Forbidden, Invalid
+from domain.keys import Key
 from storage.audit import record
+from storage.keys import store_key
+from storage.postgres import Driver
 from storage.shards import Shards
-from storage.tables import api_keys, services
-from storage.transactions import WriteConnection
+from storage.transactions import driver_of
+
+MOST_KEYS = 1_000
+# The lock lets one count at a time.
+_COUNT = """
+SELECT (SELECT count(*) FROM api_keys
+    WHERE service_id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2))
+FROM services WHERE id = $1 FOR UPDATE
+"""
 
 
 class CreateKey(Struct, frozen=True, kw_only=True):
-    service_name: str
+    """Attributes:
+    subject: The person whose own key it is to be; None for one of the service.
+    """
+
+    caller: Caller
+    name: str
+    scopes: frozenset[Scope]
+    expires_at: datetime | None
+    subject: str | None
     now: datetime
 
 
-async def create_key(command: CreateKey, shards: Shards) -> str:
-    """Store a key's hash and return its text, which cannot be shown again."""
-    shard = shards.all()[0]
-    async with shard.database.transaction() as connection:
-        key_id = new_id()
-        service_id = await _ensure_service(connection, command)
-        key = key_text(service_id, token_urlsafe(32))
-        await connection.execute(
-            plain_insert(api_keys).values(
-                service_id=service_id,
-                hash=sha256(key.encode()).digest(),
-                id=key_id,
-                created_at=command.now,
-            )
+async def create_key(command: CreateKey, shards: Shards) -> tuple[Key, str]:
+    """Store a key in the caller's service.
+
+    Returns:
+        The key and its text, which cannot be shown again.
+
+    Raises:
+        Conflict: When the service has 1,000 live keys already.
+        Forbidden: When it would have a scope that the caller has not.
+        Invalid: When it would have expired already, or no scope.
+    """
+    _check(command)
+    service_id = command.caller.service_id
+    async with shards.of(service_id).writing(service_id, ()) as connection:
+        await _check_count(await driver_of(connection), service_id, command.now)
+        key, text = await store_key(
+            connection,
+            service_id,
+            command.now,
+            name=command.name,
+            scopes=command.scopes,
+            subject=command.subject,
+            expires_at=command.expires_at,
         )
-        operator = Caller(service_id=service_id, principal="operator", request_id="")
-        await record(connection, operator, "key.created", key_id, command.now)
-    return key
+        await record(
+            connection,
+            command.caller,
+            "key.created",
+            key.id,
+            command.now,
+            name=key.name,
+            scopes=sorted(key.scopes),
+            subject=key.subject,
+            expires_at=key.expires_at,
+        )
+    return key, text
 
 
-async def _ensure_service(connection: WriteConnection, command: CreateKey) -> UUID:
-    await connection.execute(
-        insert(services)
-        .values(
-            id=new_id(),
-            name=command.service_name,
-            signing_secrets=["whsec_" + b64encode(token_bytes(32)).decode()],
-            created_at=command.now,
-        )
-        .on_conflict_do_nothing(index_elements=[services.c.name])
-    )
-    result = await connection.execute(
-        select(services.c.id).where(services.c.name == command.service_name)
-    )
-    service_id: UUID = result.scalar_one()
-    return service_id
+def _check(command: CreateKey) -> None:
+    if not command.scopes:
+        raise Invalid("Give the key at least one scope.", "/scopes")
+    if missing := command.scopes - command.caller.scopes:
+        raise Forbidden(f"You cannot give what you have not: {', '.join(sorted(missing))}.")
+    if command.expires_at is not None and command.expires_at <= command.now:
+        raise Invalid("This instant has passed; give one to come.", "/expires_at")
+
+
+async def _check_count(driver: Driver, service_id: UUID, now: datetime) -> None:
+    if (await driver.fetchval(_COUNT, service_id, now) or 0) >= MOST_KEYS:
+        raise Conflict(f"A service has {MOST_KEYS:,} live keys at most; revoke some first.")

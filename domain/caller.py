@@ -6,16 +6,26 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from domain.access import Scope
+
 
 class Caller(Struct, frozen=True, kw_only=True):
     """The principal behind a command or query.
 
     Attributes:
         service_id: The service whose objects the caller sees.
-        principal: Who, for the audit: `key:<id>`.
+        principal: Who, for the audit: `key:<id>`, `user:<subject>`, `operator` or `worker`.
         request_id: The request, as logs name it.
+        scopes: What the caller may do in that service.
+        operator: Whether the caller operates the installation.
+        subject: Which person, if it is one.
+        address: Where the request came from, as far as that is known.
     """
 
     service_id: UUID
     principal: str
     request_id: str
+    scopes: frozenset[Scope] = frozenset()
+    operator: bool = False
+    subject: str | None = None
+    address: str = ""

@@ -18,6 +18,10 @@ class NotFound(TocsinError):
     """The object does not exist, or belongs to another service."""
 
 
+class Forbidden(TocsinError):
+    """The caller is known, and has not the right."""
+
+
 class Conflict(TocsinError):
     """The object's state does not allow the command."""
 

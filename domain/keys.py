@@ -3,9 +3,42 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime, timedelta
+from hashlib import sha256
+from secrets import token_urlsafe
 from uuid import UUID
 
+from msgspec import Struct
+
+from domain.access import Scope
+
+LONGEST_OVERLAP = timedelta(days=30)
 _KEY = re.compile(r"tocsin_(?P<service>[0-9a-f]{32})_[A-Za-z0-9_-]{43}")
+
+
+class Key(Struct, frozen=True, kw_only=True):
+    """An API key, as it is shown after its making.
+
+    Attributes:
+        subject: The person whose key it is; its scopes count as far as that person's role goes.
+        expires_at: From when on it is refused.
+        last_used_at: To the minute.
+    """
+
+    id: UUID
+    service_id: UUID
+    name: str
+    scopes: frozenset[Scope]
+    subject: str | None
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+
+
+def new_secret() -> str:
+    """256 random bits."""
+    return token_urlsafe(32)
 
 
 def key_text(service_id: UUID, secret: str) -> str:
@@ -13,7 +46,12 @@ def key_text(service_id: UUID, secret: str) -> str:
     return f"tocsin_{service_id.hex}_{secret}"
 
 
-def service_of(key: str) -> UUID | None:
+def key_hash(text: str) -> bytes:
+    """All that is stored of a key's text; it is too random to be guessed from that."""
+    return sha256(text.encode()).digest()
+
+
+def service_of(text: str) -> UUID | None:
     """The service that a key names, which tells its shard; None when it is no key of ours."""
-    match = _KEY.fullmatch(key)
+    match = _KEY.fullmatch(text)
     return UUID(match["service"]) if match else None

@@ -1,43 +1,57 @@
-"""Whose key a request carries."""
+"""What a request's key is good for."""
 
 from __future__ import annotations
 
-from hashlib import sha256
-from typing import cast
+from datetime import datetime
 from uuid import UUID
 
+import asyncpg
 from msgspec import Struct
 
-from domain.keys import service_of
+from domain.access import SCOPES_OF, Role, Scope
+from domain.keys import key_hash, service_of
 from storage.postgres import Driver
 from storage.shards import Shards
 
-_FIND = "SELECT id FROM api_keys WHERE service_id = $1 AND hash = $2 AND revoked_at IS NULL"
+_FIND = """
+SELECT key.id, key.scopes, key.subject, key.expires_at, members.role
+FROM api_keys AS key
+LEFT JOIN members ON members.service_id = key.service_id AND members.subject = key.subject
+WHERE key.service_id = $1 AND key.hash = $2 AND key.revoked_at IS NULL
+    AND (key.expires_at IS NULL OR key.expires_at > $3)
+"""
 
 
 class FoundKey(Struct, frozen=True):
+    """Attributes:
+    subject: The person whose key it is, if it is not the service's own.
+    """
+
     service_id: UUID
     key_id: UUID
+    scopes: frozenset[Scope]
+    subject: str | None
+    expires_at: datetime | None
 
 
-async def find_key(key: str, shards: Shards) -> FoundKey | None:
-    """The service and id of a live key, or None.
+async def find_key(text: str, now: datetime, shards: Shards) -> FoundKey | None:
+    """The live key of that text, or None.
 
     The hash is looked up, never compared byte by byte in our code, so timing tells nothing of it.
+    What was revoked before now is not found: a replica that does not know yet is not asked.
     """
-    service_id = service_of(key)
+    service_id = service_of(text)
     if service_id is None:
         return None
-    key_hash = sha256(key.encode()).digest()
-    shard = shards.of(service_id)
-    # A new key may not have reached the replica yet, and an unknown one tells of no service whose
-    # commits could be waited for: so the primary has the last word.
 
-    async def ask(driver: Driver) -> UUID | None:
-        return cast("UUID | None", await driver.fetchval(_FIND, service_id, key_hash))
+    async def ask(driver: Driver) -> asyncpg.Record | None:
+        return await driver.fetchrow(_FIND, service_id, key_hash(text), now)
 
-    key_id = await shard.read_any(ask)
-    if key_id is None:
-        async with shard.database.driver() as driver:
-            key_id = await ask(driver)
-    return None if key_id is None else FoundKey(service_id, key_id)
+    row = await shards.of(service_id).read(service_id, ask)
+    if row is None:
+        return None
+    scopes = frozenset(Scope(scope) for scope in row["scopes"])
+    if row["subject"] is not None:
+        # A person's key never does more than the person may.
+        scopes &= SCOPES_OF[Role(row["role"])] if row["role"] else frozenset()
+    return FoundKey(service_id, row["id"], scopes, row["subject"], row["expires_at"])

@@ -16,8 +16,8 @@ from storage.tables import audit
 from storage.transactions import WriteConnection
 
 _RECORD = """
-INSERT INTO audit (service_id, at, id, principal, action, object_id, request_id, details)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+INSERT INTO audit (service_id, at, id, principal, action, object_id, request_id, address, details)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 """
 
 
@@ -44,6 +44,7 @@ async def record(
             action=action,
             object_id=object_id,
             request_id=caller.request_id,
+            address=caller.address,
             details=details,
         )
     )
@@ -62,5 +63,6 @@ async def record_with(
         action,
         object_id,
         caller.request_id,
+        caller.address,
         msgspec.json.encode(details).decode(),
     )

@@ -29,6 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP, TSVECTOR
 
+from domain.access import Role
 from domain.backfill import BackfillState
 from domain.catchup import Outcome as FireOutcome
 from domain.overlap import Overlap
@@ -55,6 +56,7 @@ services = Table(
     Column("id", Uuid, primary_key=True),
     Column("name", Text, nullable=False, unique=True),
     Column("signing_secrets", ARRAY(Text), nullable=False),
+    Column("limits", JSON, nullable=False, server_default="{}"),
     Column("created_at", INSTANT, nullable=False),
 )
 
@@ -64,9 +66,28 @@ api_keys = Table(
     Column("service_id", Uuid, ForeignKey("services.id"), nullable=False),
     Column("hash", LargeBinary, nullable=False),
     Column("id", Uuid, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("scopes", ARRAY(Text), nullable=False),
+    # The person whose key it is, if it is not the service's own.
+    Column("subject", Text),
     Column("created_at", INSTANT, nullable=False),
+    Column("expires_at", INSTANT),
     Column("revoked_at", INSTANT),
+    Column("last_used_at", INSTANT),
     PrimaryKeyConstraint("service_id", "hash"),
+    Index("api_keys_by_id", "service_id", "id", unique=True),
+)
+
+# People by the `sub` of their identity provider.
+members = Table(
+    "members",
+    metadata,
+    Column("service_id", Uuid, ForeignKey("services.id"), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("role", _enum(Role), nullable=False),
+    Column("created_at", INSTANT, nullable=False),
+    PrimaryKeyConstraint("service_id", "subject"),
+    Index("members_by_subject", "subject", "service_id"),
 )
 
 jobs = Table(
@@ -304,6 +325,7 @@ audit = Table(
     Column("action", Text, nullable=False),
     Column("object_id", Uuid, nullable=False),
     Column("request_id", Text, nullable=False),
+    Column("address", Text, nullable=False, server_default=""),
     Column("details", JSON, nullable=False),
     PrimaryKeyConstraint("service_id", "at", "id"),
     postgresql_partition_by="RANGE (at)",

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from hypothesis import settings
 
-from commands.create_key import CreateKey, create_key
+from commands.bootstrap_key import BootstrapKey, bootstrap_key
 from domain.caller import Caller
 from domain.keys import service_of
 from loadtests.sink_process import SinkProcess
@@ -122,7 +122,9 @@ async def shards(commands_urls: ShardUrls) -> AsyncIterator[Shards]:
 @pytest.fixture
 async def caller(shards: Shards) -> Caller:
     """A caller of a service of this test's own."""
-    key = await create_key(CreateKey(service_name=f"test-{uuid4()}", now=datetime.now(UTC)), shards)
+    key = await bootstrap_key(
+        BootstrapKey(service_name=f"test-{uuid4()}", now=datetime.now(UTC)), shards
+    )
     service_id = service_of(key)
     assert service_id is not None
     return Caller(service_id=service_id, principal="key:test", request_id="test")

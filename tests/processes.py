@@ -18,7 +18,7 @@ import httpx
 import msgspec
 
 from app.up.supervised import Lifeline
-from commands.create_key import CreateKey, create_key
+from commands.bootstrap_key import BootstrapKey, bootstrap_key
 from storage.embedded.ports import free_port
 from storage.shards import Shards
 from storage.urls import ShardUrls
@@ -173,7 +173,7 @@ class System:
 
     async def _new_key(self, service: str) -> str:
         shards = Shards(self.urls)
-        key = await create_key(CreateKey(service_name=service, now=datetime.now(UTC)), shards)
+        key = await bootstrap_key(BootstrapKey(service_name=service, now=datetime.now(UTC)), shards)
         await shards.close()
         return key
 

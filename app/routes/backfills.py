@@ -9,6 +9,7 @@ from litestar import Controller, Response, get, post
 from litestar.datastructures import ResponseHeader
 from litestar.params import FromPath, JSONBody
 
+from app.access import Access
 from app.bodies import BackfillBody
 from app.cursors import id_after
 from app.paging import Cursor, Limit, next_cursor
@@ -35,6 +36,7 @@ class BackfillController(Controller):
     @post(
         "/jobs/{job_id:uuid}/backfills",
         operation_id="startBackfill",
+        needs=Access.OPERATE,
         summary="Run a job for fire times that have passed",
         status_code=202,
         response_headers=[LOCATION],
@@ -64,6 +66,7 @@ class BackfillController(Controller):
     @get(
         "/jobs/{job_id:uuid}/backfills",
         operation_id="listBackfills",
+        needs=Access.READ,
         summary="List a job's backfills, newest first",
         responses=problems(404, 422),
     )
@@ -87,6 +90,7 @@ class BackfillController(Controller):
     @get(
         "/backfills/{backfill_id:uuid}",
         operation_id="getBackfill",
+        needs=Access.READ,
         summary="See how far a backfill is",
         responses=problems(404),
     )
@@ -97,6 +101,7 @@ class BackfillController(Controller):
     @post(
         "/backfills/{backfill_id:uuid}/cancel",
         operation_id="cancelBackfill",
+        needs=Access.OPERATE,
         summary="End a backfill, and its runs that have not begun",
         status_code=200,
         responses=problems(404),

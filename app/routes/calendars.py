@@ -8,6 +8,7 @@ from typing import Annotated
 from litestar import Controller, delete, get, put
 from litestar.params import JSONBody, PathParameter
 
+from app.access import Access
 from app.cursors import name_after
 from app.paging import Cursor, Limit, next_cursor
 from app.problems import problems
@@ -29,7 +30,12 @@ class CalendarController(Controller):
     path = "/calendars"
     tags = ("Calendars",)
 
-    @get(operation_id="listCalendars", summary="List calendars by name", responses=problems(422))
+    @get(
+        operation_id="listCalendars",
+        needs=Access.READ,
+        summary="List calendars by name",
+        responses=problems(422),
+    )
     async def page(
         self, request: ServiceRequest, limit: Limit = 50, cursor: Cursor = None
     ) -> CalendarPage:
@@ -45,6 +51,7 @@ class CalendarController(Controller):
     @get(
         "/{name:str}",
         operation_id="getCalendar",
+        needs=Access.READ,
         summary="Read a calendar",
         responses=problems(404, 422),
     )
@@ -55,6 +62,7 @@ class CalendarController(Controller):
     @put(
         "/{name:str}",
         operation_id="putCalendar",
+        needs=Access.WRITE,
         summary="Make a calendar, or replace what it holds",
         status_code=200,
         responses=problems(413, 415, 422),
@@ -74,6 +82,7 @@ class CalendarController(Controller):
     @delete(
         "/{name:str}",
         operation_id="deleteCalendar",
+        needs=Access.WRITE,
         summary="Delete a calendar that no job uses",
         responses=problems(404, 409, 422),
     )

@@ -9,6 +9,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from msgspec import Struct
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from app.access import Access
 from app.metrics import exposition
 from app.requests import ServiceRequest
 from queries.check_servers import check_servers
@@ -29,13 +30,14 @@ class HealthController(Controller):
     path = "/health"
     tags = ("Operations",)
 
-    @get("/live", operation_id="isLive", summary="Whether the process runs")
+    @get("/live", operation_id="isLive", needs=Access.PUBLIC, summary="Whether the process runs")
     async def live(self) -> Health:
         return Health("ok")
 
     @get(
         "/ready",
         operation_id="isReady",
+        needs=Access.PUBLIC,
         summary="Whether requests can be served",
         responses={503: ResponseSpec(Health, description="Not now", generate_examples=False)},
     )
@@ -55,6 +57,7 @@ class HealthController(Controller):
 @get(
     "/metrics",
     operation_id="getMetrics",
+    needs=Access.PUBLIC,
     summary="Metrics for Prometheus",
     tags=["Operations"],
     media_type=MediaType.TEXT,

@@ -10,6 +10,7 @@ from litestar import Controller, get
 from litestar.params import FromPath, QueryParameter
 
 from app import run_lists
+from app.access import Access
 from app.cursors import fire_time_after
 from app.instants import utc_parameter
 from app.paging import Cursor, Limit, next_cursor
@@ -46,6 +47,7 @@ class JobHistoryController(Controller):
     @get(
         "/runs",
         operation_id="listRuns",
+        needs=Access.READ,
         summary="List a job's runs, by filter and fire time",
         description=run_lists.DESCRIPTION,
         responses=problems(404, 422),
@@ -71,6 +73,7 @@ class JobHistoryController(Controller):
     @get(
         "/ledger",
         operation_id="getLedger",
+        needs=Access.READ,
         summary="Why a job did, or did not, run at each of its fire times",
         responses=problems(404, 422),
     )
@@ -104,6 +107,7 @@ class JobHistoryController(Controller):
     @get(
         "/preview",
         operation_id="previewJob",
+        needs=Access.READ,
         summary="When a job will fire, in instants and in words",
         responses=problems(404, 422),
     )

@@ -10,6 +10,7 @@ from litestar.datastructures import ResponseHeader
 from litestar.params import FromPath, JSONBody
 
 from app import job_lists
+from app.access import Access
 from app.bodies import JobBody, JobChangesBody, ResumeBody, TriggerBody, target_of
 from app.entries import NOT_MODIFIED, answer
 from app.list_cursors import cursor_behind, list_of, place_behind
@@ -48,6 +49,7 @@ class JobController(Controller):
 
     @post(
         operation_id="createJob",
+        needs=Access.WRITE,
         summary="Store a job",
         response_headers=[ETAG, LOCATION],
         responses=problems(413, 415, 422),
@@ -80,6 +82,7 @@ class JobController(Controller):
 
     @get(
         operation_id="listJobs",
+        needs=Access.READ,
         summary="List jobs, by filter and order",
         description=job_lists.DESCRIPTION,
         response_headers=[ETAG],
@@ -127,6 +130,7 @@ class JobController(Controller):
     @get(
         "/{job_id:uuid}",
         operation_id="getJob",
+        needs=Access.READ,
         summary="Read a job",
         response_headers=[ETAG],
         responses=problems(404) | NOT_MODIFIED,
@@ -138,6 +142,7 @@ class JobController(Controller):
     @patch(
         "/{job_id:uuid}",
         operation_id="updateJob",
+        needs=Access.WRITE,
         summary="Change a job",
         response_headers=[ETAG],
         responses=problems(404, 413, 415, 422),
@@ -154,6 +159,7 @@ class JobController(Controller):
     @delete(
         "/{job_id:uuid}",
         operation_id="deleteJob",
+        needs=Access.WRITE,
         summary="Delete a job",
         responses=problems(404),
     )
@@ -165,6 +171,7 @@ class JobController(Controller):
     @post(
         "/{job_id:uuid}/pause",
         operation_id="pauseJob",
+        needs=Access.OPERATE,
         summary="Stop a job from firing",
         status_code=200,
         response_headers=[ETAG],
@@ -177,6 +184,7 @@ class JobController(Controller):
     @post(
         "/{job_id:uuid}/resume",
         operation_id="resumeJob",
+        needs=Access.OPERATE,
         summary="Let a paused job fire again, from now on",
         status_code=200,
         response_headers=[ETAG],
@@ -199,6 +207,7 @@ class JobController(Controller):
     @post(
         "/{job_id:uuid}/trigger",
         operation_id="triggerJob",
+        needs=Access.OPERATE,
         summary="Run a job now, beside its schedule",
         status_code=202,
         response_headers=[LOCATION],

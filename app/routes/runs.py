@@ -10,6 +10,7 @@ from litestar.datastructures import ResponseHeader
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from app import run_lists
+from app.access import Access
 from app.bodies import ChosenRunsBody
 from app.paging import Cursor, Limit
 from app.problems import problems
@@ -34,6 +35,7 @@ class RunController(Controller):
 
     @get(
         operation_id="listServiceRuns",
+        needs=Access.READ,
         summary="List runs, by filter and fire time; `state=failed` are the dead letters",
         description=run_lists.DESCRIPTION,
         responses=problems(422),
@@ -61,6 +63,7 @@ class RunController(Controller):
     @get(
         "/{run_id:uuid}",
         operation_id="getRun",
+        needs=Access.READ,
         summary="Read a run with its attempts",
         responses=problems(404),
     )
@@ -71,6 +74,7 @@ class RunController(Controller):
     @post(
         "/{run_id:uuid}/cancel",
         operation_id="cancelRun",
+        needs=Access.OPERATE,
         summary="End a run; what rings is cut off",
         status_code=200,
         responses=problems(404, 409),
@@ -82,6 +86,7 @@ class RunController(Controller):
     @post(
         "/{run_id:uuid}/replay",
         operation_id="replayRun",
+        needs=Access.OPERATE,
         summary="Run a run that has ended once more",
         status_code=202,
         response_headers=[LOCATION],
@@ -99,6 +104,7 @@ class RunController(Controller):
     @post(
         "/cancel",
         operation_id="cancelRuns",
+        needs=Access.OPERATE,
         summary="End open runs in bulk",
         status_code=200,
         responses=problems(413, 415, 422),
@@ -115,6 +121,7 @@ class RunController(Controller):
     @post(
         "/replay",
         operation_id="replayRuns",
+        needs=Access.OPERATE,
         summary="Replay failed runs in bulk, each once",
         status_code=202,
         responses=problems(413, 415, 422),

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from litestar import post
 from litestar.params import JSONBody
 
+from app.access import Access
 from app.bodies import PreviewBody
 from app.problems import problems
 from app.requests import ServiceRequest
@@ -22,6 +23,7 @@ from queries.fill_in_calendars import FillInCalendars, fill_in_calendars
 @post(
     "/schedules/preview",
     operation_id="previewSchedule",
+    needs=Access.READ,
     summary="When a schedule would fire, in instants and in words; nothing is stored",
     status_code=200,
     tags=["Schedules"],

@@ -9,6 +9,7 @@ from uuid import UUID
 from litestar import get
 from litestar.params import FromPath, QueryParameter
 
+from app.access import Access
 from app.problems import problems
 from app.requests import ServiceRequest
 from app.stats_resources import StatsResource
@@ -23,6 +24,7 @@ To = Annotated[datetime | None, QueryParameter(description="RFC 3339; now if lef
 @get(
     "/jobs/{job_id:uuid}/stats",
     operation_id="getJobStats",
+    needs=Access.READ,
     summary="How a job's runs ended, by whole days in UTC; a run counts seconds after its end",
     tags=["Jobs"],
     responses=problems(404, 422),
@@ -45,6 +47,7 @@ async def job_stats(
 @get(
     "/stats",
     operation_id="getStats",
+    needs=Access.READ,
     summary="How all runs ended, by whole hours; a run counts seconds after its end",
     tags=["Runs"],
     responses=problems(422),

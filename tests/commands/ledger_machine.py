@@ -17,10 +17,10 @@ import asyncpg
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
+from commands.bootstrap_key import BootstrapKey, bootstrap_key
 from commands.cancel_runs import CancelRun, cancel_run
 from commands.claim_runs import ClaimRuns, claim_runs
 from commands.create_job import CreateJob, create_job
-from commands.create_key import CreateKey, create_key
 from commands.finish_attempts import EndedAttempt, finish_attempts
 from commands.pass_turns import pass_free_turns
 from commands.rescue_runs import RescueRuns, rescue_runs
@@ -99,8 +99,8 @@ class LedgerMachine(RuleBasedStateMachine):
         policies: list[CatchupPolicy],
         overlaps: list[Overlap],
     ) -> None:
-        named = CreateKey(service_name=f"test-{uuid4()}", now=self.now)
-        service_id = service_of(self.wait(create_key(named, self.world.shards)))
+        named = BootstrapKey(service_name=f"test-{uuid4()}", now=self.now)
+        service_id = service_of(self.wait(bootstrap_key(named, self.world.shards)))
         assert service_id is not None
         caller = Caller(service_id=service_id, principal="key:test", request_id="test")
         self.firing = Firing(self.world.shards, caller)

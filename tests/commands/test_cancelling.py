@@ -9,8 +9,8 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
+from commands.bootstrap_key import BootstrapKey, bootstrap_key
 from commands.cancel_runs import CancelRun, CancelRuns, cancel_run, cancel_runs
-from commands.create_key import CreateKey, create_key
 from domain.caller import Caller
 from domain.errors import Conflict, NotFound
 from domain.keys import service_of
@@ -153,7 +153,7 @@ async def test_a_run_that_was_let_go_is_not_cancelled(firing: Firing):
 
 async def test_another_services_run_is_not_found(firing: Firing):
     run = await firing.running_run()
-    key = await create_key(CreateKey(service_name=f"{uuid4()}", now=NOON), firing.shards)
+    key = await bootstrap_key(BootstrapKey(service_name=f"{uuid4()}", now=NOON), firing.shards)
     service_id = service_of(key)
     assert service_id is not None
     stranger = Caller(service_id=service_id, principal="key:x", request_id="x")

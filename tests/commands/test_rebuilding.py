@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from commands import rebuild_stats as rebuilding
+from commands.bootstrap_key import BootstrapKey, bootstrap_key
 from commands.cancel_runs import CancelRuns, cancel_runs
-from commands.create_key import CreateKey, create_key
 from commands.rebuild_stats import RebuildStats, rebuild_stats, services_to_rebuild
 from domain.caller import Caller
 from domain.errors import NotFound
@@ -82,7 +82,7 @@ async def take(firing: Firing, step: str, endings: list[Ending]) -> None:
 
 async def new_caller(shards: Shards) -> Caller:
     service_id = service_of(
-        await create_key(CreateKey(service_name=f"test-{uuid4()}", now=NOON), shards)
+        await bootstrap_key(BootstrapKey(service_name=f"test-{uuid4()}", now=NOON), shards)
     )
     assert service_id is not None
     return Caller(service_id=service_id, principal="key:test", request_id="test")

@@ -8,8 +8,8 @@ from uuid import UUID, uuid4
 
 import msgspec
 
+from commands.bootstrap_key import BootstrapKey, bootstrap_key
 from commands.create_job import CreateJob, create_job
-from commands.create_key import CreateKey, create_key
 from commands.delete_job import DeleteJob, delete_job
 from commands.update_job import Changes, UpdateJob, update_job
 from domain.caller import Caller
@@ -36,7 +36,7 @@ class ReadingClient:
     @classmethod
     async def of_a_new_service(cls, urls: ShardUrls) -> ReadingClient:
         shards = Shards(urls)
-        key = await create_key(CreateKey(service_name=str(uuid4()), now=now()), shards)
+        key = await bootstrap_key(BootstrapKey(service_name=str(uuid4()), now=now()), shards)
         await shards.close()
         service_id = service_of(key)
         assert service_id is not None

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from commands.create_key import CreateKey, create_key
+from commands.bootstrap_key import BootstrapKey, bootstrap_key
 from storage.embedded.servers import EmbeddedServers
 from storage.shards import Shards
 from tests.reads.api_processes import api_processes
@@ -29,7 +29,7 @@ def interleaved(
     async def run() -> Interleaving:
         shards = Shards(urls)
         name = f"reads-{uuid4()}"
-        key = await create_key(CreateKey(service_name=name, now=datetime.now(UTC)), shards)
+        key = await bootstrap_key(BootstrapKey(service_name=name, now=datetime.now(UTC)), shards)
         await shards.close()
         made = Interleaving(processes, key, seed=4)
         async with replay_stop_and_go(servers):

@@ -8,7 +8,7 @@ import pytest
 from dramatiq import BrokerError
 from redis.exceptions import RedisError
 
-from commands.create_key import CreateKey, create_key
+from commands.bootstrap_key import BootstrapKey, bootstrap_key
 from domain.caller import Caller
 from domain.ids import run_id
 from domain.keys import service_of
@@ -63,7 +63,7 @@ async def test_a_flood_of_one_service_delays_another_by_one_run_only(
 ):
     for _ in range(20):
         await firing.job()
-    key = await create_key(CreateKey(service_name=f"test-{uuid4()}", now=NOON), firing.shards)
+    key = await bootstrap_key(BootstrapKey(service_name=f"test-{uuid4()}", now=NOON), firing.shards)
     other = service_of(key)
     assert other is not None
     caller = Caller(service_id=other, principal="key:other", request_id="test")

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import uvloop
 
-from commands.create_key import CreateKey, create_key
+from commands.bootstrap_key import BootstrapKey, bootstrap_key
 from domain.caller import Caller
 from domain.keys import service_of
 from storage.shards import Shards
@@ -24,7 +24,7 @@ RUNS = 20
 async def too_early(urls: ShardUrls) -> list[timedelta]:
     """Ring some runs, and tell by how much each was too early."""
     shards, bell = Shards(urls), Bell()
-    key = await create_key(CreateKey(service_name=f"test-{uuid4()}", now=now()), shards)
+    key = await bootstrap_key(BootstrapKey(service_name=f"test-{uuid4()}", now=now()), shards)
     service_id = service_of(key)
     assert service_id is not None
     firing = Firing(shards, Caller(service_id=service_id, principal="key:x", request_id="x"))

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from uuid import uuid4
 
-from commands.create_key import CreateKey, create_key
+from commands.bootstrap_key import BootstrapKey, bootstrap_key
 from domain.keys import service_of
 from storage.shards import Shards
 
@@ -21,8 +21,8 @@ async def rows(shards: Shards, statement: str, *arguments: object):
 
 
 async def test_a_second_key_of_a_service_belongs_to_the_same_service(shards: Shards):
-    command = CreateKey(service_name=f"test-{uuid4()}", now=NOW)
-    first, second = await create_key(command, shards), await create_key(command, shards)
+    command = BootstrapKey(service_name=f"test-{uuid4()}", now=NOW)
+    first, second = await bootstrap_key(command, shards), await bootstrap_key(command, shards)
     assert first != second
     assert service_of(first) == service_of(second) is not None
     services = await rows(shards, "SELECT id FROM services WHERE name = $1", command.service_name)
@@ -36,15 +36,15 @@ async def test_a_second_key_of_a_service_belongs_to_the_same_service(shards: Sha
 
 
 async def test_keys_made_at_once_for_a_new_service_belong_to_one_service(shards: Shards):
-    command = CreateKey(service_name=f"test-{uuid4()}", now=NOW)
-    keys = await asyncio.gather(*(create_key(command, shards) for _ in range(8)))
+    command = BootstrapKey(service_name=f"test-{uuid4()}", now=NOW)
+    keys = await asyncio.gather(*(bootstrap_key(command, shards) for _ in range(8)))
     assert len(set(keys)) == 8
     assert len({service_of(key) for key in keys}) == 1
 
 
 async def test_a_new_service_gets_a_signing_secret_of_32_bytes(shards: Shards):
-    command = CreateKey(service_name=f"test-{uuid4()}", now=NOW)
-    service_id = service_of(await create_key(command, shards))
+    command = BootstrapKey(service_name=f"test-{uuid4()}", now=NOW)
+    service_id = service_of(await bootstrap_key(command, shards))
     ((secrets,),) = await rows(
         shards, "SELECT signing_secrets FROM services WHERE id = $1", service_id
     )
@@ -54,7 +54,7 @@ async def test_a_new_service_gets_a_signing_secret_of_32_bytes(shards: Shards):
 
 
 async def test_the_text_of_a_key_is_stored_nowhere(shards: Shards):
-    key = await create_key(CreateKey(service_name=f"test-{uuid4()}", now=NOW), shards)
+    key = await bootstrap_key(BootstrapKey(service_name=f"test-{uuid4()}", now=NOW), shards)
     secret = key.rpartition("_")[2]
     for table in ("api_keys", "services", "audit"):
         stored = await rows(shards, f"SELECT t::text AS text FROM {table} AS t")

@@ -1,0 +1,63 @@
+"""`/audit`: who did what."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+from uuid import UUID
+
+from litestar import get
+from litestar.params import QueryParameter
+
+from app.access import Access
+from app.cursors import audit_after
+from app.paging import Cursor, Limit, next_cursor
+from app.problems import problems
+from app.requests import ServiceRequest
+from app.service_resources import AuditPage, AuditResource
+from app.windows import Grain
+from queries.list_audit import ListAudit, list_audit
+
+WINDOW = Grain(
+    bucket=timedelta(microseconds=1), default=timedelta(days=7), longest=timedelta(days=400)
+)
+
+
+@get(
+    "/audit",
+    operation_id="listAudit",
+    needs=Access.ADMIN,
+    summary="List what was done, newest first",
+    tags=["Audit"],
+    responses=problems(422),
+)
+async def list_audit_entries(  # noqa: PLR0917
+    request: ServiceRequest,
+    from_: Annotated[
+        datetime | None,
+        QueryParameter(name="from", description="RFC 3339; 7 days before `to` if left out"),
+    ] = None,
+    to: Annotated[datetime | None, QueryParameter(description="RFC 3339; now if left out")] = None,
+    action: Annotated[str | None, QueryParameter(max_length=64)] = None,
+    principal: Annotated[str | None, QueryParameter(max_length=300)] = None,
+    object_id: UUID | None = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> AuditPage:
+    """A page of the calling service's audit trail."""
+    since, before = WINDOW.window(from_, to, datetime.now(UTC))
+    query = ListAudit(
+        caller=request.caller,
+        since=since,
+        before=before,
+        behind=audit_after("audit", cursor),
+        action=action,
+        principal=principal,
+        object_id=object_id,
+        limit=limit + 1,
+    )
+    entries = await list_audit(query, request.shards)
+    return AuditPage(
+        items=[AuditResource.of(entry) for entry in entries[:limit]],
+        next_cursor=next_cursor("audit", entries, limit, lambda entry: (entry.at, entry.id)),
+    )

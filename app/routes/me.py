@@ -1,0 +1,92 @@
+"""`/me`: who calls, and a person's own keys."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from litestar import Controller, Response, delete, get, post
+from litestar.params import FromPath, JSONBody
+
+from app.access import Access
+from app.paging import Cursor, Limit
+from app.problems import problems
+from app.requests import ServiceRequest
+from app.routes.keys import make, new_key, page_of, replace
+from app.service_bodies import KeyBody, RotationBody
+from app.service_resources import KeyPage, KeyResource, MeResource
+from commands.revoke_key import RevokeKey, revoke_key
+from domain.errors import Forbidden
+from queries.list_memberships import list_memberships
+
+
+class MeController(Controller):
+    """The caller."""
+
+    path = "/me"
+    tags = ("Keys",)
+
+    @get(operation_id="getMe", needs=Access.KNOWN, summary="Who calls, and what that may do")
+    async def read(self, request: ServiceRequest) -> MeResource:
+        subject = request.caller.subject
+        memberships = await list_memberships(subject, request.shards) if subject else []
+        return MeResource.of(request.caller, memberships)
+
+    @get(
+        "/keys",
+        operation_id="listMyKeys",
+        needs=Access.READ,
+        summary="List the calling person's keys of the service, newest first",
+        responses=problems(422),
+    )
+    async def keys(
+        self, request: ServiceRequest, limit: Limit = 50, cursor: Cursor = None
+    ) -> KeyPage:
+        return await page_of(request, limit, cursor, _person(request))
+
+    @post(
+        "/keys",
+        operation_id="createMyKey",
+        needs=Access.READ,
+        summary="Make a key of the calling person: it never does more than the person may",
+        responses=problems(409, 413, 415, 422),
+    )
+    async def create(
+        self, data: JSONBody[KeyBody], request: ServiceRequest
+    ) -> Response[KeyResource]:
+        return new_key(*await make(request, data, _person(request)))
+
+    @post(
+        "/keys/{key_id:uuid}/rotate",
+        operation_id="rotateMyKey",
+        needs=Access.READ,
+        summary="Replace one of the calling person's keys",
+        responses=problems(404, 409, 413, 415, 422),
+    )
+    async def rotate(
+        self,
+        key_id: FromPath[UUID],
+        request: ServiceRequest,
+        data: JSONBody[RotationBody] | None = None,
+    ) -> Response[KeyResource]:
+        made = await replace(request, key_id, data or RotationBody(), _person(request))
+        return new_key(*made)
+
+    @delete(
+        "/keys/{key_id:uuid}",
+        operation_id="revokeMyKey",
+        needs=Access.READ,
+        summary="Revoke one of the calling person's keys",
+        responses=problems(404),
+    )
+    async def revoke(self, key_id: FromPath[UUID], request: ServiceRequest) -> None:
+        command = RevokeKey(
+            caller=request.caller, key_id=key_id, subject=_person(request), now=datetime.now(UTC)
+        )
+        await revoke_key(command, request.shards)
+
+
+def _person(request: ServiceRequest) -> str:
+    if request.caller.subject is None:
+        raise Forbidden("Only people have keys of their own; this is a key of a service.")
+    return request.caller.subject

@@ -1,0 +1,86 @@
+"""`/services/{service_id}/members`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+from uuid import UUID
+
+from litestar import Controller, delete, get, put
+from litestar.params import FromPath, JSONBody, PathParameter
+
+from app.access import Access
+from app.cursors import subject_after
+from app.paging import Cursor, Limit, next_cursor
+from app.problems import problems
+from app.requests import ServiceRequest
+from app.service_bodies import MemberBody
+from app.service_resources import MemberPage, MemberResource
+from app.tokens import SUBJECT
+from commands.put_member import PutMember, put_member
+from commands.remove_member import RemoveMember, remove_member
+from queries.list_members import ListMembers, list_members
+
+Subject = Annotated[str, PathParameter(pattern=SUBJECT, description="`sub` of the person's token")]
+
+
+class MemberController(Controller):
+    """People of a service, by the subject of their identity provider."""
+
+    path = "/services/{service_id:uuid}/members"
+    tags = ("Members",)
+
+    @get(
+        operation_id="listMembers",
+        needs=Access.ADMIN,
+        summary="List a service's members by subject",
+        responses=problems(404, 422),
+    )
+    async def page(
+        self,
+        service_id: FromPath[UUID],
+        request: ServiceRequest,
+        limit: Limit = 50,
+        cursor: Cursor = None,
+    ) -> MemberPage:
+        query = ListMembers(
+            caller=request.caller, limit=limit + 1, after=subject_after("members", cursor) or ""
+        )
+        members = await list_members(query, request.shards)
+        return MemberPage(
+            items=[MemberResource.of(member) for member in members[:limit]],
+            next_cursor=next_cursor("members", members, limit, lambda member: member.subject),
+        )
+
+    @put(
+        "/{subject:str}",
+        operation_id="putMember",
+        needs=Access.ADMIN,
+        summary="Make a person a member, or change the role",
+        status_code=200,
+        responses=problems(404, 413, 415, 422),
+    )
+    async def store(
+        self,
+        service_id: FromPath[UUID],
+        subject: Subject,
+        data: JSONBody[MemberBody],
+        request: ServiceRequest,
+    ) -> MemberResource:
+        command = PutMember(
+            caller=request.caller, subject=subject, role=data.role, now=datetime.now(UTC)
+        )
+        return MemberResource.of(await put_member(command, request.shards))
+
+    @delete(
+        "/{subject:str}",
+        operation_id="removeMember",
+        needs=Access.ADMIN,
+        summary="End a membership, and the person's own keys of the service",
+        responses=problems(404, 422),
+    )
+    async def remove(
+        self, service_id: FromPath[UUID], subject: Subject, request: ServiceRequest
+    ) -> None:
+        command = RemoveMember(caller=request.caller, subject=subject, now=datetime.now(UTC))
+        await remove_member(command, request.shards)

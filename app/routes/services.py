@@ -1,0 +1,72 @@
+"""`/services`, for operators of the installation and for members."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from litestar import Controller, Response, get, post
+from litestar.params import FromPath, JSONBody
+
+from app.access import Access
+from app.cursors import id_after
+from app.paging import Cursor, Limit, next_cursor
+from app.problems import problems
+from app.requests import ServiceRequest
+from app.service_bodies import ServiceBody
+from app.service_resources import ServicePage, ServiceResource
+from commands.create_service import CreateService, create_service
+from queries.find_service import get_service
+from queries.list_services import ListServices, list_services
+
+
+class ServiceController(Controller):
+    """Services: the client systems that Tocsin serves."""
+
+    path = "/services"
+    tags = ("Services",)
+
+    @get(
+        operation_id="listServices",
+        needs=Access.OPERATOR,
+        summary="List all services, newest first",
+        responses=problems(422),
+    )
+    async def page(
+        self, request: ServiceRequest, limit: Limit = 50, cursor: Cursor = None
+    ) -> ServicePage:
+        query = ListServices(
+            caller=request.caller, limit=limit + 1, before=id_after("services", cursor)
+        )
+        services = await list_services(query, request.shards)
+        return ServicePage(
+            items=[ServiceResource.of(service) for service in services[:limit]],
+            next_cursor=next_cursor("services", services, limit, lambda service: service.id),
+        )
+
+    @post(
+        operation_id="createService",
+        needs=Access.OPERATOR,
+        summary="Make a service",
+        responses=problems(409, 413, 415, 422),
+    )
+    async def create(
+        self, data: JSONBody[ServiceBody], request: ServiceRequest
+    ) -> Response[ServiceResource]:
+        command = CreateService(caller=request.caller, name=data.name, now=datetime.now(UTC))
+        service = await create_service(command, request.shards)
+        return Response(
+            ServiceResource.of(service),
+            status_code=201,
+            headers={"Location": f"/services/{service.id}"},
+        )
+
+    @get(
+        "/{service_id:uuid}",
+        operation_id="getService",
+        needs=Access.READ,
+        summary="Read a service",
+        responses=problems(404),
+    )
+    async def read(self, service_id: FromPath[UUID], request: ServiceRequest) -> ServiceResource:
+        return ServiceResource.of(await get_service(service_id, request.shards))

@@ -1,0 +1,78 @@
+"""Whom a JSON Web Token names (RFC 7519, OpenID Connect Core 3.1.3.7)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import jwt
+from msgspec import Struct
+
+from app.identity_provider import IdentityProvider
+
+MOST_CHARACTERS = 8_192
+CLOCK_SKEW = timedelta(seconds=30)
+SUBJECT = r"^[!-~]{1,200}$"
+_SUBJECT = re.compile(SUBJECT)
+
+
+class TokenRefused(Exception):
+    """The token proves nothing."""
+
+
+class Person(Struct, frozen=True):
+    """Attributes:
+    subject: The `sub`, unique at the provider.
+    until: When the token ends.
+    """
+
+    subject: str
+    until: datetime
+
+
+class Tokens:
+    """Checks tokens of one provider for one audience.
+
+    Args:
+        algorithms: The only ones taken, all asymmetric; what a token says of itself is no reason.
+    """
+
+    def __init__(
+        self, provider: IdentityProvider, audience: str, algorithms: Sequence[str]
+    ) -> None:
+        self._provider = provider
+        self._audience = audience
+        self._algorithms = list(algorithms)
+
+    async def person(self, token: str) -> Person:
+        """Whom the token names.
+
+        Raises:
+            ProviderAway: When the provider must be asked for its keys and does not answer.
+            TokenRefused: When the token does not hold.
+        """
+        if len(token) > MOST_CHARACTERS:
+            raise TokenRefused
+        try:
+            header = jwt.get_unverified_header(token)
+            if header.get("alg") not in self._algorithms or "crit" in header:
+                raise TokenRefused
+            key = await self._provider.key(header.get("kid"))
+            if key is None or key.algorithm_name != header["alg"]:
+                raise TokenRefused
+            claims = jwt.decode(
+                token,
+                key,
+                algorithms=self._algorithms,
+                audience=self._audience,
+                issuer=self._provider.issuer,
+                leeway=CLOCK_SKEW,
+                options={"require": ["exp", "iat", "iss", "aud", "sub"]},
+            )
+            until = datetime.fromtimestamp(claims["exp"], UTC) + CLOCK_SKEW
+        except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
+            raise TokenRefused from None
+        if _SUBJECT.fullmatch(claims["sub"]) is None:
+            raise TokenRefused
+        return Person(claims["sub"], until)

@@ -1,0 +1,55 @@
+"""Make a person a member of a service, or change the role."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from msgspec import Struct
+from sqlalchemy.dialects.postgresql import insert
+
+from domain.access import Role
+from domain.caller import Caller
+from domain.service import Member
+from storage.audit import record
+from storage.shards import Shards
+from storage.tables import members
+
+
+class PutMember(Struct, frozen=True, kw_only=True):
+    caller: Caller
+    subject: str
+    role: Role
+    now: datetime
+
+
+async def put_member(command: PutMember, shards: Shards) -> Member:
+    """Store the membership; every process knows it within a second."""
+    service_id = command.caller.service_id
+    async with shards.of(service_id).writing(service_id, ()) as connection:
+        stored = await connection.execute(
+            insert(members)
+            .values(
+                service_id=service_id,
+                subject=command.subject,
+                role=command.role,
+                created_at=command.now,
+            )
+            .on_conflict_do_update(
+                index_elements=[members.c.service_id, members.c.subject],
+                set_={"role": command.role},
+            )
+            .returning(members.c.created_at)
+        )
+        created_at: datetime = stored.scalar_one()
+        await record(
+            connection,
+            command.caller,
+            "member.put",
+            service_id,
+            command.now,
+            subject=command.subject,
+            role=command.role,
+        )
+    return Member(
+        service_id=service_id, subject=command.subject, role=command.role, created_at=created_at
+    )

@@ -1,0 +1,54 @@
+"""End a person's membership of a service."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from msgspec import Struct
+from sqlalchemy import delete, update
+
+from domain.caller import Caller
+from domain.errors import NotFound
+from storage.audit import record
+from storage.shards import Shards
+from storage.tables import api_keys, members
+
+
+class RemoveMember(Struct, frozen=True, kw_only=True):
+    caller: Caller
+    subject: str
+    now: datetime
+
+
+async def remove_member(command: RemoveMember, shards: Shards) -> None:
+    """Remove the member and revoke the person's own keys of the service.
+
+    Raises:
+        NotFound: When the service has no such member.
+    """
+    service_id = command.caller.service_id
+    async with shards.of(service_id).writing(service_id, ()) as connection:
+        removed = await connection.execute(
+            delete(members)
+            .where(members.c.service_id == service_id, members.c.subject == command.subject)
+            .returning(members.c.subject)
+        )
+        if removed.one_or_none() is None:
+            raise NotFound(f"The service has no member {command.subject!r}.")
+        await connection.execute(
+            update(api_keys)
+            .where(
+                api_keys.c.service_id == service_id,
+                api_keys.c.subject == command.subject,
+                api_keys.c.revoked_at.is_(None),
+            )
+            .values(revoked_at=command.now)
+        )
+        await record(
+            connection,
+            command.caller,
+            "member.removed",
+            service_id,
+            command.now,
+            subject=command.subject,
+        )

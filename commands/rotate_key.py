@@ -1,0 +1,91 @@
+"""Replace a key by a new one; for a while both are good."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from msgspec import Struct
+from sqlalchemy import select, update
+
+from domain.access import Scope
+from domain.caller import Caller
+from domain.errors import Conflict, Forbidden, Invalid, NotFound
+from domain.keys import LONGEST_OVERLAP, Key
+from storage.audit import record
+from storage.keys import store_key
+from storage.shards import Shards
+from storage.tables import api_keys
+
+
+class RotateKey(Struct, frozen=True, kw_only=True):
+    """Attributes:
+    overlap: How long the old key stays good.
+    expires_at: Of the new key.
+    subject: If given, only a key of this person.
+    """
+
+    caller: Caller
+    key_id: UUID
+    overlap: timedelta
+    expires_at: datetime | None
+    subject: str | None = None
+    now: datetime
+
+
+async def rotate_key(command: RotateKey, shards: Shards) -> tuple[Key, str]:
+    """Store a key like the old one, which ends after the overlap.
+
+    Returns:
+        The new key and its text, which cannot be shown again.
+
+    Raises:
+        Conflict: When the old key is good no more.
+        Forbidden: When it has a scope that the caller has not.
+        Invalid: When the overlap is out of bounds, or the new key would have expired already.
+        NotFound: When the service has no such key.
+    """
+    _check(command)
+    service_id = command.caller.service_id
+    mine = [api_keys.c.service_id == service_id, api_keys.c.id == command.key_id]
+    if command.subject is not None:
+        mine.append(api_keys.c.subject == command.subject)
+    async with shards.of(service_id).writing(service_id, ()) as connection:
+        found = await connection.execute(select(api_keys).where(*mine).with_for_update())
+        old = found.mappings().one_or_none()
+        if old is None:
+            raise NotFound(f"There is no key {command.key_id}.")
+        ends_at = old["expires_at"]
+        if old["revoked_at"] is not None or (ends_at is not None and ends_at <= command.now):
+            raise Conflict("This key is good no more; make a new one.")
+        if missing := set(old["scopes"]) - command.caller.scopes:
+            raise Forbidden(f"You cannot give what you have not: {', '.join(sorted(missing))}.")
+        until = command.now + command.overlap
+        if ends_at is None or until < ends_at:
+            await connection.execute(update(api_keys).where(*mine).values(expires_at=until))
+        key, text = await store_key(
+            connection,
+            service_id,
+            command.now,
+            name=old["name"],
+            scopes=frozenset(Scope(scope) for scope in old["scopes"]),
+            subject=old["subject"],
+            expires_at=command.expires_at,
+        )
+        await record(
+            connection,
+            command.caller,
+            "key.rotated",
+            command.key_id,
+            command.now,
+            key_id=key.id,
+            until=until,
+        )
+    return key, text
+
+
+def _check(command: RotateKey) -> None:
+    if not timedelta(0) <= command.overlap <= LONGEST_OVERLAP:
+        raise Invalid(f"Choose an overlap of 0 to {LONGEST_OVERLAP.days} days.", "/overlap")
+    if command.expires_at is not None and command.expires_at <= command.now:
+        raise Invalid("This instant has passed; give one to come.", "/expires_at")

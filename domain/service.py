@@ -1,0 +1,29 @@
+"""A service: a client system that owns jobs, keys and limits."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from msgspec import Struct
+
+from domain.access import Role
+
+
+class Service(Struct, frozen=True, kw_only=True):
+    id: UUID
+    name: str
+    created_at: datetime
+
+
+class Member(Struct, frozen=True, kw_only=True):
+    """A person in a service.
+
+    Attributes:
+        subject: The person's `sub` at the identity provider.
+    """
+
+    service_id: UUID
+    subject: str
+    role: Role
+    created_at: datetime

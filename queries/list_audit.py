@@ -1,0 +1,82 @@
+"""What was done in a service, newest first."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from domain.caller import Caller
+from storage.postgres import Driver
+from storage.shards import Shards
+
+_LIST = """
+SELECT at, id, principal, action, object_id, request_id, address, details FROM audit
+WHERE service_id = $1 AND at >= $2 AND at < $3 AND (at, id) < ($4, $5)
+    AND ($6::text IS NULL OR action = $6)
+    AND ($7::text IS NULL OR principal = $7)
+    AND ($8::uuid IS NULL OR object_id = $8)
+ORDER BY at DESC, id DESC LIMIT $9
+"""
+LAST_ID = UUID(int=(1 << 128) - 1)
+
+
+class AuditEntry(Struct, frozen=True, kw_only=True):
+    """One command: who did what to which object, from where.
+
+    Attributes:
+        details: What changed, as JSON.
+    """
+
+    at: datetime
+    id: UUID
+    principal: str
+    action: str
+    object_id: UUID
+    request_id: str
+    address: str
+    details: msgspec.Raw
+
+
+class ListAudit(Struct, frozen=True, kw_only=True):
+    """Attributes:
+    since: From here on.
+    before: Up to here, and not at it.
+    behind: Instant and id of the last entry of the page before.
+    """
+
+    caller: Caller
+    since: datetime
+    before: datetime
+    behind: tuple[datetime, UUID] | None
+    action: str | None
+    principal: str | None
+    object_id: UUID | None
+    limit: int
+
+
+async def list_audit(query: ListAudit, shards: Shards) -> list[AuditEntry]:
+    """At most `limit` entries that fit."""
+    service_id = query.caller.service_id
+    at, entry_id = query.behind or (query.before, LAST_ID)
+
+    async def ask(driver: Driver) -> list[AuditEntry]:
+        rows = await driver.fetch(
+            _LIST,
+            service_id,
+            query.since,
+            query.before,
+            at,
+            entry_id,
+            query.action,
+            query.principal,
+            query.object_id,
+            query.limit,
+        )
+        return [
+            AuditEntry(**{**row, "details": msgspec.Raw(row["details"].encode())}) for row in rows
+        ]
+
+    return await shards.of(service_id).read(service_id, ask)
