@@ -12,10 +12,11 @@ _OF_LITESTAR = ("/docs",)
 
 
 class Access(StrEnum):
-    """Who may call a route. The four in the middle are scopes of a key or a role."""
+    """Who may call a route. Four are scopes of a key or a role."""
 
     PUBLIC = "public"  # anybody
     KNOWN = "known"  # any principal
+    PERSON = "person"  # a member of the service, by token or by an own key
     READ = "read"
     OPERATE = "operate"
     WRITE = "write"

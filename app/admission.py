@@ -20,7 +20,7 @@ from app.problems import BadRequest
 from domain import access
 from domain.access import INSTALLATION
 from domain.caller import Caller
-from domain.errors import Forbidden, NotFound
+from domain.errors import Forbidden
 
 SERVICE_HEADER: Final = "Tocsin-Service"
 _AUTHORIZATION, _SERVICE = b"authorization", SERVICE_HEADER.lower().encode()
@@ -123,7 +123,9 @@ def _check(caller: Caller, needs: Access, *, in_path: bool) -> None:
         return
     if caller.service_id == INSTALLATION and not in_path:
         raise BadRequest(400, f"Say which service is meant: {SERVICE_HEADER}: <its id or name>.")
+    if needs is Access.PERSON:
+        if caller.subject is None:
+            raise Forbidden("Only people have keys of their own; yours is a service's.")
+        return
     if access.Scope(needs.value) not in caller.scopes:
-        if not caller.scopes:
-            raise NotFound("There is no such service.")
         raise Forbidden(f"This takes the scope `{needs.value}`, which you do not have here.")

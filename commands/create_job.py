@@ -29,8 +29,9 @@ from storage.shared_cache import NewEntry
 # The job, its listing and its audit row in one statement: one round trip and one transaction.
 _CREATE = """
 WITH audited AS (
-    INSERT INTO audit (service_id, at, id, principal, action, object_id, request_id, details)
-    VALUES ($1, $11, $12, $13, 'job.created', $2, $14, '{}')
+    INSERT INTO audit (service_id, at, id, principal, action, object_id, request_id, address,
+        details)
+    VALUES ($1, $11, $12, $13, 'job.created', $2, $14, $21, '{}')
 ), listed AS (
     INSERT INTO listings (service_id, id, terms, updated_at)
     VALUES ($1, $2, array_to_tsvector($20::text[]), $11)
@@ -116,6 +117,7 @@ async def _store(
         _json(job.catchup),
         list(schedule.calendars),
         job_terms(caller.service_id, job),
+        caller.address,
     )
     return job, due
 

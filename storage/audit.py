@@ -16,7 +16,8 @@ from storage.tables import audit
 from storage.transactions import WriteConnection
 
 _RECORD = """
-INSERT INTO audit (service_id, at, id, principal, action, object_id, request_id, address, details)
+INSERT INTO audit
+    (service_id, at, id, principal, action, object_id, request_id, address, details)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 """
 

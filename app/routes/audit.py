@@ -40,7 +40,7 @@ async def list_audit_entries(  # noqa: PLR0917
     to: Annotated[datetime | None, QueryParameter(description="RFC 3339; now if left out")] = None,
     action: Annotated[str | None, QueryParameter(max_length=64)] = None,
     principal: Annotated[str | None, QueryParameter(max_length=300)] = None,
-    object_id: UUID | None = None,
+    object_id: Annotated[UUID | None, QueryParameter(description="Id of what was changed")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> AuditPage:

@@ -67,7 +67,7 @@ class ServiceKeyController(Controller):
         service_id: FromPath[UUID],
         key_id: FromPath[UUID],
         request: ServiceRequest,
-        data: JSONBody[RotationBody] | None = None,
+        data: JSONBody[RotationBody | None] = None,
     ) -> Response[KeyResource]:
         return new_key(*await replace(request, key_id, data or RotationBody()))
 

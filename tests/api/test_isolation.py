@@ -18,6 +18,13 @@ OF_THE_CALLER = {"/jobs", "/runs", "/calendars", "/calendars/{name}", "/schedule
     "/runs/cancel",
     "/runs/replay",
     "/stats",
+    "/audit",
+    "/me",
+    # Of people and of operators only.
+    "/me/keys",
+    "/me/keys/{key_id}",
+    "/me/keys/{key_id}/rotate",
+    "/services",
 }
 Owned = dict[str, str]
 
@@ -51,11 +58,15 @@ def owned(owner: httpx.Client) -> Owned:
     wait_until(lambda: len(runs_of(owner, jobs[0])) == 2, what="two runs")
     times = {"start": "2026-01-01T00:00:00Z", "end": "2026-01-01T01:00:00Z"}
     backfills = [owner.post(f"/jobs/{jobs[0]}/backfills", json=times).json() for _ in range(2)]
+    service = owner.get("/me").json()["service_id"]
     return {
         "job_id": jobs[0],
         "run_id": str(runs_of(owner, jobs[0])[0]["id"]),
         "backfill_id": backfills[0]["id"],
         "name": "holidays",
+        "service_id": service,
+        "key_id": owner.get(f"/services/{service}/keys").json()["items"][0]["id"],
+        "subject": "somebody",
     }
 
 
