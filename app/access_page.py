@@ -60,7 +60,7 @@ def cells(needs: Access, *, of_service: bool) -> list[str]:
     if needs is Access.PERSON:
         return ["401", *["403"] * len(Scope), *["yes"] * len(Role), "403", "403"]
     if needs is Access.OPERATOR:
-        return ["401", *["403"] * (len(COLUMNS) - 2), "yes"]
+        return ["401", *["403"] * (len(COLUMNS) - 3), "404" if of_service else "403", "yes"]
     scope = Scope(needs.value)
     keys = [_yes(scope is one) for one in Scope]
     roles = [_yes(scope in SCOPES_OF[role]) for role in Role]

@@ -13,10 +13,10 @@ from litestar.static_files import create_static_files_router
 from litestar_offline_docs import __file__ as offline_docs
 
 from app.access import Access, rules
-from app.admission import Admission, authorize
+from app.admission import Admission
 from app.auth import Authentication
+from app.authorization import authorize
 from app.identity_provider import IdentityProvider
-from app.key_use import KeyUse
 from app.observation import Observation
 from app.openapi import ASSETS, complete, openapi_config
 from app.problems import HANDLERS
@@ -48,7 +48,6 @@ def create_app(settings: Settings) -> Litestar:
     """
     shards = Shards(settings.shard_urls(), pool_size=settings.pool_size)
     authentication = Authentication(shards, _tokens(settings))
-    key_use = KeyUse(shards)
     service_routes = Router(
         path="/",
         route_handlers=[
@@ -72,11 +71,14 @@ def create_app(settings: Settings) -> Litestar:
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
-        background = [asyncio.create_task(shards.watch()), asyncio.create_task(key_use.run())]
+        background = [
+            asyncio.create_task(shards.watch()),
+            asyncio.create_task(admission.key_use.run()),
+        ]
         yield
         for task in background:
             task.cancel()
-        await key_use.write()
+        await admission.key_use.write()
         await shards.close()
 
     app = Litestar(
@@ -103,7 +105,8 @@ def create_app(settings: Settings) -> Litestar:
     )
     # As one of Litestar's middlewares it would not see what the router refuses.
     short_cut = app.state.short_cut = ShortCut(app.asgi_handler, shards)
-    app.asgi_handler = Observation(Admission(short_cut, authentication, key_use))
+    admission = Admission(short_cut, authentication, shards)
+    app.asgi_handler = Observation(admission)
     list(rules(app))  # none is missing
     complete(app.openapi_schema)
     return app

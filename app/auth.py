@@ -16,9 +16,11 @@ from app.tokens import Person, TokenRefused, Tokens
 from domain.access import INSTALLATION, SCOPES_OF, Role, Scope
 from domain.errors import NotFound
 from domain.keys import service_of
+from domain.limits import Limits
+from domain.service import Service
 from queries.find_key import FoundKey, find_key
 from queries.find_role import find_role
-from queries.find_service import find_service
+from queries.find_service import find_service, get_service
 from queries.list_memberships import list_memberships
 from storage.shards import Shards
 
@@ -35,6 +37,7 @@ class Principal(Struct, frozen=True, kw_only=True):
         key: Service and id of the key, if it is one.
         service_id: The service that the request acts in.
         scopes: What the principal may do there.
+        limits: Of that service.
         until: When this ends by itself.
     """
 
@@ -44,6 +47,7 @@ class Principal(Struct, frozen=True, kw_only=True):
     service_id: UUID
     scopes: frozenset[Scope]
     operator: bool
+    limits: Limits
     until: datetime | None
 
 
@@ -96,47 +100,49 @@ class Authentication:
         found = self._known.get((authorization, service))
         return None if found is None or (found.until and found.until <= now) else found
 
-    async def _of_key(self, text: str, service: str | None, now: datetime) -> Principal:
+    async def _of_key(self, text: str, service_named: str | None, now: datetime) -> Principal:
         found = await find_key(text, now, self._shards) if service_of(text) else None
         if found is None:
             _refuse("This API key is unknown, revoked or past its end.")
-        operator = found.service_id == INSTALLATION
-        service_id = await self._service_of_key(found, service)
+        service = await self._service_of_key(found, service_named)
         return Principal(
             name=f"key:{found.key_id}",
             key=(found.service_id, found.key_id),
             subject=found.subject,
-            service_id=service_id,
+            service_id=service.id if service else found.service_id,
             scopes=found.scopes,
-            operator=operator and Scope.ADMIN in found.scopes,
+            operator=found.service_id == INSTALLATION and Scope.ADMIN in found.scopes,
+            limits=service.limits if service else found.limits,
             until=found.expires_at,
         )
 
-    async def _service_of_key(self, found: FoundKey, named: str | None) -> UUID:
+    async def _service_of_key(self, found: FoundKey, named: str | None) -> Service | None:
+        """The service that is named, unless it is the key's own."""
         if named is None or named == str(found.service_id):
-            return found.service_id
+            return None
         service = await find_service(named, self._shards)
         if found.service_id not in {service.id, INSTALLATION}:
             raise NotFound(f"There is no service {named!r}.")
-        return service.id
+        return service
 
     async def _of_person(self, token: str, named: str | None) -> Principal:
         person = await self._person(token)
         installed = await find_role(INSTALLATION, person.subject, self._shards)
         everywhere = SCOPES_OF[installed] if installed else frozenset[Scope]()
-        service_id = await self._service_of(person, named)
+        service = await self._service_of(person, named)
         role = None
-        if service_id != INSTALLATION:
-            role = await find_role(service_id, person.subject, self._shards)
+        if service.id != INSTALLATION:
+            role = await find_role(service.id, person.subject, self._shards)
         if named is not None and role is None and installed is None:
             raise NotFound(f"There is no service {named!r}.")
         return Principal(
             name=f"user:{person.subject}",
             key=None,
             subject=person.subject,
-            service_id=service_id,
+            service_id=service.id,
             scopes=everywhere | (SCOPES_OF[role] if role else frozenset()),
             operator=installed is Role.ADMIN,
+            limits=service.limits,
             until=person.until,
         )
 
@@ -151,13 +157,14 @@ class Authentication:
             detail = "The identity provider does not answer; try again shortly."
             raise BadRequest(503, detail, **{"Retry-After": "1"}) from None
 
-    async def _service_of(self, person: Person, named: str | None) -> UUID:
+    async def _service_of(self, person: Person, named: str | None) -> Service:
         """The service that is named, or else the only one that the person belongs to."""
         if named is not None:
-            return (await find_service(named, self._shards)).id
+            return await find_service(named, self._shards)
         memberships = await list_memberships(person.subject, self._shards)
         services = [one.service_id for one in memberships if one.service_id != INSTALLATION]
-        return services[0] if len(services) == 1 else INSTALLATION
+        only = services[0] if len(services) == 1 else INSTALLATION
+        return await get_service(only, self._shards)
 
 
 def _refuse(detail: str) -> NoReturn:

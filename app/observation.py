@@ -40,7 +40,8 @@ class Observation:
 
         async def observe(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = [*message["headers"], (b"x-request-id", request_id.encode())]
+                more = scope["state"].get("headers", ())
+                headers = [*message["headers"], *more, (b"x-request-id", request_id.encode())]
                 message = {**message, "headers": headers}
                 _note(scope, path, message["status"], time.perf_counter() - started)
             await send(message)

@@ -44,7 +44,13 @@ from app.resources import (
 from app.routes.health import Health
 from app.schedule_bodies import CalendarBody
 from app.schedule_resources import CalendarResource, PreviewResource
-from app.service_bodies import KeyBody, MemberBody, RotationBody, ServiceBody
+from app.service_bodies import (
+    KeyBody,
+    MemberBody,
+    RotationBody,
+    ServiceBody,
+    ServiceChangesBody,
+)
 from app.service_resources import (
     AuditPage,
     KeyPage,
@@ -83,6 +89,7 @@ _BODIES = (
     BulkResource,
     StatsResource,
     ServiceBody,
+    ServiceChangesBody,
     ServiceResource,
     ServicePage,
     KeyBody,
@@ -100,6 +107,7 @@ _BODIES = (
     Order,
 )
 _HEADERS = {
+    "429": ("Retry-After", "Seconds to wait before the next try"),
     "401": ("WWW-Authenticate", "Always `Bearer`"),
     "503": ("Retry-After", "Seconds to wait before the next try"),
 }

@@ -20,6 +20,7 @@ from litestar.exceptions import (
     ValidationException,
 )
 from litestar.openapi.datastructures import ResponseSpec
+from litestar.types import Send
 from msgspec import UNSET, Struct, UnsetType
 from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError
 
@@ -80,31 +81,31 @@ def problem_of(error: Exception) -> Problem:  # noqa: C901, PLR0911, PLR0912 - a
         case ValidationException():
             return _invalid(_wrong_parameters(error))
         case NotFound():
-            return _problem(404, error.detail)
+            return problem(404, error.detail)
         case Forbidden():
-            return _problem(403, error.detail)
+            return problem(403, error.detail)
         case Conflict():
-            return _problem(409, error.detail)
+            return problem(409, error.detail)
         case BadRequest():
-            return _problem(error.status, error.detail)
+            return problem(error.status, error.detail)
         case msgspec.DecodeError() | SerializationException():
-            return _problem(400, f"The body is no valid JSON: {error}")
+            return problem(400, f"The body is no valid JSON: {error}")
         case RecursionError():
-            return _problem(400, "The body is nested too deeply.")
+            return problem(400, "The body is nested too deeply.")
         case NotFoundException():
-            return _problem(404, "There is no such address; see /docs for those there are.")
+            return problem(404, "There is no such address; see /docs for those there are.")
         case MethodNotAllowedException():
-            return _problem(405, "This address does not take that method; see the Allow header.")
+            return problem(405, "This address does not take that method; see the Allow header.")
         case NotAuthorizedException():
-            return _problem(401, error.detail)
+            return problem(401, error.detail)
         case HTTPException(status_code=413):
-            return _problem(413, "A body may have 256 KiB at most.")
+            return problem(413, "A body may have 256 KiB at most.")
         case HTTPException() if error.status_code < 500:
-            return _problem(error.status_code, error.detail or "The request could not be read.")
+            return problem(error.status_code, error.detail or "The request could not be read.")
         case _ if _unreachable(error):
-            return _problem(503, "The database is not reachable at the moment; try again shortly.")
+            return problem(503, "The database is not reachable at the moment; try again shortly.")
         case _:
-            return _problem(500, "Something went wrong on our side; it has been logged.")
+            return problem(500, "Something went wrong on our side; it has been logged.")
 
 
 def respond(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
@@ -130,13 +131,29 @@ def problems(*statuses: int) -> dict[int, ResponseSpec]:
             description=HTTPStatus(status).phrase,
             generate_examples=False,
         )
-        for status in sorted({400, 401, 403, 503, *statuses})
+        for status in sorted({400, 401, 403, 429, 503, *statuses})
     }
 
 
-def _problem(status: int, detail: str) -> Problem:
+def problem(status: int, detail: str) -> Problem:
+    """The problem document of a status."""
     title = HTTPStatus(status).phrase
     return Problem(type=_type(title), title=title, status=status, detail=detail)
+
+
+async def send_problem(send: Send, said: Problem, headers: list[tuple[bytes, bytes]]) -> None:
+    """Answer with a problem before the request came to Litestar."""
+    body = msgspec.json.encode(said)
+    kind = (b"content-type", MEDIA_TYPE.encode())
+    length = (b"content-length", b"%d" % len(body))
+    await send(
+        {
+            "type": "http.response.start",
+            "status": said.status,
+            "headers": [kind, length, *headers],
+        }
+    )
+    await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 def _invalid(errors: list[ProblemError]) -> Problem:

@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 
 from domain.access import Role, Scope
 from domain.durations import AwareInstant, Duration
+from domain.limits import Limits
 
 # Nothing that two people could read as the same name, nor what could be taken for an id.
 SERVICE_NAME = r"^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?(?!\n)$"
@@ -23,6 +24,12 @@ class ServiceBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """A service to make."""
 
     name: ServiceName
+
+
+class ServiceChangesBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is to change of a service."""
+
+    limits: Limits
 
 
 class KeyBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -11,10 +11,16 @@ from app.resources import Page
 from domain.access import Role, Scope
 from domain.caller import Caller
 from domain.keys import Key
+from domain.limits import Limits
 from domain.resources.instants import Instant, instant, instant_or_none
 from domain.service import Member, Service
 from queries.list_audit import AuditEntry
 from queries.list_memberships import Membership
+
+
+# The same fields; but all of them are told.
+class LimitsResource(Limits, frozen=True, kw_only=True, omit_defaults=False):
+    """What a service may use."""
 
 
 class ServiceResource(Struct, frozen=True, kw_only=True):
@@ -22,11 +28,17 @@ class ServiceResource(Struct, frozen=True, kw_only=True):
 
     id: UUID
     name: str
+    limits: LimitsResource
     created_at: Instant
 
     @classmethod
     def of(cls, service: Service) -> ServiceResource:
-        return cls(id=service.id, name=service.name, created_at=instant(service.created_at))
+        return cls(
+            id=service.id,
+            name=service.name,
+            limits=LimitsResource(**msgspec.structs.asdict(service.limits)),
+            created_at=instant(service.created_at),
+        )
 
 
 class ServicePage(Page[ServiceResource], frozen=True, kw_only=True):

@@ -8,11 +8,13 @@ from uuid import UUID
 from msgspec import Struct
 
 from domain.access import Role
+from domain.limits import Limits
 
 
 class Service(Struct, frozen=True, kw_only=True):
     id: UUID
     name: str
+    limits: Limits = Limits()
     created_at: datetime
 
 

@@ -10,12 +10,16 @@ from msgspec import Struct
 
 from domain.access import SCOPES_OF, Role, Scope
 from domain.keys import key_hash, service_of
+from domain.limits import Limits
 from storage.postgres import Driver
+from storage.services import decode_limits
 from storage.shards import Shards
 
 _FIND = """
-SELECT key.id, key.scopes, key.subject, key.expires_at, members.role
+SELECT key.id, key.scopes, key.subject, key.expires_at, members.role,
+    services.limits
 FROM api_keys AS key
+JOIN services ON services.id = key.service_id
 LEFT JOIN members ON members.service_id = key.service_id AND members.subject = key.subject
 WHERE key.service_id = $1 AND key.hash = $2 AND key.revoked_at IS NULL
     AND (key.expires_at IS NULL OR key.expires_at > $3)
@@ -32,6 +36,7 @@ class FoundKey(Struct, frozen=True):
     scopes: frozenset[Scope]
     subject: str | None
     expires_at: datetime | None
+    limits: Limits
 
 
 async def find_key(text: str, now: datetime, shards: Shards) -> FoundKey | None:
@@ -54,4 +59,5 @@ async def find_key(text: str, now: datetime, shards: Shards) -> FoundKey | None:
     if row["subject"] is not None:
         # A person's key never does more than the person may.
         scopes &= SCOPES_OF[Role(row["role"])] if row["role"] else frozenset()
-    return FoundKey(service_id, row["id"], scopes, row["subject"], row["expires_at"])
+    limits = decode_limits(row["limits"])
+    return FoundKey(service_id, row["id"], scopes, row["subject"], row["expires_at"], limits)

@@ -17,6 +17,7 @@ from storage.commits import Commits
 from storage.entries import Entry, Position
 from storage.postgres import POOL_SIZE, UNREACHABLE, Database, Driver
 from storage.queue import RunQueue, make_broker
+from storage.rate_limits import RateLimits
 from storage.read_cache import Load, ReadCache
 from storage.redis_link import RedisLink
 from storage.replicas import Replica, Replicas
@@ -48,6 +49,7 @@ class Shard:
         )
         self.redis = RedisLink(redis_database(urls.redis, _CACHE_DATABASE))
         self.queue = RunQueue(make_broker(urls.redis))
+        self.rate_limits = RateLimits(self.redis)
         shared = SharedCache(self.redis)
         self._commits = Commits(self.database, shared)
         self._cache = ReadCache(self._commits, shared, self._read_at)

@@ -39,7 +39,7 @@ def test_every_problem_type_is_in_readme() -> None:
     for name, status in rows:
         phrase = HTTPStatus(int(status)).phrase.lower().replace(" ", "-")
         assert name == phrase or (name, status) == ("invalid", "422")
-    assert len(rows) == len(set(rows)) == 11
+    assert len(rows) == len(set(rows)) == 12
 
 
 def test_every_folder_is_in_readme() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from uuid import UUID
 
-from litestar import Controller, Response, get, post
+from litestar import Controller, Response, get, patch, post
 from litestar.params import FromPath, JSONBody
 
 from app.access import Access
@@ -13,9 +13,10 @@ from app.cursors import id_after
 from app.paging import Cursor, Limit, next_cursor
 from app.problems import problems
 from app.requests import ServiceRequest
-from app.service_bodies import ServiceBody
+from app.service_bodies import ServiceBody, ServiceChangesBody
 from app.service_resources import ServicePage, ServiceResource
 from commands.create_service import CreateService, create_service
+from commands.update_service import UpdateService, update_service
 from queries.find_service import get_service
 from queries.list_services import ListServices, list_services
 
@@ -70,3 +71,24 @@ class ServiceController(Controller):
     )
     async def read(self, service_id: FromPath[UUID], request: ServiceRequest) -> ServiceResource:
         return ServiceResource.of(await get_service(service_id, request.shards))
+
+    @patch(
+        "/{service_id:uuid}",
+        operation_id="updateService",
+        needs=Access.OPERATOR,
+        summary="Give a service other limits: those that are left out are as for every service",
+        responses=problems(404, 413, 415, 422),
+    )
+    async def update(
+        self,
+        service_id: FromPath[UUID],
+        data: JSONBody[ServiceChangesBody],
+        request: ServiceRequest,
+    ) -> ServiceResource:
+        command = UpdateService(
+            caller=request.caller,
+            service_id=service_id,
+            limits=data.limits,
+            now=datetime.now(UTC),
+        )
+        return ServiceResource.of(await update_service(command, request.shards))

@@ -35,6 +35,7 @@ BODIES: dict[str, Any] = {
     "PUT /calendars/{name}": {"exclude": [{"date": "2027-01-01"}]},
     "POST /schedules/preview": {"schedule": {"every": "P1D"}},
     "POST /services/{service_id}/keys": {"name": "k", "scopes": []},
+    "PATCH /services/{service_id}": {"limits": {}},
     "POST /me/keys": {"name": "k", "scopes": []},
     "PUT /services/{service_id}/members/{subject}": {"role": "viewer"},
 }

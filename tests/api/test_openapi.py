@@ -43,6 +43,7 @@ OPERATIONS = {
     "GET /services",
     "POST /services",
     "GET /services/{service_id}",
+    "PATCH /services/{service_id}",
     "GET /services/{service_id}/keys",
     "POST /services/{service_id}/keys",
     "POST /services/{service_id}/keys/{key_id}/rotate",
@@ -129,7 +130,7 @@ def test_a_service_needs_its_key_and_an_operator_none(document: Document) -> Non
 def test_every_refusal_is_described_as_a_problem(document: Document, name: str) -> None:
     responses = operations(document)[name]["responses"]
     refusals = {status for status in responses if status >= "400"}
-    assert refusals >= {"400", "401", "403", "503"}
+    assert refusals >= {"400", "401", "403", "429", "503"}
     assert refusals >= (
         {"413", "415", "422"} if "requestBody" in operations(document)[name] else set()
     )
