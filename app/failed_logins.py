@@ -16,7 +16,7 @@ from storage.redis_link import RedisAway
 from storage.shards import Shards
 
 FAILED = Counter("tocsin_failed_logins_total", "Requests with credentials that are not good.")
-A_MINUTE = 60
+A_MINUTE = 300
 ADDRESSES = 10_000
 TRUSTED = 20_000
 TRUSTED_SECONDS = 600
