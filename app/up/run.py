@@ -17,7 +17,7 @@ from app.up.child import Backoff
 from app.up.embedded import Patience, keep_following
 from app.up.listening import listen
 from app.up.prefixed_output import PrefixedOutput
-from app.up.stack import Parts, Stack
+from app.up.stack import DEMO, OPERATOR, Parts, Stack
 from app.up.supervised import Lifeline
 from app.up.supervisor import ChildFailedError, Supervisor
 from storage.embedded.errors import EmbeddedServerError
@@ -71,7 +71,7 @@ class _Run:
         self._output = output
         self._supervisor = Supervisor(output, backoff=Backoff())
         self._stack = Stack(settings, self._supervisor, parts)
-        self._key_file = settings.data_dir / "demo-key"
+        self._data_dir = settings.data_dir
         self._stop_asked = asyncio.Event()
 
     async def until_stopped(self) -> None:
@@ -130,7 +130,8 @@ class _Run:
     def _announce(self, key: str) -> None:
         self._output.say(
             f"\nTocsin is ready at {self._stack.url}\n"
-            f"Demo key: {key} (kept in {self._key_file})\n"
+            f"Demo key: {key} (kept in {self._data_dir / DEMO.file})\n"
+            f"The operator's key is in {self._data_dir / OPERATOR.file}\n"
             f"Targets on this machine may be called ({self._stack.allowed_targets}).\n"
             f"Try it:\n\n  {demo.curl(self._stack.url, key)}\n"
         )

@@ -65,6 +65,25 @@ class Parts:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class KeptKey:
+    """A key that is made once and kept in the data directory.
+
+    Attributes:
+        file: Its name there.
+        owner: Whose it is, as `tocsin key create` is told.
+        probe: An address that only such a key opens.
+    """
+
+    file: str
+    owner: tuple[str, ...]
+    probe: str
+
+
+DEMO = KeptKey("demo-key", ("--service", "demo"), "/jobs")
+OPERATOR = KeptKey("operator-key", ("--operator",), "/services")
+
+
 class Stack:
     """Embedded servers where no others are set, the schema, and Tocsin's own processes."""
 
@@ -72,7 +91,6 @@ class Stack:
         self._settings = settings
         self._supervisor = supervisor
         self._parts = parts
-        self._key_file = settings.data_dir / "demo-key"
         self.servers: EmbeddedServers | None = None
 
     @property
@@ -107,8 +125,10 @@ class Stack:
             starting.create_task(self._start_children())
         async with asyncio.TaskGroup() as starting:
             starting.create_task(self._wait_ready())
-            key = starting.create_task(self._find_key())
-        return await self._working(key.result())
+            demo_key = starting.create_task(self._find_key(DEMO))
+            operator_key = starting.create_task(self._find_key(OPERATOR))
+        await self._working(operator_key.result(), OPERATOR)
+        return await self._working(demo_key.result(), DEMO)
 
     def _environment(self) -> dict[str, str]:
         settings = self._settings
@@ -156,18 +176,19 @@ class Stack:
     async def _is_ready(self) -> bool:
         return self._supervisor.is_steady and await self._status("/health/ready") == 200
 
-    async def _find_key(self) -> str:
-        return demo.read_key(self._key_file) or await self._make_key()
+    async def _find_key(self, kept: KeptKey) -> str:
+        return demo.read_key(self._settings.data_dir / kept.file) or await self._make_key(kept)
 
-    async def _make_key(self) -> str:
-        create = self._parts.child("key", "create", "--service", "demo")
+    async def _make_key(self, kept: KeptKey) -> str:
+        create = self._parts.child("key", "create", *kept.owner)
         key = (await run_to_end(create, timeout=ONCE_SECONDS)).strip()
-        demo.keep_key(self._key_file, key)
+        demo.keep_key(self._settings.data_dir / kept.file, key)
         return key
 
-    async def _working(self, key: str) -> str:
+    async def _working(self, key: str, kept: KeptKey) -> str:
         """The key, or a new one if this database does not know it (it may be a new database)."""
-        return await self._make_key() if await self._status("/jobs", key=key) == 401 else key
+        known = await self._status(kept.probe, key=key) != 401
+        return key if known else await self._make_key(kept)
 
     async def _status(self, path: str, *, key: str = "") -> int | None:
         host, port = self._reachable_host, self._settings.port
