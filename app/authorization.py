@@ -40,6 +40,7 @@ async def authorize(
         principal=principal.name,
         request_id=state["request_id"],
         scopes=principal.scopes,
+        limits=principal.limits,
         operator=principal.operator,
         subject=principal.subject,
         address=connection.client.host if connection.client else "",

@@ -24,7 +24,7 @@ from litestar.types import Send
 from msgspec import UNSET, Struct, UnsetType
 from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError
 
-from domain.errors import Conflict, Forbidden, Invalid, NotFound
+from domain.errors import Conflict, Forbidden, Invalid, NotFound, QuotaExceeded
 from storage.transactions import UNREACHABLE
 
 log = structlog.get_logger()
@@ -84,6 +84,8 @@ def problem_of(error: Exception) -> Problem:  # noqa: C901, PLR0911, PLR0912 - a
             return problem(404, error.detail)
         case Forbidden():
             return problem(403, error.detail)
+        case QuotaExceeded():
+            return _quota_exceeded(error.detail)
         case Conflict():
             return problem(409, error.detail)
         case BadRequest():
@@ -163,6 +165,12 @@ def _invalid(errors: list[ProblemError]) -> Problem:
         status=422,
         detail="; ".join(error.detail for error in errors),
         errors=errors,
+    )
+
+
+def _quota_exceeded(detail: str) -> Problem:
+    return Problem(
+        type="urn:tocsin:problem:quota-exceeded", title="Quota exceeded", status=403, detail=detail
     )
 
 

@@ -6,11 +6,13 @@ from datetime import datetime
 from typing import Annotated, NamedTuple
 from uuid import UUID
 
+import msgspec
 from litestar.params import QueryParameter
 
 from app.instants import utc_or_none
 from app.list_cursors import cursor_behind, list_of, place_behind
 from app.resources import RunPage, RunResource
+from domain.caller import Caller
 from domain.job_filter import Order
 from domain.run import RunState, Trigger
 from domain.run_filter import RunFilter
@@ -41,19 +43,23 @@ class RunList(NamedTuple):
     chosen: RunFilter
     order: Order
 
-    def query(self, service_id: UUID, limit: int, cursor: str | None) -> RunQuery:
+    def query(self, caller: Caller, limit: int, cursor: str | None, now: datetime) -> RunQuery:
         """What asks for a page.
 
         Raises:
             BadParameter: When the cursor is of another list.
         """
+        shown_from = caller.limits.history_start(now)
+        since = max(self.chosen.since or shown_from, shown_from)
         first = RunQuery(
-            service_id=service_id, chosen=self.chosen, order=self.order, limit=limit, after=None
+            service_id=caller.service_id,
+            chosen=msgspec.structs.replace(self.chosen, since=since),
+            order=self.order,
+            limit=limit,
+            after=None,
         )
         place = place_behind(cursor, self._name, UUID if first.by_id else int)
-        return RunQuery(
-            service_id=service_id, chosen=self.chosen, order=self.order, limit=limit, after=place
-        )
+        return msgspec.structs.replace(first, after=place)
 
     def page(self, found: RunRows) -> RunPage:
         """The page as clients see it."""

@@ -10,15 +10,17 @@ from msgspec import Struct
 
 from domain.caller import Caller
 from domain.catchup import CatchupPolicy
-from domain.errors import within
+from domain.errors import QuotaExceeded, within
 from domain.ids import new_id
 from domain.job import Job, visible_state
 from domain.overlap import Overlap
+from domain.quotas import check_frequency, check_target_size
 from domain.retry import RetryPolicy
 from domain.schedules.checks import check_schedule
 from domain.schedules.schedule import Schedule, due_time, first_moment, next_fire_time
 from domain.targets import Target
 from storage.calendars import full_schedule
+from storage.job_counts import COUNT_JOB, count_slot
 from storage.job_entries import entry_of
 from storage.jobs import encode_schedule
 from storage.listings import job_terms
@@ -26,20 +28,24 @@ from storage.postgres import Driver
 from storage.shards import Shards
 from storage.shared_cache import NewEntry
 
-# The job, its listing and its audit row in one statement: one round trip and one transaction.
-_CREATE = """
-WITH audited AS (
+# The job, its listing, its place in the count and its audit row in one statement: one round trip
+# and one transaction. Nothing of it where the service has as many jobs as it may.
+_CREATE = f"""
+WITH counted AS (
+    {COUNT_JOB.format(service="$1", slot="$22", most="$23")}
+), audited AS (
     INSERT INTO audit (service_id, at, id, principal, action, object_id, request_id, address,
         details)
-    VALUES ($1, $11, $12, $13, 'job.created', $2, $14, $21, '{}')
+    SELECT $1, $11, $12, $13, 'job.created', $2, $14, $21, '{{}}' FROM counted
 ), listed AS (
     INSERT INTO listings (service_id, id, terms, updated_at)
-    VALUES ($1, $2, array_to_tsvector($20::text[]), $11)
+    SELECT $1, $2, array_to_tsvector($20::text[]), $11 FROM counted
 )
 INSERT INTO jobs (service_id, id, name, description, tags, schedule, target, retry, paused,
     next_fire_for, claimed_for, version, created_at, updated_at, next_claim_at, accounted_to,
     overlap, catchup, calendars)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, false, $9, '{}', $10, $11, $11, $15, $16, $17, $18, $19)
+SELECT $1, $2, $3, $4, $5, $6, $7, $8, false, $9, '{{}}', $10, $11, $11, $15, $16, $17, $18, $19
+FROM counted
 """
 
 
@@ -60,8 +66,11 @@ async def create_job(command: CreateJob, shards: Shards) -> Job:
     """Store the job and return it as its service sees it.
 
     Raises:
-        Invalid: When the schedule breaks a rule or never fires.
+        Invalid: When the schedule breaks a rule or never fires, or it or the target is more than
+            the service may have.
+        QuotaExceeded: When the service has as many jobs as it may.
     """
+    check_target_size(command.target, command.caller.limits)
     job_id = new_id()
     schedule = msgspec.structs.replace(command.schedule, seed=str(job_id))
     service_id = command.caller.service_id
@@ -71,11 +80,11 @@ async def create_job(command: CreateJob, shards: Shards) -> Job:
         async with shard.writing_driver(service_id, made) as driver, driver.transaction():
             with within("/schedule"):
                 full = await full_schedule(driver, service_id, schedule, lock=True)
-            _check(full)
+            _check(full, command)
             job, due = await _store(driver, command, job_id, schedule, full)
             made.append(entry_of(job, command.now))
     else:
-        _check(schedule)
+        _check(schedule, command)
         async with shard.writing_driver(service_id, made) as driver:
             job, due = await _store(driver, command, job_id, schedule, schedule)
             made.append(entry_of(job, command.now))
@@ -83,9 +92,10 @@ async def create_job(command: CreateJob, shards: Shards) -> Job:
     return job
 
 
-def _check(schedule: Schedule) -> None:
+def _check(schedule: Schedule, command: CreateJob) -> None:
     with within("/schedule"):
         check_schedule(schedule)
+        check_frequency(schedule, command.caller.limits)
 
 
 async def _store(
@@ -95,7 +105,7 @@ async def _store(
     due = None if first is None else due_time(full, first)
     job = _job_of(command, job_id, schedule, first)
     caller = command.caller
-    await driver.execute(
+    stored = await driver.execute(
         _CREATE,
         caller.service_id,
         job.id,
@@ -118,7 +128,12 @@ async def _store(
         list(schedule.calendars),
         job_terms(caller.service_id, job),
         caller.address,
+        count_slot(job.id),
+        caller.limits.jobs,
     )
+    if stored == "INSERT 0 0":
+        most = caller.limits.jobs
+        raise QuotaExceeded(f"This service may have {most:,} jobs and has them; delete some first.")
     return job, due
 
 

@@ -12,6 +12,7 @@ from domain.backfill import BackfillState
 from domain.caller import Caller
 from storage.audit import record
 from storage.job_changes import cancel_runs, lock_job, withdraw_to_come
+from storage.job_counts import uncount_job
 from storage.job_entries import entry_of_deleted
 from storage.shards import Shards
 from storage.tables import backfills, jobs, listings, turns
@@ -44,6 +45,7 @@ async def delete_job(command: DeleteJob, shards: Shards) -> None:
         await connection.execute(
             delete(jobs).where(jobs.c.service_id == service_id, jobs.c.id == row["id"])
         )
+        await uncount_job(connection, service_id, row["id"])
         await connection.execute(
             delete(listings).where(listings.c.service_id == service_id, listings.c.id == row["id"])
         )

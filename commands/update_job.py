@@ -15,7 +15,9 @@ from domain.caller import Caller
 from domain.catchup import CatchupPolicy, Outcome
 from domain.errors import within
 from domain.job import Job
+from domain.limits import Limits
 from domain.overlap import Overlap
+from domain.quotas import check_frequency, check_target_size
 from domain.retry import RetryPolicy
 from domain.schedules.checks import check_schedule
 from domain.schedules.schedule import TICK, Schedule, first_moment
@@ -71,9 +73,13 @@ async def update_job(command: UpdateJob, shards: Shards) -> Job:
     """Apply the changes; they hold for every run that has not begun to ring.
 
     Raises:
-        Invalid: When the new schedule breaks a rule or never fires.
+        Invalid: When the new schedule breaks a rule or never fires, or it or the target is more
+            than the service may have.
         NotFound: When the service has no such job.
     """
+    limits = command.caller.limits
+    if not isinstance(command.changes.target, UnsetType):
+        check_target_size(command.changes.target, limits)
     changed = {name: value for name, value in asdict(command.changes).items() if value is not UNSET}
     changes = dict(changed)
     freed: list[RunKey] = []
@@ -83,7 +89,9 @@ async def update_job(command: UpdateJob, shards: Shards) -> Job:
     async with shard.writing(service_id, made) as connection:
         row = await lock_job(connection, service_id, command.job_id)
         if isinstance(command.changes.schedule, Schedule):
-            changes |= await reschedule(connection, row, command.changes.schedule, command.now)
+            changes |= await reschedule(
+                connection, row, command.changes.schedule, limits, command.now
+            )
         elif changes.keys() & _TOLD_TO_WORKERS:
             changes |= await withdraw_to_come(connection, row, command.now)
         if changes.keys() & _TOLD_TO_WORKERS:
@@ -105,7 +113,11 @@ async def update_job(command: UpdateJob, shards: Shards) -> Job:
 
 
 async def reschedule(
-    connection: WriteConnection, row: RowMapping, schedule: Schedule, now: datetime
+    connection: WriteConnection,
+    row: RowMapping,
+    schedule: Schedule,
+    limits: Limits,
+    now: datetime,
 ) -> dict[str, Any]:
     """Give a locked job another schedule; the ledger tells what became of the old one's times.
 
@@ -120,6 +132,7 @@ async def reschedule(
         driver = await driver_of(connection)
         full = await full_schedule(driver, row["service_id"], schedule, lock=True)
         check_schedule(full)
+        check_frequency(full, limits)
     old = await stored_schedule(connection, row)
     # What the old one names at this very instant is left to the new one.
     start = min(now - TICK, first_moment(schedule))

@@ -7,6 +7,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from domain.access import Scope
+from domain.limits import Limits
 
 
 class Caller(Struct, frozen=True, kw_only=True):
@@ -17,6 +18,7 @@ class Caller(Struct, frozen=True, kw_only=True):
         principal: Who, for the audit: `key:<id>`, `user:<subject>`, `operator` or `worker`.
         request_id: The request, as logs name it.
         scopes: What the caller may do in that service.
+        limits: Of that service.
         operator: Whether the caller operates the installation.
         subject: Which person, if it is one.
         address: Where the request came from, as far as that is known.
@@ -26,6 +28,7 @@ class Caller(Struct, frozen=True, kw_only=True):
     principal: str
     request_id: str
     scopes: frozenset[Scope] = frozenset()
+    limits: Limits = Limits()
     operator: bool = False
     subject: str | None = None
     address: str = ""

@@ -22,6 +22,10 @@ class Forbidden(TocsinError):
     """The caller is known, and has not the right."""
 
 
+class QuotaExceeded(TocsinError):
+    """The service uses all that it may."""
+
+
 class Conflict(TocsinError):
     """The object's state does not allow the command."""
 

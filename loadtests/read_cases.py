@@ -115,7 +115,8 @@ async def _one_job(driver: Driver, subject: Subject) -> object:
 
 
 async def _one_run(driver: Driver, subject: Subject) -> object:
-    return await get_run(GetRun(caller=_caller(subject), run_id=subject.run_id), _shards(driver))
+    query = GetRun(caller=_caller(subject), run_id=subject.run_id, now=subject.now)
+    return await get_run(query, _shards(driver))
 
 
 def _shards(driver: Driver) -> Shards:

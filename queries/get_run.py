@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
 import asyncpg
@@ -26,6 +27,7 @@ FROM attempts WHERE {_WHERE.format(id="run_id")} ORDER BY number
 class GetRun(Struct, frozen=True, kw_only=True):
     caller: Caller
     run_id: UUID
+    now: datetime
 
 
 async def get_run(query: GetRun, shards: Shards) -> tuple[Run, list[Attempt]]:
@@ -37,10 +39,11 @@ async def get_run(query: GetRun, shards: Shards) -> tuple[Run, list[Attempt]]:
     service_id = query.caller.service_id
     # The id tells the fire time, so that one partition is looked at and not all of them.
     window = fire_time_window(query.run_id)
+    shown_from = query.caller.limits.history_start(query.now)
 
     async def ask(driver: Driver) -> tuple[Run, list[Attempt]]:
         row = await driver.fetchrow(_GET, service_id, query.run_id, *window)
-        if row is None:
+        if row is None or row["scheduled_for"] < shown_from:
             raise NotFound(f"There is no run {query.run_id}.")
         ended = await driver.fetch(_ATTEMPTS, service_id, query.run_id, *window)
         tries = [_attempt_of(one) for one in ended]

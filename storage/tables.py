@@ -141,6 +141,17 @@ jobs = Table(
     Index("jobs_paused", "service_id", "id", postgresql_where=text("paused")),
 )
 
+# How many jobs a service has, in several rows: who makes jobs at the same time seldom meets.
+job_counts = Table(
+    "job_counts",
+    metadata,
+    Column("service_id", Uuid, nullable=False),
+    Column("slot", SmallInteger, nullable=False),
+    Column("count", Integer, nullable=False),
+    PrimaryKeyConstraint("service_id", "slot"),
+    postgresql_with={"fillfactor": "50"},
+)
+
 # What else lists look jobs up by. Each claim writes a job's row anew, into every index of `jobs`;
 # here nothing moves unless somebody changes the job (storage.listings).
 listings = Table(

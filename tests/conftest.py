@@ -42,6 +42,7 @@ STORED = (
     "ledger",
     "backfills",
     "listings",
+    "job_counts",
     "jobs",
     "workers",
     "audit",

@@ -67,7 +67,7 @@ class JobHistoryController(Controller):
         asked = run_lists.RunList(
             "job", run_lists.chosen_runs(state_, trigger, job_id, since, before), order
         )
-        query = asked.query(request.caller.service_id, limit, cursor)
+        query = asked.query(request.caller, limit, cursor, datetime.now(UTC))
         return asked.page(await list_runs(query, request.shards))
 
     @get(
@@ -89,10 +89,11 @@ class JobHistoryController(Controller):
         listing = f"jobs/{job_id}/ledger"
         now = datetime.now(UTC)
         end = now if to is None else utc_parameter(to, "to")
+        start = _day_before(end) if from_ is None else utc_parameter(from_, "from")
         query = GetLedger(
             caller=request.caller,
             job_id=job_id,
-            start=_day_before(end) if from_ is None else utc_parameter(from_, "from"),
+            start=max(start, request.caller.limits.history_start(now)),
             end=end,
             after=fire_time_after(listing, cursor),
             limit=limit + 1,

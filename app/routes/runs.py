@@ -57,7 +57,7 @@ class RunController(Controller):
             run_lists.chosen_runs(state_, trigger, job_id, since, before),
             order,
         )
-        query = asked.query(request.caller.service_id, limit, cursor)
+        query = asked.query(request.caller, limit, cursor, datetime.now(UTC))
         return asked.page(await list_service_runs(query, request.shards))
 
     @get(
@@ -68,7 +68,9 @@ class RunController(Controller):
         responses=problems(404),
     )
     async def read(self, run_id: FromPath[UUID], request: ServiceRequest) -> RunDetailResource:
-        run, attempts = await get_run(GetRun(caller=request.caller, run_id=run_id), request.shards)
+        run, attempts = await get_run(
+            GetRun(caller=request.caller, run_id=run_id, now=datetime.now(UTC)), request.shards
+        )
         return RunDetailResource.with_attempts(run, attempts)
 
     @post(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -24,6 +24,13 @@ class ActorTarget(Struct, frozen=True, kw_only=True, tag_field="type", tag="acto
     actor: str
     payload: Json | UnsetType = UNSET
     timeout: timedelta = DEFAULT_TIMEOUT
+
+    payload_field: ClassVar[str] = "payload"
+
+    @property
+    def payload_bytes(self) -> int:
+        """How much is sent."""
+        return 0 if isinstance(self.payload, UnsetType) else len(bytes(self.payload))
 
     def check(self) -> None:
         """Refuse what could never be rung.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 from yarl import URL
@@ -39,6 +39,13 @@ class HttpTarget(Struct, frozen=True, kw_only=True, tag_field="type", tag="http"
     headers: dict[str, str] = {}
     body: Json | UnsetType = UNSET
     timeout: timedelta = DEFAULT_TIMEOUT
+
+    payload_field: ClassVar[str] = "body"
+
+    @property
+    def payload_bytes(self) -> int:
+        """How much is sent."""
+        return 0 if isinstance(self.body, UnsetType) else len(bytes(self.body))
 
     def check(self) -> None:
         """Refuse what could never be rung.

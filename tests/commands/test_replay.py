@@ -101,7 +101,7 @@ async def test_both_runs_of_a_fire_time_can_be_read_and_listed(firing: Firing):
     old = await dead(firing)
     run = await replay(firing, old.id)
     for one in (old.id, run.id):
-        found, _ = await get_run(GetRun(caller=firing.caller, run_id=one), firing.shards)
+        found, _ = await get_run(GetRun(caller=firing.caller, run_id=one, now=NOON), firing.shards)
         assert found.id == one
     query = RunQuery(
         service_id=firing.caller.service_id,
