@@ -105,7 +105,6 @@ class RateLimiting:
                     return lease.grant
             if lease.asking is None:
                 lease.asking = asyncio.create_task(self._renew(lease, principal, reads=reads))
-                lease.asking.add_done_callback(lambda _: setattr(lease, "asking", None))
             await asyncio.shield(lease.asking)
 
     async def _renew(self, lease: _Lease, principal: Principal, *, reads: bool) -> None:
@@ -114,9 +113,13 @@ class RateLimiting:
         largest = max(min(bucket.limit for bucket in buckets) // LARGEST_SHARE, 1)
         lease.size = min(lease.size * 2, largest) if used_up else max(lease.size // 2, 1)
         shard = self._shards.of(principal.service_id)
-        grant = await shard.rate_limits.take(buckets, lease.size)
-        lease.grant, lease.left = grant, grant.count
-        lease.until = self._clock() + (LEASE_SECONDS if grant.count else grant.later_seconds)
+        try:
+            grant = await shard.rate_limits.take(buckets, lease.size)
+            lease.grant, lease.left = grant, grant.count
+            lease.until = self._clock() + (LEASE_SECONDS if grant.count else grant.later_seconds)
+        finally:
+            # Before this task ends: nobody may wait for one that has ended, in a loop without end.
+            lease.asking = None
 
 
 def _buckets(principal: Principal, reads: bool) -> tuple[Bucket, Bucket]:

@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from loadtests import api, burst, outage, reads, schedules, sink_limit, steady
+from loadtests import admission, api, burst, outage, reads, schedules, sink_limit, steady
 from loadtests.figures import Measured, show
 from loadtests.sink_process import SinkProcess
 from loadtests.system import System, exit_on_sigterm
@@ -29,6 +29,7 @@ SCENARIOS: dict[str, Callable[[System, SinkProcess], Measured]] = {
     "steady": steady.measure,
     "api": lambda system, _: api.measure(system),
     "reads": lambda system, _: reads.measure(system),
+    "admission": lambda system, _: admission.measure(system),
     "outage": outage.measure,
     "schedules": lambda system, sink: schedules.measure(),
 }

@@ -10,8 +10,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from loadtests.api import CONNECTIONS, REST_SECONDS, WARM_UP_SECONDS, existing_jobs
 from loadtests.cpu import cpu_by_role, cpu_of, per_thousand, used_between
 from loadtests.figures import Figure, Measured, cpu_figure
-from loadtests.hello import hello_process
 from loadtests.load import MAX_REQUESTS, Load, Outcome, Request, put
+from loadtests.served import served
 from loadtests.system import System
 
 SECONDS = 5.0
@@ -95,7 +95,7 @@ def _cursors(system: System) -> list[str]:
 
 def _cost_of_hello() -> float:
     """CPU seconds for 1,000 requests."""
-    with hello_process() as (url, pid):
+    with served("loadtests.hello") as (url, pid):
         process = psutil.Process(pid)
         requests = [Request(method="GET", path="/")]
         put(Load(url=url, requests=requests, connections=CONNECTIONS, seconds=WARM_UP_SECONDS))

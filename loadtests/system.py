@@ -83,6 +83,16 @@ class System:
             raise RuntimeError(f"GET {path} answered {status}: {body[:200]!r}")
         return json.loads(body)
 
+    def environment_of(self, name: str) -> dict[str, str]:
+        """The environment of one of our processes: it says where the servers are."""
+        for process in self._started:
+            if process.cmdline()[-1:] == [name]:
+                found = process.environ()
+                # What it has open is not another's.
+                own = {"TOCSIN_LISTEN_FD", "TOCSIN_LIFELINE", "PROMETHEUS_MULTIPROC_DIR"}
+                return {key: value for key, value in found.items() if key not in own}
+        raise RuntimeError(f"There is no process {name}.")
+
     def stop(self) -> None:
         """Stop everything, the hard way where it does not end by itself, and remove its data."""
         process, self._process = self._process, None
@@ -116,6 +126,8 @@ class System:
     def _is_ready(self) -> bool:
         key_file = self._data_dir / "demo-key"
         self.key = key_file.read_text().strip() if key_file.exists() else ""
+        if not (self._data_dir / "operator-key").exists():
+            return False
         try:
             return self._request("/health/ready")[0] == self._request("/jobs?limit=1")[0] == 200
         except (OSError, HTTPException):

@@ -22,7 +22,7 @@ from app.rate_limiting import RateLimiting
 from app.settings import Settings
 from domain.access import ALL_SCOPES
 from domain.limits import Limits
-from storage.rate_limits import Bucket, RateLimits
+from storage.rate_limits import Bucket, Grant, Level, RateLimits
 from storage.shards import Shards
 from storage.urls import ShardUrls
 from tests.access.conftest import calling, new_key, new_service
@@ -258,3 +258,27 @@ async def test_bad_credentials_are_refused_unseen_after_a_while(urls: ShardUrls)
         assert answer.headers["retry-after"] == "1"
         assert (await client.get("/health/live")).status_code == 200
     await app.state.shards.close()
+
+
+class OneAtATime:
+    """Grants one request for each ask, at the next turn of the loop."""
+
+    async def take(self, buckets: tuple[Bucket, ...], count: int) -> Grant:
+        await asyncio.sleep(0)
+        return Grant(1, 0.0, (Level(1_000, 0.0), Level(1_000, 0.0)))
+
+
+@pytest.mark.timeout(20, method="thread")  # nothing else ends a loop that never gives way
+async def test_a_request_that_comes_just_when_a_lease_is_renewed_waits_for_the_next(
+    shards: Shards, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shards.all()[0], "rate_limits", OneAtATime())
+    rates = RateLimiting(shards)
+    caller = principal(Limits())
+
+    async def come_later(turns: int) -> None:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await rates.admit(caller, reads=True)
+
+    await asyncio.gather(*(come_later(number % 11) for number in range(200)))

@@ -1,0 +1,53 @@
+"""Our API, as it is or without authentication and rate limits: what those cost a request."""
+
+import os
+import sys
+from uuid import UUID
+
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from app.api import create_app
+from app.auth import Principal
+from app.logs import configure_logs
+from app.observation import Observation
+from app.serving import serve
+from app.settings import read_settings
+from domain.access import ALL_SCOPES
+from domain.limits import Limits
+from loadtests.served import end_with_parent
+
+
+class Open:
+    """Lets everybody in, as one principal."""
+
+    def __init__(self, app: ASGIApp, service_id: UUID) -> None:
+        self._app = app
+        self._principal = Principal(
+            name="anybody",
+            key=None,
+            subject=None,
+            service_id=service_id,
+            scopes=ALL_SCOPES,
+            operator=False,
+            limits=Limits(),
+            until=None,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope.setdefault("state", {})["principal"] = self._principal
+        await self._app(scope, receive, send)
+
+
+def main(port: int, service_id: str | None) -> None:
+    """Serve; with a service, everybody is let in to it."""
+    end_with_parent()
+    settings = read_settings(os.environ)
+    configure_logs(settings.log_level)
+    app = create_app(settings)
+    if service_id is not None:
+        app.asgi_handler = Observation(Open(app.state.short_cut, UUID(service_id)))
+    serve(app, "127.0.0.1", port)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else None)
