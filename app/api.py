@@ -13,10 +13,12 @@ from litestar.static_files import create_static_files_router
 from litestar_offline_docs import __file__ as offline_docs
 
 from app.auth import Authentication, authenticate
+from app.cross_origin import CrossOrigin
 from app.observation import Observation
-from app.openapi import ASSETS, complete, openapi_config
+from app.openapi import ASSETS, complete, openapi_config, page_script
 from app.problems import HANDLERS
 from app.requests import MAX_BODY_BYTES, ServiceRequest
+from app.response_headers import ResponseHeaders
 from app.routes.backfills import BackfillController
 from app.routes.calendars import CalendarController
 from app.routes.health import HealthController, metrics
@@ -67,6 +69,7 @@ def create_app(settings: Settings) -> Litestar:
             HealthController,
             metrics,
             openapi_document,
+            page_script,
             create_static_files_router(ASSETS, [_assets()], include_in_schema=False),
         ],
         state=State(
@@ -85,7 +88,8 @@ def create_app(settings: Settings) -> Litestar:
     )
     # As one of Litestar's middlewares it would not see what the router refuses.
     short_cut = app.state.short_cut = ShortCut(app.asgi_handler, authentication, shards)
-    app.asgi_handler = Observation(short_cut)
+    shared = CrossOrigin(short_cut, settings.cors_origins) if settings.cors_origins else short_cut
+    app.asgi_handler = ResponseHeaders(Observation(shared), tls=settings.tls)
     complete(app.openapi_schema)
     return app
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +15,8 @@ from storage.urls import ShardUrls
 
 PREFIX = "TOCSIN_"
 MOST_PROCESSES = 4
-_LISTS = ("replica_urls", "egress_allow", "actors")
+_LISTS = ("replica_urls", "egress_allow", "actors", "cors_origins")
+_ORIGIN = re.compile(r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 
 
 class SettingsError(Exception):
@@ -37,6 +39,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         pool_size: Connections of an API process to each Postgres server.
         processes: How many API and how many worker processes `up` starts; 0 is one a core, 4 at
             most.
+        cors_origins: Web origins whose pages may call the API, separated by commas.
+        tls: Whether TLS ends in front of the API, so that browsers are told to insist on it.
         metrics_port: Where dispatcher, worker and clock serve `/metrics`; 0 for nowhere.
         log_level: debug, info, warning or error.
     """
@@ -52,6 +56,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     retention_days: int = 30
     pool_size: int = 20
     processes: int = 0
+    cors_origins: tuple[str, ...] = ()
+    tls: bool = False
     metrics_port: int = 0
     log_level: str = "info"
 
@@ -90,9 +96,16 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         if text:
             values[name] = [part.strip() for part in text.split(",")] if name in _LISTS else text
     try:
-        return msgspec.convert(values, Settings, strict=False, dec_hook=_decode)
+        settings = msgspec.convert(values, Settings, strict=False, dec_hook=_decode)
     except msgspec.ValidationError as error:
         raise SettingsError(f"Bad {PREFIX}* environment variable: {error}") from None
+    for origin in settings.cors_origins:
+        if not _ORIGIN.fullmatch(origin):
+            raise SettingsError(
+                f"{PREFIX}CORS_ORIGINS names {origin!r}; an origin is like https://console.example,"
+                " in lower case, with a port if it is not the usual one, and nothing behind it."
+            )
+    return settings
 
 
 def _decode(kind: type, value: object) -> object:

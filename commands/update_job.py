@@ -14,7 +14,7 @@ from sqlalchemy import RowMapping
 from domain.caller import Caller
 from domain.catchup import CatchupPolicy, Outcome
 from domain.errors import within
-from domain.job import Job
+from domain.job import Job, Versions
 from domain.overlap import Overlap
 from domain.retry import RetryPolicy
 from domain.schedules.checks import check_schedule
@@ -61,10 +61,15 @@ _TOLD_TO_WORKERS = {"target", "retry", "overlap"}
 
 
 class UpdateJob(Struct, frozen=True, kw_only=True):
+    """Attributes:
+    versions: Of which the job must have one; None for any.
+    """
+
     caller: Caller
     job_id: UUID
     changes: Changes
     now: datetime
+    versions: Versions = None
 
 
 async def update_job(command: UpdateJob, shards: Shards) -> Job:
@@ -73,6 +78,7 @@ async def update_job(command: UpdateJob, shards: Shards) -> Job:
     Raises:
         Invalid: When the new schedule breaks a rule or never fires.
         NotFound: When the service has no such job.
+        PreconditionFailed: When it has none of the versions.
     """
     changed = {name: value for name, value in asdict(command.changes).items() if value is not UNSET}
     changes = dict(changed)
@@ -81,7 +87,7 @@ async def update_job(command: UpdateJob, shards: Shards) -> Job:
     shard = shards.of(service_id)
     made: list[NewEntry] = []
     async with shard.writing(service_id, made) as connection:
-        row = await lock_job(connection, service_id, command.job_id)
+        row = await lock_job(connection, service_id, command.job_id, command.versions)
         if isinstance(command.changes.schedule, Schedule):
             changes |= await reschedule(connection, row, command.changes.schedule, command.now)
         elif changes.keys() & _TOLD_TO_WORKERS:

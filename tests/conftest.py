@@ -45,6 +45,7 @@ STORED = (
     "jobs",
     "workers",
     "audit",
+    "idempotency_keys",
 )
 
 
