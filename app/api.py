@@ -16,11 +16,13 @@ from app.access import Access, rules
 from app.admission import Admission
 from app.auth import Authentication
 from app.authorization import authorize
+from app.cross_origin import CrossOrigin
 from app.identity_provider import IdentityProvider
 from app.observation import Observation
-from app.openapi import ASSETS, complete, openapi_config
+from app.openapi import ASSETS, complete, openapi_config, page_script
 from app.problems import HANDLERS
 from app.requests import MAX_BODY_BYTES, ServiceRequest
+from app.response_headers import ResponseHeaders
 from app.routes.audit import list_audit_entries
 from app.routes.backfills import BackfillController
 from app.routes.calendars import CalendarController
@@ -87,6 +89,7 @@ def create_app(settings: Settings) -> Litestar:
             HealthController,
             metrics,
             openapi_document,
+            page_script,
             create_static_files_router(ASSETS, [_assets()], include_in_schema=False),
         ],
         state=State(
@@ -106,7 +109,9 @@ def create_app(settings: Settings) -> Litestar:
     # As one of Litestar's middlewares it would not see what the router refuses.
     short_cut = app.state.short_cut = ShortCut(app.asgi_handler, shards)
     admission = Admission(short_cut, authentication, shards)
-    app.asgi_handler = Observation(admission)
+    origins = settings.cors_origins
+    shared = CrossOrigin(admission, origins) if origins else admission
+    app.asgi_handler = ResponseHeaders(Observation(shared), tls=settings.tls)
     list(rules(app))  # none is missing
     complete(app.openapi_schema)
     return app

@@ -32,6 +32,8 @@ async def authorize(
         NotAuthorizedException: When there is none.
         NotFound: When the service in the path does not exist, or is not the principal's.
     """
+    if connection.scope.get("method") == "OPTIONS":
+        return  # Litestar's own answer, which tells the methods of an address
     needs: Access = handler.opt["needs"]
     state = connection.scope["state"]
     principal = await _of_path(connection, _present(state.get("principal")))

@@ -58,7 +58,13 @@ def api(settings: Settings) -> None:
     from app.up.listening import inherited_socket
 
     _begin(settings)
-    serve(create_app(settings), settings.host, settings.port, inherited_socket())
+    serve(
+        create_app(settings),
+        settings.host,
+        settings.port,
+        inherited_socket(),
+        tls=settings.tls,
+    )
 
 
 @main.command()

@@ -6,19 +6,10 @@ from importlib.metadata import version
 from typing import Any
 
 import msgspec
-from litestar import Router
+from litestar import Request, Response, Router, get
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import SwaggerRenderPlugin
-from litestar.openapi.spec import (
-    Components,
-    OpenAPI,
-    OpenAPIHeader,
-    OpenAPIResponse,
-    Operation,
-    Schema,
-    SecurityScheme,
-)
-from litestar.openapi.spec.enums import OpenAPIType
+from litestar.openapi.spec import Components, OpenAPI, SecurityScheme
 
 from app.bodies import (
     BackfillBody,
@@ -29,6 +20,7 @@ from app.bodies import (
     ResumeBody,
     TriggerBody,
 )
+from app.openapi_headers import describe_headers
 from app.problems import Problem
 from app.resources import (
     BackfillPage,
@@ -66,6 +58,7 @@ from domain.job_filter import JobSort, Order
 from domain.resources.job import JobResource
 
 ASSETS = "/docs/assets"
+SCRIPT = "/docs/page.js"
 _BODIES = (
     JobBody,
     JobChangesBody,
@@ -106,14 +99,38 @@ _BODIES = (
     JobSort,
     Order,
 )
-_HEADERS = {
-    "429": ("Retry-After", "Seconds to wait before the next try"),
-    "401": ("WWW-Authenticate", "Always `Bearer`"),
-    "503": ("Retry-After", "Seconds to wait before the next try"),
-}
+
+
+# Not within the page, so that it does with the strictest policy for scripts.
+_SCRIPT = b"""SwaggerUIBundle({
+  url: "/openapi.json",
+  dom_id: "#swagger-container",
+  deepLinking: true,
+  presets: [SwaggerUIBundle.presets.apis, SwaggerUIBundle.SwaggerUIStandalonePreset],
+});
+"""
 
 
 class _Page(SwaggerRenderPlugin):
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+  <meta charset="utf-8">
+  <title>{openapi_schema["info"]["title"]}</title>
+  <meta name="viewport" content="width=device-width, initial-scale=1">
+  <link rel="icon" href="data:,">
+  <link rel="stylesheet" href="{self.css_url}">
+</head>
+<body>
+  <div id="swagger-container"></div>
+  <script src="{self.js_url}"></script>
+  <script src="{self.standalone_preset_js_url}"></script>
+  <script src="{SCRIPT}"></script>
+</body>
+</html>
+""".encode()
+
     def receive_router(self, router: Router) -> None:
         # Litestar answers what lies below with a page of HTML; like any other unknown address, it
         # is to be a problem document.
@@ -140,18 +157,21 @@ def openapi_config() -> OpenAPIConfig:
                 css_url=f"{ASSETS}/swagger-ui.css",
                 standalone_preset_js_url=f"{ASSETS}/swagger-ui-standalone-preset.js",
                 path="/",
-                favicon="<link rel='icon' href='data:,'>",
             ),
         ],
     )
 
 
+@get(SCRIPT, include_in_schema=False, sync_to_thread=False)
+def page_script() -> Response[bytes]:
+    """What begins the page."""
+    return Response(_SCRIPT, media_type="text/javascript")
+
+
 def complete(document: OpenAPI) -> None:
     """Say what Litestar leaves out: all that msgspec checks, and the headers of refusals."""
     document.components.schemas = _schemas()
-    for item in (document.paths or {}).values():
-        for operation in (item.get, item.post, item.put, item.patch, item.delete):
-            _add_headers(operation)
+    describe_headers(document)
 
 
 def _schemas() -> dict[str, Any]:
@@ -169,11 +189,3 @@ def _add_listed_job(schemas: dict[str, Any]) -> None:
     listed |= {"title": "ListedJob", "description": "A job, or those of its fields asked for."}
     schemas["ListedJob"] = listed
     schemas["JobPage"]["properties"]["items"]["items"] = {"$ref": "#/components/schemas/ListedJob"}
-
-
-def _add_headers(operation: Operation | None) -> None:
-    for status, response in ((operation and operation.responses) or {}).items():
-        if status in _HEADERS and isinstance(response, OpenAPIResponse):
-            name, description = _HEADERS[status]
-            schema = Schema(type=OpenAPIType.STRING)
-            response.headers = {name: OpenAPIHeader(description=description, schema=schema)}

@@ -24,12 +24,23 @@ from litestar.types import Send
 from msgspec import UNSET, Struct, UnsetType
 from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError
 
-from domain.errors import Conflict, Forbidden, Invalid, NotFound, QuotaExceeded
+from domain.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    KeyInProgress,
+    KeyReused,
+    NotFound,
+    PreconditionFailed,
+    QuotaExceeded,
+)
 from storage.transactions import UNREACHABLE
 
 log = structlog.get_logger()
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = "1"
+# Python's own differ from version to version, and the types of problems are made of them.
+TITLES = {413: "Request Entity Too Large", 414: "URI Too Long"}
 
 
 class ProblemError(Struct, frozen=True, kw_only=True):
@@ -53,9 +64,12 @@ class Problem(Struct, frozen=True, kw_only=True):
 class BadRequest(Exception):
     """A request that the edge refuses before any command sees it."""
 
-    def __init__(self, status: int, detail: str, **headers: str) -> None:
+    def __init__(
+        self, status: int, detail: str, *, title: str | None = None, **headers: str
+    ) -> None:
         super().__init__(detail)
         self.status = status
+        self.title = title
         self.detail = detail
         self.headers = headers
 
@@ -88,8 +102,14 @@ def problem_of(error: Exception) -> Problem:  # noqa: C901, PLR0911, PLR0912 - a
             return _quota_exceeded(error.detail)
         case Conflict():
             return problem(409, error.detail)
+        case PreconditionFailed():
+            return problem(412, error.detail)
+        case KeyInProgress():
+            return problem(409, error.detail, "Idempotency-Key In Progress")
+        case KeyReused():
+            return problem(422, error.detail, "Idempotency-Key Reused")
         case BadRequest():
-            return problem(error.status, error.detail)
+            return problem(error.status, error.detail, error.title)
         case msgspec.DecodeError() | SerializationException():
             return problem(400, f"The body is no valid JSON: {error}")
         case RecursionError():
@@ -100,6 +120,8 @@ def problem_of(error: Exception) -> Problem:  # noqa: C901, PLR0911, PLR0912 - a
             return problem(405, "This address does not take that method; see the Allow header.")
         case NotAuthorizedException():
             return problem(401, error.detail)
+        case HTTPException(detail="client disconnected prematurely"):
+            return problem(408, "The body did not come, or not in time.")
         case HTTPException(status_code=413):
             return problem(413, "A body may have 256 KiB at most.")
         case HTTPException() if error.status_code < 500:
@@ -118,6 +140,7 @@ def respond(request: Request[Any, Any, Any], error: Exception) -> Response[Probl
         log.error("request.failed", exc_info=error)
     if problem.status == 503:
         log.warning("request.unavailable", error=str(error))
+    if problem.status == 503 or isinstance(error, KeyInProgress):
         headers["Retry-After"] = RETRY_AFTER_SECONDS
     if problem.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
@@ -137,9 +160,9 @@ def problems(*statuses: int) -> dict[int, ResponseSpec]:
     }
 
 
-def problem(status: int, detail: str) -> Problem:
+def problem(status: int, detail: str, title: str | None = None) -> Problem:
     """The problem document of a status."""
-    title = HTTPStatus(status).phrase
+    title = title or TITLES.get(status) or HTTPStatus(status).phrase
     return Problem(type=_type(title), title=title, status=status, detail=detail)
 
 

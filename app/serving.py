@@ -4,28 +4,41 @@ from __future__ import annotations
 
 import gc
 import socket
+from functools import partial
+from typing import Any
 
 import uvicorn
 from litestar.types import ASGIApp
 
+from app.bounded_protocol import BoundedProtocol
+from app.response_headers import api_headers
 from app.up.listening import BACKLOG
 
 SHUTDOWN_SECONDS = 20
 GC_THRESHOLD = (10_000, 20, 20)  # a page of jobs makes thousands of objects, none in a cycle
 
 
-def serve(app: ASGIApp, host: str, port: int, listening: socket.socket | None = None) -> None:
+def serve(
+    app: ASGIApp,
+    host: str,
+    port: int,
+    listening: socket.socket | None = None,
+    *,
+    tls: bool = False,
+) -> None:
     """Serve until a signal asks for the end, then finish what is under way.
 
     Args:
         listening: A socket that listens already, in place of host and port.
+        tls: Whether TLS ends in front of us.
     """
     config = uvicorn.Config(
         app,
         host=host,
         port=port,
         loop="uvloop",
-        http="httptools",
+        http=_protocol(tls=tls),
+        ws="none",
         lifespan="on",
         log_config=None,
         access_log=False,
@@ -38,3 +51,8 @@ def serve(app: ASGIApp, host: str, port: int, listening: socket.socket | None = 
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLD)
     uvicorn.Server(config).run(sockets=[listening] if listening else None)
+
+
+def _protocol(*, tls: bool) -> Any:
+    # Uvicorn calls it like a class.
+    return partial(BoundedProtocol, api_headers(tls=tls))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -16,11 +17,12 @@ from storage.urls import ShardUrls
 
 PREFIX = "TOCSIN_"
 MOST_PROCESSES = 4
-_LISTS = ("replica_urls", "egress_allow", "actors", "oidc_algorithms")
 # Signed with a private key; a shared secret would let whoever checks a token also make one.
 _ALGORITHMS = Literal[
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"
 ]
+_LISTS = ("replica_urls", "egress_allow", "actors", "cors_origins", "oidc_algorithms")
+_ORIGIN = re.compile(r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 
 
 class SettingsError(Exception):
@@ -43,6 +45,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         pool_size: Connections of an API process to each Postgres server.
         processes: How many API and how many worker processes `up` starts; 0 is one a core, 4 at
             most.
+        cors_origins: Web origins whose pages may call the API, separated by commas.
+        tls: Whether TLS ends in front of the API, so that browsers are told to insist on it.
         metrics_port: Where dispatcher, worker and clock serve `/metrics`; 0 for nowhere.
         oidc_issuer: URL of the OIDC provider whose tokens people may send; with https, unless it is
             on this host.
@@ -62,6 +66,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     retention_days: int = 30
     pool_size: int = 20
     processes: int = 0
+    cors_origins: tuple[str, ...] = ()
+    tls: bool = False
     metrics_port: int = 0
     oidc_issuer: str | None = None
     oidc_audience: str | None = None
@@ -107,6 +113,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     except msgspec.ValidationError as error:
         raise SettingsError(f"Bad {PREFIX}* environment variable: {error}") from None
     _check_provider(settings)
+    _check_origins(settings)
     return settings
 
 
@@ -117,6 +124,15 @@ def _check_provider(settings: Settings) -> None:
     url = urlsplit(issuer or "https://")
     if url.scheme != "https" and url.hostname not in {"127.0.0.1", "::1", "localhost"}:
         raise SettingsError("TOCSIN_OIDC_ISSUER must begin with https://.")
+
+
+def _check_origins(settings: Settings) -> None:
+    for origin in settings.cors_origins:
+        if not _ORIGIN.fullmatch(origin):
+            raise SettingsError(
+                f"{PREFIX}CORS_ORIGINS names {origin!r}; an origin is like https://console.example,"
+                " in lower case, with a port if it is not the usual one, and nothing behind it."
+            )
 
 
 def _decode(kind: type, value: object) -> object:

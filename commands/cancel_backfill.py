@@ -34,7 +34,7 @@ async def cancel_backfill(command: CancelBackfill, shards: Shards) -> Backfill:
     """
     service_id = command.caller.service_id
     mine = (backfills.c.service_id == service_id, backfills.c.id == command.backfill_id)
-    async with shards.of(service_id).writing(service_id, made=()) as connection:
+    async with shards.of(service_id).writing(service_id, (), command.caller.claim) as connection:
         found = await connection.execute(select(backfills).where(*mine).with_for_update())
         row = found.mappings().one_or_none()
         if row is None:
@@ -47,7 +47,9 @@ async def cancel_backfill(command: CancelBackfill, shards: Shards) -> Backfill:
             backfill_id=command.backfill_id,
         )
         if row["state"] is not BackfillState.RUNNING:
-            return backfill_of(row)
+            over = backfill_of(row)
+            command.caller.settle(over)
+            return over
         changed = await connection.execute(
             update(backfills)
             .where(*mine)
@@ -55,4 +57,6 @@ async def cancel_backfill(command: CancelBackfill, shards: Shards) -> Backfill:
             .returning(backfills)
         )
         await record(connection, command.caller, "backfill.cancelled", row["id"], command.now)
-        return backfill_of(changed.mappings().one())
+        cancelled = backfill_of(changed.mappings().one())
+        command.caller.settle(cancelled)
+        return cancelled

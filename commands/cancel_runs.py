@@ -78,7 +78,7 @@ async def cancel_run(command: CancelRun, shards: Shards) -> Run:
     service_id = command.caller.service_id
     window = fire_time_window(command.run_id)
     async with (
-        shards.of(service_id).writing_driver(service_id, made=()) as driver,
+        shards.of(service_id).writing_driver(service_id, (), command.caller.claim) as driver,
         driver.transaction(),
     ):
         row = await driver.fetchrow(_ONE, service_id, command.run_id, *window)
@@ -89,8 +89,10 @@ async def cancel_run(command: CancelRun, shards: Shards) -> Run:
         if row["open"]:
             await _cancel(driver, service_id, [row], command.now)
             await record_with(driver, command.caller, "run.cancelled", row["id"], command.now)
-        (cancelled,) = await driver.fetch(_READ, service_id, row["id"], row["scheduled_for"])
-    return run_of(cancelled)
+        (read,) = await driver.fetch(_READ, service_id, row["id"], row["scheduled_for"])
+        cancelled = run_of(read)
+        command.caller.settle(cancelled)
+    return cancelled
 
 
 async def cancel_runs(command: CancelRuns, shards: Shards) -> int:
@@ -102,7 +104,7 @@ async def cancel_runs(command: CancelRuns, shards: Shards) -> int:
     service_id = command.caller.service_id
     chosen = command.chosen
     async with (
-        shards.of(service_id).writing_driver(service_id, made=()) as driver,
+        shards.of(service_id).writing_driver(service_id, (), command.caller.claim) as driver,
         driver.transaction(),
     ):
         rows = await driver.fetch(
@@ -125,6 +127,7 @@ async def cancel_runs(command: CancelRuns, shards: Shards) -> int:
                 command.now,
                 count=len(rows),
             )
+        command.caller.settle(len(rows))
     return len(rows)
 
 

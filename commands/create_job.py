@@ -77,17 +77,22 @@ async def create_job(command: CreateJob, shards: Shards) -> Job:
     shard = shards.of(service_id)
     made: list[NewEntry] = []
     if schedule.calendars:
-        async with shard.writing_driver(service_id, made) as driver, driver.transaction():
+        async with (
+            shard.writing_driver(service_id, made, command.caller.claim) as driver,
+            driver.transaction(),
+        ):
             with within("/schedule"):
                 full = await full_schedule(driver, service_id, schedule, lock=True)
             _check(full, command)
             job, due = await _store(driver, command, job_id, schedule, full)
             made.append(entry_of(job, command.now))
+            command.caller.settle(job)
     else:
         _check(schedule, command)
-        async with shard.writing_driver(service_id, made) as driver:
+        async with shard.writing_driver(service_id, made, command.caller.claim) as driver:
             job, due = await _store(driver, command, job_id, schedule, schedule)
             made.append(entry_of(job, command.now))
+            command.caller.settle(job)
     await shard.wake_for(due, command.now)
     return job
 

@@ -30,7 +30,8 @@ async def create_service(command: CreateService, shards: Shards) -> Service:
         Conflict: When another has that name.
     """
     service = Service(id=new_id(), name=command.name, created_at=command.now)
-    async with shards.of(service.id).writing(service.id, ()) as connection:
+    shard = shards.of(service.id)
+    async with shard.writing(command.caller.service_id, (), command.caller.claim) as connection:
         made = await connection.execute(
             insert(services)
             .values(

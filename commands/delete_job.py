@@ -10,6 +10,7 @@ from sqlalchemy import delete, update
 
 from domain.backfill import BackfillState
 from domain.caller import Caller
+from domain.job import Versions
 from storage.audit import record
 from storage.job_changes import cancel_runs, lock_job, withdraw_to_come
 from storage.job_counts import uncount_job
@@ -19,9 +20,14 @@ from storage.tables import backfills, jobs, listings, turns
 
 
 class DeleteJob(Struct, frozen=True, kw_only=True):
+    """Attributes:
+    versions: Of which the job must have one; None for any.
+    """
+
     caller: Caller
     job_id: UUID
     now: datetime
+    versions: Versions = None
 
 
 async def delete_job(command: DeleteJob, shards: Shards) -> None:
@@ -31,11 +37,12 @@ async def delete_job(command: DeleteJob, shards: Shards) -> None:
 
     Raises:
         NotFound: When the service has no such job.
+        PreconditionFailed: When it has none of the versions.
     """
     service_id = command.caller.service_id
     made = [entry_of_deleted(command.job_id, command.now)]
     async with shards.of(service_id).writing(service_id, made) as connection:
-        row = await lock_job(connection, service_id, command.job_id)
+        row = await lock_job(connection, service_id, command.job_id, command.versions)
         # The turn before the runs, as wherever both are locked.
         await connection.execute(
             delete(turns).where(turns.c.service_id == service_id, turns.c.job_id == row["id"])

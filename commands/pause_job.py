@@ -11,7 +11,7 @@ from sqlalchemy import RowMapping
 from domain.caller import Caller
 from domain.catchup import Outcome
 from domain.errors import Conflict
-from domain.job import Job, JobState
+from domain.job import Job, JobState, Versions
 from storage.audit import record
 from storage.job_changes import (
     begin_pause,
@@ -29,9 +29,14 @@ from storage.transactions import WriteConnection
 
 
 class PauseJob(Struct, frozen=True, kw_only=True):
+    """Attributes:
+    versions: Of which the job must have one; None for any.
+    """
+
     caller: Caller
     job_id: UUID
     now: datetime
+    versions: Versions = None
 
 
 async def pause_job(command: PauseJob, shards: Shards) -> Job:
@@ -40,21 +45,25 @@ async def pause_job(command: PauseJob, shards: Shards) -> Job:
     Raises:
         Conflict: When the job has no fire time left.
         NotFound: When the service has no such job.
+        PreconditionFailed: When it has none of the versions.
     """
     service_id = command.caller.service_id
     made: list[NewEntry] = []
-    async with shards.of(service_id).writing(service_id, made) as connection:
-        row = await lock_job(connection, service_id, command.job_id)
+    shard = shards.of(service_id)
+    async with shard.writing(service_id, made, command.caller.claim) as connection:
+        row = await lock_job(connection, service_id, command.job_id, command.versions)
         job = job_of(row, command.now)
         if job.state is JobState.PAUSED:
             # Whoever paused it may not have told the cache yet.
             made.append(entry_of(job, command.now))
+            command.caller.settle(job)
             return job
         if job.state is JobState.COMPLETED:
             raise Conflict("The job has no fire time left; give it a new schedule first.")
         await record(connection, command.caller, "job.paused", row["id"], command.now)
         paused = await pause(connection, row, command.now)
         made.append(entry_of(paused, command.now))
+        command.caller.settle(paused)
         return paused
 
 

@@ -85,7 +85,10 @@ async def replay_run(command: ReplayRun, shards: Shards) -> Run:
     service_id = command.caller.service_id
     shard = shards.of(service_id)
     window = fire_time_window(command.run_id)
-    async with shard.writing_driver(service_id, made=()) as driver, driver.transaction():
+    async with (
+        shard.writing_driver(service_id, (), command.caller.claim) as driver,
+        driver.transaction(),
+    ):
         old = await driver.fetchrow(_ONE, service_id, command.run_id, *window)
         if old is None:
             raise NotFound(f"There is no run {command.run_id}.")
@@ -95,6 +98,7 @@ async def replay_run(command: ReplayRun, shards: Shards) -> Run:
             raise Conflict("The run's job was deleted, and with it the target.")
         keys = await _replay(driver, command.caller, [old], command.now)
         run = run_of(await _row(driver, *keys[0]))
+        command.caller.settle(run)
     await hand_over_soon(shard, keys)
     return run
 
@@ -108,7 +112,10 @@ async def replay_runs(command: ReplayRuns, shards: Shards) -> int:
     service_id = command.caller.service_id
     shard = shards.of(service_id)
     chosen = command.chosen
-    async with shard.writing_driver(service_id, made=()) as driver, driver.transaction():
+    async with (
+        shard.writing_driver(service_id, (), command.caller.claim) as driver,
+        driver.transaction(),
+    ):
         dead = await driver.fetch(
             _DEAD,
             service_id,
@@ -119,6 +126,7 @@ async def replay_runs(command: ReplayRuns, shards: Shards) -> int:
             command.limit,
         )
         keys = await _replay(driver, command.caller, dead, command.now) if dead else []
+        command.caller.settle(len(keys))
     await hand_over_soon(shard, keys)
     return len(keys)
 

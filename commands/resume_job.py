@@ -8,7 +8,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from domain.caller import Caller
-from domain.job import Job
+from domain.job import Job, Versions
 from storage.audit import record
 from storage.job_changes import after, change_job, end_pause, lock_job, stored_schedule
 from storage.job_entries import entry_of
@@ -22,12 +22,14 @@ from storage.transactions import driver_of
 class ResumeJob(Struct, frozen=True, kw_only=True):
     """Attributes:
     catch_up: Whether what passed meanwhile is left to the job's catch-up policy.
+    versions: Of which the job must have one; None for any.
     """
 
     caller: Caller
     job_id: UUID
     now: datetime
     catch_up: bool = False
+    versions: Versions = None
 
 
 async def resume_job(command: ResumeJob, shards: Shards) -> Job:
@@ -35,16 +37,18 @@ async def resume_job(command: ResumeJob, shards: Shards) -> Job:
 
     Raises:
         NotFound: When the service has no such job.
+        PreconditionFailed: When it has none of the versions.
     """
     service_id = command.caller.service_id
     shard = shards.of(service_id)
     made: list[NewEntry] = []
-    async with shard.writing(service_id, made) as connection:
-        row = await lock_job(connection, service_id, command.job_id)
+    async with shard.writing(service_id, made, command.caller.claim) as connection:
+        row = await lock_job(connection, service_id, command.job_id, command.versions)
         if not row["paused"]:
             # Whoever resumed it may not have told the cache yet.
             job = job_of(row, command.now)
             made.append(entry_of(job, command.now))
+            command.caller.settle(job)
             return job
         schedule = await stored_schedule(connection, row)
         if command.catch_up:
@@ -65,5 +69,6 @@ async def resume_job(command: ResumeJob, shards: Shards) -> Job:
             connection, row, command.now, paused=False, pause_reason=None, **changes
         )
         made.append(entry_of(job, command.now))
+        command.caller.settle(job)
     await shard.wake_for(changes["next_claim_at"], command.now)
     return job

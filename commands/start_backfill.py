@@ -52,14 +52,16 @@ async def start_backfill(command: StartBackfill, shards: Shards) -> Backfill:
     """
     check_backfill(command.start, command.end, command.runs_per_minute, command.now)
     service_id = command.caller.service_id
-    async with shards.of(service_id).writing(service_id, made=()) as connection:
+    async with shards.of(service_id).writing(service_id, (), command.caller.claim) as connection:
         row = await lock_job(connection, service_id, command.job_id)
         schedule = await stored_schedule(connection, row)
         times = _fire_times(schedule, command.start, command.end)
         made = _backfill_of(command, len(times))
         if command.dry_run:
             done = await _succeeded(connection, command) if command.only_missing else set()
-            return msgspec.structs.replace(made, run_count=len(set(times) - done))
+            counted = msgspec.structs.replace(made, run_count=len(set(times) - done))
+            command.caller.settle(counted)
+            return counted
         await connection.execute(
             insert(backfills).values(
                 service_id=service_id,
@@ -87,6 +89,7 @@ async def start_backfill(command: StartBackfill, shards: Shards) -> Backfill:
             command.now,
             job_id=str(made.job_id),
         )
+        command.caller.settle(made)
     return made
 
 

@@ -42,13 +42,14 @@ async def trigger_job(command: TriggerJob, shards: Shards) -> Run:
     """
     service_id = command.caller.service_id
     shard = shards.of(service_id)
-    async with shard.writing(service_id, made=()) as connection:
+    async with shard.writing(service_id, (), command.caller.claim) as connection:
         row = await lock_job(connection, service_id, command.job_id)
         overlap = command.overlap or row["overlap"]
         run = await _write_run(connection, row, overlap, command.now)
         await record(
             connection, command.caller, "job.triggered", row["id"], command.now, run_id=str(run.id)
         )
+        command.caller.settle(run)
     await hand_over_soon(shard, [(service_id, run.id)])
     return run
 

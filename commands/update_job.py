@@ -14,7 +14,7 @@ from sqlalchemy import RowMapping
 from domain.caller import Caller
 from domain.catchup import CatchupPolicy, Outcome
 from domain.errors import within
-from domain.job import Job
+from domain.job import Job, Versions
 from domain.limits import Limits
 from domain.overlap import Overlap
 from domain.quotas import check_frequency, check_target_size
@@ -63,10 +63,15 @@ _TOLD_TO_WORKERS = {"target", "retry", "overlap"}
 
 
 class UpdateJob(Struct, frozen=True, kw_only=True):
+    """Attributes:
+    versions: Of which the job must have one; None for any.
+    """
+
     caller: Caller
     job_id: UUID
     changes: Changes
     now: datetime
+    versions: Versions = None
 
 
 async def update_job(command: UpdateJob, shards: Shards) -> Job:
@@ -76,6 +81,7 @@ async def update_job(command: UpdateJob, shards: Shards) -> Job:
         Invalid: When the new schedule breaks a rule or never fires, or it or the target is more
             than the service may have.
         NotFound: When the service has no such job.
+        PreconditionFailed: When it has none of the versions.
     """
     limits = command.caller.limits
     if not isinstance(command.changes.target, UnsetType):
@@ -87,7 +93,7 @@ async def update_job(command: UpdateJob, shards: Shards) -> Job:
     shard = shards.of(service_id)
     made: list[NewEntry] = []
     async with shard.writing(service_id, made) as connection:
-        row = await lock_job(connection, service_id, command.job_id)
+        row = await lock_job(connection, service_id, command.job_id, command.versions)
         if isinstance(command.changes.schedule, Schedule):
             changes |= await reschedule(
                 connection, row, command.changes.schedule, limits, command.now

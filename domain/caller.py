@@ -7,6 +7,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from domain.access import Scope
+from domain.idempotency import Claim
 from domain.limits import Limits
 
 
@@ -22,6 +23,7 @@ class Caller(Struct, frozen=True, kw_only=True):
         operator: Whether the caller operates the installation.
         subject: Which person, if it is one.
         address: Where the request came from, as far as that is known.
+        claim: To the request's idempotency key, if it has one.
     """
 
     service_id: UUID
@@ -32,3 +34,9 @@ class Caller(Struct, frozen=True, kw_only=True):
     operator: bool = False
     subject: str | None = None
     address: str = ""
+    claim: Claim | None = None
+
+    def settle(self, result: object) -> None:
+        """Tell a command's result before its transaction ends, to be kept under the claim's key."""
+        if self.claim is not None:
+            self.claim.settle(result)

@@ -30,6 +30,24 @@ class Conflict(TocsinError):
     """The object's state does not allow the command."""
 
 
+class PreconditionFailed(TocsinError):
+    """The object is not at a version that the caller named."""
+
+
+class KeyReused(TocsinError):
+    """The idempotency key stands for another request."""
+
+    def __init__(self) -> None:
+        super().__init__("This Idempotency-Key was used for another request; take a new one.")
+
+
+class KeyInProgress(TocsinError):
+    """A request with this idempotency key is under way."""
+
+    def __init__(self) -> None:
+        super().__init__("A request with this Idempotency-Key is in progress; try again shortly.")
+
+
 class Invalid(TocsinError):
     """A value breaks a rule.
 

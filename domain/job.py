@@ -14,6 +14,9 @@ from domain.retry import RetryPolicy
 from domain.schedules.schedule import Schedule
 from domain.targets import Target
 
+Versions = frozenset[int] | None
+"""Those of which a job must have one to be changed; None for any."""
+
 
 class JobState(StrEnum):
     """Whether a job will fire again."""

@@ -10,8 +10,8 @@ from uuid import UUID
 from sqlalchemy import RowMapping, case, delete, select, update
 
 from domain.catchup import Outcome, Stretch, account
-from domain.errors import NotFound
-from domain.job import Job
+from domain.errors import NotFound, PreconditionFailed
+from domain.job import Job, Versions
 from domain.run import RunState, Trigger
 from domain.schedules.schedule import TICK, Schedule, due_time, next_fire_time, next_nominal_time
 from storage.calendars import full_schedule
@@ -50,17 +50,27 @@ WHERE service_id = $1 AND job_id = $2 AND open AND state <> 'running'
 """)
 
 
-async def lock_job(connection: WriteConnection, service_id: UUID, job_id: UUID) -> RowMapping:
+async def lock_job(
+    connection: WriteConnection, service_id: UUID, job_id: UUID, versions: Versions = None
+) -> RowMapping:
     """The job's row, locked against claims and other commands until the transaction ends.
+
+    Args:
+        versions: Of which the job must have one; None for any.
 
     Raises:
         NotFound: When the service has no such job.
+        PreconditionFailed: When it has none of the versions.
     """
     result = await connection.execute(
         select(jobs).where(jobs.c.service_id == service_id, jobs.c.id == job_id).with_for_update()
     )
     if (row := result.mappings().one_or_none()) is None:
         raise NotFound(f"There is no job {job_id}.")
+    if versions is not None and row["version"] not in versions:
+        raise PreconditionFailed(
+            f"The job is at version {row['version']} by now; read it and decide anew."
+        )
     return row
 
 

@@ -13,8 +13,10 @@ import asyncpg
 import structlog
 from prometheus_client import Counter
 
+from domain.idempotency import Claim
 from storage.commits import Commits
 from storage.entries import Entry, Position
+from storage.idempotency import holding
 from storage.postgres import POOL_SIZE, UNREACHABLE, Database, Driver
 from storage.queue import RunQueue, make_broker
 from storage.rate_limits import RateLimits
@@ -56,28 +58,60 @@ class Shard:
 
     @asynccontextmanager
     async def writing(
-        self, service_id: UUID, made: Sequence[NewEntry] | None = None
+        self,
+        service_id: UUID,
+        made: Sequence[NewEntry] | None = None,
+        claim: Claim | None = None,
     ) -> AsyncIterator[WriteConnection]:
         """One transaction of a service; afterwards the service reads at least this commit.
 
         Args:
             made: What the block adds is cached after the commit; it names all that is cached and
                 changed. Without it, all that is cached of the service becomes void.
+            claim: To an idempotency key; the block settles it, and both commit or neither does.
+
+        Raises:
+            Answered, KeyInProgress, KeyReused: Before the block, when the claim does not hold.
         """
         place = self._commits.place
         async with self.database.transaction() as connection:
-            yield connection
+            if claim is None:
+                yield connection
+            else:
+                driver = await self.database.transactions.begun(connection)
+                async with holding(driver, service_id, claim):
+                    yield connection
         await self._record(service_id, made, place)
 
     @asynccontextmanager
     async def writing_driver(
-        self, service_id: UUID, made: Sequence[NewEntry] | None = None
+        self,
+        service_id: UUID,
+        made: Sequence[NewEntry] | None = None,
+        claim: Claim | None = None,
     ) -> AsyncIterator[Driver]:
         """The same for a single statement, without SQLAlchemy in between."""
         place = self._commits.place
         async with self.database.driver() as driver:
-            yield driver
+            if claim is None:
+                yield driver
+            else:
+                async with driver.transaction(), holding(driver, service_id, claim):
+                    yield driver
         await self._record(service_id, made, place)
+
+    async def keep_answer(self, service_id: UUID, claim: Claim) -> None:
+        """Keep the answer of a claim whose command wrote nothing.
+
+        Raises:
+            Answered, KeyInProgress, KeyReused: When somebody else came first meanwhile.
+        """
+        async with (
+            self.database.driver() as driver,
+            driver.transaction(),
+            holding(driver, service_id, claim),
+        ):
+            pass
 
     async def read(self, service_id: UUID, question: Question[Answer]) -> Answer:
         """The answer of a server on which the service sees all that it wrote.

@@ -341,3 +341,20 @@ audit = Table(
     PrimaryKeyConstraint("service_id", "at", "id"),
     postgresql_partition_by="RANGE (at)",
 )
+
+# What was answered under each idempotency key; no answer yet only within the transaction that is to
+# give it (storage.idempotency).
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("service_id", Uuid, nullable=False),
+    Column("route", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("claimed_at", INSTANT, nullable=False),
+    Column("status", SmallInteger),
+    Column("headers", JSON),
+    Column("body", LargeBinary),
+    PrimaryKeyConstraint("service_id", "route", "key"),
+    Index("idempotency_keys_by_age", "claimed_at"),
+)

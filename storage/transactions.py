@@ -9,7 +9,7 @@ from typing import Any, NewType, cast
 
 import asyncpg
 import msgspec
-from sqlalchemy import event
+from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
@@ -22,6 +22,7 @@ WriteConnection = NewType("WriteConnection", AsyncConnection)
 
 # What SQLAlchemy says of a server that is away; what the driver says is storage.postgres's.
 UNREACHABLE = (DBAPIError, PoolTimeout, *postgres.UNREACHABLE)
+_NOTHING = text("SELECT")
 
 
 class Transactions:
@@ -51,6 +52,11 @@ class Transactions:
         """Commit when the block ends, roll back when it raises."""
         async with self.engine.begin() as connection:
             yield WriteConnection(connection)
+
+    async def begun(self, connection: WriteConnection) -> postgres.Driver:
+        """The connection below, in a transaction that has begun: SQLAlchemy begins it late."""
+        await connection.execute(_NOTHING)
+        return await driver_of(connection)
 
     async def close(self) -> None:
         """Close every connection."""

@@ -46,6 +46,7 @@ STORED = (
     "jobs",
     "workers",
     "audit",
+    "idempotency_keys",
 )
 
 

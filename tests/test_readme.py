@@ -16,7 +16,9 @@ from prometheus_client import REGISTRY
 import app.api  # noqa: F401
 import workers.dispatcher
 import workers.worker  # noqa: F401
+from app.problems import problem_of
 from app.settings import PREFIX, Settings
+from domain.errors import KeyInProgress, KeyReused
 from tests.processes import CHECKOUT, System, runs_of, wait_until
 
 README = (CHECKOUT / "README.md").read_text()
@@ -36,11 +38,16 @@ def test_every_metric_is_in_readme() -> None:
 
 def test_every_problem_type_is_in_readme() -> None:
     rows = re.findall(r"`urn:tocsin:problem:([a-z-]+)` \| (\d+)", README)
+    own = {("invalid", "422"), ("uri-too-long", "414"), ("quota-exceeded", "403")}
+    for error in (KeyInProgress(), KeyReused()):
+        found = problem_of(error)
+        own.add((found.type.rpartition(":")[2], str(found.status)))
+    own.add(("idempotency-key-invalid", "400"))
     for name, status in rows:
         phrase = HTTPStatus(int(status)).phrase.lower().replace(" ", "-")
-        ours = {("invalid", "422"), ("quota-exceeded", "403")}
-        assert name == phrase or (name, status) in ours
-    assert len(rows) == len(set(rows)) == 13
+        assert name == phrase or (name, status) in own
+    assert set(rows) >= own
+    assert len(rows) == len(set(rows)) == 20
 
 
 def test_every_folder_is_in_readme() -> None:

@@ -164,6 +164,25 @@ PROMISES = {
         "test_a_cancelled_backfill_ends_with_the_runs_that_do_not_ring",
         "test_only_fire_times_without_a_successful_run_are_made",
     ],
+    "Idempotency-Key: same request, the stored answer, success or refusal, kept 24 h": [
+        "test_every_post_that_changes_something_answers_what_is_sent_again_as_before",
+        "test_of_requests_that_come_at_once_through_two_processes_one_is_done",
+        "test_what_was_refused_stays_refused",
+        "test_a_key_is_free_again_after_24_hours",
+        "test_a_process_that_dies_in_between_leaves_nothing",
+    ],
+    "Idempotency-Key: another request 422, in flight 409": [
+        "test_a_key_that_was_used_for_another_request_is_422",
+        "test_while_the_first_is_in_progress_the_second_is_409_and_later_answered",
+    ],
+    "Idempotency-Key: scoped to service and route": [
+        "test_a_key_is_its_services_and_its_addresss_own",
+    ],
+    "ETag and If-Match on jobs: 412 on a lost update, 304 on If-None-Match": [
+        "test_of_changes_to_one_version_at_once_one_is_made",
+        "test_a_change_to_another_version_is_412_and_not_made",
+        "test_a_read_with_an_entity_tag_is_asked_for_again",
+    ],
     "The wire: unknown fields are refused with their pointer": ["test_a_wrong_field"],
     "The wire: defaults are filled in": [
         "test_a_stored_job_is_answered_as_sent_with_defaults_filled_in",

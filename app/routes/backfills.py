@@ -12,12 +12,14 @@ from litestar.params import FromPath, JSONBody
 from app.access import Access
 from app.bodies import BackfillBody
 from app.cursors import id_after
+from app.idempotency import REFUSALS, once
 from app.paging import Cursor, Limit, next_cursor
 from app.problems import problems
 from app.requests import ServiceRequest
 from app.resources import BackfillPage, BackfillResource
 from commands.cancel_backfill import CancelBackfill, cancel_backfill
 from commands.start_backfill import StartBackfill, start_backfill
+from domain.backfill import Backfill
 from domain.durations import instant_of
 from queries.get_backfill import GetBackfill, get_backfill
 from queries.list_backfills import ListBackfills, list_backfills
@@ -40,7 +42,7 @@ class BackfillController(Controller):
         summary="Run a job for fire times that have passed",
         status_code=202,
         response_headers=[LOCATION],
-        responses=problems(404, 413, 415, 422),
+        responses=problems(*REFUSALS, 404, 413, 415),
     )
     async def start(
         self, job_id: FromPath[UUID], data: JSONBody[BackfillBody], request: ServiceRequest
@@ -56,12 +58,8 @@ class BackfillController(Controller):
             dry_run=data.dry_run,
             now=datetime.now(UTC),
         )
-        backfill = await start_backfill(command, request.shards)
-        resource = BackfillResource.of(backfill, dry_run=data.dry_run)
-        if data.dry_run:
-            return Response(resource, status_code=202)
-        headers = {"Location": f"/backfills/{backfill.id}"}
-        return Response(resource, status_code=202, headers=headers)
+        answer = _counted if data.dry_run else _started
+        return await once(request, start_backfill, command, answer)
 
     @get(
         "/jobs/{job_id:uuid}/backfills",
@@ -104,12 +102,25 @@ class BackfillController(Controller):
         needs=Access.OPERATE,
         summary="End a backfill, and its runs that have not begun",
         status_code=200,
-        responses=problems(404),
+        responses=problems(*REFUSALS, 404),
     )
     async def cancel(
         self, backfill_id: FromPath[UUID], request: ServiceRequest
-    ) -> BackfillResource:
+    ) -> Response[BackfillResource]:
         command = CancelBackfill(
             caller=request.caller, backfill_id=backfill_id, now=datetime.now(UTC)
         )
-        return BackfillResource.of(await cancel_backfill(command, request.shards))
+        return await once(request, cancel_backfill, command, _cancelled)
+
+
+def _counted(backfill: Backfill) -> Response[BackfillResource]:
+    return Response(BackfillResource.of(backfill, dry_run=True), status_code=202)
+
+
+def _started(backfill: Backfill) -> Response[BackfillResource]:
+    resource = BackfillResource.of(backfill, dry_run=False)
+    return Response(resource, status_code=202, headers={"Location": f"/backfills/{backfill.id}"})
+
+
+def _cancelled(backfill: Backfill) -> Response[BackfillResource]:
+    return Response(BackfillResource.of(backfill), status_code=200)

@@ -11,10 +11,13 @@ from litestar.params import FromPath, JSONBody
 
 from app import job_lists
 from app.access import Access
+from app.answers import run_accepted
 from app.bodies import JobBody, JobChangesBody, ResumeBody, TriggerBody, target_of
 from app.entries import NOT_MODIFIED, answer
+from app.idempotency import REFUSALS, once
 from app.list_cursors import cursor_behind, list_of, place_behind
 from app.paging import Cursor, Limit
+from app.preconditions import IfMatch, versions_of
 from app.problems import problems
 from app.requests import ServiceRequest
 from app.resources import JobPage, RunResource
@@ -52,7 +55,7 @@ class JobController(Controller):
         needs=Access.WRITE,
         summary="Store a job",
         response_headers=[ETAG, LOCATION],
-        responses=problems(413, 415, 422),
+        responses=problems(*REFUSALS, 413, 415),
     )
     async def create(
         self, data: JSONBody[JobBody], request: ServiceRequest
@@ -77,8 +80,7 @@ class JobController(Controller):
             catchup=catchup,
             now=now,
         )
-        job = await create_job(command, request.shards)
-        return _answer(job, status_code=201, Location=f"/jobs/{job.id}")
+        return await once(request, create_job, command, _created)
 
     @get(
         operation_id="listJobs",
@@ -145,14 +147,22 @@ class JobController(Controller):
         needs=Access.WRITE,
         summary="Change a job",
         response_headers=[ETAG],
-        responses=problems(404, 413, 415, 422),
+        responses=problems(404, 412, 413, 415, 422),
     )
     async def change(
-        self, job_id: FromPath[UUID], data: JSONBody[JobChangesBody], request: ServiceRequest
+        self,
+        job_id: FromPath[UUID],
+        data: JSONBody[JobChangesBody],
+        request: ServiceRequest,
+        if_match: IfMatch = None,
     ) -> Response[JobResource]:
         now = datetime.now(UTC)
         command = UpdateJob(
-            caller=request.caller, job_id=job_id, changes=data.changes(now, request.actors), now=now
+            caller=request.caller,
+            job_id=job_id,
+            changes=data.changes(now, request.actors),
+            now=now,
+            versions=versions_of(if_match),
         )
         return _answer(await update_job(command, request.shards))
 
@@ -161,12 +171,18 @@ class JobController(Controller):
         operation_id="deleteJob",
         needs=Access.WRITE,
         summary="Delete a job",
-        responses=problems(404),
+        responses=problems(404, 412),
     )
-    async def remove(self, job_id: FromPath[UUID], request: ServiceRequest) -> None:
-        await delete_job(
-            DeleteJob(caller=request.caller, job_id=job_id, now=datetime.now(UTC)), request.shards
+    async def remove(
+        self, job_id: FromPath[UUID], request: ServiceRequest, if_match: IfMatch = None
+    ) -> None:
+        command = DeleteJob(
+            caller=request.caller,
+            job_id=job_id,
+            now=datetime.now(UTC),
+            versions=versions_of(if_match),
         )
+        await delete_job(command, request.shards)
 
     @post(
         "/{job_id:uuid}/pause",
@@ -175,11 +191,18 @@ class JobController(Controller):
         summary="Stop a job from firing",
         status_code=200,
         response_headers=[ETAG],
-        responses=problems(404, 409),
+        responses=problems(*REFUSALS, 404, 412),
     )
-    async def pause(self, job_id: FromPath[UUID], request: ServiceRequest) -> Response[JobResource]:
-        command = PauseJob(caller=request.caller, job_id=job_id, now=datetime.now(UTC))
-        return _answer(await pause_job(command, request.shards))
+    async def pause(
+        self, job_id: FromPath[UUID], request: ServiceRequest, if_match: IfMatch = None
+    ) -> Response[JobResource]:
+        command = PauseJob(
+            caller=request.caller,
+            job_id=job_id,
+            now=datetime.now(UTC),
+            versions=versions_of(if_match),
+        )
+        return await once(request, pause_job, command, _answer)
 
     @post(
         "/{job_id:uuid}/resume",
@@ -188,21 +211,23 @@ class JobController(Controller):
         summary="Let a paused job fire again, from now on",
         status_code=200,
         response_headers=[ETAG],
-        responses=problems(404, 413, 415, 422),
+        responses=problems(*REFUSALS, 404, 412, 413, 415),
     )
     async def resume(
         self,
         job_id: FromPath[UUID],
         request: ServiceRequest,
         data: JSONBody[ResumeBody | None] = None,
+        if_match: IfMatch = None,
     ) -> Response[JobResource]:
         command = ResumeJob(
             caller=request.caller,
             job_id=job_id,
             now=datetime.now(UTC),
             catch_up=data is not None and data.catch_up,
+            versions=versions_of(if_match),
         )
-        return _answer(await resume_job(command, request.shards))
+        return await once(request, resume_job, command, _answer)
 
     @post(
         "/{job_id:uuid}/trigger",
@@ -211,7 +236,7 @@ class JobController(Controller):
         summary="Run a job now, beside its schedule",
         status_code=202,
         response_headers=[LOCATION],
-        responses=problems(404, 413, 415, 422),
+        responses=problems(*REFUSALS, 404, 413, 415),
     )
     async def trigger(
         self,
@@ -225,10 +250,11 @@ class JobController(Controller):
             now=datetime.now(UTC),
             overlap=data.overlap if data is not None else None,
         )
-        run = await trigger_job(command, request.shards)
-        return Response(
-            RunResource.of(run), status_code=202, headers={"Location": f"/runs/{run.id}"}
-        )
+        return await once(request, trigger_job, command, run_accepted)
+
+
+def _created(job: Job) -> Response[JobResource]:
+    return _answer(job, status_code=201, Location=f"/jobs/{job.id}")
 
 
 def _answer(job: Job, *, status_code: int = 200, **headers: str) -> Response[JobResource]:

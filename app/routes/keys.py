@@ -131,6 +131,4 @@ async def replace(
 
 def new_key(key: Key, text: str) -> Response[KeyResource]:
     """The one answer that tells a key's text."""
-    return Response(
-        KeyResource.of(key, text), status_code=201, headers={"Cache-Control": "no-store"}
-    )
+    return Response(KeyResource.of(key, text), status_code=201)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from uuid import UUID
 
 from litestar import Controller, Response, get, post
@@ -11,7 +12,9 @@ from litestar.params import FromPath, FromQuery, JSONBody
 
 from app import run_lists
 from app.access import Access
+from app.answers import run_accepted
 from app.bodies import ChosenRunsBody
+from app.idempotency import REFUSALS, once
 from app.paging import Cursor, Limit
 from app.problems import problems
 from app.requests import ServiceRequest
@@ -19,6 +22,7 @@ from app.resources import BulkResource, RunDetailResource, RunPage, RunResource
 from commands.cancel_runs import CancelRun, CancelRuns, cancel_run, cancel_runs
 from commands.replay_runs import ReplayRun, ReplayRuns, replay_run, replay_runs
 from domain.job_filter import Order
+from domain.run import Run
 from queries.get_run import GetRun, get_run
 from queries.list_service_runs import list_service_runs
 
@@ -79,11 +83,13 @@ class RunController(Controller):
         needs=Access.OPERATE,
         summary="End a run; what rings is cut off",
         status_code=200,
-        responses=problems(404, 409),
+        responses=problems(*REFUSALS, 404),
     )
-    async def cancel(self, run_id: FromPath[UUID], request: ServiceRequest) -> RunResource:
+    async def cancel(
+        self, run_id: FromPath[UUID], request: ServiceRequest
+    ) -> Response[RunResource]:
         command = CancelRun(caller=request.caller, run_id=run_id, now=datetime.now(UTC))
-        return RunResource.of(await cancel_run(command, request.shards))
+        return await once(request, cancel_run, command, _cancelled)
 
     @post(
         "/{run_id:uuid}/replay",
@@ -92,16 +98,13 @@ class RunController(Controller):
         summary="Run a run that has ended once more",
         status_code=202,
         response_headers=[LOCATION],
-        responses=problems(404, 409),
+        responses=problems(*REFUSALS, 404),
     )
     async def replay(
         self, run_id: FromPath[UUID], request: ServiceRequest
     ) -> Response[RunResource]:
         command = ReplayRun(caller=request.caller, run_id=run_id, now=datetime.now(UTC))
-        run = await replay_run(command, request.shards)
-        return Response(
-            RunResource.of(run), status_code=202, headers={"Location": f"/runs/{run.id}"}
-        )
+        return await once(request, replay_run, command, run_accepted)
 
     @post(
         "/cancel",
@@ -109,16 +112,15 @@ class RunController(Controller):
         needs=Access.OPERATE,
         summary="End open runs in bulk",
         status_code=200,
-        responses=problems(413, 415, 422),
+        responses=problems(*REFUSALS, 413, 415),
     )
     async def cancel_chosen(
         self, data: JSONBody[ChosenRunsBody], request: ServiceRequest
-    ) -> BulkResource:
+    ) -> Response[BulkResource]:
         command = CancelRuns(
             caller=request.caller, chosen=data.chosen(), now=datetime.now(UTC), limit=data.limit
         )
-        count = await cancel_runs(command, request.shards)
-        return BulkResource(count=count, more=count == data.limit)
+        return await once(request, cancel_runs, command, partial(_counted, 200, data.limit))
 
     @post(
         "/replay",
@@ -126,13 +128,20 @@ class RunController(Controller):
         needs=Access.OPERATE,
         summary="Replay failed runs in bulk, each once",
         status_code=202,
-        responses=problems(413, 415, 422),
+        responses=problems(*REFUSALS, 413, 415),
     )
     async def replay_chosen(
         self, data: JSONBody[ChosenRunsBody], request: ServiceRequest
-    ) -> BulkResource:
+    ) -> Response[BulkResource]:
         command = ReplayRuns(
             caller=request.caller, chosen=data.chosen(), now=datetime.now(UTC), limit=data.limit
         )
-        count = await replay_runs(command, request.shards)
-        return BulkResource(count=count, more=count == data.limit)
+        return await once(request, replay_runs, command, partial(_counted, 202, data.limit))
+
+
+def _cancelled(run: Run) -> Response[RunResource]:
+    return Response(RunResource.of(run), status_code=200)
+
+
+def _counted(status: int, limit: int, count: int) -> Response[BulkResource]:
+    return Response(BulkResource(count=count, more=count == limit), status_code=status)

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from storage.urls import ShardUrls
 from tests.api.problems import wrong_values
 from tests.processes import System
 
@@ -26,6 +27,23 @@ def api(system: System) -> Iterator[httpx.Client]:
 def stranger(system: System) -> Iterator[httpx.Client]:
     """Calls as another service, which owns nothing."""
     with system.client("stranger") as calling:
+        yield calling
+
+
+@pytest.fixture(scope="session")
+def other_system(
+    system: System, urls: ShardUrls, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[System]:
+    """A second API process on the same servers."""
+    with System(urls, tmp_path_factory.mktemp("other")) as running:
+        running.start("api")
+        yield running
+
+
+@pytest.fixture
+def other(other_system: System, api: httpx.Client) -> Iterator[httpx.Client]:
+    """Calls the second process, as the same service."""
+    with httpx.Client(base_url=other_system.url, headers=api.headers, timeout=15.0) as calling:
         yield calling
 
 

@@ -12,6 +12,11 @@ import msgspec
 _ALLOWED = {"type", "title", "status", "detail", "errors"}
 
 
+def title(status: int) -> str:
+    """What a problem of a status is called, if it has no name of its own."""
+    return {414: "URI Too Long", 422: "Invalid"}.get(status, HTTPStatus(status).phrase)
+
+
 def problem(answer: httpx.Response, status: int) -> dict[str, Any]:
     """The answer's problem document, checked against RFC 9457 and our own promises."""
     assert answer.status_code == status, answer.text
@@ -20,7 +25,7 @@ def problem(answer: httpx.Response, status: int) -> dict[str, Any]:
     assert {"type", "title", "status", "detail"} <= set(document) <= _ALLOWED
     assert document["status"] == status
     assert re.fullmatch(r"urn:tocsin:problem:[a-z-]+", document["type"])
-    assert document["title"] == ("Invalid" if status == 422 else HTTPStatus(status).phrase)
+    assert document["title"] == title(status) or document["title"].startswith("Idempotency-Key ")
     assert document["detail"]
     return document
 

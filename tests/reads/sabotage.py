@@ -1,7 +1,8 @@
-"""What the read side would be without one of its guards."""
+"""What an API process would be without one of its guards."""
 
 from __future__ import annotations
 
+from app import bounded_protocol
 from storage import shared_cache
 from storage.replicas import Replica, Replicas
 
@@ -21,3 +22,10 @@ def version_check() -> None:
     shared_cache._FILL = shared_cache._FILL.replace(
         "1, #seen) == seen", "1, #seen) ~= 'x'"
     ).replace("known <= string.sub", "'' <= string.sub")
+
+
+def patience() -> None:
+    """Clients are waited for half a second, and no more than 20 at once."""
+    bounded_protocol.HEAD_SECONDS = bounded_protocol.BODY_SECONDS = 0.5
+    bounded_protocol.ANSWER_SECONDS = 0.5
+    bounded_protocol.MAX_CONNECTIONS = 20

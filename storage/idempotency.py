@@ -1,0 +1,97 @@
+"""Idempotency keys in Postgres: key and answer are written in the command's own transaction.
+
+Not in daily partitions: their unique keys would hold the day, and a request that is sent again
+after midnight would not meet its key. Each answer that is kept lets go of some that are over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from domain.errors import KeyInProgress, KeyReused
+from domain.idempotency import KEPT, Answer, Answered, Claim
+from storage.postgres import Driver
+
+LET_GO_AT_ONCE = 2
+"""More than one for one, so that the table shrinks again after a flood."""
+_WAIT = "250ms"
+
+# Who comes second waits for the first's transaction to end, but not for long. What the command
+# waits for afterwards is none of this.
+_CLAIM = f"""
+INSERT INTO idempotency_keys AS known (service_id, route, key, fingerprint, claimed_at)
+SELECT $1, $2, $3, $4, $5 FROM set_config('lock_timeout', '{_WAIT}', true)
+ON CONFLICT (service_id, route, key) DO UPDATE
+SET fingerprint = excluded.fingerprint, claimed_at = excluded.claimed_at
+WHERE known.claimed_at <= $6
+RETURNING set_config('lock_timeout', '0', true)
+"""
+
+_KNOWN = """
+SELECT fingerprint, status, headers::text, body FROM idempotency_keys
+WHERE service_id = $1 AND route = $2 AND key = $3
+"""
+
+_KEEP = f"""
+WITH let_go AS (
+    DELETE FROM idempotency_keys WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM idempotency_keys WHERE claimed_at <= $7
+        ORDER BY claimed_at LIMIT {LET_GO_AT_ONCE} FOR UPDATE SKIP LOCKED
+    ))
+)
+UPDATE idempotency_keys SET status = $4, headers = $5, body = $6
+WHERE service_id = $1 AND route = $2 AND key = $3
+"""
+
+_decode_headers = msgspec.json.Decoder(dict[str, str]).decode
+
+
+@asynccontextmanager
+async def holding(driver: Driver, service_id: UUID, claim: Claim) -> AsyncIterator[None]:
+    """Within a transaction: nobody else is done under the key, and the answer commits with it.
+
+    Raises:
+        Answered: When the request was done before.
+        KeyInProgress: When it is being done.
+        KeyReused: When the key stands for another request.
+    """
+    await _claim(driver, service_id, claim)
+    yield
+    if claim.answer is None:
+        raise RuntimeError(f"The command of {claim.route} does not settle its claim.")
+    await _keep(driver, service_id, claim, claim.answer)
+
+
+async def _claim(driver: Driver, service_id: UUID, claim: Claim) -> None:
+    name = (service_id, claim.route, claim.key)
+    try:
+        mine = await driver.fetch(_CLAIM, *name, claim.fingerprint, claim.at, claim.at - KEPT)
+    except asyncpg.LockNotAvailableError:
+        raise KeyInProgress from None
+    if mine:
+        return
+    known = await driver.fetchrow(_KNOWN, *name)
+    if known is None:  # its time was over meanwhile
+        raise KeyInProgress
+    if known["fingerprint"] != claim.fingerprint:
+        raise KeyReused
+    headers = _decode_headers(known["headers"])
+    raise Answered(Answer(status=known["status"], headers=headers, body=known["body"]))
+
+
+async def _keep(driver: Driver, service_id: UUID, claim: Claim, answer: Answer) -> None:
+    await driver.execute(
+        _KEEP,
+        service_id,
+        claim.route,
+        claim.key,
+        answer.status,
+        msgspec.json.encode(answer.headers).decode(),
+        answer.body,
+        claim.at - KEPT,
+    )
