@@ -53,4 +53,5 @@ async def create_service(command: CreateService, shards: Shards) -> Service:
             command.now,
             name=service.name,
         )
+        command.caller.settle(service)
     return service
