@@ -70,8 +70,8 @@ class Admission:
             except Exception as error:  # noqa: BLE001 - the route's guard raises it, if it has one
                 return error
             self._failed.trust(authorization)
-        if principal.key is not None:
-            self.key_use.note(principal.key, now)
+            if principal.key is not None:
+                self.key_use.note(principal.key, now)
         return principal
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NoReturn
 from uuid import UUID
 
-from cachetools import TTLCache
 from litestar.exceptions import NotAuthorizedException
 from msgspec import Struct
 
@@ -25,7 +24,7 @@ from queries.list_memberships import list_memberships
 from storage.shards import Shards
 
 CACHED_PRINCIPALS = 10_000
-CACHED_SECONDS = 1.0
+CACHED = timedelta(seconds=1)
 """A key that is revoked, and a person who is no member any more, are refused after so long."""
 
 
@@ -51,6 +50,11 @@ class Principal(Struct, frozen=True, kw_only=True):
     until: datetime | None
 
 
+class _Known(Struct, frozen=True):
+    principal: Principal
+    until: datetime
+
+
 class Authentication:
     """Finds the principal of each request; each is looked up once a second at most.
 
@@ -61,9 +65,7 @@ class Authentication:
     def __init__(self, shards: Shards, tokens: Tokens | None) -> None:
         self._shards = shards
         self._tokens = tokens
-        self._known: TTLCache[tuple[str, str | None], Principal] = TTLCache(
-            CACHED_PRINCIPALS, CACHED_SECONDS
-        )
+        self._known: dict[tuple[str, str | None], _Known] = {}
 
     async def principal(
         self, authorization: str | None, service: str | None, now: datetime
@@ -78,9 +80,6 @@ class Authentication:
             NotAuthorizedException: When there is no credential, or one that is not good.
             NotFound: When there is no such service, or the principal has nothing to do there.
         """
-        known = self.known(authorization, service, now)
-        if known is not None:
-            return known
         scheme, _, credential = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not credential:
             _refuse("Send your API key as `Authorization: Bearer <key>`.")
@@ -88,17 +87,15 @@ class Authentication:
             principal = await self._of_key(credential, service, now)
         else:
             principal = await self._of_person(credential, service)
-        self._known[str(authorization), service] = principal
+        if len(self._known) >= CACHED_PRINCIPALS:
+            self._known.clear()
+        self._known[str(authorization), service] = _Known(principal, _fresh_until(principal, now))
         return principal
 
-    def known(
-        self, authorization: str | None, service: str | None, now: datetime
-    ) -> Principal | None:
+    def known(self, authorization: str, service: str | None, now: datetime) -> Principal | None:
         """The same, if it was looked up just now."""
-        if authorization is None:
-            return None
         found = self._known.get((authorization, service))
-        return None if found is None or (found.until and found.until <= now) else found
+        return None if found is None or now >= found.until else found.principal
 
     async def _of_key(self, text: str, service_named: str | None, now: datetime) -> Principal:
         found = await find_key(text, now, self._shards) if service_of(text) else None
@@ -165,6 +162,11 @@ class Authentication:
         services = [one.service_id for one in memberships if one.service_id != INSTALLATION]
         only = services[0] if len(services) == 1 else INSTALLATION
         return await get_service(only, self._shards)
+
+
+def _fresh_until(principal: Principal, now: datetime) -> datetime:
+    until = now + CACHED
+    return until if principal.until is None else min(until, principal.until)
 
 
 def _refuse(detail: str) -> NoReturn:

@@ -69,7 +69,7 @@ class RateLimiting:
     def __init__(self, shards: Shards, clock: Callable[[], float] = time.monotonic) -> None:
         self._shards = shards
         self._clock = clock
-        self._leases: LRUCache[tuple[str, object, bool], _Lease] = LRUCache(LEASES)
+        self._leases: LRUCache[tuple[str, int, bool], _Lease] = LRUCache(LEASES)
 
     async def admit(self, principal: Principal, *, reads: bool) -> Admitted:
         """Count a request, or refuse it.
@@ -77,7 +77,8 @@ class RateLimiting:
         Args:
             reads: Whether it only reads.
         """
-        key = (principal.name, principal.service_id, reads)
+        # As a number: a UUID reckons its hash anew each time.
+        key = (principal.name, principal.service_id.int, reads)
         lease = self._leases.get(key)
         if lease is None:
             lease = self._leases[key] = _Lease()
