@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run test lint format bench loadtest lock clean
+.PHONY: help run test fuzz lint format bench loadtest lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -14,6 +14,9 @@ run: .venv/run.installed ## Start everything on embedded servers
 
 test: .venv/dev.installed ## Run all tests on embedded servers
 	$(BIN)/pytest
+
+fuzz: .venv/dev.installed ## Try everything that the API describes at random, for ten minutes
+	$(BIN)/python -m tests.api.fuzzing
 
 lint: .venv/dev.installed ## Check style, types and import directions
 	$(BIN)/ruff check .
