@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import compress
+from operator import not_
 from uuid import UUID
 
 import asyncpg
+import msgspec
 from msgspec import Struct
 
-from domain.catchup import TOLERANCE, Stretch, plan
+from domain.catchup import TOLERANCE, Outcome, Stretch, plan
 from domain.ids import EPOCH, run_id
 from domain.schedules.schedule import TICK, due_time, utc_offset
+from storage.fire_quotas import Minute, beyond_quota
 from storage.jobs import CALENDARS_OF_JOB, decode_catchup, schedule_of
 from storage.ledger import JobStretch, told_by_runs, write_stretches
 from storage.postgres import Database, Driver
@@ -133,7 +138,7 @@ async def claim_runs(command: ClaimRuns, database: Database) -> Claim:
     async with database.driver() as driver:
         async with driver.transaction():
             due = await _due_jobs(driver, command)
-            fires = await _fires(driver, due, command)
+            fires = await _within_quota(driver, await _fires(driver, due, command), command.now)
             runs = await _write(driver, fires, command.dispatcher_id) if fires else []
         retries = await driver.fetch(
             _CLAIM_RETRIES, command.until, JOBS_AT_ONCE, command.dispatcher_id
@@ -217,6 +222,54 @@ def _fires_of(
         claimed_for=[*still_to_come, *made.runs],
         run_count=job["run_count"] + (0 if most is None else len(made.runs)),
     )
+
+
+async def _within_quota(driver: Driver, fires: list[_Fires], now: datetime) -> list[_Fires]:
+    """The same without the runs that are more than their services may have a minute."""
+    wanted = Counter(minute for fire in fires for minute in _minutes(fire, now))
+    beyond = await beyond_quota(driver, wanted) if wanted else {}
+    if not beyond:
+        return fires
+    # Of those that come together, the first ones are let through.
+    left = wanted - Counter(beyond)
+    told = await told_by_runs(
+        driver,
+        [(fire.service_id, fire.job_id, min(fire.instants) - TICK) for fire in fires if fire.due],
+    )
+    return [
+        _let_through(fire, now, left, told[fire.job_id]) if fire.due else fire for fire in fires
+    ]
+
+
+def _let_through(
+    fire: _Fires, now: datetime, left: Counter[Minute], told: Sequence[datetime]
+) -> _Fires:
+    passes = []
+    for minute in _minutes(fire, now):
+        passes.append(left[minute] > 0)
+        left[minute] -= 1
+    if all(passes):
+        return fire
+    refused = [
+        Stretch(first=instant, last=instant, outcome=Outcome.QUOTA, count=1)
+        for instant in compress(fire.instants, map(not_, passes))
+        if instant not in told
+    ]
+    return msgspec.structs.replace(
+        fire,
+        instants=list(compress(fire.instants, passes)),
+        due=list(compress(fire.due, passes)),
+        offsets=list(compress(fire.offsets, passes)),
+        claimed_for=[
+            one for one in fire.claimed_for if one not in {gone.first for gone in refused}
+        ],
+        unrun=[*fire.unrun, *refused],
+    )
+
+
+def _minutes(fire: _Fires, now: datetime) -> list[Minute]:
+    """The minute in which each of its runs rings."""
+    return [(fire.service_id, max(due, now).replace(second=0, microsecond=0)) for due in fire.due]
 
 
 async def _write(driver: Driver, fires: list[_Fires], holder: UUID) -> list[ClaimedRun]:

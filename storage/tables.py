@@ -58,6 +58,12 @@ services = Table(
     Column("signing_secrets", ARRAY(Text), nullable=False),
     Column("limits", JSON, nullable=False, server_default="{}"),
     Column("created_at", INSTANT, nullable=False),
+    # Those with a limit of their own of runs a minute, which each claim asks for.
+    Index(
+        "services_with_fire_limit",
+        "id",
+        postgresql_where=text("limits->>'fires_per_minute' IS NOT NULL"),
+    ),
 )
 
 api_keys = Table(
@@ -150,6 +156,18 @@ job_counts = Table(
     Column("count", Integer, nullable=False),
     PrimaryKeyConstraint("service_id", "slot"),
     postgresql_with={"fillfactor": "50"},
+)
+
+# How many runs of a service's schedules ring in a minute, where that may come near its limit. Lost
+# when Postgres crashes, which costs a minute's count.
+fire_counts = Table(
+    "fire_counts",
+    metadata,
+    Column("service_id", Uuid, nullable=False),
+    Column("minute", INSTANT, nullable=False),
+    Column("count", Integer, nullable=False),
+    PrimaryKeyConstraint("service_id", "minute"),
+    prefixes=["UNLOGGED"],
 )
 
 # What else lists look jobs up by. Each claim writes a job's row anew, into every index of `jobs`;

@@ -43,6 +43,7 @@ STORED = (
     "backfills",
     "listings",
     "job_counts",
+    "fire_counts",
     "jobs",
     "workers",
     "audit",

@@ -13,7 +13,12 @@ from periodiq import cron
 
 from storage.queue import FOLD_ACTOR, HOUSEKEEPING_QUEUE, RING_ACTOR, RUNS_QUEUE
 from workers.folding import fold_all
-from workers.housekeeping import forget_old_stats, forget_processes, keep_partitions
+from workers.housekeeping import (
+    forget_old_stats,
+    forget_past_minutes,
+    forget_processes,
+    keep_partitions,
+)
 
 if TYPE_CHECKING:  # the clock knows the actors by name only
     from storage.shards import Shard
@@ -31,6 +36,7 @@ SCHEDULE = {
     "keep_partitions": HOURLY,
     "forget_processes": HOURLY,
     "forget_old_stats": HOURLY,
+    "forget_past_minutes": HOURLY,
     "rescue_runs": MINUTELY,
     "resend_runs": MINUTELY,
     FOLD_ACTOR: MINUTELY,
@@ -62,6 +68,7 @@ def declare_housekeeping(
             "keep_partitions": lambda now: keep_partitions(shard, now, retention),
             "forget_processes": lambda now: forget_processes(shard, now),
             "forget_old_stats": lambda now: forget_old_stats(shard, now),
+            "forget_past_minutes": lambda now: forget_past_minutes(shard, now),
             "rescue_runs": sweep.rescue,
             "resend_runs": sweep.resend,
             FOLD_ACTOR: lambda now: fold_all(shard.database, now),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from storage.fire_quotas import forget_fire_counts
 from storage.partitions import drop_partitions, make_partitions
 from storage.stats import forget_stats
 
@@ -36,6 +37,12 @@ async def forget_processes(shard: Shard, now: datetime) -> None:
             " AND NOT EXISTS (SELECT FROM runs WHERE open AND held_by = workers.id)",
             now - FORGET_AFTER,
         )
+
+
+async def forget_past_minutes(shard: Shard, now: datetime) -> None:
+    """Forget how many runs rang in minutes that are over."""
+    async with shard.database.driver() as driver:
+        await forget_fire_counts(driver, now - FORGET_AFTER)
 
 
 async def forget_old_stats(shard: Shard, now: datetime) -> None:

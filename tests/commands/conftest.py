@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from uuid import uuid4
 
 import pytest
 
+from commands.bootstrap_key import BootstrapKey, bootstrap_key
 from domain.caller import Caller
+from domain.keys import service_of
 from storage.postgres import Database
 from storage.shards import Shards
 from storage.urls import ShardUrls
@@ -25,3 +29,12 @@ async def other_database(commands_urls: ShardUrls) -> AsyncIterator[Database]:
     made = Database(commands_urls.primary)
     yield made
     await made.close()
+
+
+@pytest.fixture
+async def other_service(shards: Shards) -> Firing:
+    """The jobs of a neighbour."""
+    named = BootstrapKey(service_name=f"test-{uuid4()}", now=datetime.now(UTC))
+    service_id = service_of(await bootstrap_key(named, shards))
+    assert service_id is not None
+    return Firing(shards, Caller(service_id=service_id, principal="key:other", request_id="test"))

@@ -1,4 +1,4 @@
-"""How many jobs each service has."""
+"""How many jobs each service has, and how many runs a minute."""
 
 from __future__ import annotations
 
@@ -24,7 +24,21 @@ def upgrade() -> None:
         INSERT INTO job_counts (service_id, slot, count)
         SELECT service_id, get_byte(uuid_send(id), 15) % {SLOTS}, count(*) FROM jobs GROUP BY 1, 2
     """)
+    op.execute("""
+        CREATE UNLOGGED TABLE fire_counts (
+            service_id uuid NOT NULL,
+            minute timestamptz NOT NULL,
+            count integer NOT NULL,
+            PRIMARY KEY (service_id, minute)
+        )
+    """)
+    op.execute("""
+        CREATE INDEX services_with_fire_limit ON services (id)
+        WHERE limits->>'fires_per_minute' IS NOT NULL
+    """)
 
 
 def downgrade() -> None:
+    op.execute("DROP INDEX services_with_fire_limit")
+    op.execute("DROP TABLE fire_counts")
     op.execute("DROP TABLE job_counts")
