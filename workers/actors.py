@@ -11,7 +11,13 @@ from uuid import UUID
 import dramatiq
 from periodiq import cron
 
-from storage.queue import FOLD_ACTOR, HOUSEKEEPING_QUEUE, RING_ACTOR, RUNS_QUEUE
+from storage.queue import (
+    FOLD_ACTOR,
+    HOUSEKEEPING_QUEUE,
+    RING_ACTOR,
+    RING_AHEAD_ACTOR,
+    RUNS_QUEUE,
+)
 from workers.folding import fold_all
 from workers.housekeeping import forget_old_stats, forget_processes, keep_partitions
 
@@ -21,6 +27,8 @@ if TYPE_CHECKING:  # the clock knows the actors by name only
     from workers.sweep import Sweep
 
 HOUSEKEEPING_SECONDS = 50.0
+AHEAD = -1
+"""Of what a process has fetched, the lowest priority number goes first; others have 0."""
 MINUTELY = "* * * * *"
 HOURLY = "7 * * * *"
 
@@ -38,7 +46,7 @@ SCHEDULE = {
 
 
 def declare_ringing(broker: dramatiq.Broker, ringer: Ringer, shard: Shard) -> None:
-    """Declare the actor that takes handed-over runs."""
+    """Declare the actors that take handed-over runs."""
     loop = asyncio.get_running_loop()
 
     async def take(runs: list[tuple[UUID, UUID]]) -> None:
@@ -50,6 +58,13 @@ def declare_ringing(broker: dramatiq.Broker, ringer: Ringer, shard: Shard) -> No
         asyncio.run_coroutine_threadsafe(take(keys), loop).result()
 
     dramatiq.actor(actor_name=RING_ACTOR, queue_name=RUNS_QUEUE, broker=broker)(ring_runs)
+    # The next thread that is free takes it, whatever else this process has fetched.
+    dramatiq.actor(
+        actor_name=RING_AHEAD_ACTOR,
+        queue_name=HOUSEKEEPING_QUEUE,
+        broker=broker,
+        priority=AHEAD,
+    )(ring_runs)
 
 
 def declare_housekeeping(

@@ -8,7 +8,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.turns import take_turns
+from domain.turns import fair_shares, take_turns
 
 SERVICES = [UUID(int=n) for n in range(5)]
 ITEMS = st.lists(st.sampled_from(SERVICES)).map(lambda services: list(enumerate(services)))
@@ -51,3 +51,27 @@ def test_a_flood_of_one_service_delays_another_by_one_item_only():
 
 def test_items_that_are_false_are_items_too():
     assert take_turns([None, 0, ""], lambda _: SERVICES[0]) == [None, 0, ""]
+
+
+WANTED = st.dictionaries(st.sampled_from(SERVICES), st.integers(0, 50))
+
+
+@given(WANTED, st.integers(0, 100))
+def test_shares_are_as_much_as_there_is_and_nobody_gets_more_than_it_wants(wanted, most):
+    shares = fair_shares(wanted, most)
+    assert shares.keys() == wanted.keys()
+    assert all(0 <= share <= wanted[service] for service, share in shares.items())
+    assert sum(shares.values()) == min(most, sum(wanted.values()))
+
+
+@given(WANTED, st.integers(0, 100))
+def test_who_is_not_given_all_is_given_as_much_as_any_other(wanted, most):
+    shares = fair_shares(wanted, most)
+    for service, share in shares.items():
+        if share < wanted[service]:
+            assert all(other <= share + 1 for other in shares.values())
+
+
+def test_where_there_is_less_than_one_for_each_a_flood_comes_last():
+    flood, *others = SERVICES
+    assert fair_shares({flood: 1_000, **dict.fromkeys(others, 1)}, 4)[flood] == 0
