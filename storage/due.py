@@ -154,7 +154,7 @@ async def due_jobs(
     *,
     late: bool = False,
 ) -> list[asyncpg.Record]:
-    """Lock, in a transaction, jobs that fall due from `since` to `until`, and that nobody else has locked.
+    """Lock, in a transaction, jobs that fall due from `since` to `until` and are not locked yet.
 
     Args:
         most: How many at most.

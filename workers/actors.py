@@ -49,22 +49,22 @@ def declare_ringing(broker: dramatiq.Broker, ringer: Ringer, shard: Shard) -> No
     """Declare the actors that take handed-over runs."""
     loop = asyncio.get_running_loop()
 
-    async def take(runs: list[tuple[UUID, UUID]]) -> None:
-        if not await ringer.take(runs):
-            await shard.queue.hand_over(runs)
+    def declare(name: str, queue_name: str, *, ahead: bool, priority: int) -> None:
+        async def take(runs: list[tuple[UUID, UUID]]) -> None:
+            if not await ringer.take(runs, ahead=ahead):
+                await shard.queue.hand_over(runs, ahead=ahead)
 
-    def ring_runs(runs: list[list[str]]) -> None:
-        keys = [(UUID(service_id), UUID(run_id)) for service_id, run_id in runs]
-        asyncio.run_coroutine_threadsafe(take(keys), loop).result()
+        def ring_runs(runs: list[list[str]]) -> None:
+            keys = [(UUID(service_id), UUID(run_id)) for service_id, run_id in runs]
+            asyncio.run_coroutine_threadsafe(take(keys), loop).result()
 
-    dramatiq.actor(actor_name=RING_ACTOR, queue_name=RUNS_QUEUE, broker=broker)(ring_runs)
+        dramatiq.actor(actor_name=name, queue_name=queue_name, broker=broker, priority=priority)(
+            ring_runs
+        )
+
+    declare(RING_ACTOR, RUNS_QUEUE, ahead=False, priority=0)
     # The next thread that is free takes it, whatever else this process has fetched.
-    dramatiq.actor(
-        actor_name=RING_AHEAD_ACTOR,
-        queue_name=HOUSEKEEPING_QUEUE,
-        broker=broker,
-        priority=AHEAD,
-    )(ring_runs)
+    declare(RING_AHEAD_ACTOR, HOUSEKEEPING_QUEUE, ahead=True, priority=AHEAD)
 
 
 def declare_housekeeping(
