@@ -16,6 +16,7 @@ from domain.pace import BURST, FULL, MAX_CONCURRENCY, MAX_RATE
 from domain.strain import strain_of
 from domain.target_view import BUCKET_SECONDS, BUCKETS, Minute
 from domain.targets import Reached, Target, reached_by
+from workers.slots import Holder
 from workers.targets.answer import Answer
 
 OPENED = Counter("tocsin_opened_breakers_total", "Times that a target's circuit breaker opened.")
@@ -40,18 +41,18 @@ class Gate:
         "begun_before",
         "breaker",
         "easy",
+        "holder",
         "minutes",
         "next_at",
         "pace",
         "reached",
         "second",
         "seen_at",
-        "service_id",
         "under_way",
     )
 
-    def __init__(self, service_id: UUID, reached: Reached, now: datetime) -> None:
-        self.service_id = service_id
+    def __init__(self, holder: Holder, reached: Reached, now: datetime) -> None:
+        self.holder = holder
         self.reached = reached
         self.breaker = CLOSED
         self.pace = FULL
@@ -177,6 +178,7 @@ class Gates:
 
     def __init__(self) -> None:
         self._gates: dict[tuple[UUID, Reached], Gate] = {}
+        self._holders: dict[UUID, Holder] = {}
 
     def __iter__(self) -> Iterator[Gate]:
         return iter(self._gates.values())
@@ -194,7 +196,8 @@ class Gates:
         key = (service_id, reached)
         gate = self._gates.get(key)
         if gate is None:
-            gate = self._gates[key] = Gate(service_id, reached, now)
+            holder = self._holders.setdefault(service_id, Holder(service_id))
+            gate = self._gates[key] = Gate(holder, reached, now)
         return gate
 
     def forget(self, now: datetime) -> None:
@@ -205,4 +208,6 @@ class Gates:
         for place, gate in enumerate(idle):
             if place >= too_many and gate.seen_at >= now - SEEN_FOR:
                 break
-            del self._gates[gate.service_id, gate.reached]
+            del self._gates[gate.holder.service_id, gate.reached]
+        in_use = {gate.holder for gate in self._gates.values()}
+        self._holders = {one.service_id: one for one in in_use}

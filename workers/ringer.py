@@ -217,7 +217,7 @@ class Ringer:
     async def _give_up(self, runs: Sequence[TakenRun]) -> None:
         """Begin attempts that fail at once, as the retry policy wants to be asked."""
         for run in runs:
-            self._slots.take(run.service_id)
+            self._slots.take(self.gates.of(run).holder)
             self._given_up.add(run.id)
         await self._start(runs)
 
@@ -246,14 +246,14 @@ class Ringer:
         gate = self.gates.of(run)
         if run.id not in self._given_up:
             gate.withdraw()
-        self._slots.give_back(run.service_id)
+        self._slots.give_back(gate.holder)
         self._waiting.freed(gate)
 
     def _ended(self, run: TakenRun, started_at: datetime, answer: Answer) -> None:
         gate = self.gates.of(run)
         if run.id not in self._given_up:
             gate.end(datetime.now(UTC), started_at, answer)
-        self._slots.give_back(run.service_id)
+        self._slots.give_back(gate.holder)
         self._waiting.freed(gate)
         self._let_go(run)
 

@@ -9,27 +9,32 @@ SHARE = 8
 of 512, one alone can have 456, two can have 241 each, and so on."""
 
 
+class Holder:
+    """A service, and how many slots it has. Compared by identity: UUIDs are slow to look up."""
+
+    __slots__ = ("held", "service_id")
+
+    def __init__(self, service_id: UUID) -> None:
+        self.service_id = service_id
+        self.held = 0
+
+
 class Slots:
     """A worker process's places for attempts under way, until they are recorded."""
 
     def __init__(self, size: int) -> None:
         self.free = size
-        self._held: dict[UUID, int] = {}
 
-    def admits(self, service_id: UUID) -> bool:
+    def admits(self, holder: Holder) -> bool:
         """Whether there is a place for a service."""
-        return self._held.get(service_id, 0) < SHARE * self.free
+        return holder.held < SHARE * self.free
 
-    def take(self, service_id: UUID) -> None:
+    def take(self, holder: Holder) -> None:
         """Occupy a place."""
         self.free -= 1
-        self._held[service_id] = self._held.get(service_id, 0) + 1
+        holder.held += 1
 
-    def give_back(self, service_id: UUID) -> None:
+    def give_back(self, holder: Holder) -> None:
         """Leave a place."""
         self.free += 1
-        left = self._held[service_id] - 1
-        if left:
-            self._held[service_id] = left
-        else:
-            del self._held[service_id]
+        holder.held -= 1

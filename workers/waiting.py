@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-from collections import deque
 from datetime import datetime, timedelta
 from itertools import count
 from uuid import UUID
@@ -11,7 +10,7 @@ from uuid import UUID
 from commands.take_runs import TakenRun
 from domain.overlap import Overlap
 from workers.gates import Gate, Gates
-from workers.lines import Entry, Line, instant_of, microseconds
+from workers.lines import Entry, Lane, Line, Look, Rotation, instant_of, microseconds
 from workers.slots import Slots
 
 LATE_AFTER = timedelta(seconds=1)
@@ -32,10 +31,10 @@ class Waiting:
         self._slots = slots
         self._runs: dict[UUID, tuple[TakenRun, Gate]] = {}
         self._lines: dict[Gate, Line] = {}
-        # A heap of when there is something to do; an entry may be of a line that has moved since.
+        # A heap of when lines have something due; an entry may be of one that has moved since.
         self._heads: list[tuple[int, int, Line]] = []
         self._numbers = count()
-        self._short_of_slots: dict[Gate, Line] = {}
+        self._turns = {lane: Rotation() for lane in Lane}
         self._shut: dict[Gate, Line] = {}
         # Of each job whose runs take turns: all that wait, and the one that stands in a lane.
         self._of_job: dict[UUID, list[Entry]] = {}
@@ -71,13 +70,16 @@ class Waiting:
         self._runs.clear()
         self._lines.clear()
         self._heads.clear()
-        self._short_of_slots.clear()
         self._shut.clear()
+        self._turns = {lane: Rotation() for lane in Lane}
         self._of_job.clear()
         self._first.clear()
 
     def next_due(self) -> datetime | None:
         """When there is something to do; it may be past."""
+        for turns in self._turns.values():
+            if (line := turns.first) is not None:
+                return instant_of(line.next_due())
         while self._heads and self._heads[0][2].head != self._heads[0][:2]:
             heapq.heappop(self._heads)
         return instant_of(self._heads[0][0]) if self._heads else None
@@ -87,18 +89,14 @@ class Waiting:
 
         Of a job whose runs take turns there is one at most: its others must see how that fared.
         """
-        last = microseconds(until)
-        lines = self._ready(last, microseconds(now - LATE_AFTER))
+        look = Look(now, microseconds(until), microseconds(now - LATE_AFTER))
+        self._wake(look)
         batch: list[TakenRun] = []
-        for_late = -(-limit // SHARE_OF_LATE) if any(line.late for line in lines) else 0
-        self._fill(batch, lines, limit - for_late, now, last)
-        if for_late:
-            self._fill(batch, lines, limit, now, None)
-            self._fill(batch, lines, limit, now, last)
-        for run in filter(_takes_turns, batch):
-            self._move_up(run.job_id)
-        for line in lines:
-            self._settle(line, now, last)
+        for_late = -(-limit // SHARE_OF_LATE) if self._turns[Lane.LATE].first else 0
+        self._fill(batch, Lane.ON_TIME, limit - for_late, look)
+        for lane in (Lane.LATE, Lane.ON_TIME, Lane.LATE):
+            self._fill(batch, lane, limit, look)
+        self._move_others_up(batch)
         return batch
 
     def take_overdue(self) -> list[tuple[TakenRun, datetime]]:
@@ -110,83 +108,75 @@ class Waiting:
         """Look again at what waits for this gate, or for a slot."""
         if (line := self._shut.pop(gate, None)) is not None:
             self._announce(line, line.next_due())
-        if self._short_of_slots:
-            lines, self._short_of_slots = self._short_of_slots, {}
-            for line in lines.values():
-                self._announce(line, line.next_due())
+        for turns in self._turns.values():
+            turns.resume()
 
-    def _ready(self, last: int, late_before: int) -> list[Line]:
-        lines = []
-        while self._heads and self._heads[0][0] <= last:
+    def _wake(self, look: Look) -> None:
+        """Let lines take turns that have something due."""
+        first = self._turns[Lane.ON_TIME].first
+        if first is not None and first.move_late(look.late_before):
+            self._turns[Lane.LATE].add(first)
+        while self._heads and self._heads[0][0] <= look.last:
             at, number, line = heapq.heappop(self._heads)
             if line.head == (at, number):
                 line.head = None
                 self._shut.pop(line.gate, None)
-                self._short_of_slots.pop(line.gate, None)
-                line.move_late(late_before)
-                lines.append(line)
-        return lines
+                line.move_late(look.late_before)
+                for lane, turns in self._turns.items():
+                    if line.has(lane, look.last):
+                        turns.add(line)
+                if line.on_time and line.on_time[0][0] > look.last:
+                    self._announce(line, line.on_time[0][0])
 
-    def _fill(
-        self, batch: list[TakenRun], lines: list[Line], limit: int, now: datetime, last: int | None
-    ) -> None:
-        """Take from the lane of what is on time, up to `last`, or without it from that of the late.
-
-        One run of each service, then the next of each; of a service, one of each target.
-        """
-        of_service: dict[UUID, deque[Line]] = {}
-        for line in lines:
-            if line.has(last):
-                of_service.setdefault(line.gate.service_id, deque()).append(line)
-        in_turn = deque(of_service.items())
-        while in_turn and len(batch) < limit:
-            service_id, mine = in_turn[0]
-            run = self._take(mine[0], now, last) if self._slots.admits(service_id) else None
-            if run is not None:
-                self._slots.take(service_id)
+    def _fill(self, batch: list[TakenRun], lane: Lane, limit: int, look: Look) -> None:
+        """One run of each service, then the next of each; of a service, one of each target."""
+        turns = self._turns[lane]
+        while len(batch) < limit and (line := turns.first) is not None:
+            if not self._slots.admits(line.gate.holder):
+                turns.pause()
+            elif (run := self._take(line, lane, look)) is not None:
+                self._slots.take(line.gate.holder)
                 batch.append(run)
-                mine.rotate(-1)
-                in_turn.rotate(-1)
-            elif len(mine) > 1 and self._slots.admits(service_id):
-                mine.popleft()
+                turns.next()
             else:
-                in_turn.popleft()
+                turns.drop()
+                self._settle(line, look)
 
-    def _take(self, line: Line, now: datetime, last: int | None) -> TakenRun | None:
+    def _take(self, line: Line, lane: Lane, look: Look) -> TakenRun | None:
         gate = line.gate
-        if not gate.admits(now):
+        if not gate.admits(look.now):
             return None
-        while (entry := line.pop(last)) is not None:
+        if lane is Lane.ON_TIME and line.move_late(look.late_before):
+            self._turns[Lane.LATE].add(line)
+        while (entry := line.pop(lane, look.last)) is not None:
             run = self._standing(entry, gate)
             if run is not None:
-                gate.begin(now)
+                gate.begin(look.now)
                 del self._runs[run.id]
                 return run
         return None
 
-    def _settle(self, line: Line, now: datetime, last: int) -> None:
-        """See when a line is to be looked at again."""
+    def _settle(self, line: Line, look: Look) -> None:
+        """See when a line is to be looked at again that has no turn any more."""
         gate = line.gate
         if not gate.easy:
-            self._overdue += self._put_off(line, now, last)
+            self._overdue += self._put_off(line, look)
         if line.is_empty:
             if self._lines.get(gate) is line:
                 del self._lines[gate]
                 gate.awaited = False
-            return
-        due = line.next_due()
-        if due > last or line.head is not None:
-            self._announce(line, due)
-        elif not self._slots.admits(gate.service_id):
-            self._short_of_slots[gate] = line
-        elif (opens_at := gate.opens_at(now)) is None:
-            self._shut[gate] = line
-        else:
-            self._announce(line, due if opens_at <= now else microseconds(opens_at))
+        elif not gate.admits(look.now):
+            if (opens_at := gate.opens_at(look.now)) is None:
+                self._shut[gate] = line
+            else:
+                self._announce(line, max(microseconds(opens_at), line.next_due()))
+        elif line.on_time:
+            self._announce(line, line.on_time[0][0])
 
-    def _put_off(self, line: Line, now: datetime, last: int) -> list[tuple[TakenRun, datetime]]:
+    def _put_off(self, line: Line, look: Look) -> list[tuple[TakenRun, datetime]]:
         """Take out what is due and cannot begin soon, and say when it may."""
-        kept, put_off = line.split(last, line.gate.places(now))
+        now = look.now
+        kept, put_off = line.split(look.last, line.gate.places(now))
         for entry in kept:
             line.push(entry)
         overdue = []
@@ -195,9 +185,7 @@ class Waiting:
             if run is not None:
                 del self._runs[run.id]
                 overdue.append((run, line.gate.opens_for(place, now)))
-        for run, _ in overdue:
-            if _takes_turns(run):
-                self._move_up(run.job_id)
+        self._move_others_up([run for run, _ in overdue])
         return overdue
 
     def _stand(self, entry: Entry) -> None:
@@ -214,6 +202,12 @@ class Waiting:
             number = next(self._numbers)
             line.head = at, number
             heapq.heappush(self._heads, (at, number, line))
+
+    def _move_others_up(self, gone: list[TakenRun]) -> None:
+        for run in gone:
+            # Not only if it takes turns: it may have stood first before its job was edited.
+            if run.job_id in self._of_job:
+                self._move_up(run.job_id)
 
     def _move_up(self, job_id: UUID) -> None:
         """Let the run of a job that is due first stand in a lane."""
