@@ -25,6 +25,7 @@ from app.routes.jobs import JobController
 from app.routes.runs import RunController
 from app.routes.schedules import preview_schedule
 from app.routes.stats import job_stats, service_stats
+from app.routes.targets import targets
 from app.settings import Settings
 from app.short_cut import ShortCut
 from storage.shards import Shards
@@ -49,6 +50,7 @@ def create_app(settings: Settings) -> Litestar:
             preview_schedule,
             job_stats,
             service_stats,
+            targets,
         ],
         guards=[authenticate],
         security=[{"api_key": []}],

@@ -45,6 +45,7 @@ from app.routes.health import Health
 from app.schedule_bodies import CalendarBody
 from app.schedule_resources import CalendarResource, PreviewResource
 from app.stats_resources import StatsResource
+from app.target_resources import TargetList
 from domain.job_filter import JobSort, Order
 from domain.resources.job import JobResource
 
@@ -71,6 +72,7 @@ _BODIES = (
     BackfillPage,
     BulkResource,
     StatsResource,
+    TargetList,
     Problem,
     Health,
     JobSort,

@@ -24,6 +24,7 @@ from msgspec import UNSET, Struct, UnsetType
 from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError
 
 from domain.errors import Conflict, Invalid, NotFound
+from storage.redis_link import RedisAway
 from storage.transactions import UNREACHABLE
 
 log = structlog.get_logger()
@@ -99,6 +100,8 @@ def problem_of(error: Exception) -> Problem:  # noqa: C901, PLR0911, PLR0912 - a
             return _problem(413, "A body may have 256 KiB at most.")
         case HTTPException() if error.status_code < 500:
             return _problem(error.status_code, error.detail or "The request could not be read.")
+        case RedisAway():
+            return _problem(503, "Redis is not reachable at the moment; try again shortly.")
         case _ if _unreachable(error):
             return _problem(503, "The database is not reachable at the moment; try again shortly.")
         case _:

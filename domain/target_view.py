@@ -1,4 +1,4 @@
-"""What workers tell of the targets that they ring, and what it comes to taken together."""
+"""What workers tell of the targets that they ring, and what it comes to answered together."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Minute(Struct, kw_only=True, array_like=True):
     """
 
     bucket: int
-    taken: int = 0
+    answered: int = 0
     failed: int = 0
     deferred: int = 0
 
@@ -55,7 +55,7 @@ class TargetView(Struct, frozen=True, kw_only=True):
 class Counts(Struct, frozen=True, kw_only=True):
     """Of the last minute."""
 
-    taken: int
+    answered: int
     failed: int
     deferred: int
 
@@ -65,7 +65,7 @@ def counts_of(view: TargetView, now: datetime) -> Counts:
     first = int(now.timestamp()) // BUCKET_SECONDS - BUCKETS + 1
     lately = [minute for minute in view.minutes if minute.bucket >= first]
     return Counts(
-        taken=sum(minute.taken for minute in lately),
+        answered=sum(minute.answered for minute in lately),
         failed=sum(minute.failed for minute in lately),
         deferred=sum(minute.deferred for minute in lately),
     )

@@ -14,7 +14,7 @@ from domain.breaker import CLOSED, BreakerState
 from domain.ids import EPOCH
 from domain.pace import BURST, FULL, MAX_CONCURRENCY, MAX_RATE
 from domain.strain import strain_of
-from domain.target_view import BUCKET_SECONDS, BUCKETS, Minute
+from domain.target_view import BUCKET_SECONDS, BUCKETS, Minute, TargetView
 from domain.targets import Reached, Target, reached_by
 from workers.slots import Holder
 from workers.targets.answer import Answer
@@ -40,6 +40,7 @@ class Gate:
         "begun",
         "begun_before",
         "breaker",
+        "changed",
         "easy",
         "holder",
         "minutes",
@@ -59,6 +60,7 @@ class Gate:
         self.easy = True  # neither slowed nor broken, as nearly all are
         self.under_way = 0
         self.awaited = False
+        self.changed = False
         self.next_at = EPOCH
         self.seen_at = now
         self.second = self.begun = self.begun_before = 0
@@ -77,6 +79,28 @@ class Gate:
             return None
         # A breaker that was closed has no instant at which it opens.
         return max(now, self.next_at, self.pace.resumes_at or now, self.breaker.probe_at or now)
+
+    @property
+    def was_rung(self) -> bool:
+        """Whether there is anything to tell of it."""
+        return bool(self.under_way or self.minutes)
+
+    @property
+    def view(self) -> TargetView:
+        """What is told of it."""
+        return TargetView(
+            kind=self.reached.kind,
+            name=self.reached.name,
+            state=self.breaker.state,
+            under_way=self.under_way,
+            concurrency=self.pace.concurrency,
+            rate=self.pace.rate,
+            failures=self.breaker.failures,
+            opened_at=self.breaker.opened_at,
+            probe_at=self.breaker.probe_at,
+            seen_at=self.seen_at,
+            minutes=list(self.minutes),
+        )
 
     @property
     def rate(self) -> float:
@@ -98,6 +122,7 @@ class Gate:
         """Let an attempt through that it admits."""
         self.under_way += 1
         self.seen_at = now
+        self.changed = True
         second = (now - EPOCH).seconds
         if second != self.second:
             self.begun_before = self.begun if second == self.second + 1 else 0
@@ -112,6 +137,7 @@ class Gate:
     def withdraw(self) -> None:
         """An attempt that was let through was not made, or tells nothing."""
         self.under_way -= 1
+        self.changed = True
         self.breaker = self.breaker.withdrawn()
 
     def end(self, now: datetime, began_at: datetime, answer: Answer) -> None:
@@ -122,9 +148,10 @@ class Gate:
             return
         self.under_way -= 1
         self.seen_at = now
+        self.changed = True
         minute = self._minute(now)
         if not (strain.slow or strain.broken):
-            minute.taken += 1
+            minute.answered += 1
             if not self.easy:
                 self._ease(began_at)
             elif self.breaker is not CLOSED:
@@ -142,6 +169,7 @@ class Gate:
     def deferred(self, now: datetime) -> None:
         """Count a run that had to wait elsewhere."""
         self._minute(now).deferred += 1
+        self.changed = True
 
     def _ease(self, began_at: datetime) -> None:
         self.pace = self.pace.quickened()
