@@ -73,8 +73,7 @@ async def told_of(redis: RedisLink, service_id: UUID, now: datetime) -> list[Tar
     Raises:
         RedisAway: When Redis does not answer.
     """
-    answer = await redis.call(lambda epoch: ("HGETALL", _key(epoch, service_id)))
-    views = map(_decode, answer[1::2])
+    views = map(_decode, await redis.call(lambda epoch: ("HVALS", _key(epoch, service_id))))
     return [
         target for view in views if view.told_at >= now - STALE_AFTER for target in view.targets
     ]

@@ -40,6 +40,7 @@ OPERATIONS = {
     "POST /runs/replay",
     "POST /schedules/preview",
     "GET /stats",
+    "GET /targets",
     "GET /calendars",
     "GET /calendars/{name}",
     "PUT /calendars/{name}",
