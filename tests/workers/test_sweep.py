@@ -104,3 +104,23 @@ async def test_who_just_came_back_rescues_nobody(
     await heartbeat.beat(LATE)
     assert await sweep.rescue(LATE) == 0
     assert (await firing.run(run.id))["held_by"] == OTHER_WORKER
+
+
+async def test_what_this_process_holds_is_not_lost(firing: Firing, heartbeat: Heartbeat):
+    run = await firing.scheduled_run()
+    other = await firing.scheduled_run()
+    sweep = Sweep(firing.shard, heartbeat, {run[1]})
+    assert await sweep.resend(LATE) == 1
+    assert waiting_messages(firing.shards) == [other]
+
+
+async def test_while_messages_wait_what_another_that_lives_holds_is_not_lost(
+    firing: Firing, sweep: Sweep
+):
+    await firing.job()
+    (run,) = (await firing.claim(by=OTHER_WORKER)).runs
+    holder = Heartbeat(OTHER_WORKER, "dispatcher", firing.database)
+    await firing.shard.queue.hand_over([(run.service_id, run.id)])
+    await holder.beat(LATE)
+    assert await sweep.resend(LATE) == 0
+    assert await sweep.resend(LATE + LAPSE + TICK) == 1

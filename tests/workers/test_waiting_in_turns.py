@@ -64,9 +64,9 @@ class Room:
 
 
 def flood(size: int, *, service: int = 1, target: HttpTarget = TARGET) -> list[TakenRun]:
+    first = service * 10_000 + (5_000 if target is OTHER_TARGET else 0)
     return [
-        waiting_run(-n / 1_000, job=service * 1_000 + n, service=service, target=target)
-        for n in range(size)
+        waiting_run(-n / 1_000, job=first + n, service=service, target=target) for n in range(size)
     ]
 
 
