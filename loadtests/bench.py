@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from loadtests import api, burst, outage, reads, schedules, sink_limit, steady
+from loadtests import api, burst, fairness, outage, reads, schedules, sink_limit, steady
 from loadtests.figures import Measured, show
 from loadtests.sink_process import SinkProcess
 from loadtests.system import System, exit_on_sigterm
@@ -31,6 +31,8 @@ SCENARIOS: dict[str, Callable[[System, SinkProcess], Measured]] = {
     "reads": lambda system, _: reads.measure(system),
     "outage": outage.measure,
     "schedules": lambda system, sink: schedules.measure(),
+    # Last: its flood goes on when it has been measured.
+    "fairness": fairness.measure,
 }
 
 
