@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import asyncpg
 
+from commands.claim_runs import JOBS_AT_ONCE
 from commands.create_key import CreateKey, create_key
 from loadtests.arrivals import Arrival
 from loadtests.cpu import family, role_of
@@ -16,7 +17,6 @@ from loadtests.load import Load, Request, put
 from loadtests.one_shots import creation, sleep_until
 from loadtests.sink_process import SinkProcess
 from loadtests.system import System
-from storage.queue import BATCH_SIZE
 from storage.shards import Shards
 from storage.urls import ShardUrls
 
@@ -25,7 +25,7 @@ SINGLES_PER_SECOND = 5
 BEFORE = timedelta(seconds=4)
 """Singles are due from so long before the flood until so long after it."""
 AFTER = timedelta(seconds=30)
-MARGIN = timedelta(seconds=25)
+MARGIN = timedelta(seconds=90)
 """From the start until the flood: it is copied in the database meanwhile."""
 CREATE_SECONDS = 60.0
 GRACE_SECONDS = 10.0
@@ -122,7 +122,7 @@ def compare(arrivals: list[Arrival], singles: list[datetime], flood_at: datetime
     due = {n: int(singles[n].timestamp() * 1e9) for n in arrived}
     late = spread_of((arrived[n] - due[n]) / 1e6 for n in arrived)
     batches = spread_of(
-        (bisect.bisect(flood, arrived[n]) - bisect.bisect(flood, due[n])) / BATCH_SIZE
+        (bisect.bisect(flood, arrived[n]) - bisect.bisect(flood, due[n])) / JOBS_AT_ONCE
         for n in arrived
     )
     lost = len(singles) - len(arrived)

@@ -17,7 +17,7 @@ log = structlog.get_logger()
 async def hand_over_soon(shard: Shard, runs: Sequence[RunKey]) -> None:
     """Send runs to the workers; with Redis away, the sweep hands them over when it is back."""
     try:
-        ahead = 0 < len(runs) <= FEW and await shard.queue.depth() >= MAX_DEPTH
+        ahead = 0 < len(runs) <= FEW and await shard.queue.unfinished() >= MAX_DEPTH
         await shard.queue.hand_over(runs, ahead=ahead)
     except (RedisError, BrokerError) as error:
         log.warning("runs.not_handed_over", count=len(runs), error=str(error))

@@ -94,6 +94,12 @@ class RunQueue:
             self._broker.client.llen, f"{self._broker.namespace}:{RUNS_QUEUE}"
         )
 
+    async def unfinished(self) -> int:
+        """Messages that wait for a worker, or that one has fetched and not yet acknowledged."""
+        return await asyncio.to_thread(
+            self._broker.client.hlen, f"{self._broker.namespace}:{RUNS_QUEUE}.msgs"
+        )
+
     def _send(self, runs: Sequence[RunKey], *, ahead: bool) -> None:
         # Beside the housekeeping, where hardly anything ever waits, for the reason told above.
         queue_name = HOUSEKEEPING_QUEUE if ahead else RUNS_QUEUE

@@ -132,7 +132,7 @@ class Dispatcher:
         pick up at once, and who has few runs due passes it by.
         """
         until = now + LEAD
-        if self._crowded or self._sweep.depth >= MAX_DEPTH:
+        if self._crowded or self._sweep.unfinished:
             await self._send(self._held.pop_few(until, FEW), ahead=True)
         else:
             await self._send(self._held.pop(until, BATCH_SIZE))

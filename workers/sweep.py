@@ -53,11 +53,11 @@ class Sweep:
         in_hand: What this process itself will hand over.
 
     Attributes:
-        depth: Messages that waited for workers when it looked last.
+        unfinished: Messages that workers had not dealt with when it looked last.
     """
 
     def __init__(self, shard: Shard, heartbeat: Heartbeat, in_hand: InHand = frozenset()) -> None:
-        self.depth = 0
+        self.unfinished = 0
         self._shard = shard
         self._heartbeat = heartbeat
         self._in_hand = in_hand
@@ -80,8 +80,8 @@ class Sweep:
 
     async def resend(self, now: datetime) -> int:
         """Hand over due runs that no worker has taken, and return how many there were."""
-        self.depth = await self._shard.queue.depth()
-        behind = self.depth > 0 or await self._is_behind(now)
+        self.unfinished = await self._shard.queue.unfinished()
+        behind = await self._shard.queue.depth() > 0 or await self._is_behind(now)
         untaken = await self._untaken(now, behind=behind)
         lost = [run for run in untaken if run not in self._resent and run[1] not in self._in_hand]
         await self._hand_over(lost, "resent")

@@ -17,6 +17,8 @@ LATE_AFTER = timedelta(seconds=1)
 """What is due for longer is a backlog: it gives way to what is on time."""
 SHARE_OF_LATE = 4
 """Of so many places in a batch, one is kept for the backlog."""
+LATE_AT_ONCE = 64
+"""A backlog is rung in small batches: while one begins, what falls due must wait for it."""
 
 
 class Waiting:
@@ -92,10 +94,13 @@ class Waiting:
         look = Look(now, microseconds(until), microseconds(now - LATE_AFTER))
         self._wake(look)
         batch: list[TakenRun] = []
-        for_late = -(-limit // SHARE_OF_LATE) if self._turns[Lane.LATE].first else 0
+        for_late = (
+            min(-(-limit // SHARE_OF_LATE), LATE_AT_ONCE) if self._turns[Lane.LATE].first else 0
+        )
         self._fill(batch, Lane.ON_TIME, limit - for_late, look)
-        for lane in (Lane.LATE, Lane.ON_TIME, Lane.LATE):
-            self._fill(batch, lane, limit, look)
+        self._fill(batch, Lane.LATE, min(limit, len(batch) + LATE_AT_ONCE), look)
+        self._fill(batch, Lane.ON_TIME, limit, look)
+        self._fill(batch, Lane.LATE, min(limit, LATE_AT_ONCE), look)
         self._move_others_up(batch)
         return batch
 

@@ -172,3 +172,21 @@ async def test_a_run_triggered_while_messages_wait_passes_them_by(firing: Firing
     run = await trigger_job(command, firing.shards)
     assert waiting_messages(firing.shards, ahead=True) == [(firing.caller.service_id, run.id)]
     assert set(waiting_messages(firing.shards)) == {key}
+
+
+async def test_while_a_worker_has_messages_in_hand_who_has_few_runs_passes_them_by(
+    firing: Firing, dispatcher: Dispatcher
+):
+    await firing.shard.queue.hand_over([(firing.caller.service_id, uuid4())])
+    await dispatcher._sweep.resend(NOON)
+    job = await firing.job()
+    await dispatcher.claim(NOON)
+    await dispatcher.hand_over(DUE)
+    mine = (firing.caller.service_id, run_id(job.id, DUE))
+    assert waiting_messages(firing.shards, ahead=True) == [mine]
+    waiting_messages(firing.shards)
+    await dispatcher._sweep.resend(NOON)
+    other = await firing.job()
+    await dispatcher.claim(NOON)
+    await dispatcher.hand_over(DUE)
+    assert waiting_messages(firing.shards) == [(firing.caller.service_id, run_id(other.id, DUE))]

@@ -21,7 +21,7 @@ from tests.workers.ringing import waiting_run
 from workers.gates import LONGEST_WAIT, SOON, Gate, Gates
 from workers.slots import SHARE, Slots
 from workers.targets.answer import Answer
-from workers.waiting import Waiting
+from workers.waiting import LATE_AT_ONCE, Waiting
 
 OTHER_TARGET = HttpTarget(url="https://other.example/run")
 OK = Answer(outcome=Outcome.SUCCEEDED, status_code=200)
@@ -261,3 +261,14 @@ def test_nothing_is_lost_and_in_the_end_all_is_rung_or_put_off(steps):
     assert done | {run.id for run, _ in room.put_off} == added
     assert room.slots.free == 4
     assert all(gate.under_way == 0 and not gate.awaited for gate in room.gates)
+
+
+def test_a_backlog_is_begun_in_small_batches():
+    room = Room([waiting_run(-60 - n, job=n) for n in range(300)])
+    assert len(room.pop(250)) == LATE_AT_ONCE
+    on_time = [waiting_run(-n / 1_000, service=2, job=n) for n in range(240)]
+    for run in on_time:
+        room.waiting.add(run)
+    batch = by_service(room.pop(250))
+    assert batch[2] >= 250 - LATE_AT_ONCE
+    assert sum(batch.values()) == 250
