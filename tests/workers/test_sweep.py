@@ -124,3 +124,15 @@ async def test_while_messages_wait_what_another_that_lives_holds_is_not_lost(
     await holder.beat(LATE)
     assert await sweep.resend(LATE) == 0
     assert await sweep.resend(LATE + LAPSE + TICK) == 1
+
+
+async def test_a_few_late_runs_in_a_workers_hands_do_not_put_off_the_search(
+    firing: Firing, sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+):
+    waiting = [await firing.queued_run() for _ in range(2)]
+    await firing.scheduled_run()
+    assert waiting[0].due_at == DUE
+    monkeypatch.setattr("workers.sweep.MANY_LATE", 2)
+    assert await sweep.resend(LATE - 40 * SECOND) == 0
+    monkeypatch.setattr("workers.sweep.MANY_LATE", 3)
+    assert await sweep.resend(LATE - 40 * SECOND) == 1
