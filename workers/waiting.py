@@ -94,13 +94,13 @@ class Waiting:
         look = Look(now, microseconds(until), microseconds(now - LATE_AFTER))
         self._wake(look)
         batch: list[TakenRun] = []
-        for_late = (
-            min(-(-limit // SHARE_OF_LATE), LATE_AT_ONCE) if self._turns[Lane.LATE].first else 0
-        )
+        late = self._turns[Lane.LATE]
+        for_late = min(-(-limit // SHARE_OF_LATE), LATE_AT_ONCE) if late.first else 0
         self._fill(batch, Lane.ON_TIME, limit - for_late, look)
-        self._fill(batch, Lane.LATE, min(limit, len(batch) + LATE_AT_ONCE), look)
-        self._fill(batch, Lane.ON_TIME, limit, look)
-        self._fill(batch, Lane.LATE, min(limit, LATE_AT_ONCE), look)
+        if late.first is not None:
+            self._fill(batch, Lane.LATE, min(limit, len(batch) + LATE_AT_ONCE), look)
+            self._fill(batch, Lane.ON_TIME, limit, look)
+            self._fill(batch, Lane.LATE, min(limit, LATE_AT_ONCE), look)
         self._move_others_up(batch)
         return batch
 
