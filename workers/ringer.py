@@ -186,24 +186,26 @@ class Ringer:
         """See to runs that cannot begin soon; return whether there were any."""
         overdue = self._waiting.take_overdue()
         self._held.update(run.id for run, _ in overdue)
-        over, later = [], []
+        over: dict[UUID, TakenRun] = {}
+        later = []
         for run, until in overdue:
             end = give_up_at(run.due_at, run.first_started_at, run.retry.max_retry_duration)
-            if end <= now:
-                over.append(run)
+            if end <= now and run.job_id not in over:  # of a job, one begins at a time
+                over[run.job_id] = run
             else:
                 later.append((run, max(min(until, end), now + SOON)))
         for start in range(0, len(later), DEFER_AT_ONCE):
             self._ask_soon(self._defer(later[start : start + DEFER_AT_ONCE], now))
-        for start in range(0, len(over), START_AT_ONCE):
-            self._ask_soon(self._give_up(over[start : start + START_AT_ONCE]))
+        ended = list(over.values())
+        for start in range(0, len(ended), START_AT_ONCE):
+            self._ask_soon(self._give_up(ended[start : start + START_AT_ONCE]))
         return bool(overdue)
 
     async def _defer(self, runs: Sequence[tuple[TakenRun, datetime]], now: datetime) -> None:
         try:
             await defer_runs(DeferRuns(worker_id=self._worker_id, runs=runs), self._database)
-        except UNREACHABLE as error:
-            log.warning("ringer.defer_failed", error=str(error))
+        except Exception:
+            log.exception("ringer.defer_failed", count=len(runs))
             await asyncio.sleep(RETRY_SECONDS)
             for run, _ in runs:
                 self._put_back(run)

@@ -240,3 +240,27 @@ async def test_a_ringer_that_stops_gives_back_what_waits_for_its_target(
     await asyncio.sleep(0)
     assert await ringer.stop() == [key]
     assert await state_of(firing, key) == "scheduled"
+
+
+async def test_of_a_job_whose_runs_take_turns_one_is_given_up_at_a_time(
+    firing: Firing, ringer: Ringer, bell: Bell
+):
+    shut(gate_of(firing, ringer))
+    job = await firing.job(now=now(), every=SECOND, retry=RETRIES)
+    claimed = (await firing.claim(now() + 2.5 * SECOND, now=now())).runs[:2]
+    await firing.rows(
+        "UPDATE runs SET due_at = due_at - $1::interval WHERE job_id = $2",
+        LONGEST_DEFERRAL + 5 * SECOND,
+        job.id,
+    )
+    keys = [(run.service_id, run.id) for run in claimed]
+    taken = await firing.take(*keys, until=now())
+    assert len(taken) == 2
+    ringer._waiting._overdue = [(run, now()) for run in taken]
+    ringer._changed.set()
+    states = set[str]()
+    for key in keys:
+        await eventually(partial(is_put_off, firing, key))
+        states.add(await state_of(firing, key))
+    assert states == {"retrying", "scheduled"}
+    assert bell.rung == []
