@@ -36,6 +36,7 @@ from app.routes.runs import RunController
 from app.routes.schedules import preview_schedule
 from app.routes.services import ServiceController
 from app.routes.stats import job_stats, service_stats
+from app.routes.targets import targets
 from app.settings import Settings
 from app.short_cut import ShortCut
 from app.tokens import Tokens
@@ -66,6 +67,7 @@ def create_app(settings: Settings) -> Litestar:
             list_audit_entries,
             job_stats,
             service_stats,
+            targets,
         ],
         guards=[authorize],
         security=[{"api_key": []}],

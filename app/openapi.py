@@ -54,6 +54,7 @@ from app.service_resources import (
     ServiceResource,
 )
 from app.stats_resources import StatsResource
+from app.target_resources import TargetList
 from domain.job_filter import JobSort, Order
 from domain.resources.job import JobResource
 
@@ -94,6 +95,7 @@ _BODIES = (
     MemberPage,
     MeResource,
     AuditPage,
+    TargetList,
     Problem,
     Health,
     JobSort,

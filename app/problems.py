@@ -34,6 +34,7 @@ from domain.errors import (
     PreconditionFailed,
     QuotaExceeded,
 )
+from storage.redis_link import RedisAway
 from storage.transactions import UNREACHABLE
 
 log = structlog.get_logger()
@@ -126,6 +127,8 @@ def problem_of(error: Exception) -> Problem:  # noqa: C901, PLR0911, PLR0912 - a
             return problem(413, "A body may have 256 KiB at most.")
         case HTTPException() if error.status_code < 500:
             return problem(error.status_code, error.detail or "The request could not be read.")
+        case RedisAway():
+            return problem(503, "Redis is not reachable at the moment; try again shortly.")
         case _ if _unreachable(error):
             return problem(503, "The database is not reachable at the moment; try again shortly.")
         case _:

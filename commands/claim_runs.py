@@ -16,6 +16,7 @@ from msgspec import Struct
 from domain.catchup import TOLERANCE, Outcome, Stretch, plan
 from domain.ids import EPOCH, run_id
 from domain.schedules.schedule import TICK, due_time, utc_offset
+from storage.due import Turns, claim_retries, due_jobs
 from storage.fire_quotas import Minute, beyond_quota
 from storage.jobs import CALENDARS_OF_JOB, decode_catchup, schedule_of
 from storage.ledger import JobStretch, told_by_runs, write_stretches
@@ -26,23 +27,6 @@ LATE_JOBS_AT_ONCE = 100
 """To reckon with long outages takes time, in which nothing is handed over."""
 RUNS_OF_A_JOB_AT_ONCE = 100
 
-
-# Two lanes, so that what is on time never waits behind what is late. Of the latter, the newest
-# comes first: the older it is, the less it matters how much older it gets.
-def _due_jobs_by(order: str) -> str:
-    return f"""
-SELECT service_id, id, schedule, catchup, overlap, next_fire_for, next_claim_at, accounted_to,
-    claimed_for, run_count, calendars
-FROM jobs
-WHERE next_claim_at <= $1 AND next_claim_at >= $2
-ORDER BY next_claim_at {order}
-LIMIT $3
-FOR UPDATE OF jobs SKIP LOCKED
-"""
-
-
-_DUE_SOON = _due_jobs_by("ASC")
-_LATE = _due_jobs_by("DESC")
 
 # Read when the jobs are locked: who changes a calendar locks the jobs that name it, too.
 _CALENDARS = f"""
@@ -73,32 +57,20 @@ FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::timestamptz[], $5::ti
 WHERE jobs.service_id = moved.service_id AND jobs.id = moved.id
 """
 
-_CLAIM_RETRIES = """
-UPDATE runs
-SET retry_at = NULL, held_by = $3
-WHERE (service_id, job_id, scheduled_for, generation) IN (
-    SELECT service_id, job_id, scheduled_for, generation
-    FROM runs
-    WHERE retry_at <= $1
-    ORDER BY retry_at
-    LIMIT $2
-    FOR UPDATE SKIP LOCKED
-)
-RETURNING service_id, id, due_at
-"""
-
 
 class ClaimRuns(Struct, frozen=True, kw_only=True):
     """Attributes:
     dispatcher_id: Who claims, and will hand over.
     until: Claim what is due up to this instant.
     late: Claim what should have been claimed long ago, and nothing else.
+    turns: How services share the claim; without it, what is due first comes first.
     """
 
     dispatcher_id: UUID
     now: datetime
     until: datetime
     late: bool = False
+    turns: Turns | None = None
 
 
 class ClaimedRun(Struct, frozen=True, order=True):
@@ -140,8 +112,13 @@ async def claim_runs(command: ClaimRuns, database: Database) -> Claim:
             due = await _due_jobs(driver, command)
             fires = await _within_quota(driver, await _fires(driver, due, command), command.now)
             runs = await _write(driver, fires, command.dispatcher_id) if fires else []
-        retries = await driver.fetch(
-            _CLAIM_RETRIES, command.until, JOBS_AT_ONCE, command.dispatcher_id
+        retries = await claim_retries(
+            driver,
+            command.dispatcher_id,
+            command.now,
+            command.until,
+            JOBS_AT_ONCE,
+            _after(runs, command.turns),
         )
     runs += [ClaimedRun(row["due_at"], row["service_id"], row["id"]) for row in retries]
     cut_short = any(fire.next_claim_at and fire.next_claim_at <= command.until for fire in fires)
@@ -152,8 +129,18 @@ async def claim_runs(command: ClaimRuns, database: Database) -> Claim:
 async def _due_jobs(driver: Driver, command: ClaimRuns) -> list[asyncpg.Record]:
     on_time_from = command.now - TOLERANCE
     if command.late:
-        return await driver.fetch(_LATE, on_time_from - TICK, EPOCH, LATE_JOBS_AT_ONCE)
-    return await driver.fetch(_DUE_SOON, command.until, on_time_from, JOBS_AT_ONCE)
+        late = on_time_from - TICK
+        return await due_jobs(driver, late, EPOCH, LATE_JOBS_AT_ONCE, command.turns, late=True)
+    return await due_jobs(driver, command.until, on_time_from, JOBS_AT_ONCE, command.turns)
+
+
+def _after(runs: Sequence[ClaimedRun], turns: Turns | None) -> Turns | None:
+    """The same turns once these runs are held, too."""
+    if turns is None:
+        return None
+    held = Counter(turns.held)
+    held.update(run.service_id for run in runs)
+    return Turns(held=held, room=turns.room - len(runs))
 
 
 async def _calendars(driver: Driver, due: list[asyncpg.Record]) -> dict[UUID, str]:

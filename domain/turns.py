@@ -1,21 +1,19 @@
-"""Fairness within a batch: services take turns."""
+"""Fairness between services: what there is not enough of is shared."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable
-from itertools import chain, zip_longest
-from typing import TypeVar
+from collections.abc import Mapping
 from uuid import UUID
 
-T = TypeVar("T")
-_NOBODY = object()
 
+def fair_shares(wanted: Mapping[UUID, int], most: int) -> dict[UUID, int]:
+    """How much of `most` each service gets: what one does not want is left to the others.
 
-def take_turns(items: Iterable[T], service_of: Callable[[T], UUID]) -> list[T]:
-    """The items, one of each service, then the next of each: order within a service is kept."""
-    lines: dict[UUID, list[T]] = defaultdict(list)
-    for item in items:
-        lines[service_of(item)].append(item)
-    rounds = zip_longest(*lines.values(), fillvalue=_NOBODY)
-    return [item for item in chain.from_iterable(rounds) if item is not _NOBODY]  # type: ignore[misc]
+    Nobody is given more than it wants, and who wants little is served first (max-min fairness).
+    """
+    shares: dict[UUID, int] = {}
+    for place, (service_id, count) in enumerate(sorted(wanted.items(), key=lambda item: item[1])):
+        even = -(-most // (len(wanted) - place))
+        shares[service_id] = share = min(count, even)
+        most -= share
+    return shares

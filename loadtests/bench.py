@@ -16,7 +16,17 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from loadtests import admission, api, burst, outage, reads, schedules, sink_limit, steady
+from loadtests import (
+    admission,
+    api,
+    burst,
+    fairness,
+    outage,
+    reads,
+    schedules,
+    sink_limit,
+    steady,
+)
 from loadtests.figures import Measured, show
 from loadtests.sink_process import SinkProcess
 from loadtests.system import System, exit_on_sigterm
@@ -32,6 +42,8 @@ SCENARIOS: dict[str, Callable[[System, SinkProcess], Measured]] = {
     "admission": lambda system, _: admission.measure(system),
     "outage": outage.measure,
     "schedules": lambda system, sink: schedules.measure(),
+    # Last: its flood goes on when it has been measured.
+    "fairness": fairness.measure,
 }
 
 

@@ -17,8 +17,13 @@ from storage.urls import redis_database
 RUNS_QUEUE = "runs"
 HOUSEKEEPING_QUEUE = "housekeeping"
 RING_ACTOR = "ring_runs"
+RING_AHEAD_ACTOR = "ring_runs_ahead"
 FOLD_ACTOR = "fold_run_events"
 BATCH_SIZE = 200
+MAX_DEPTH = 8
+"""Messages that may wait for workers: what a dispatcher holds takes turns, what waits cannot."""
+FEW = 20
+"""So many runs of a service that are due at once pass by what waits."""
 REDIS_SECONDS = 2.0
 _BROKER_DATABASE = 1  # its maintenance walks all keys of its database
 _HEARTBEAT_TIMEOUT_MS = 15_000
@@ -55,14 +60,17 @@ class RunQueue:
     def __init__(self, broker: RedisBroker) -> None:
         self._broker = broker
 
-    async def hand_over(self, runs: Sequence[RunKey]) -> None:
+    async def hand_over(self, runs: Sequence[RunKey], *, ahead: bool = False) -> None:
         """Send runs to the workers, `BATCH_SIZE` to a message.
+
+        Args:
+            ahead: Pass by all messages that wait.
 
         Raises:
             redis.RedisError, dramatiq.BrokerError: When Redis is away; the sweep sends them later.
         """
         if runs:
-            await asyncio.to_thread(self._send, runs)
+            await asyncio.to_thread(self._send, runs, ahead=ahead)
 
     async def ask_to_fold(self) -> None:
         """Have a worker count ended runs in the statistics.
@@ -86,12 +94,20 @@ class RunQueue:
             self._broker.client.llen, f"{self._broker.namespace}:{RUNS_QUEUE}"
         )
 
-    def _send(self, runs: Sequence[RunKey]) -> None:
+    async def unfinished(self) -> int:
+        """Messages that wait for a worker, or that one has fetched and not yet acknowledged."""
+        return await asyncio.to_thread(
+            self._broker.client.hlen, f"{self._broker.namespace}:{RUNS_QUEUE}.msgs"
+        )
+
+    def _send(self, runs: Sequence[RunKey], *, ahead: bool) -> None:
+        # Beside the housekeeping, where hardly anything ever waits, for the reason told above.
+        queue_name = HOUSEKEEPING_QUEUE if ahead else RUNS_QUEUE
         for batch in _batches(runs):
             self._broker.enqueue(
                 Message(
-                    queue_name=RUNS_QUEUE,
-                    actor_name=RING_ACTOR,
+                    queue_name=queue_name,
+                    actor_name=RING_AHEAD_ACTOR if ahead else RING_ACTOR,
                     args=([[str(service_id), str(run_id)] for service_id, run_id in batch],),
                     kwargs={},
                     options={},

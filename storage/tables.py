@@ -130,6 +130,13 @@ jobs = Table(
     Column("updated_at", INSTANT, nullable=False),
     PrimaryKeyConstraint("service_id", "id"),
     Index("jobs_to_claim", "next_claim_at", postgresql_where=text("next_claim_at IS NOT NULL")),
+    # For services to take turns when more is due than one claim takes.
+    Index(
+        "jobs_to_claim_of_service",
+        "service_id",
+        "next_claim_at",
+        postgresql_where=text("next_claim_at IS NOT NULL"),
+    ),
     Index(
         "jobs_by_calendar",
         "calendars",
@@ -210,7 +217,7 @@ runs = Table(
     Column("attempt_count", SmallInteger, nullable=False),
     # The dispatcher or worker process that has the run in hand.
     Column("held_by", Uuid),
-    # Equals `due_at` while a retry waits for a dispatcher to claim it.
+    # When a dispatcher is to claim it: `due_at` for a retry, later for a run whose target rests.
     Column("retry_at", INSTANT),
     Column("attempt_started_at", INSTANT),
     Column("started_at", INSTANT),
@@ -238,6 +245,12 @@ runs = Table(
     Index("runs_by_id", "service_id", "id"),
     Index("runs_open", "due_at", postgresql_where=text("open")),
     Index("runs_to_retry", "retry_at", postgresql_where=text("retry_at IS NOT NULL")),
+    Index(
+        "runs_to_retry_of_service",
+        "service_id",
+        "retry_at",
+        postgresql_where=text("retry_at IS NOT NULL"),
+    ),
     Index("runs_buffered", "service_id", "job_id", postgresql_where=text("buffered")),
     Index("runs_to_abort", "service_id", "id", postgresql_where=text("abort")),
     Index("runs_failed", "service_id", "id", postgresql_where=text("failed")),

@@ -11,7 +11,13 @@ from uuid import UUID
 import dramatiq
 from periodiq import cron
 
-from storage.queue import FOLD_ACTOR, HOUSEKEEPING_QUEUE, RING_ACTOR, RUNS_QUEUE
+from storage.queue import (
+    FOLD_ACTOR,
+    HOUSEKEEPING_QUEUE,
+    RING_ACTOR,
+    RING_AHEAD_ACTOR,
+    RUNS_QUEUE,
+)
 from workers.folding import fold_all
 from workers.housekeeping import (
     forget_old_stats,
@@ -26,6 +32,8 @@ if TYPE_CHECKING:  # the clock knows the actors by name only
     from workers.sweep import Sweep
 
 HOUSEKEEPING_SECONDS = 50.0
+AHEAD = -1
+"""Of what a process has fetched, the lowest priority number goes first; others have 0."""
 MINUTELY = "* * * * *"
 HOURLY = "7 * * * *"
 
@@ -44,18 +52,25 @@ SCHEDULE = {
 
 
 def declare_ringing(broker: dramatiq.Broker, ringer: Ringer, shard: Shard) -> None:
-    """Declare the actor that takes handed-over runs."""
+    """Declare the actors that take handed-over runs."""
     loop = asyncio.get_running_loop()
 
-    async def take(runs: list[tuple[UUID, UUID]]) -> None:
-        if not await ringer.take(runs):
-            await shard.queue.hand_over(runs)
+    def declare(name: str, queue_name: str, *, ahead: bool, priority: int) -> None:
+        async def take(runs: list[tuple[UUID, UUID]]) -> None:
+            if not await ringer.take(runs, ahead=ahead):
+                await shard.queue.hand_over(runs, ahead=ahead)
 
-    def ring_runs(runs: list[list[str]]) -> None:
-        keys = [(UUID(service_id), UUID(run_id)) for service_id, run_id in runs]
-        asyncio.run_coroutine_threadsafe(take(keys), loop).result()
+        def ring_runs(runs: list[list[str]]) -> None:
+            keys = [(UUID(service_id), UUID(run_id)) for service_id, run_id in runs]
+            asyncio.run_coroutine_threadsafe(take(keys), loop).result()
 
-    dramatiq.actor(actor_name=RING_ACTOR, queue_name=RUNS_QUEUE, broker=broker)(ring_runs)
+        dramatiq.actor(actor_name=name, queue_name=queue_name, broker=broker, priority=priority)(
+            ring_runs
+        )
+
+    declare(RING_ACTOR, RUNS_QUEUE, ahead=False, priority=0)
+    # The next thread that is free takes it, whatever else this process has fetched.
+    declare(RING_AHEAD_ACTOR, HOUSEKEEPING_QUEUE, ahead=True, priority=AHEAD)
 
 
 def declare_housekeeping(

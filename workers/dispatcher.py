@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import heapq
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -15,12 +14,14 @@ from redis.exceptions import RedisError
 
 from commands.claim_runs import ClaimedRun, ClaimRuns, claim_runs
 from commands.continue_backfills import continue_backfills
-from domain.turns import take_turns
+from storage.due import Turns
 from storage.listening import listen
 from storage.migrate import until_migrated
 from storage.postgres import UNREACHABLE
+from storage.queue import BATCH_SIZE, FEW, MAX_DEPTH
 from storage.shards import LOOK_AHEAD, WAKE_CHANNEL, Shard
 from workers.heartbeat import Heartbeat
+from workers.held import Held
 from workers.sweep import Sweep
 
 log = structlog.get_logger()
@@ -41,8 +42,12 @@ SWEEP_SECONDS = 0.25
 RESCUE_SECONDS = 1.0
 BACKFILL_SECONDS = 1.0
 RETRY_SECONDS = 0.25
+REST_FACTOR = 5
+"""A sweep rests so many times as long as it took: where it finds much to look at, it is rarer."""
+FOR_EVER = datetime.max.replace(tzinfo=UTC)
 MAX_HELD = 100_000
-HAND_OVER_AT_ONCE = 5_000
+CROWDED_SECONDS = 0.02
+"""While they do wait, there is another look for room so soon."""
 MAX_DEPTH_TO_CATCH_UP = 4
 TROUBLE = (*UNREACHABLE, RedisError, BrokerError)
 
@@ -54,8 +59,11 @@ class Dispatcher:
         self._shard = shard
         self._id = process_id
         self._heartbeat = Heartbeat(process_id, "dispatcher", shard.database)
-        self._sweep = Sweep(shard, self._heartbeat)
-        self._held: list[ClaimedRun] = []
+        self._held = Held()
+        self._sweep = Sweep(shard, self._heartbeat, self._held)
+        # Of each lane: whether the last claim was full, so that services are to take turns.
+        self._flooded = {False: False, True: False}
+        self._crowded = False
         self._woken = asyncio.Event()
         self._claimed = asyncio.Event()
 
@@ -76,15 +84,14 @@ class Dispatcher:
 
     async def stop(self) -> None:
         """Hand over at once what is held, and leave."""
-        held, self._held = self._held, []
-        await self._send(held)
+        await self._send(self._held.pop(FOR_EVER, len(self._held)))
         await self._heartbeat.stop()
 
     async def claim(self, now: datetime) -> bool:
         """Claim once, and return whether there is more to claim at once."""
         if len(self._held) >= MAX_HELD:
             return False
-        return await self._claim(ClaimRuns(dispatcher_id=self._id, now=now, until=now + LOOK_AHEAD))
+        return await self._claim(now)
 
     async def catch_up(self, now: datetime) -> bool:
         """Claim once of what is late, and return whether there is more to claim at once.
@@ -93,37 +100,60 @@ class Dispatcher:
         """
         if await self._shard.queue.depth() > MAX_DEPTH_TO_CATCH_UP:
             return False
-        return await self._claim(
-            ClaimRuns(dispatcher_id=self._id, now=now, until=now + LOOK_AHEAD, late=True)
-        )
+        return await self._claim(now, late=True)
 
-    async def _claim(self, command: ClaimRuns) -> bool:
+    async def _claim(self, now: datetime, *, late: bool = False) -> bool:
+        command = ClaimRuns(
+            dispatcher_id=self._id,
+            now=now,
+            until=now + LOOK_AHEAD,
+            late=late,
+            turns=self._turns(late=late),
+        )
         claim = await claim_runs(command, self._shard.database)
-        for run in claim.runs:
-            heapq.heappush(self._held, run)
+        self._flooded[late] = claim.full
+        self._held.add(claim.runs)
         if claim.runs:
             CLAIMED.inc(len(claim.runs))
             HELD.set(len(self._held))
             self._claimed.set()
         return claim.full
 
+    def _turns(self, *, late: bool) -> Turns | None:
+        room = MAX_HELD - len(self._held)
+        if not self._flooded[late] and room > MAX_HELD / 2:
+            return None  # the first batch of a flood is taken as it comes, and tells of it
+        return Turns(held=self._held.by_service, room=room)
+
     async def hand_over(self, now: datetime) -> None:
-        """Send what is due within the lead; what Redis does not take is kept for the next time."""
-        due: list[ClaimedRun] = []
-        while self._held and self._held[0].due_at <= now + LEAD and len(due) < HAND_OVER_AT_ONCE:
-            due.append(heapq.heappop(self._held))
+        """Send what is due within the lead; what Redis does not take is kept for the next time.
+
+        Services take turns, here and not in the queue: of a flood no more is sent than workers
+        pick up at once, and who has few runs due passes it by.
+        """
+        until = now + LEAD
+        if self._crowded or self._sweep.unfinished:
+            await self._send(self._held.pop_few(until, FEW), ahead=True)
+        else:
+            await self._send(self._held.pop(until, BATCH_SIZE))
+        self._crowded = self._is_due(until)
+        if self._crowded and (room := MAX_DEPTH - await self._shard.queue.depth()) > 0:
+            await self._send(self._held.pop(until, room * BATCH_SIZE))
+            self._crowded = self._is_due(until)
+
+    def _is_due(self, until: datetime) -> bool:
+        due_at = self._held.next_due()
+        return due_at is not None and due_at <= until
+
+    async def _send(self, runs: list[ClaimedRun], *, ahead: bool = False) -> None:
         try:
-            await self._send(due)
+            keys = [(run.service_id, run.id) for run in runs]
+            await self._shard.queue.hand_over(keys, ahead=ahead)
         except (RedisError, BrokerError):
-            for run in due:
-                heapq.heappush(self._held, run)
+            self._held.add(runs)
             raise
         finally:
             HELD.set(len(self._held))
-
-    async def _send(self, runs: list[ClaimedRun]) -> None:
-        in_turn = take_turns(runs, lambda run: run.service_id)
-        await self._shard.queue.hand_over([(run.service_id, run.id) for run in in_turn])
         HANDED_OVER.inc(len(runs))
 
     def _wake(self, _: str) -> None:
@@ -163,21 +193,27 @@ class Dispatcher:
             except (RedisError, BrokerError) as error:
                 log.warning("dispatcher.hand_over_failed", error=str(error))
                 await asyncio.sleep(RETRY_SECONDS)
-            await _wait(self._claimed, self._until_next_hand_over())
+            if self._crowded:
+                await asyncio.sleep(CROWDED_SECONDS)
+            else:
+                await _wait(self._claimed, self._until_next_hand_over())
 
     def _until_next_hand_over(self) -> float:
-        if not self._held:
+        due_at = self._held.next_due()
+        if due_at is None:
             return CLAIM_SECONDS
-        upcoming = (self._held[0].due_at - LEAD - datetime.now(UTC)).total_seconds()
+        upcoming = (due_at - LEAD - datetime.now(UTC)).total_seconds()
         return max(upcoming + GATHER_SECONDS, 0)
 
     async def _every(self, seconds: float, sweep: Callable[[datetime], Awaitable[int]]) -> None:
+        clock = asyncio.get_running_loop().time
         while True:
+            began = clock()
             try:
                 await sweep(datetime.now(UTC))
             except TROUBLE as error:
                 log.warning("dispatcher.sweep_failed", error=str(error))
-            await asyncio.sleep(seconds)
+            await asyncio.sleep(max(seconds, REST_FACTOR * (clock() - began)))
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

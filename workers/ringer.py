@@ -1,40 +1,41 @@
-"""Holds taken runs until their due instant and rings their targets; one a worker process."""
+"""Holds taken runs until their due instant and has their targets rung; one a worker process."""
 
 from __future__ import annotations
 
 import asyncio
-import random
-from collections.abc import Awaitable, Callable, Collection, Coroutine
+from collections.abc import Collection, Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 import structlog
-from prometheus_client import Gauge, Histogram
+from prometheus_client import Counter, Gauge
 
-from commands.finish_attempts import EndedAttempt
+from commands.defer_runs import DeferRuns, defer_runs
 from commands.give_back_runs import GiveBackRuns, give_back_runs
 from commands.resolve_overlap import ResolveOverlap, resolve_overlap
 from commands.start_attempts import StartAttempts, start_attempts
 from commands.take_runs import TakenRun, TakeRuns, take_runs
+from domain.deferral import give_up_at
 from domain.run import Outcome
 from storage.postgres import UNREACHABLE, Database
 from storage.queue import BATCH_SIZE, RunKey
 from storage.shards import LOOK_AHEAD
+from workers.attempts import Attempts, Ring
+from workers.gates import SOON, Gates
 from workers.recorder import Recorder
+from workers.room import Room
+from workers.slots import Slots
 from workers.targets.answer import Answer
 from workers.waiting import Waiting
 
 log = structlog.get_logger()
-LATENESS = Histogram(
-    "tocsin_lateness_seconds",
-    "Start of a run's first attempt minus the instant it was due.",
-    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
-)
 WAITING = Gauge(
     "tocsin_ringer_waiting_runs", "Taken runs that are not yet due.", multiprocess_mode="livesum"
 )
-RINGING = Gauge("tocsin_ringer_ringing_runs", "Attempts under way.", multiprocess_mode="livesum")
+DEFERRED = Counter(
+    "tocsin_deferred_runs_total", "Times that a run was put off since its target could not be rung."
+)
 
 CONCURRENCY = 512
 CAPACITY = 10_000
@@ -45,12 +46,14 @@ GATHER = timedelta(milliseconds=15)
 """What falls due within so long of the first is begun with it: one statement, not many."""
 RETRY_SECONDS = 0.1
 RESOLVE_AGAIN_SECONDS = 1.0
+DEFER_AT_ONCE = 1_000
 RESOLVE_AT_ONCE = 2
 """Overlaps are decided one by one, on few connections: what is on time needs the others."""
 
-_CUT_OFF = Answer(outcome=Outcome.ABANDONED, error="The run was asked to end.")
-
-Ring = Callable[[TakenRun, datetime], Awaitable[Answer]]
+_NOT_RUNG = Answer(
+    outcome=Outcome.FAILED,
+    error="The target was not rung: it has been failing, or taking less than it was to get.",
+)
 
 
 class Ringer:
@@ -72,34 +75,35 @@ class Ringer:
         concurrency: int = CONCURRENCY,
         capacity: int = CAPACITY,
     ) -> None:
+        self.gates = Gates()
         self._database = database
         self._worker_id = worker_id
-        self._ring = ring
-        self._recorder = recorder
-        self._capacity = capacity
-        self._free = concurrency
-        self._waiting = Waiting()
-        self._ringing: set[asyncio.Task[None]] = set()
-        self._abortable: dict[UUID, asyncio.Task[None]] = {}
-        self._aborted: set[UUID] = set()
+        self._attempts = Attempts(worker_id, ring, recorder, self._ended)
+        self._slots = Slots(concurrency)
+        self._waiting = Waiting(self.gates, self._slots)
         self._resolving = asyncio.Semaphore(RESOLVE_AT_ONCE)
         self._asking: set[asyncio.Task[None]] = set()
         self._held: set[UUID] = set()
+        # Of those, the ones whose attempt fails without a ring.
+        self._given_up: set[UUID] = set()
         self._taken_again: dict[UUID, TakenRun] = {}
         self._changed = asyncio.Event()
-        self._room = asyncio.Condition()
+        self._room = Room(lambda: len(self._waiting) + BATCH_SIZE <= capacity)
         self._stopping = False
 
-    async def take(self, runs: list[RunKey]) -> bool:
+    async def take(self, runs: list[RunKey], *, ahead: bool = False) -> bool:
         """Own runs that were handed over; returns when Postgres knows it.
 
         Waits while the ringer is full. A take whose reply was lost is simply asked again.
 
+        Args:
+            ahead: Do not wait.
+
         Returns:
-            False when the ringer is stopping and took nothing.
+            False when nothing was taken: the ringer is stopping, or too many wait already.
         """
-        async with self._room:
-            await self._room.wait_for(lambda: self._has_room or self._stopping)
+        if not ahead and not await self._room.found():
+            return False
         while not self._stopping:
             try:
                 await self._ask(self._take(runs, datetime.now(UTC)))
@@ -115,9 +119,10 @@ class Ringer:
         while True:
             self._changed.clear()
             batch = self._next_batch(datetime.now(UTC))
+            put_off = self._put_off(datetime.now(UTC))
             if batch:
                 await self._ask(self._start(batch))
-            else:
+            elif not put_off:
                 await self._wait_for_work()
 
     async def stop(self) -> list[RunKey]:
@@ -127,33 +132,24 @@ class Ringer:
             The runs that were given back, to be handed over to another worker.
         """
         self._stopping = True
-        async with self._room:
-            self._room.notify_all()
+        await self._room.close()
         while self._asking:
             await asyncio.wait(self._asking)
         waiting = [(run.service_id, run.id) for run in self._waiting.runs]
         self._waiting.clear()
         command = GiveBackRuns(worker_id=self._worker_id, runs=waiting)
         given_back = await give_back_runs(command, self._database)
-        while self._ringing:
-            await asyncio.wait(self._ringing)
+        await self._attempts.end()
         return given_back
 
     def abort(self, run_ids: Collection[UUID]) -> None:
         """Cut off the attempts of runs that were asked to end."""
-        for run_id in run_ids:
-            if run_id in self._held and run_id not in self._aborted:
-                self._aborted.add(run_id)
-                if (task := self._abortable.get(run_id)) is not None:
-                    task.cancel()
+        for run_id in self._held.intersection(run_ids):
+            self._attempts.abort(run_id)
 
     def holds(self, run_id: UUID) -> bool:
         """Whether an attempt of the run begins, rings or is recorded here."""
         return run_id in self._held
-
-    @property
-    def _has_room(self) -> bool:
-        return len(self._waiting) + BATCH_SIZE <= self._capacity
 
     async def _ask(self, question: Coroutine[Any, Any, None]) -> None:
         """Await a take or a start that `stop` must wait for: its answer decides who holds what."""
@@ -180,36 +176,92 @@ class Ringer:
         upcoming = self._waiting.next_due()
         if self._stopping or upcoming is None or upcoming > now + HEAD_START:
             return []
-        limit = min(self._free, START_AT_ONCE)
-        batch = self._waiting.pop(now, now + HEAD_START + GATHER, limit)
+        begins = now + HEAD_START
+        limit = min(self._slots.free, START_AT_ONCE)
+        batch = self._waiting.pop(begins, begins + GATHER, limit)
         self._held.update(run.id for run in batch)
         return batch
 
-    async def _start(self, batch: list[TakenRun]) -> None:
+    def _put_off(self, now: datetime) -> bool:
+        """See to runs that cannot begin soon; return whether there were any."""
+        overdue = self._waiting.take_overdue()
+        self._held.update(run.id for run, _ in overdue)
+        over: dict[UUID, TakenRun] = {}
+        later = []
+        for run, until in overdue:
+            end = give_up_at(run.due_at, run.first_started_at, run.retry.max_retry_duration)
+            if end <= now and run.job_id not in over:  # of a job, one begins at a time
+                over[run.job_id] = run
+            else:
+                later.append((run, max(min(until, end), now + SOON)))
+        for start in range(0, len(later), DEFER_AT_ONCE):
+            self._ask_soon(self._defer(later[start : start + DEFER_AT_ONCE], now))
+        ended = list(over.values())
+        for start in range(0, len(ended), START_AT_ONCE):
+            self._ask_soon(self._give_up(ended[start : start + START_AT_ONCE]))
+        return bool(overdue)
+
+    async def _defer(self, runs: Sequence[tuple[TakenRun, datetime]], now: datetime) -> None:
+        try:
+            await defer_runs(DeferRuns(worker_id=self._worker_id, runs=runs), self._database)
+        except Exception:
+            log.exception("ringer.defer_failed", count=len(runs))
+            await asyncio.sleep(RETRY_SECONDS)
+            for run, _ in runs:
+                self._put_back(run)
+            return
+        DEFERRED.inc(len(runs))
+        for run, _ in runs:
+            self.gates.of(run).deferred(now)
+            self._let_go(run)
+        await self._tell_of_room()
+
+    async def _give_up(self, runs: Sequence[TakenRun]) -> None:
+        """Begin attempts that fail at once, as the retry policy wants to be asked."""
+        for run in runs:
+            self._slots.take(self.gates.of(run).holder)
+            self._given_up.add(run.id)
+        await self._start(runs)
+
+    async def _start(self, batch: Sequence[TakenRun]) -> None:
         command = StartAttempts(worker_id=self._worker_id, runs=batch, now=datetime.now(UTC))
         try:
             started = await start_attempts(command, self._database)
         except UNREACHABLE as error:
             log.warning("ringer.start_failed", error=str(error))
             for run in batch:
+                self._withdraw(run)
                 self._put_back(run)
             await asyncio.sleep(RETRY_SECONDS)
             return
         for run in batch:
             if run.id in started:
-                self._begin(run)
+                self._attempts.begin(run, _NOT_RUNG if run.id in self._given_up else None)
             else:
+                self._withdraw(run)
                 self._ask_soon(self._resolve(run))
-        WAITING.set(len(self._waiting))
-        RINGING.set(len(self._ringing))
-        async with self._room:
-            self._room.notify_all()
+        self._attempts.show()
+        await self._tell_of_room()
 
-    def _begin(self, run: TakenRun) -> None:
-        self._free -= 1
-        task = asyncio.create_task(self._attempt(run))
-        self._ringing.add(task)
-        task.add_done_callback(self._ringing.discard)
+    def _withdraw(self, run: TakenRun) -> None:
+        """A run that was to begin does not."""
+        gate = self.gates.of(run)
+        if run.id not in self._given_up:
+            gate.withdraw()
+        self._slots.give_back(gate.holder)
+        self._waiting.freed(gate)
+
+    def _ended(self, run: TakenRun, started_at: datetime, answer: Answer) -> None:
+        gate = self.gates.of(run)
+        if run.id not in self._given_up:
+            gate.end(datetime.now(UTC), started_at, answer)
+        self._slots.give_back(gate.holder)
+        self._waiting.freed(gate)
+        self._let_go(run)
+
+    async def _tell_of_room(self) -> None:
+        WAITING.set(len(self._waiting))
+        await self._room.tell()
 
     async def _resolve(self, run: TakenRun) -> None:
         """Find out why a run could not begin: mostly, its overlap policy is to decide."""
@@ -236,49 +288,17 @@ class Ringer:
 
     def _let_go(self, run: TakenRun) -> None:
         self._held.discard(run.id)
-        self._aborted.discard(run.id)
+        self._given_up.discard(run.id)
+        self._attempts.forget(run.id)
         again = self._taken_again.pop(run.id, None)
         if again is not None:
             self._waiting.add(again)
         self._changed.set()
 
-    async def _attempt(self, run: TakenRun) -> None:
-        # Timers count whole milliseconds and may end a little early; a run never starts early.
-        while (started_at := datetime.now(UTC)) < run.due_at:  # noqa: ASYNC110
-            await asyncio.sleep((run.due_at - started_at).total_seconds())
-        if run.number == 1:
-            LATENESS.observe((started_at - run.due_at).total_seconds())
-        answer = await self._answer(run, started_at)
-        await self._recorder.record(_ended(run, self._worker_id, started_at, answer))
-        self._aborted.discard(run.id)
-        self._free += 1
-        self._let_go(run)
-
-    async def _answer(self, run: TakenRun, started_at: datetime) -> Answer:
-        if run.id in self._aborted:
-            return _CUT_OFF
-        task = cast("asyncio.Task[None]", asyncio.current_task())
-        # Here, and nowhere else, an attempt may be cut off.
-        self._abortable[run.id] = task
-        try:
-            return await self._ring(run, started_at)
-        except asyncio.CancelledError:
-            if run.id not in self._aborted:
-                raise
-            task.uncancel()
-            return _CUT_OFF
-        except Exception:
-            log.exception("ring.failed", run_id=str(run.id), number=run.number)
-            return Answer(
-                outcome=Outcome.FAILED, error="The request could not be made; this is logged."
-            )
-        finally:
-            del self._abortable[run.id]
-
     async def _wait_for_work(self) -> None:
         seconds: float | None = None
         due_at = self._waiting.next_due()
-        if due_at is not None and self._free:
+        if due_at is not None and self._slots.free > 0:
             upcoming = due_at - HEAD_START - datetime.now(UTC)
             seconds = max(upcoming.total_seconds(), 0)
         try:
@@ -286,24 +306,3 @@ class Ringer:
                 await self._changed.wait()
         except TimeoutError:
             pass
-
-
-def _ended(run: TakenRun, worker_id: UUID, started_at: datetime, answer: Answer) -> EndedAttempt:
-    return EndedAttempt(
-        service_id=run.service_id,
-        job_id=run.job_id,
-        run_id=run.id,
-        scheduled_for=run.scheduled_for,
-        held_by=worker_id,
-        number=run.number,
-        started_at=started_at,
-        first_started_at=run.first_started_at,
-        finished_at=datetime.now(UTC),
-        outcome=answer.outcome,
-        retry=run.retry,
-        draw=random.random(),  # noqa: S311
-        retry_after=answer.retry_after,
-        status_code=answer.status_code,
-        error=answer.error,
-        response_excerpt=answer.response_excerpt,
-    )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence, Sized
 from datetime import datetime, timedelta
+from typing import Protocol
+from uuid import UUID
 
 import structlog
 from cachetools import TTLCache
@@ -24,24 +26,47 @@ BACKLOG_GRACE = timedelta(seconds=30)
 RESEND_SECONDS = 5.0
 RUNS_AT_ONCE = 5_000
 
+# While workers are behind, dispatchers keep runs in hand that are long due: those are not lost.
+# Each dispatcher knows its own, and of another whether it lives.
 _UNTAKEN = """
 SELECT service_id, id
 FROM runs
 WHERE open AND state IN ('scheduled', 'retrying') AND retry_at IS NULL AND due_at < $1
     AND NOT buffered
+    AND (NOT $3::boolean OR held_by IS NULL OR held_by = $4
+        OR NOT EXISTS (SELECT FROM workers WHERE id = held_by AND heartbeat_at >= $5))
 ORDER BY due_at
 LIMIT $2
 """
 
-_BEHIND = "SELECT EXISTS (SELECT FROM runs WHERE open AND state = 'queued' AND due_at < $1)"
+# A few late runs in workers' hands say nothing: they may wait for a target that is slowed.
+MANY_LATE = 250
+_BEHIND = """
+SELECT count(*) >= $2 FROM (
+    SELECT FROM runs WHERE open AND state = 'queued' AND due_at < $1 LIMIT $2
+) AS late
+"""
+
+
+class InHand(Container[UUID], Sized, Protocol):
+    """The ids of runs that a process holds."""
 
 
 class Sweep:
-    """Finds lost runs of a shard and hands them over again; harmless when done twice at once."""
+    """Finds lost runs of a shard and hands them over again; harmless when done twice at once.
 
-    def __init__(self, shard: Shard, heartbeat: Heartbeat) -> None:
+    Args:
+        in_hand: What this process itself will hand over.
+
+    Attributes:
+        unfinished: Messages that workers had not dealt with when it looked last.
+    """
+
+    def __init__(self, shard: Shard, heartbeat: Heartbeat, in_hand: InHand = frozenset()) -> None:
+        self.unfinished = 0
         self._shard = shard
         self._heartbeat = heartbeat
+        self._in_hand = in_hand
         self._resent: TTLCache[RunKey, None] = TTLCache(maxsize=100_000, ttl=RESEND_SECONDS)
 
     async def rescue(self, now: datetime) -> int:
@@ -61,9 +86,10 @@ class Sweep:
 
     async def resend(self, now: datetime) -> int:
         """Hand over due runs that no worker has taken, and return how many there were."""
-        behind = await self._shard.queue.depth() or await self._is_behind(now)
-        untaken = await self._untaken(now - (BACKLOG_GRACE if behind else GRACE))
-        lost = [run for run in untaken if run not in self._resent]
+        self.unfinished = await self._shard.queue.unfinished()
+        behind = await self._shard.queue.depth() > 0 or await self._is_behind(now)
+        untaken = await self._untaken(now, behind=behind)
+        lost = [run for run in untaken if run not in self._resent and run[1] not in self._in_hand]
         await self._hand_over(lost, "resent")
         self._resent.update(dict.fromkeys(lost))
         return len(lost)
@@ -71,11 +97,18 @@ class Sweep:
     async def _is_behind(self, now: datetime) -> bool:
         """Whether workers have more than they can ring: then messages wait in their hands too."""
         async with self._shard.database.driver() as driver:
-            return bool(await driver.fetchval(_BEHIND, now - GRACE))
+            return bool(await driver.fetchval(_BEHIND, now - GRACE, MANY_LATE))
 
-    async def _untaken(self, due_before: datetime) -> list[RunKey]:
+    async def _untaken(self, now: datetime, *, behind: bool) -> list[RunKey]:
         async with self._shard.database.driver() as driver:
-            rows = await driver.fetch(_UNTAKEN, due_before, RUNS_AT_ONCE)
+            rows = await driver.fetch(
+                _UNTAKEN,
+                now - (BACKLOG_GRACE if behind else GRACE),
+                RUNS_AT_ONCE + len(self._in_hand),
+                behind,
+                self._heartbeat.process_id,
+                now - LAPSE,
+            )
         return [(row["service_id"], row["id"]) for row in rows]
 
     async def _hand_over(self, runs: Sequence[RunKey], why: str) -> None:

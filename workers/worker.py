@@ -31,6 +31,7 @@ from workers.sweep import Sweep
 from workers.targets.actors import declare_actors
 from workers.targets.egress import Network
 from workers.targets.kinds import Targets
+from workers.telling import Teller
 
 log = structlog.get_logger()
 THREADS = 4
@@ -62,6 +63,7 @@ class Worker:
         self._folds = FoldRequests(shard.queue)
         self._recorder = Recorder(shard, self._pass_turns, self._folds.runs_ended)
         self._ringer = Ringer(shard.database, self._id, self._targets.ring, self._recorder)
+        self._teller = Teller(shard, self._id, self._ringer.gates)
         self._aborts = AbortWatch(shard, self._id, self._ringer)
         declare_ringing(self._broker, self._ringer, shard)
         declare_housekeeping(self._broker, shard, Sweep(shard, self._heartbeat), retention)
@@ -83,6 +85,7 @@ class Worker:
                     self._recorder.run,
                     self._aborts.run,
                     self._folds.run,
+                    self._teller.run,
                 )
             ]
             threads = _start_threads(self._broker)

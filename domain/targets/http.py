@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from functools import lru_cache
 from typing import Annotated, ClassVar, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -24,6 +25,7 @@ _RESERVED = re.compile(
     r"|upgrade|expect|keep-alive|proxy-.*",
     re.IGNORECASE,
 )
+_UP_TO_PATH = re.compile(r"[^/?#]*//[^/?#]*")
 
 
 class HttpTarget(Struct, frozen=True, kw_only=True, tag_field="type", tag="http"):
@@ -100,6 +102,20 @@ class HttpTargetBody(
             body=kept(self.body),
             timeout=duration_of(self.timeout, "/timeout"),
         )
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port of a URL that was checked (RFC 6454): the usual port is left out."""
+    found = _UP_TO_PATH.match(url)
+    return _origin_of(found[0] if found else url)
+
+
+@lru_cache(maxsize=10_000)  # URLs differ in what follows
+def _origin_of(url: str) -> str:
+    try:
+        return str(URL(url).origin())
+    except ValueError:
+        return url  # it cannot be rung, which the attempt will tell
 
 
 def _check_url(text: str) -> None:

@@ -18,6 +18,7 @@ OF_THE_CALLER = {"/jobs", "/runs", "/calendars", "/calendars/{name}", "/schedule
     "/runs/cancel",
     "/runs/replay",
     "/stats",
+    "/targets",
     "/audit",
     "/me",
     # Of people and of operators only.

@@ -57,6 +57,7 @@ OPERATIONS = {
     "POST /me/keys/{key_id}/rotate",
     "DELETE /me/keys/{key_id}",
     "GET /audit",
+    "GET /targets",
     "GET /calendars",
     "GET /calendars/{name}",
     "PUT /calendars/{name}",

@@ -13,6 +13,7 @@ from domain.job import Job
 from domain.overlap import Overlap
 from domain.retry import RetryPolicy
 from domain.run import Outcome
+from domain.targets import Target
 from storage.queue import RunKey
 from tests.commands.firing import NOON, TARGET, Firing
 from workers.targets.http import Answer
@@ -58,13 +59,19 @@ def now() -> datetime:
 
 
 def waiting_run(
-    due: float, *, job: int = 0, version: int = 1, overlap: Overlap = Overlap.ALLOW_ALL
+    due: float,
+    *,
+    job: int = 0,
+    version: int = 1,
+    overlap: Overlap = Overlap.ALLOW_ALL,
+    service: int = 1,
+    target: Target = TARGET,
 ) -> TakenRun:
     """A run that is due so many seconds from noon."""
     due_at = NOON + timedelta(seconds=due)
     job_id = UUID(int=job)
     return TakenRun(
-        service_id=UUID(int=1),
+        service_id=UUID(int=service),
         job_id=job_id,
         id=run_id(job_id, due_at),
         scheduled_for=due_at,
@@ -72,7 +79,7 @@ def waiting_run(
         number=1,
         first_started_at=None,
         job_version=version,
-        target=TARGET,
+        target=target,
         retry=RetryPolicy(),
         overlap=overlap,
         signing_secrets=[],

@@ -127,7 +127,7 @@ async def test_whatever_an_actor_raises_fails_the_attempt(
     ringer: ActorRinger, actor: str, error: str
 ):
     answer = await ringer.ring(run_of(actor), NOON)
-    assert answer == Answer(outcome=Outcome.FAILED, error=error)
+    assert answer == Answer(outcome=Outcome.FAILED, error=error, at_fault=True)
 
 
 @pytest.mark.parametrize("actor", ["forbidden", "unknown", "__class__"])

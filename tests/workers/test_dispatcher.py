@@ -9,10 +9,12 @@ from dramatiq import BrokerError
 from redis.exceptions import RedisError
 
 from commands.bootstrap_key import BootstrapKey, bootstrap_key
+from commands.trigger_job import TriggerJob, trigger_job
 from domain.caller import Caller
 from domain.ids import run_id
 from domain.keys import service_of
 from storage.embedded.ports import free_port
+from storage.queue import FEW, MAX_DEPTH
 from storage.shards import LOOK_AHEAD, Shard
 from storage.urls import ShardUrls
 from tests.commands.firing import DUE, NOON, SECOND, Firing
@@ -63,11 +65,9 @@ async def test_a_flood_of_one_service_delays_another_by_one_run_only(
 ):
     for _ in range(20):
         await firing.job()
-    key = await bootstrap_key(BootstrapKey(service_name=f"test-{uuid4()}", now=NOON), firing.shards)
-    other = service_of(key)
-    assert other is not None
-    caller = Caller(service_id=other, principal="key:other", request_id="test")
-    await Firing(firing.shards, caller).job()
+    neighbour = await other_service(firing)
+    await neighbour.job()
+    other = neighbour.caller.service_id
     await dispatcher.claim(NOON)
     await dispatcher.hand_over(DUE)
     services = [service for service, _ in waiting_messages(firing.shards)]
@@ -102,3 +102,91 @@ async def test_a_dispatcher_that_stops_hands_over_what_it_holds(
     assert waiting_messages(firing.shards) == [(firing.caller.service_id, run_id(job.id, DUE))]
     await dispatcher.hand_over(DUE)
     assert waiting_messages(firing.shards) == []
+
+
+async def other_service(firing: Firing) -> Firing:
+    key = await bootstrap_key(BootstrapKey(service_name=f"test-{uuid4()}", now=NOON), firing.shards)
+    service_id = service_of(key)
+    assert service_id is not None
+    caller = Caller(service_id=service_id, principal="key:other", request_id="test")
+    return Firing(firing.shards, caller)
+
+
+async def test_the_claim_after_a_full_one_leaves_another_its_run(
+    firing: Firing, dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("commands.claim_runs.JOBS_AT_ONCE", 5)
+    for n in range(20):
+        await firing.job(at=DUE - n * SECOND / 1_000)
+    other = await other_service(firing)
+    await other.job()
+    assert await dispatcher.claim(NOON)
+    assert dispatcher._held.by_service == {firing.caller.service_id: 5}
+    assert await dispatcher.claim(NOON)
+    assert dispatcher._held.by_service == {firing.caller.service_id: 9, other.caller.service_id: 1}
+
+
+async def test_of_a_flood_no_more_waits_in_the_queue_than_is_picked_up_soon(
+    firing: Firing, dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch
+):
+    for where in ("workers.dispatcher", "storage.queue"):
+        monkeypatch.setattr(f"{where}.BATCH_SIZE", 2)
+    size, waiting = FEW + 4 * MAX_DEPTH, 2 * MAX_DEPTH
+    for _ in range(size):
+        await firing.job()
+    await dispatcher.claim(NOON)
+    for _ in range(3):
+        await dispatcher.hand_over(DUE)
+    assert await firing.shard.queue.depth() == MAX_DEPTH
+    assert len(dispatcher._held) == size - waiting
+    assert len(waiting_messages(firing.shards)) == waiting
+    await dispatcher.hand_over(DUE)
+    assert len(waiting_messages(firing.shards)) == waiting
+    assert waiting_messages(firing.shards, ahead=True) == []
+
+
+async def test_who_has_few_runs_due_passes_by_a_flood(
+    firing: Firing, dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch
+):
+    for where in ("workers.dispatcher", "storage.queue"):
+        monkeypatch.setattr(f"{where}.BATCH_SIZE", 2)
+    for _ in range(FEW + 2 * MAX_DEPTH + 2):
+        await firing.job()
+    await dispatcher.claim(NOON)
+    await dispatcher.hand_over(DUE)
+    other = await other_service(firing)
+    job = await other.job()
+    await dispatcher.claim(NOON)
+    await dispatcher.hand_over(DUE)
+    mine = (other.caller.service_id, run_id(job.id, DUE))
+    assert waiting_messages(firing.shards, ahead=True) == [mine]
+    assert mine not in waiting_messages(firing.shards)
+
+
+async def test_a_run_triggered_while_messages_wait_passes_them_by(firing: Firing):
+    job = await firing.job(at=DUE + 3_600 * SECOND)
+    key = (firing.caller.service_id, uuid4())
+    for _ in range(MAX_DEPTH):
+        await firing.shard.queue.hand_over([key])
+    command = TriggerJob(caller=firing.caller, job_id=job.id, now=NOON)
+    run = await trigger_job(command, firing.shards)
+    assert waiting_messages(firing.shards, ahead=True) == [(firing.caller.service_id, run.id)]
+    assert set(waiting_messages(firing.shards)) == {key}
+
+
+async def test_while_a_worker_has_messages_in_hand_who_has_few_runs_passes_them_by(
+    firing: Firing, dispatcher: Dispatcher
+):
+    await firing.shard.queue.hand_over([(firing.caller.service_id, uuid4())])
+    await dispatcher._sweep.resend(NOON)
+    job = await firing.job()
+    await dispatcher.claim(NOON)
+    await dispatcher.hand_over(DUE)
+    mine = (firing.caller.service_id, run_id(job.id, DUE))
+    assert waiting_messages(firing.shards, ahead=True) == [mine]
+    waiting_messages(firing.shards)
+    await dispatcher._sweep.resend(NOON)
+    other = await firing.job()
+    await dispatcher.claim(NOON)
+    await dispatcher.hand_over(DUE)
+    assert waiting_messages(firing.shards) == [(firing.caller.service_id, run_id(other.id, DUE))]

@@ -104,3 +104,35 @@ async def test_who_just_came_back_rescues_nobody(
     await heartbeat.beat(LATE)
     assert await sweep.rescue(LATE) == 0
     assert (await firing.run(run.id))["held_by"] == OTHER_WORKER
+
+
+async def test_what_this_process_holds_is_not_lost(firing: Firing, heartbeat: Heartbeat):
+    run = await firing.scheduled_run()
+    other = await firing.scheduled_run()
+    sweep = Sweep(firing.shard, heartbeat, {run[1]})
+    assert await sweep.resend(LATE) == 1
+    assert waiting_messages(firing.shards) == [other]
+
+
+async def test_while_messages_wait_what_another_that_lives_holds_is_not_lost(
+    firing: Firing, sweep: Sweep
+):
+    await firing.job()
+    (run,) = (await firing.claim(by=OTHER_WORKER)).runs
+    holder = Heartbeat(OTHER_WORKER, "dispatcher", firing.database)
+    await firing.shard.queue.hand_over([(run.service_id, run.id)])
+    await holder.beat(LATE)
+    assert await sweep.resend(LATE) == 0
+    assert await sweep.resend(LATE + LAPSE + TICK) == 1
+
+
+async def test_a_few_late_runs_in_a_workers_hands_do_not_put_off_the_search(
+    firing: Firing, sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+):
+    waiting = [await firing.queued_run() for _ in range(2)]
+    await firing.scheduled_run()
+    assert waiting[0].due_at == DUE
+    monkeypatch.setattr("workers.sweep.MANY_LATE", 2)
+    assert await sweep.resend(LATE - 40 * SECOND) == 0
+    monkeypatch.setattr("workers.sweep.MANY_LATE", 3)
+    assert await sweep.resend(LATE - 40 * SECOND) == 1

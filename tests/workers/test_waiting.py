@@ -13,14 +13,20 @@ from commands.take_runs import TakenRun
 from domain.overlap import Overlap
 from tests.commands.firing import NOON
 from tests.workers.ringing import waiting_run
+from workers.gates import Gates
+from workers.slots import Slots
 from workers.waiting import LATE_AFTER, SHARE_OF_LATE, Waiting
 
 MILLISECOND = timedelta(milliseconds=1)
 SECOND = timedelta(seconds=1)
 
 
+def empty() -> Waiting:
+    return Waiting(Gates(), Slots(1_000))
+
+
 def filled(*runs: TakenRun) -> Waiting:
-    waiting = Waiting()
+    waiting = empty()
     for run in runs:
         waiting.add(run)
     return waiting
@@ -140,7 +146,7 @@ STEPS = st.lists(
 
 @given(STEPS)
 def test_runs_come_out_as_a_simple_model_says(steps):
-    waiting, model = Waiting(), dict[UUID, TakenRun]()
+    waiting, model = empty(), dict[UUID, TakenRun]()
     at = 0.0
     for step in steps:
         if step[0] == "add":

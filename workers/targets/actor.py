@@ -65,7 +65,8 @@ def _call(function: Function, payload: object) -> Answer:
         result = function(payload)
         excerpt = None if result is None else _storable(repr(result))
     except BaseException as error:  # noqa: BLE001 (whatever an actor raises fails the attempt)
-        return Answer(outcome=Outcome.FAILED, error=_storable(f"{type(error).__name__}: {error}"))
+        said = _storable(f"{type(error).__name__}: {error}")
+        return Answer(outcome=Outcome.FAILED, error=said, at_fault=True)
     return Answer(outcome=Outcome.SUCCEEDED, response_excerpt=excerpt)
 
 

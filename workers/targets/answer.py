@@ -14,6 +14,7 @@ class Answer(Struct, frozen=True, kw_only=True):
 
     Attributes:
         retry_after: How long the target asks to be left alone.
+        at_fault: Where there is no status: whether it failed because of the target.
     """
 
     outcome: Outcome
@@ -21,3 +22,4 @@ class Answer(Struct, frozen=True, kw_only=True):
     error: str | None = None
     response_excerpt: str | None = None
     retry_after: timedelta | None = None
+    at_fault: bool = False

@@ -63,7 +63,9 @@ class HttpRinger:
             seconds = target.timeout.total_seconds()
             return Answer(outcome=Outcome.TIMED_OUT, error=f"No answer within {seconds:g} s.")
         except (aiohttp.ClientError, EgressRefused, OSError, ValueError) as error:
-            return Answer(outcome=Outcome.FAILED, error=_sentence(error))
+            return Answer(
+                outcome=Outcome.FAILED, error=_sentence(error), at_fault=_is_at_fault(error)
+            )
 
     async def close(self) -> None:
         """Close every connection."""
@@ -132,9 +134,18 @@ def retry_after(header: str, now: datetime) -> timedelta | None:
 
 
 def _sentence(error: Exception) -> str:
-    # aiohttp's own sentence hides what a connection failed of.
-    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    cause = _cause(error)
     return _storable((str(cause) or type(cause).__name__).encode(errors="replace"))[:1_000]
+
+
+def _is_at_fault(error: Exception) -> bool:
+    """Whether the target failed, and not we who would not ring it."""
+    return not isinstance(_cause(error), EgressRefused | ValueError)
+
+
+def _cause(error: Exception) -> Exception:
+    # aiohttp's own sentence hides what a connection failed of.
+    return error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
 
 
 def _storable(text: bytes) -> str:

@@ -1,0 +1,36 @@
+"""A service's targets as workers see them, those in trouble first."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import datetime
+
+from msgspec import Struct
+
+from domain.breaker import BreakerState
+from domain.caller import Caller
+from domain.target_view import TargetView, merged
+from storage.shards import Shards
+from storage.target_views import told_of
+
+
+class ListTargets(Struct, frozen=True, kw_only=True):
+    caller: Caller
+    now: datetime
+
+
+async def list_targets(query: ListTargets, shards: Shards) -> list[TargetView]:
+    """The targets that were rung lately.
+
+    Raises:
+        RedisAway: When nothing can be told, since Redis does not answer.
+    """
+    service_id = query.caller.service_id
+    views = await told_of(shards.of(service_id).redis, service_id, query.now)
+    same = defaultdict(list)
+    for view in views:
+        same[view.kind, view.name].append(view)
+    targets = [merged(several) for several in same.values()]
+    targets.sort(key=lambda view: view.seen_at, reverse=True)
+    targets.sort(key=lambda view: view.state is BreakerState.CLOSED)
+    return targets

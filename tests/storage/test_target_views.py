@@ -1,0 +1,84 @@
+"""What workers tell of targets is kept while they live, and each tells for itself."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import msgspec
+import pytest
+
+from domain.breaker import BreakerState
+from domain.caller import Caller
+from domain.target_view import TargetView
+from queries.list_targets import ListTargets, list_targets
+from storage.redis_link import RedisLink
+from storage.shards import Shards
+from storage.target_views import MAX_TARGETS, STALE_AFTER, tell, told_of
+
+NOW = datetime.now(UTC)
+SECOND = timedelta(seconds=1)
+ONE = TargetView(
+    kind="http",
+    name="https://example.com",
+    state=BreakerState.CLOSED,
+    under_way=1,
+    concurrency=512,
+    rate=None,
+    failures=0,
+    opened_at=None,
+    probe_at=None,
+    seen_at=NOW,
+    minutes=[],
+)
+OTHER = msgspec.structs.replace(ONE, name="https://other.example", seen_at=NOW + SECOND)
+
+
+@pytest.fixture
+def redis(shards: Shards) -> RedisLink:
+    return shards.all()[0].redis
+
+
+async def test_each_process_replaces_what_it_told_and_nothing_else(redis: RedisLink):
+    mine, neighbour = uuid4(), uuid4()
+    first, second = uuid4(), uuid4()
+    await tell(redis, first, {mine: [ONE, OTHER], neighbour: [OTHER]}, NOW)
+    await tell(redis, second, {mine: [ONE]}, NOW)
+    assert len(await told_of(redis, mine, NOW)) == 3
+    await tell(redis, first, {mine: [OTHER]}, NOW)
+    assert sorted(view.name for view in await told_of(redis, mine, NOW)) == [ONE.name, OTHER.name]
+    assert await told_of(redis, neighbour, NOW) == [OTHER]
+
+
+async def test_a_process_that_tells_no_more_is_forgotten(redis: RedisLink):
+    service_id = uuid4()
+    await tell(redis, uuid4(), {service_id: [ONE]}, NOW)
+    assert await told_of(redis, service_id, NOW + STALE_AFTER) == [ONE]
+    assert await told_of(redis, service_id, NOW + STALE_AFTER + SECOND) == []
+
+
+async def test_there_is_a_bound_on_what_one_process_tells_of_a_service(redis: RedisLink):
+    service_id = uuid4()
+    await tell(redis, uuid4(), {service_id: [ONE] * (MAX_TARGETS + 1)}, NOW)
+    assert len(await told_of(redis, service_id, NOW)) == MAX_TARGETS
+
+
+async def test_many_services_are_told_of_at_once(redis: RedisLink):
+    services = [uuid4() for _ in range(120)]
+    await tell(redis, uuid4(), {service_id: [ONE] for service_id in services}, NOW)
+    assert [len(await told_of(redis, service_id, NOW)) for service_id in services] == [1] * 120
+
+
+async def test_a_target_of_several_processes_is_listed_once_those_in_trouble_first(
+    shards: Shards, caller: Caller
+):
+    redis = shards.of(caller.service_id).redis
+    broken = msgspec.structs.replace(ONE, name="https://broken.example", state=BreakerState.OPEN)
+    for views in ([ONE, OTHER], [ONE, broken]):
+        await tell(redis, uuid4(), {caller.service_id: views}, NOW)
+    listed = await list_targets(ListTargets(caller=caller, now=NOW), shards)
+    assert [(view.name, view.under_way) for view in listed] == [
+        (broken.name, 1),
+        (OTHER.name, 1),
+        (ONE.name, 2),
+    ]
