@@ -17,12 +17,13 @@ from domain.overlap import Overlap
 from domain.retry import RetryPolicy
 from domain.schedules.checks import check_schedule
 from domain.schedules.schedule import Schedule, due_time, first_moment, next_fire_time
-from domain.targets import Target
+from domain.targets import Target, secret_names
 from storage.calendars import full_schedule
 from storage.job_entries import entry_of
 from storage.jobs import encode_schedule
 from storage.listings import job_terms
 from storage.postgres import Driver
+from storage.secrets import hold_secrets
 from storage.shards import Shards
 from storage.shared_cache import NewEntry
 
@@ -60,15 +61,17 @@ async def create_job(command: CreateJob, shards: Shards) -> Job:
     """Store the job and return it as its service sees it.
 
     Raises:
-        Invalid: When the schedule breaks a rule or never fires.
+        Invalid: When the schedule breaks a rule or never fires, or the target refers to a secret
+            that there is not.
     """
     job_id = new_id()
     schedule = msgspec.structs.replace(command.schedule, seed=str(job_id))
     service_id = command.caller.service_id
     shard = shards.of(service_id)
     made: list[NewEntry] = []
-    if schedule.calendars:
+    if schedule.calendars or secret_names(command.target):
         async with shard.writing_driver(service_id, made) as driver, driver.transaction():
+            await hold_secrets(driver, service_id, command.target)
             with within("/schedule"):
                 full = await full_schedule(driver, service_id, schedule, lock=True)
             _check(full)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Annotated
 
+import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from domain.durations import Duration, duration_of
+from domain.secrets import Reference, references
 from domain.targets.json import Json, kept
 from domain.targets.timeout import DEFAULT_TIMEOUT, check_timeout
 
@@ -24,6 +27,15 @@ class ActorTarget(Struct, frozen=True, kw_only=True, tag_field="type", tag="acto
     actor: str
     payload: Json | UnsetType = UNSET
     timeout: timedelta = DEFAULT_TIMEOUT
+
+    def references(self) -> Iterator[Reference]:
+        """The secrets that the payload refers to.
+
+        Raises:
+            Invalid: With a pointer to a reference that is malformed.
+        """
+        if isinstance(self.payload, msgspec.Raw):
+            yield from references(bytes(self.payload).decode(), "/payload")
 
     def check(self) -> None:
         """Refuse what could never be rung.

@@ -1,0 +1,69 @@
+"""Delete a secret."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from msgspec import Struct
+from sqlalchemy import bindparam, delete, select
+
+from domain.caller import Caller
+from domain.errors import Conflict, NotFound
+from domain.ids import new_id
+from domain.terms import secret_query
+from storage.audit import record
+from storage.shards import Shards
+from storage.tables import jobs, listings, secrets
+from storage.transactions import WriteConnection
+
+NAMED_AT_MOST = 5
+
+
+class DeleteSecret(Struct, frozen=True, kw_only=True):
+    caller: Caller
+    name: str
+    now: datetime
+
+
+async def delete_secret(command: DeleteSecret, shards: Shards) -> None:
+    """Delete the secret.
+
+    Raises:
+        Conflict: When the target of a job refers to it.
+        NotFound: When the service has no such secret.
+    """
+    service_id = command.caller.service_id
+    async with shards.of(service_id).writing(service_id, ()) as connection:
+        # The delete waits for commands that hold the secret in order to refer to it.
+        gone = await connection.execute(
+            delete(secrets).where(
+                secrets.c.service_id == service_id, secrets.c.name == command.name
+            )
+        )
+        if not gone.rowcount:
+            raise NotFound(f"There is no secret {command.name!r}.")
+        await _refuse_if_used(connection, command)
+        await record(
+            connection, command.caller, "secret.deleted", new_id(), command.now, name=command.name
+        )
+
+
+async def _refuse_if_used(connection: WriteConnection, command: DeleteSecret) -> None:
+    service_id = command.caller.service_id
+    query = bindparam("query", secret_query(service_id, command.name))
+    found = await connection.execute(
+        select(jobs.c.id, jobs.c.name)
+        .join(
+            listings,
+            (listings.c.service_id == jobs.c.service_id) & (listings.c.id == jobs.c.id),
+        )
+        .where(listings.c.service_id == service_id, listings.c.terms.bool_op("@@")(query))
+        .limit(NAMED_AT_MOST + 1)
+    )
+    users = [f"{name!r} ({job_id})" for job_id, name in found]
+    if users:
+        more = " and others" if len(users) > NAMED_AT_MOST else ""
+        raise Conflict(
+            f"The secret is used by {', '.join(users[:NAMED_AT_MOST])}{more}; give them another "
+            "target first."
+        )
