@@ -25,6 +25,7 @@ from msgspec import UNSET, Struct, UnsetType
 from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError
 
 from domain.errors import Conflict, Forbidden, Invalid, NotFound
+from storage.key_ring import Undecipherable
 from storage.transactions import UNREACHABLE
 
 log = structlog.get_logger()
@@ -102,6 +103,8 @@ def problem_of(error: Exception) -> Problem:  # noqa: C901, PLR0911, PLR0912 - a
             return problem(413, "A body may have 256 KiB at most.")
         case HTTPException() if error.status_code < 500:
             return problem(error.status_code, error.detail or "The request could not be read.")
+        case Undecipherable():
+            return problem(503, str(error))
         case _ if _unreachable(error):
             return problem(503, "The database is not reachable at the moment; try again shortly.")
         case _:

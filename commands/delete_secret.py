@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from msgspec import Struct
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import delete, literal, select
+from sqlalchemy.dialects.postgresql import TSQUERY
 
 from domain.caller import Caller
 from domain.errors import Conflict, NotFound
@@ -50,7 +51,7 @@ async def delete_secret(command: DeleteSecret, shards: Shards) -> None:
 
 async def _refuse_if_used(connection: WriteConnection, command: DeleteSecret) -> None:
     service_id = command.caller.service_id
-    query = bindparam("query", secret_query(service_id, command.name))
+    query = literal(secret_query(service_id, command.name), TSQUERY)
     found = await connection.execute(
         select(jobs.c.id, jobs.c.name)
         .join(

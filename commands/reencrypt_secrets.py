@@ -34,13 +34,12 @@ WHERE secrets.service_id = new.service_id AND secrets.name = new.name
 """
 _SERVICES = """
 SELECT id, created_at, signing_secrets FROM services WHERE id >= $1 AND signing_secrets <> '{}'
-ORDER BY id LIMIT $2 FOR UPDATE
+ORDER BY id LIMIT $2 FOR NO KEY UPDATE
 """
 _REPLACE_SIGNING_SECRETS = "UPDATE services SET signing_secrets = $2 WHERE id = $1"
 
 
 class ReencryptSecrets(Struct, frozen=True, kw_only=True):
-    caller: Caller
     now: datetime
 
 
@@ -60,7 +59,7 @@ async def reencrypt_secrets(
     async with database.driver() as driver:
         await record_with(
             driver,
-            command.caller,
+            Caller(service_id=INSTALLATION, principal="operator", request_id=""),
             "secrets.reencrypted",
             INSTALLATION,
             command.now,

@@ -56,7 +56,7 @@ async def rotate_signing_secret(
     made = new_stored(text, service_id, secret, shards.ring)
     async with shards.of(service_id).writing(service_id, ()) as connection:
         found = await connection.execute(
-            select(services).where(services.c.id == service_id).with_for_update()
+            select(services).where(services.c.id == service_id).with_for_update(key_share=True)
         )
         kept = _kept(command, found.mappings().one(), shards.ring)
         await connection.execute(

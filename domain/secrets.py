@@ -7,9 +7,10 @@ inside a string. `$${secret.NAME}` is sent as `${secret.NAME}`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
+import msgspec
 from msgspec import Struct
 
 from domain.errors import Invalid
@@ -20,7 +21,11 @@ MARK = "${secret."
 MAX_VALUE_BYTES = 8 * 1_024
 MAX_NAMES = 20
 """Different secrets of one target."""
+MAX_FILLED_BYTES = 1_024 * 1_024
+"""Of a body or payload with its secrets."""
+MAX_HEADER_CHARACTERS = 16 * 1_024
 
+_HEADER = re.compile(r"[\t\x20-\x7e]*")
 _REFERENCE = re.compile(rf"(?P<escaped>\$?)\$\{{secret\.(?:(?P<name>{NAME})\}})?")
 
 
@@ -74,24 +79,38 @@ def references(text: str, pointer: str) -> Iterator[Reference]:
         yield Reference(match["name"], pointer)
 
 
-def names_in(text: str) -> set[str]:
-    """The names that a text refers to."""
-    found = _REFERENCE.finditer(text)
-    return {match["name"] for match in found if match["name"] and not match["escaped"]}
+def in_json(raw: msgspec.Raw, values: Mapping[str, str], pointer: str) -> msgspec.Raw:
+    """JSON with values in place of references, which stay within their strings whatever they are.
+
+    Raises:
+        Invalid: When it gets too long.
+    """
+    escaped = {name: msgspec.json.encode(value)[1:-1].decode() for name, value in values.items()}
+    return msgspec.Raw(_filled_in(bytes(raw).decode(), escaped, MAX_FILLED_BYTES, pointer).encode())
 
 
-def filled_in(text: str, value_of: Callable[[str], str]) -> str:
-    """A text with values in place of references."""
+def in_header(text: str, values: Mapping[str, str], pointer: str) -> str:
+    """A header's value with values in place of references.
 
+    Raises:
+        Invalid: When it gets too long, or cannot be sent.
+    """
+    filled = _filled_in(text, values, MAX_HEADER_CHARACTERS, pointer)
+    if not _HEADER.fullmatch(filled):
+        raise Invalid(
+            "With its secrets a header's value holds what cannot be sent: only printable ASCII "
+            f"can, no line breaks ({pointer}).",
+            pointer,
+        )
+    return filled
+
+
+def _filled_in(text: str, values: Mapping[str, str], longest: int, pointer: str) -> str:
     def value(match: re.Match[str]) -> str:
-        if match["escaped"]:
-            return match[0][1:]
-        return value_of(match["name"]) if match["name"] else match[0]
+        return match[0][1:] if match["escaped"] else values[match["name"]]
 
+    found = (match for match in _REFERENCE.finditer(text) if not match["escaped"])
+    # Before it is made: a long value may be referred to very often.
+    if len(text) + sum(len(values[match["name"]]) for match in found) > longest:
+        raise Invalid(f"With its secrets this is longer than {longest:,} ({pointer}).", pointer)
     return _REFERENCE.sub(value, text)
-
-
-def length_filled_in(text: str, length_of: Callable[[str], int]) -> int:
-    """At most how long a text is with values in place of references."""
-    found = _REFERENCE.finditer(text)
-    return len(text) + sum(length_of(match["name"]) for match in found if match["name"])

@@ -6,11 +6,11 @@ from msgspec import Struct
 
 from domain.caller import Caller
 from domain.secrets import Secret
-from storage.secrets import SECRET_COLUMNS, secret_of
+from storage.secrets import TOLD_COLUMNS, secret_of
 from storage.shards import Shards
 
 _LIST = f"""
-SELECT {SECRET_COLUMNS} FROM secrets WHERE service_id = $1 AND name > $2 ORDER BY name LIMIT $3
+SELECT {TOLD_COLUMNS} FROM secrets WHERE service_id = $1 AND name > $2 ORDER BY name LIMIT $3
 """
 
 

@@ -13,7 +13,7 @@ from domain.targets import Target, secret_names
 from storage.key_ring import Place
 from storage.postgres import Driver
 
-SECRET_COLUMNS = "name, key_id, created_at, updated_at"
+TOLD_COLUMNS = "name, key_id, created_at, updated_at"
 
 # Locked, so that none is deleted before what names it is stored; a new value may come meanwhile.
 _KNOWN = """

@@ -42,6 +42,7 @@ STORED = (
     "ledger",
     "backfills",
     "listings",
+    "secrets",
     "jobs",
     "workers",
     "audit",

@@ -60,7 +60,7 @@ class JobController(Controller):
         now = datetime.now(UTC)
         with within("/schedule"):
             schedule = data.schedule.schedule(now)
-        target = target_of(data.target, request.actors)
+        target = target_of(data.target, request.actors, request.egress)
         with within("/retry"):
             retry = data.retry.policy()
         with within("/catchup"):
@@ -151,9 +151,8 @@ class JobController(Controller):
         self, job_id: FromPath[UUID], data: JSONBody[JobChangesBody], request: ServiceRequest
     ) -> Response[JobResource]:
         now = datetime.now(UTC)
-        command = UpdateJob(
-            caller=request.caller, job_id=job_id, changes=data.changes(now, request.actors), now=now
-        )
+        changes = data.changes(now, request.actors, request.egress)
+        command = UpdateJob(caller=request.caller, job_id=job_id, changes=changes, now=now)
         return _answer(await update_job(command, request.shards))
 
     @delete(

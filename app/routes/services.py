@@ -48,18 +48,18 @@ class ServiceController(Controller):
     @post(
         operation_id="createService",
         needs=Access.OPERATOR,
-        summary="Make a service",
+        summary="Make a service; its signing secret is told only now",
         responses=problems(409, 413, 415, 422),
     )
     async def create(
         self, data: JSONBody[ServiceBody], request: ServiceRequest
     ) -> Response[ServiceResource]:
         command = CreateService(caller=request.caller, name=data.name, now=datetime.now(UTC))
-        service = await create_service(command, request.shards)
+        service, secret = await create_service(command, request.shards)
         return Response(
-            ServiceResource.of(service),
+            ServiceResource.of(service, secret),
             status_code=201,
-            headers={"Location": f"/services/{service.id}"},
+            headers={"Location": f"/services/{service.id}", "Cache-Control": "no-store"},
         )
 
     @get(

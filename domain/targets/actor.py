@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Annotated
 
@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from domain.durations import Duration, duration_of
-from domain.secrets import Reference, references
+from domain.secrets import Reference, in_json, references
 from domain.targets.json import Json, kept
 from domain.targets.timeout import DEFAULT_TIMEOUT, check_timeout
 
@@ -36,6 +36,16 @@ class ActorTarget(Struct, frozen=True, kw_only=True, tag_field="type", tag="acto
         """
         if isinstance(self.payload, msgspec.Raw):
             yield from references(bytes(self.payload).decode(), "/payload")
+
+    def with_secrets(self, values: Mapping[str, str]) -> ActorTarget:
+        """The target with values in place of references.
+
+        Raises:
+            Invalid: When it gets too long.
+        """
+        if not isinstance(self.payload, msgspec.Raw):
+            return self
+        return msgspec.structs.replace(self, payload=in_json(self.payload, values, "/payload"))
 
     def check(self) -> None:
         """Refuse what could never be rung.

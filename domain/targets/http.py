@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Annotated, Literal
 
@@ -12,7 +12,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from domain.durations import Duration, duration_of
 from domain.errors import Invalid, within
-from domain.secrets import Reference, references
+from domain.secrets import Reference, in_header, in_json, references
 from domain.targets.json import Json, kept
 from domain.targets.timeout import DEFAULT_TIMEOUT, check_timeout
 from domain.targets.tls import Tls, TlsBody
@@ -56,6 +56,20 @@ class HttpTarget(Struct, frozen=True, kw_only=True, tag_field="type", tag="http"
             yield from references(value, _pointer(name))
         if isinstance(self.body, msgspec.Raw):
             yield from references(bytes(self.body).decode(), "/body")
+
+    def with_secrets(self, values: Mapping[str, str]) -> HttpTarget:
+        """The target with values in place of references.
+
+        Raises:
+            Invalid: When it gets too long, or a header cannot be sent.
+        """
+        headers = {
+            name: in_header(value, values, _pointer(name)) for name, value in self.headers.items()
+        }
+        body = self.body
+        if isinstance(body, msgspec.Raw):
+            body = in_json(body, values, "/body")
+        return msgspec.structs.replace(self, headers=headers, body=body)
 
     def check(self) -> None:
         """Refuse what could never be rung.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from yarl import URL
@@ -27,11 +27,12 @@ def check_url(text: str) -> None:
     url = _parsed(text)
     if url is None:
         raise Invalid("The URL must be absolute, such as 'https://example.com/run'.", "/url")
-    if "@" in urlsplit(text).netloc:
+    authority = urlsplit(text).netloc
+    if "@" in authority:
         raise Invalid("Put credentials into a header, not into the URL.", "/url")
     if MARK in text:
         raise Invalid("A URL is shown and logged: put secrets into a header or the body.", "/url")
-    if not _is_host(url.raw_host or "", bracketed="[" in url.raw_authority):
+    if not _is_host(url.raw_host or "", bracketed="[" in authority):
         raise Invalid(
             "The URL's host must be a name, an IPv4 address as four decimal numbers, or an IPv6 "
             "address in brackets, without a zone.",
@@ -71,6 +72,7 @@ def _is_host(host: str, *, bracketed: bool) -> bool:
 
 def _is_address(host: str) -> bool:
     try:
-        return isinstance(ip_address(host), IPv4Address | IPv6Address)
+        ip_address(host)
     except ValueError:
         return False
+    return True

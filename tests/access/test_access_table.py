@@ -38,6 +38,7 @@ BODIES: dict[str, Any] = {
     "PATCH /services/{service_id}": {"limits": {}},
     "POST /me/keys": {"name": "k", "scopes": []},
     "PUT /services/{service_id}/members/{subject}": {"role": "viewer"},
+    "PUT /services/{service_id}/secrets/{name}": {"value": MARK},
 }
 Ids = dict[str, str]
 

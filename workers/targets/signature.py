@@ -4,8 +4,59 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from collections.abc import Iterable
+from datetime import datetime
 from hashlib import sha256
 from hmac import digest
+from uuid import UUID
+
+from cachetools import LRUCache
+
+from domain.signing import SigningSecret, live
+from storage.key_ring import KeyRing
+from storage.signing_secrets import stored_of, text_of
+
+_OPENED = 4_096
+
+
+class OpenSecret(SigningSecret, frozen=True, kw_only=True):
+    """A signing secret that was decrypted."""
+
+    text: str
+
+
+class SigningSecrets:
+    """Decrypts what runs bring along.
+
+    What was decrypted is kept by what it was decrypted from, so it is never out of date; the least
+    recently used go first.
+    """
+
+    def __init__(self, ring: KeyRing) -> None:
+        self._ring = ring
+        self._opened: LRUCache[tuple[UUID, str], OpenSecret] = LRUCache(_OPENED)
+
+    def live(self, service_id: UUID, stored: Iterable[str], now: datetime) -> list[str]:
+        """The secrets to sign with.
+
+        Raises:
+            Undecipherable: When the ring lacks a key.
+        """
+        return [one.text for one in live((self._open(service_id, one) for one in stored), now)]
+
+    def _open(self, service_id: UUID, stored: str) -> OpenSecret:
+        known = self._opened.get((service_id, stored))
+        if known is None:
+            known = self._opened[service_id, stored] = self._decrypt(service_id, stored)
+        return known
+
+    def _decrypt(self, service_id: UUID, stored: str) -> OpenSecret:
+        (one,) = stored_of([stored], service_id, datetime.min)  # noqa: DTZ901 (not looked at)
+        return OpenSecret(
+            id=one.id,
+            created_at=one.created_at,
+            expires_at=one.expires_at,
+            text=text_of(one, service_id, self._ring),
+        )
 
 
 def sign(secrets: Iterable[str], webhook_id: str, timestamp: int, body: bytes) -> str:
