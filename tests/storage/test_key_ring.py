@@ -80,7 +80,7 @@ def test_the_name_of_the_key_cannot_be_exchanged():
 
 def test_a_missing_key_is_named_and_no_value_is():
     sealed = KeyRing([OLD]).seal(VALUE, PLACE)
-    with pytest.raises(Undecipherable, match="'old'.*TOCSIN_ENCRYPTION_KEYS") as error:
+    with pytest.raises(Undecipherable, match=r"'old'.*TOCSIN_ENCRYPTION_KEYS") as error:
         KeyRing([NEW]).open(sealed, PLACE)
     assert "s3cr3t" not in str(error.value)
 

@@ -12,7 +12,7 @@ from domain.run import Outcome
 from workers.targets.answer import Answer
 from workers.targets.mask import Mask
 
-SECRET = 'tok"en/\u00e9 \'1\n'
+SECRET = "tok\"en/\u00e9 '1\n"
 
 
 def hidden(text: str, *secrets: str) -> str:
