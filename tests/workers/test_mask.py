@@ -42,13 +42,28 @@ def test_of_values_that_begin_alike_the_longer_one_is_hidden_whole():
     assert hidden("abcdef abc", "abc", "abcdef") == "*** ***"
 
 
-@pytest.mark.parametrize("length", [1, 5, 9])
+LONG = "0123456789abcdef" * 4 + "the end"
+
+
+@pytest.mark.parametrize("length", [1, 5, 15, 16, 17, 40, 70])
 def test_a_value_that_was_cut_off_is_hidden(length: int):
-    assert hidden("got: " + "0123456789"[:length], "0123456789") == "got: ***"
+    before = "." * 2_000
+    assert hidden(before + LONG[:length], LONG) == before + "***"
 
 
 def test_a_character_that_was_cut_in_two_does_not_show_what_stood_before_it():
-    assert hidden("got: secr\N{REPLACEMENT CHARACTER}", "secr\u00e9t") == "got: ***"
+    before = "." * 2_000
+    assert hidden(f"{before}secr\N{REPLACEMENT CHARACTER}", "secr\u00e9t") == before + "***"
+
+
+def test_a_long_text_that_only_looks_cut_off_stays():
+    text = "." * 2_000 + "23456789abcdef" * 3
+    assert hidden(text, LONG) == text
+
+
+def test_what_is_long_is_hidden_quickly_enough_for_an_event_loop():
+    values = ["x" * 8_000 + str(number) for number in range(20)]
+    assert hidden("x" * 4_096, *values) == "***"
 
 
 def test_the_rest_stays_and_nothing_stays_nothing():
