@@ -28,6 +28,7 @@ from storage.urls import ShardUrls
 from tests.commands.changing import update
 from tests.commands.firing import NOON, SECOND, TARGET, Firing
 from tests.workers.ringing import waiting_run
+from workers.targets import secrets as filling_in
 from workers.targets.secrets import Secrets, Unreadable
 from workers.targets.signature import SigningSecrets
 
@@ -108,6 +109,30 @@ async def test_a_worker_without_the_key_says_which_it_lacks(firing: Firing):
     with pytest.raises(Unreadable, match="'old'") as error:
         await value_of(firing, KeyRing([NEW]))
     assert VALUE not in str(error.value)
+
+
+async def test_values_are_read_once_for_many_and_forgotten(
+    firing: Firing, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(filling_in, "KEPT_SECONDS", 0.2)
+    await put(firing)
+    reads: list[Any] = []
+    secrets = Secrets(firing.database, KeyRing([OLD]))
+    read = secrets._rows._ask
+
+    async def counted(keys: Any) -> Any:
+        reads.append(keys)
+        return await read(keys)
+
+    secrets._rows._ask = counted  # type: ignore[method-assign]
+    run = msgspec.structs.replace(
+        waiting_run(0), service_id=firing.caller.service_id, target=using("TOKEN")
+    )
+    await asyncio.gather(*(secrets.fill_in(run) for _ in range(50)))
+    assert len(reads) == 1
+    assert await eventually(lambda: not secrets._kept)
+    await secrets.fill_in(run)
+    assert len(reads) == 2
 
 
 async def test_a_secret_that_there_is_not_is_refused_where_it_stands(firing: Firing):

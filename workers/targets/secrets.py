@@ -43,7 +43,7 @@ class Secrets:
     def __init__(self, database: Database, ring: KeyRing) -> None:
         self._database = database
         self._ring = ring
-        self._kept: LRUCache[Key, tuple[float, str]] = LRUCache(KEPT_VALUES)
+        self._kept: LRUCache[Key, str] = LRUCache(KEPT_VALUES)
         self._rows: Batches[Key, Sealed | None] = Batches(self._read)
 
     async def fill_in(self, run: TakenRun) -> tuple[TakenRun, Mask]:
@@ -68,16 +68,18 @@ class Secrets:
         return dict(zip(names, found, strict=True))
 
     async def _value(self, key: Key) -> str:
-        now = asyncio.get_running_loop().time()
-        fresh_until, value = self._kept.get(key, (now, ""))
-        if now < fresh_until:
+        value = self._kept.get(key)
+        if value is not None:
             return value
+        loop = asyncio.get_running_loop()
+        now = loop.time()
         sealed = await self._rows.answer(key)
         if sealed is None:
             raise Unreadable(f"There is no secret {key[1]!r}.")
         value = self._ring.open(sealed, place_of(*key))
-        # From before it was read: it is never used longer than that after it was changed.
-        self._kept[key] = (now + KEPT_SECONDS, value)
+        self._kept[key] = value
+        # Reckoned from before it was read: so long after a change, at most, it is still used.
+        loop.call_at(now + KEPT_SECONDS, self._kept.pop, key, None)
         return value
 
     async def _read(self, keys: list[Key]) -> Mapping[Key, Sealed | None]:
