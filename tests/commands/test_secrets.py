@@ -27,6 +27,7 @@ from storage.signing_secrets import stored_of
 from storage.urls import ShardUrls
 from tests.commands.changing import update
 from tests.commands.firing import NOON, SECOND, TARGET, Firing
+from tests.storage.eventually import eventually
 from tests.workers.ringing import waiting_run
 from workers.targets import secrets as filling_in
 from workers.targets.secrets import Secrets, Unreadable
@@ -130,7 +131,11 @@ async def test_values_are_read_once_for_many_and_forgotten(
     )
     await asyncio.gather(*(secrets.fill_in(run) for _ in range(50)))
     assert len(reads) == 1
-    assert await eventually(lambda: not secrets._kept)
+
+    async def forgotten() -> bool:
+        return not secrets._kept
+
+    await eventually(forgotten)
     await secrets.fill_in(run)
     assert len(reads) == 2
 
