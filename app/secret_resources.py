@@ -74,4 +74,4 @@ class SigningSecretResource(Struct, frozen=True, kw_only=True):
 
 
 class SigningSecretPage(Page[SigningSecretResource], frozen=True, kw_only=True):
-    """The live signing secrets, the one that stays first: two at most, so there is one page."""
+    """The live signing secrets, newest first: two at most, so there is one page."""

@@ -14,7 +14,7 @@ from domain.ids import new_id
 from domain.terms import secret_query
 from storage.audit import record
 from storage.shards import Shards
-from storage.tables import jobs, listings, secrets
+from storage.tables import listings, secrets
 from storage.transactions import WriteConnection
 
 NAMED_AT_MOST = 5
@@ -52,19 +52,20 @@ async def delete_secret(command: DeleteSecret, shards: Shards) -> None:
 async def _refuse_if_used(connection: WriteConnection, command: DeleteSecret) -> None:
     service_id = command.caller.service_id
     query = literal(secret_query(service_id, command.name), TSQUERY)
-    found = await connection.execute(
-        select(jobs.c.id, jobs.c.name)
-        .join(
-            listings,
-            (listings.c.service_id == jobs.c.service_id) & (listings.c.id == jobs.c.id),
-        )
-        .where(listings.c.service_id == service_id, listings.c.terms.bool_op("@@")(query))
-        .limit(NAMED_AT_MOST + 1)
+    # First by the term alone, lest the planner goes through all that the service has.
+    using = (
+        select(listings.c.service_id, listings.c.id)
+        .where(listings.c.terms.bool_op("@@")(query))
+        .cte()
+        .prefix_with("MATERIALIZED")
     )
-    users = [f"{name!r} ({job_id})" for job_id, name in found]
+    found = await connection.scalars(
+        select(using.c.id).where(using.c.service_id == service_id).limit(NAMED_AT_MOST + 1)
+    )
+    users = [str(job_id) for job_id in found]
     if users:
         more = " and others" if len(users) > NAMED_AT_MOST else ""
         raise Conflict(
-            f"The secret is used by {', '.join(users[:NAMED_AT_MOST])}{more}; give them another "
-            "target first."
+            f"The secret is used by the jobs {', '.join(users[:NAMED_AT_MOST])}{more}; give them "
+            "another target first."
         )

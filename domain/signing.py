@@ -35,9 +35,8 @@ AnySecret = TypeVar("AnySecret", bound=SigningSecret)
 
 
 def live(secrets: Iterable[AnySecret], now: datetime) -> list[AnySecret]:
-    """Those that deliveries are signed with, the one that stays first."""
-    found = [one for one in secrets if one.expires_at is None or one.expires_at > now]
-    return sorted(found, key=lambda one: one.expires_at is not None)
+    """Those that deliveries are signed with, in the order given."""
+    return [one for one in secrets if one.expires_at is None or one.expires_at > now]
 
 
 def new_signing_secret() -> str:

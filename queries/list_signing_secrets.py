@@ -20,7 +20,7 @@ class ListSigningSecrets(Struct, frozen=True, kw_only=True):
 
 
 async def list_signing_secrets(query: ListSigningSecrets, shards: Shards) -> list[SigningSecret]:
-    """Those that deliveries are signed with, the one that stays first."""
+    """Those that deliveries are signed with, newest first."""
     service_id = query.caller.service_id
     row = await shards.of(service_id).read(
         service_id, lambda driver: driver.fetchrow(_SERVICE, service_id)

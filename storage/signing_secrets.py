@@ -1,4 +1,4 @@
-"""Signing secrets, as a row of `services` holds them.
+"""Signing secrets, as a row of `services` holds them: newest first.
 
 Each is an element of `signing_secrets`: JSON of a StoredSecret, or just `whsec_…` where there was
 no key to encrypt it with. Such a one counts as made with its service, and has its id.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from hashlib import sha256
 from hmac import digest
@@ -33,30 +33,32 @@ class SigningSecrets:
 
     def __init__(self, ring: KeyRing) -> None:
         self._ring = ring
-        self._opened: LRUCache[tuple[UUID, str], OpenSecret] = LRUCache(_OPENED)
+        self._opened: LRUCache[tuple[UUID, tuple[str, ...]], list[OpenSecret]] = LRUCache(_OPENED)
 
-    def live(self, service_id: UUID, stored: Iterable[str], now: datetime) -> list[str]:
+    def live(self, service_id: UUID, stored: Sequence[str], now: datetime) -> list[str]:
         """The secrets to sign with.
 
         Raises:
             Undecipherable: When the ring lacks a key.
         """
-        return [one.text for one in live((self._open(service_id, one) for one in stored), now)]
+        key = service_id, tuple(stored)
+        opened = self._opened.get(key)
+        if opened is None:
+            opened = self._opened[key] = self._open(service_id, stored, now)
+        return [one.text for one in live(opened, now)]
 
-    def _open(self, service_id: UUID, stored: str) -> OpenSecret:
-        known = self._opened.get((service_id, stored))
-        if known is None:
-            known = self._opened[service_id, stored] = self._decrypt(service_id, stored)
-        return known
-
-    def _decrypt(self, service_id: UUID, stored: str) -> OpenSecret:
-        (one,) = stored_of([stored], service_id, datetime.min)  # noqa: DTZ901 (not looked at)
-        return OpenSecret(
-            id=one.id,
-            created_at=one.created_at,
-            expires_at=one.expires_at,
-            text=text_of(one, service_id, self._ring),
-        )
+    def _open(self, service_id: UUID, stored: Sequence[str], now: datetime) -> list[OpenSecret]:
+        # `now` in place of when the service was made, which is not looked at.
+        found = stored_of(stored, service_id, now)
+        return [
+            OpenSecret(
+                id=one.id,
+                created_at=one.created_at,
+                expires_at=one.expires_at,
+                text=text_of(one, service_id, self._ring),
+            )
+            for one in live(found, now)
+        ]
 
 
 def sign(secrets: Iterable[str], webhook_id: str, timestamp: int, body: bytes) -> str:
