@@ -34,7 +34,9 @@ from app.routes.me import MeController
 from app.routes.members import MemberController
 from app.routes.runs import RunController
 from app.routes.schedules import preview_schedule
+from app.routes.secrets import SecretController
 from app.routes.services import ServiceController
+from app.routes.signing_secrets import SigningSecretController
 from app.routes.stats import job_stats, service_stats
 from app.routes.targets import targets
 from app.settings import Settings
@@ -47,9 +49,9 @@ def create_app(settings: Settings) -> Litestar:
     """The API, ready to be served.
 
     Raises:
-        SettingsError: When a server is not set.
+        SettingsError: When a server is not set, or a setting makes no sense.
     """
-    shards = Shards(settings.shard_urls(), pool_size=settings.pool_size)
+    shards = Shards(settings.shard_urls(), pool_size=settings.pool_size, ring=settings.key_ring())
     authentication = Authentication(shards, _tokens(settings))
     service_routes = Router(
         path="/",
@@ -62,6 +64,8 @@ def create_app(settings: Settings) -> Litestar:
             preview_schedule,
             ServiceController,
             ServiceKeyController,
+            SecretController,
+            SigningSecretController,
             MemberController,
             MeController,
             list_audit_entries,
@@ -99,6 +103,7 @@ def create_app(settings: Settings) -> Litestar:
                 "shards": shards,
                 "authentication": authentication,
                 "actors": frozenset(settings.actors),
+                "egress": settings.egress(),
             }
         ),
         lifespan=[lifespan],

@@ -14,6 +14,7 @@ from commands.update_job import Changes
 from domain.backfill import MAX_RUNS_PER_MINUTE
 from domain.catchup import MAX_LIMIT, CatchupPolicy, Coalesce, check_catchup
 from domain.durations import AwareInstant, Duration, duration_of, instant_of
+from domain.egress import Egress
 from domain.errors import within
 from domain.overlap import Overlap
 from domain.retry import MAX_ATTEMPTS, RetryPolicy, check_retry
@@ -110,11 +111,12 @@ class JobChangesBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     overlap: Overlap | UnsetType = UNSET
     catchup: CatchupBody | UnsetType = UNSET
 
-    def changes(self, now: datetime, actors: Collection[str]) -> Changes:
+    def changes(self, now: datetime, actors: Collection[str], egress: Egress) -> Changes:
         """The changes.
 
         Args:
             actors: Names of the actors that targets may name.
+            egress: Where targets may lie.
 
         Raises:
             Invalid: With a pointer into this body.
@@ -124,7 +126,7 @@ class JobChangesBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             with within("/schedule"):
                 given["schedule"] = self.schedule.schedule(now)
         if not isinstance(self.target, UnsetType):
-            given["target"] = target_of(self.target, actors)
+            given["target"] = target_of(self.target, actors, egress)
         if isinstance(self.retry, RetryBody):
             with within("/retry"):
                 given["retry"] = self.retry.policy()
@@ -199,7 +201,7 @@ class ChosenRunsBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         )
 
 
-def target_of(body: TargetBody, actors: Collection[str]) -> Target:
+def target_of(body: TargetBody, actors: Collection[str], egress: Egress) -> Target:
     """The target of a body.
 
     Raises:
@@ -207,5 +209,5 @@ def target_of(body: TargetBody, actors: Collection[str]) -> Target:
     """
     with within("/target"):
         target = body.target()
-        check_target(target, actors)
+        check_target(target, actors, egress)
     return target

@@ -46,7 +46,7 @@ def up(settings: Settings) -> None:
     """Start everything: embedded servers, API, dispatcher, worker and clock."""
     from app.up.run import up as start_everything
 
-    sys.exit(asyncio.run(start_everything(settings)))
+    sys.exit(asyncio.run(start_everything(_readable(settings))))
 
 
 @main.command()
@@ -58,6 +58,7 @@ def api(settings: Settings) -> None:
     from app.up.listening import inherited_socket
 
     _begin(settings)
+    _readable(settings)
     serve(
         create_app(settings),
         settings.host,
@@ -86,15 +87,17 @@ def worker(settings: Settings) -> None:
     from app.metrics import serve_metrics
     from workers.main import run_worker
 
-    urls = _begin(settings).shard_urls()
+    urls = _readable(_begin(settings)).shard_urls()
     serve_metrics(settings.metrics_port, settings.host)
     _run_until_signal(
         lambda stop: run_worker(
             urls,
             stop,
             retention=settings.retention,
-            allowed=settings.egress_allow,
+            egress=settings.egress(),
+            proxy=settings.egress_proxy,
             actors=settings.actors,
+            ring=settings.key_ring(),
         )
     )
 
@@ -163,6 +166,36 @@ def rebuild(settings: Settings, service: UUID | None) -> None:
 
 
 @main.group()
+def secrets() -> None:
+    """Secrets of services."""
+
+
+@secrets.command()
+@click.pass_obj
+def rotate(settings: Settings) -> None:
+    """Encrypt all secrets anew with the first key; safe at any time, and to repeat."""
+    from commands.reencrypt_secrets import ReencryptSecrets, reencrypt_secrets
+    from storage.key_ring import Undecipherable
+    from storage.postgres import Database
+
+    urls = _readable(_begin(settings)).shard_urls()
+
+    async def work() -> None:
+        database = Database(urls.primary)
+        command = ReencryptSecrets(now=datetime.now(UTC))
+        counts = await reencrypt_secrets(command, database, settings.key_ring())
+        click.echo(
+            f"Encrypted anew: {counts[0]} secrets, and the signing secrets of {counts[1]} services."
+        )
+        await database.close()
+
+    try:
+        uvloop.run(work())
+    except Undecipherable as error:
+        raise click.ClickException(str(error)) from None
+
+
+@main.group()
 def key() -> None:
     """API keys."""
 
@@ -178,10 +211,10 @@ def create(settings: Settings, service: str | None, operator: bool) -> None:
 
     if (service is None) != operator:
         raise click.UsageError("Give either --service NAME or --operator.")
-    urls = _begin(settings).shard_urls()
+    urls = _readable(_begin(settings)).shard_urls()
 
     async def work() -> str:
-        shards = Shards(urls)
+        shards = Shards(urls, ring=settings.key_ring())
         command = BootstrapKey(service_name=service, now=datetime.now(UTC))
         made = await bootstrap_key(command, shards)
         await shards.close()
@@ -199,6 +232,16 @@ def _begin(settings: Settings) -> Settings:
     except SettingsError as error:
         raise click.ClickException(str(error)) from None
     exit_with_parent()
+    return settings
+
+
+def _readable(settings: Settings) -> Settings:
+    """The same, once what only some processes look at makes sense."""
+    try:
+        settings.key_ring()
+        settings.egress()
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from None
     return settings
 
 

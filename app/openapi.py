@@ -36,6 +36,14 @@ from app.resources import (
 from app.routes.health import Health
 from app.schedule_bodies import CalendarBody
 from app.schedule_resources import CalendarResource, PreviewResource
+from app.secret_resources import (
+    SecretBody,
+    SecretPage,
+    SecretResource,
+    SigningSecretPage,
+    SigningSecretResource,
+    SigningSecretRotationBody,
+)
 from app.service_bodies import (
     KeyBody,
     MemberBody,
@@ -90,6 +98,12 @@ _BODIES = (
     RotationBody,
     KeyResource,
     KeyPage,
+    SecretBody,
+    SecretResource,
+    SecretPage,
+    SigningSecretRotationBody,
+    SigningSecretResource,
+    SigningSecretPage,
     MemberBody,
     MemberResource,
     MemberPage,

@@ -13,7 +13,10 @@ from litestar.openapi.spec import (
 from litestar.openapi.spec.enums import OpenAPIType
 
 # What changes nothing; and what is answered with a new key, which is not to be kept anywhere.
-NOT_KEYED = {"previewSchedule", "createKey", "rotateKey", "createMyKey", "rotateMyKey"}
+NOT_KEYED = {"previewSchedule", "createKey", "rotateKey", "createMyKey", "rotateMyKey"} | {
+    "createService",
+    "rotateSigningSecret",
+}
 _TEXT = Schema(type=OpenAPIType.STRING)
 _REQUEST_ID = OpenAPIHeader(
     description="The request's, or a new one: what logs and the audit name it by", schema=_TEXT

@@ -34,6 +34,7 @@ from domain.errors import (
     PreconditionFailed,
     QuotaExceeded,
 )
+from storage.key_ring import Undecipherable
 from storage.redis_link import RedisAway
 from storage.transactions import UNREACHABLE
 
@@ -129,6 +130,8 @@ def problem_of(error: Exception) -> Problem:  # noqa: C901, PLR0911, PLR0912 - a
             return problem(error.status_code, error.detail or "The request could not be read.")
         case RedisAway():
             return problem(503, "Redis is not reachable at the moment; try again shortly.")
+        case Undecipherable():
+            return problem(503, str(error))
         case _ if _unreachable(error):
             return problem(503, "The database is not reachable at the moment; try again shortly.")
         case _:

@@ -10,6 +10,7 @@ from litestar import Request
 
 from app.problems import BadRequest
 from domain.caller import Caller
+from domain.egress import Egress
 from storage.shards import Shards
 
 MAX_BODY_BYTES = 256 * 1024
@@ -38,6 +39,12 @@ class ServiceRequest(Request[Any, Any, Any]):
         """Names of the actors that targets may name."""
         actors: Collection[str] = self.app.state.actors
         return actors
+
+    @property
+    def egress(self) -> Egress:
+        """What the operator says of hosts of targets."""
+        egress: Egress = self.app.state.egress
+        return egress
 
     async def json(self) -> Any:
         """The body as an instance of the handler's `data` annotation, decoded strictly.

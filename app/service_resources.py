@@ -24,20 +24,22 @@ class LimitsResource(Limits, frozen=True, kw_only=True, omit_defaults=False):
 
 
 class ServiceResource(Struct, frozen=True, kw_only=True):
-    """A service: a client system that owns jobs, keys and limits."""
+    """A service. `signing_secret` is told once: when it is made."""
 
     id: UUID
     name: str
     limits: LimitsResource
     created_at: Instant
+    signing_secret: str | UnsetType = UNSET
 
     @classmethod
-    def of(cls, service: Service) -> ServiceResource:
+    def of(cls, service: Service, secret: str | UnsetType = UNSET) -> ServiceResource:
         return cls(
             id=service.id,
             name=service.name,
             limits=LimitsResource(**msgspec.structs.asdict(service.limits)),
             created_at=instant(service.created_at),
+            signing_secret=secret,
         )
 
 

@@ -13,15 +13,25 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Struct
 
+from domain.egress import Egress, parse_egress
+from storage.key_ring import BadKeyRing, KeyRing, parse_key_ring
 from storage.urls import ShardUrls
 
 PREFIX = "TOCSIN_"
 MOST_PROCESSES = 4
+_LISTS = (
+    "replica_urls",
+    "egress_allow",
+    "egress_deny",
+    "actors",
+    "cors_origins",
+    "oidc_algorithms",
+    "encryption_keys",
+)
 # Signed with a private key; a shared secret would let whoever checks a token also make one.
 _ALGORITHMS = Literal[
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"
 ]
-_LISTS = ("replica_urls", "egress_allow", "actors", "cors_origins", "oidc_algorithms")
 _ORIGIN = re.compile(r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 
 
@@ -40,6 +50,9 @@ class Settings(Struct, frozen=True, kw_only=True):
         replica_urls: The same of each replica, separated by commas.
         redis_url: `redis://…`; without it, `up` embeds Valkey.
         egress_allow: Networks (CIDR, separated by commas) for targets beside public ones.
+        egress_deny: Networks, and names of hosts (`*.` before one: all below it), where targets may
+            not lie even if that is allowed.
+        egress_proxy: `http://…` of the proxy that targets are called through.
         actors: Dramatiq actors that targets may name, separated by commas.
         retention_days: How long runs, attempts and audit are kept.
         pool_size: Connections of an API process to each Postgres server.
@@ -52,6 +65,8 @@ class Settings(Struct, frozen=True, kw_only=True):
             on this host.
         oidc_audience: What such a token must say in `aud`.
         oidc_algorithms: How such a token may be signed, separated by commas.
+        encryption_keys: `id:base64-of-32-bytes`, separated by commas: the first encrypts secrets,
+            all decrypt.
         log_level: debug, info, warning or error.
     """
 
@@ -62,6 +77,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     replica_urls: tuple[str, ...] = ()
     redis_url: str | None = None
     egress_allow: tuple[str, ...] = ()
+    egress_deny: tuple[str, ...] = ()
+    egress_proxy: str | None = None
     actors: tuple[str, ...] = ("log", "noop")
     retention_days: int = 30
     pool_size: int = 20
@@ -72,6 +89,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     oidc_issuer: str | None = None
     oidc_audience: str | None = None
     oidc_algorithms: tuple[_ALGORITHMS, ...] = ("RS256", "ES256", "EdDSA")
+    encryption_keys: tuple[str, ...] = ()
     log_level: str = "info"
 
     def shard_urls(self) -> ShardUrls:
@@ -85,6 +103,30 @@ class Settings(Struct, frozen=True, kw_only=True):
                 "Set TOCSIN_PRIMARY_URL and TOCSIN_REDIS_URL, or start everything with `tocsin up`."
             )
         return ShardUrls(primary=self.primary_url, replicas=self.replica_urls, redis=self.redis_url)
+
+    def egress(self) -> Egress:
+        """Where targets may lie.
+
+        Raises:
+            SettingsError: When a network is none.
+        """
+        try:
+            return parse_egress(self.egress_allow, self.egress_deny)
+        except ValueError as error:
+            raise SettingsError(
+                f"Bad TOCSIN_EGRESS_ALLOW or TOCSIN_EGRESS_DENY: {error}."
+            ) from None
+
+    def key_ring(self) -> KeyRing:
+        """What secrets are encrypted with.
+
+        Raises:
+            SettingsError: When an entry makes no sense; it tells which, and nothing of a key.
+        """
+        try:
+            return parse_key_ring(self.encryption_keys)
+        except BadKeyRing as error:
+            raise SettingsError(f"Bad TOCSIN_ENCRYPTION_KEYS: {error}.") from None
 
     @property
     def processes_of_a_kind(self) -> int:
@@ -114,6 +156,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         raise SettingsError(f"Bad {PREFIX}* environment variable: {error}") from None
     _check_provider(settings)
     _check_origins(settings)
+    _check_proxy(settings)
     return settings
 
 
@@ -133,6 +176,12 @@ def _check_origins(settings: Settings) -> None:
                 f"{PREFIX}CORS_ORIGINS names {origin!r}; an origin is like https://console.example,"
                 " in lower case, with a port if it is not the usual one, and nothing behind it."
             )
+
+
+def _check_proxy(settings: Settings) -> None:
+    url = urlsplit(settings.egress_proxy or "http://proxy")
+    if url.scheme != "http" or not url.hostname:
+        raise SettingsError("TOCSIN_EGRESS_PROXY must be like http://proxy.example:3128.")
 
 
 def _decode(kind: type, value: object) -> object:

@@ -16,6 +16,7 @@ from domain.signing import new_signing_secret
 from storage.audit import record
 from storage.keys import store_key
 from storage.shards import Shards
+from storage.signing_secrets import first_of_service
 from storage.tables import services
 
 
@@ -43,10 +44,12 @@ async def bootstrap_key(command: BootstrapKey, shards: Shards) -> str:
 
 
 async def _ensure_service(name: str, now: datetime, shards: Shards) -> UUID:
+    new = new_id()
+    secret = first_of_service(new_signing_secret(), new, now, shards.ring)
     async with shards.all()[0].database.transaction() as connection:
         await connection.execute(
             insert(services)
-            .values(id=new_id(), name=name, signing_secrets=[new_signing_secret()], created_at=now)
+            .values(id=new, name=name, signing_secrets=[secret], created_at=now)
             .on_conflict_do_nothing(index_elements=[services.c.name])
         )
         found = await connection.execute(select(services.c.id).where(services.c.name == name))

@@ -18,13 +18,14 @@ from domain.quotas import check_frequency, check_target_size
 from domain.retry import RetryPolicy
 from domain.schedules.checks import check_schedule
 from domain.schedules.schedule import Schedule, due_time, first_moment, next_fire_time
-from domain.targets import Target
+from domain.targets import Target, secret_names
 from storage.calendars import full_schedule
 from storage.job_counts import COUNT_JOB, count_slot
 from storage.job_entries import entry_of
 from storage.jobs import encode_schedule
 from storage.listings import job_terms
 from storage.postgres import Driver
+from storage.secrets import hold_secrets
 from storage.shards import Shards
 from storage.shared_cache import NewEntry
 
@@ -67,7 +68,7 @@ async def create_job(command: CreateJob, shards: Shards) -> Job:
 
     Raises:
         Invalid: When the schedule breaks a rule or never fires, or it or the target is more than
-            the service may have.
+            the service may have, or the target refers to a secret that there is not.
         QuotaExceeded: When the service has as many jobs as it may.
     """
     check_target_size(command.target, command.caller.limits)
@@ -76,11 +77,12 @@ async def create_job(command: CreateJob, shards: Shards) -> Job:
     service_id = command.caller.service_id
     shard = shards.of(service_id)
     made: list[NewEntry] = []
-    if schedule.calendars:
+    if schedule.calendars or secret_names(command.target):
         async with (
             shard.writing_driver(service_id, made, command.caller.claim) as driver,
             driver.transaction(),
         ):
+            await hold_secrets(driver, service_id, command.target)
             with within("/schedule"):
                 full = await full_schedule(driver, service_id, schedule, lock=True)
             _check(full, command)

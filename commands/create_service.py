@@ -14,6 +14,7 @@ from domain.service import Service
 from domain.signing import new_signing_secret
 from storage.audit import record
 from storage.shards import Shards
+from storage.signing_secrets import first_of_service
 from storage.tables import services
 
 
@@ -23,21 +24,25 @@ class CreateService(Struct, frozen=True, kw_only=True):
     now: datetime
 
 
-async def create_service(command: CreateService, shards: Shards) -> Service:
+async def create_service(command: CreateService, shards: Shards) -> tuple[Service, str]:
     """Store a service.
+
+    Returns:
+        The service and its signing secret, which cannot be shown again.
 
     Raises:
         Conflict: When another has that name.
     """
     service = Service(id=new_id(), name=command.name, created_at=command.now)
-    shard = shards.of(service.id)
-    async with shard.writing(command.caller.service_id, (), command.caller.claim) as connection:
+    secret = new_signing_secret()
+    stored = first_of_service(secret, service.id, command.now, shards.ring)
+    async with shards.of(service.id).writing(service.id, ()) as connection:
         made = await connection.execute(
             insert(services)
             .values(
                 id=service.id,
                 name=service.name,
-                signing_secrets=[new_signing_secret()],
+                signing_secrets=[stored],
                 created_at=command.now,
             )
             .on_conflict_do_nothing(index_elements=[services.c.name])
@@ -53,5 +58,4 @@ async def create_service(command: CreateService, shards: Shards) -> Service:
             command.now,
             name=service.name,
         )
-        command.caller.settle(service)
-    return service
+    return service, secret

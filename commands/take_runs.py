@@ -10,6 +10,7 @@ from msgspec import Struct
 from domain.ids import fire_time_window
 from domain.overlap import Overlap
 from domain.retry import RetryPolicy
+from domain.secrets import MARK
 from domain.targets import Target
 from storage.jobs import decode_retry, decode_target
 from storage.postgres import Database
@@ -65,6 +66,8 @@ class TakenRun(Struct, frozen=True, kw_only=True):
         number: The attempt to come.
         first_started_at: When the first attempt began, if there was one.
         job_version: Of what was read here; a later take of the same run may know better.
+        signing_secrets: As they are stored (storage.signing_secrets).
+        has_references: Whether secrets are to be filled into the target.
     """
 
     service_id: UUID
@@ -79,6 +82,7 @@ class TakenRun(Struct, frozen=True, kw_only=True):
     retry: RetryPolicy
     overlap: Overlap
     signing_secrets: list[str]
+    has_references: bool = False
 
 
 async def take_runs(command: TakeRuns, database: Database) -> list[TakenRun]:
@@ -116,6 +120,7 @@ async def take_runs(command: TakeRuns, database: Database) -> list[TakenRun]:
             retry=decode_retry(row["retry"]),
             overlap=Overlap(row["overlap"]),
             signing_secrets=row["signing_secrets"],
+            has_references=MARK in row["target"],
         )
         for row in rows
         if row["version"] is not None

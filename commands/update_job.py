@@ -40,6 +40,7 @@ from storage.job_changes import (
 )
 from storage.job_entries import entry_of
 from storage.queue import RunKey
+from storage.secrets import hold_secrets
 from storage.shards import Shards
 from storage.shared_cache import NewEntry
 from storage.transactions import WriteConnection, driver_of
@@ -78,8 +79,8 @@ async def update_job(command: UpdateJob, shards: Shards) -> Job:
     """Apply the changes; they hold for every run that has not begun to ring.
 
     Raises:
-        Invalid: When the new schedule breaks a rule or never fires, or it or the target is more
-            than the service may have.
+        Invalid: When the new schedule breaks a rule or never fires, or it or the new target is more
+            than the service may have, or the target refers to a secret that there is not.
         NotFound: When the service has no such job.
         PreconditionFailed: When it has none of the versions.
     """
@@ -94,6 +95,8 @@ async def update_job(command: UpdateJob, shards: Shards) -> Job:
     made: list[NewEntry] = []
     async with shard.writing(service_id, made) as connection:
         row = await lock_job(connection, service_id, command.job_id, command.versions)
+        if not isinstance(command.changes.target, UnsetType):
+            await hold_secrets(await driver_of(connection), service_id, command.changes.target)
         if isinstance(command.changes.schedule, Schedule):
             changes |= await reschedule(
                 connection, row, command.changes.schedule, limits, command.now

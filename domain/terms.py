@@ -1,4 +1,4 @@
-"""What jobs are found by: the words, tags, host and name of each, as terms of one index.
+"""What jobs are found by: the words, tags, host, name and secrets of each, as terms of one index.
 
 A term begins with a mark of its service, so that each service has an index of its own within the
 shared one; and with its kind, so that a tag is not taken for a word.
@@ -14,10 +14,10 @@ from uuid import UUID
 from yarl import URL
 
 from domain.job_filter import JobFilter
-from domain.targets import Target
+from domain.targets import Target, secret_names
 from domain.targets.http import HttpTarget
 
-_WORD, _TAG, _HOST, _NAME = "=", "#", "@", "^"
+_WORD, _TAG, _HOST, _NAME, _SECRET = "=", "#", "@", "^", "$"
 _WORDS = re.compile(r"[^\W_]+")
 _LONGEST = 200
 """Characters of a term that count: Postgres takes 2,046 bytes."""
@@ -34,6 +34,7 @@ def terms_of(
         *(_term(mark, _WORD, word) for word in words),
         *(_term(mark, _TAG, tag) for tag in set(tags)),
         *(_term(mark, _HOST, host) for host in hosts),
+        *(_term(mark, _SECRET, secret) for secret in secret_names(target)),
         _term(mark, _NAME, name),
     ]
 
@@ -50,6 +51,11 @@ def terms_query(service_id: UUID, chosen: JobFilter) -> str | None:
     if chosen.name_prefix is not None:
         wanted.append(_quoted(_term(mark, _NAME, chosen.name_prefix)) + ":*")
     return " & ".join(wanted) or None
+
+
+def secret_query(service_id: UUID, name: str) -> str:
+    """What finds the jobs whose targets refer to a secret, as a `tsquery`."""
+    return _quoted(_term(_mark(service_id), _SECRET, name))
 
 
 def words_of(text: str) -> list[str]:

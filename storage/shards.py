@@ -17,6 +17,7 @@ from domain.idempotency import Claim
 from storage.commits import Commits
 from storage.entries import Entry, Position
 from storage.idempotency import holding
+from storage.key_ring import NO_KEYS, KeyRing
 from storage.postgres import POOL_SIZE, UNREACHABLE, Database, Driver
 from storage.queue import RunQueue, make_broker
 from storage.rate_limits import RateLimits
@@ -189,10 +190,17 @@ class Shard:
 
 
 class Shards:
-    """The one seam between a service and its servers. A single shard for now."""
+    """The one seam between a service and its servers. A single shard for now.
 
-    def __init__(self, urls: ShardUrls, *, pool_size: int = POOL_SIZE) -> None:
+    Attributes:
+        ring: What services' secrets are encrypted with.
+    """
+
+    def __init__(
+        self, urls: ShardUrls, *, pool_size: int = POOL_SIZE, ring: KeyRing = NO_KEYS
+    ) -> None:
         self._shard = Shard(urls, pool_size=pool_size)
+        self.ring = ring
 
     def of(self, service_id: UUID) -> Shard:
         """The shard that a service lives on."""

@@ -55,6 +55,7 @@ services = Table(
     metadata,
     Column("id", Uuid, primary_key=True),
     Column("name", Text, nullable=False, unique=True),
+    # As storage.signing_secrets writes them.
     Column("signing_secrets", ARRAY(Text), nullable=False),
     Column("limits", JSON, nullable=False, server_default="{}"),
     Column("created_at", INSTANT, nullable=False),
@@ -94,6 +95,20 @@ members = Table(
     Column("created_at", INSTANT, nullable=False),
     PrimaryKeyConstraint("service_id", "subject"),
     Index("members_by_subject", "subject", "service_id"),
+)
+
+# Values that targets refer to. Which jobs do, is in `listings`.
+secrets = Table(
+    "secrets",
+    metadata,
+    Column("service_id", Uuid, ForeignKey("services.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    # As storage.key_ring.Sealed has it.
+    Column("key_id", Text, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("created_at", INSTANT, nullable=False),
+    Column("updated_at", INSTANT, nullable=False),
+    PrimaryKeyConstraint("service_id", "name"),
 )
 
 jobs = Table(

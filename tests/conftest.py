@@ -44,6 +44,7 @@ STORED = (
     "listings",
     "job_counts",
     "fire_counts",
+    "secrets",
     "jobs",
     "workers",
     "audit",

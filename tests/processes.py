@@ -25,6 +25,7 @@ from storage.urls import ShardUrls
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 START_SECONDS = 60.0
+ENCRYPTION_KEYS = "test:" + "QUJD" * 10 + "QUI="
 STOP_SECONDS = 30.0
 # Processes end with the tests that started them, even if the tests are killed.
 LIFELINE = Lifeline()
@@ -118,6 +119,7 @@ class System:
             "TOCSIN_REDIS_URL": urls.redis,
             "TOCSIN_PORT": str(self.port),
             "TOCSIN_EGRESS_ALLOW": "127.0.0.0/8",
+            "TOCSIN_ENCRYPTION_KEYS": ENCRYPTION_KEYS,
         }
 
     @property

@@ -8,7 +8,9 @@ from datetime import timedelta
 
 import structlog
 
+from domain.egress import Egress
 from domain.ids import new_id
+from storage.key_ring import KeyRing
 from storage.urls import ShardUrls
 
 log = structlog.get_logger()
@@ -43,22 +45,27 @@ async def run_worker(
     stop: asyncio.Event,
     *,
     retention: timedelta,
-    allowed: Sequence[str],
+    egress: Egress,
+    proxy: str | None,
     actors: Sequence[str],
+    ring: KeyRing,
 ) -> None:
     """Ring until `stop` is set.
 
     Args:
-        allowed: Networks in CIDR notation that targets may lie in beside the public ones.
+        egress: Where targets may lie.
+        proxy: URL of the HTTP proxy through which they are called, if any.
         actors: Names of the actors that targets may name.
+        ring: What secrets are encrypted with.
     """
     from storage.shards import Shards
-    from workers.targets.egress import networks
     from workers.worker import Worker
 
     shards = Shards(urls, pool_size=POOL_SIZE)
     (shard,) = shards.all()
-    worker = Worker(shard, retention=retention, allowed=networks(allowed), actors=actors)
+    worker = Worker(
+        shard, retention=retention, egress=egress, proxy=proxy, actors=actors, ring=ring
+    )
     await worker.run(stop)
     await shards.close()
 

@@ -15,7 +15,9 @@ from dramatiq.brokers.redis import RedisBroker
 from periodiq import PeriodiqMiddleware
 
 from commands.pass_turns import pass_turns
+from domain.egress import Egress
 from domain.ids import new_id
+from storage.key_ring import KeyRing
 from storage.migrate import until_migrated
 from storage.postgres import UNREACHABLE
 from storage.queue import make_broker
@@ -29,8 +31,9 @@ from workers.recorder import Recorder
 from workers.ringer import CONCURRENCY, Ringer
 from workers.sweep import Sweep
 from workers.targets.actors import declare_actors
-from workers.targets.egress import Network
 from workers.targets.kinds import Targets
+from workers.targets.secrets import Secrets
+from workers.targets.transport import Transport
 from workers.telling import Teller
 
 log = structlog.get_logger()
@@ -45,12 +48,21 @@ class Worker:
 
     Args:
         retention: How long history is kept.
-        allowed: Networks that targets may lie in beside the public ones.
+        egress: Where targets may lie.
+        proxy: Through which HTTP targets are called, if any.
         actors: Names of the actors that may be rung.
+        ring: What secrets are encrypted with.
     """
 
     def __init__(
-        self, shard: Shard, *, retention: timedelta, allowed: list[Network], actors: Sequence[str]
+        self,
+        shard: Shard,
+        *,
+        retention: timedelta,
+        egress: Egress,
+        proxy: str | None,
+        actors: Sequence[str],
+        ring: KeyRing,
     ) -> None:
         self._shard = shard
         self._id = new_id()
@@ -58,7 +70,11 @@ class Worker:
         self._broker = make_broker(shard.urls.redis, [PeriodiqMiddleware(skip_delay=30)])
         declare_actors(self._broker)
         self._targets = Targets(
-            self._broker, actors=actors, networks=allowed, connections=CONCURRENCY
+            self._broker,
+            actors=actors,
+            transport=Transport(egress, CONCURRENCY, proxy=proxy),
+            secrets=Secrets(shard.database, ring),
+            ring=ring,
         )
         self._folds = FoldRequests(shard.queue)
         self._recorder = Recorder(shard, self._pass_turns, self._folds.runs_ended)

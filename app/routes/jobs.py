@@ -63,7 +63,7 @@ class JobController(Controller):
         now = datetime.now(UTC)
         with within("/schedule"):
             schedule = data.schedule.schedule(now)
-        target = target_of(data.target, request.actors)
+        target = target_of(data.target, request.actors, request.egress)
         with within("/retry"):
             retry = data.retry.policy()
         with within("/catchup"):
@@ -160,7 +160,7 @@ class JobController(Controller):
         command = UpdateJob(
             caller=request.caller,
             job_id=job_id,
-            changes=data.changes(now, request.actors),
+            changes=data.changes(now, request.actors, request.egress),
             now=now,
             versions=versions_of(if_match),
         )

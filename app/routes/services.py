@@ -10,7 +10,6 @@ from litestar.params import FromPath, JSONBody
 
 from app.access import Access
 from app.cursors import id_after
-from app.idempotency import REFUSALS, once
 from app.paging import Cursor, Limit, next_cursor
 from app.problems import problems
 from app.requests import ServiceRequest
@@ -18,7 +17,6 @@ from app.service_bodies import ServiceBody, ServiceChangesBody
 from app.service_resources import ServicePage, ServiceResource
 from commands.create_service import CreateService, create_service
 from commands.update_service import UpdateService, update_service
-from domain.service import Service
 from queries.find_service import get_service
 from queries.list_services import ListServices, list_services
 
@@ -50,14 +48,19 @@ class ServiceController(Controller):
     @post(
         operation_id="createService",
         needs=Access.OPERATOR,
-        summary="Make a service",
-        responses=problems(*REFUSALS, 413, 415),
+        summary="Make a service; its signing secret is told only now",
+        responses=problems(409, 413, 415, 422),
     )
     async def create(
         self, data: JSONBody[ServiceBody], request: ServiceRequest
     ) -> Response[ServiceResource]:
         command = CreateService(caller=request.caller, name=data.name, now=datetime.now(UTC))
-        return await once(request, create_service, command, _made)
+        service, secret = await create_service(command, request.shards)
+        return Response(
+            ServiceResource.of(service, secret),
+            status_code=201,
+            headers={"Location": f"/services/{service.id}"},
+        )
 
     @get(
         "/{service_id:uuid}",
@@ -89,11 +92,3 @@ class ServiceController(Controller):
             now=datetime.now(UTC),
         )
         return ServiceResource.of(await update_service(command, request.shards))
-
-
-def _made(service: Service) -> Response[ServiceResource]:
-    return Response(
-        ServiceResource.of(service),
-        status_code=201,
-        headers={"Location": f"/services/{service.id}"},
-    )

@@ -15,6 +15,7 @@ from app.settings import Settings
 from app.up import demo
 from app.up.child import Backoff
 from app.up.embedded import Patience, keep_following
+from app.up.kept_ring import FILE
 from app.up.listening import listen
 from app.up.prefixed_output import PrefixedOutput
 from app.up.stack import DEMO, OPERATOR, Parts, Stack
@@ -132,6 +133,7 @@ class _Run:
             f"\nTocsin is ready at {self._stack.url}\n"
             f"Demo key: {key} (kept in {self._data_dir / DEMO.file})\n"
             f"The operator's key is in {self._data_dir / OPERATOR.file}\n"
+            f"Keep a copy of {self._data_dir / FILE}: without it, secrets are lost\n"
             f"Targets on this machine may be called ({self._stack.allowed_targets}).\n"
             f"Try it:\n\n  {demo.curl(self._stack.url, key)}\n"
         )

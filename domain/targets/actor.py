@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Annotated, ClassVar
 
+import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from domain.durations import Duration, duration_of
+from domain.secrets import Reference, in_json, references
 from domain.targets.json import Json, kept
 from domain.targets.timeout import DEFAULT_TIMEOUT, check_timeout
 
@@ -31,6 +34,25 @@ class ActorTarget(Struct, frozen=True, kw_only=True, tag_field="type", tag="acto
     def payload_bytes(self) -> int:
         """How much is sent."""
         return 0 if isinstance(self.payload, UnsetType) else len(bytes(self.payload))
+
+    def references(self) -> Iterator[Reference]:
+        """The secrets that the payload refers to.
+
+        Raises:
+            Invalid: With a pointer to a reference that is malformed.
+        """
+        if isinstance(self.payload, msgspec.Raw):
+            yield from references(bytes(self.payload).decode(), "/payload")
+
+    def with_secrets(self, values: Mapping[str, str]) -> ActorTarget:
+        """The target with values in place of references.
+
+        Raises:
+            Invalid: When it gets too long.
+        """
+        if not isinstance(self.payload, msgspec.Raw):
+            return self
+        return msgspec.structs.replace(self, payload=in_json(self.payload, values, "/payload"))
 
     def check(self) -> None:
         """Refuse what could never be rung.

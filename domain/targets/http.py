@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from functools import lru_cache
 from typing import Annotated, ClassVar, Literal
 
+import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 from yarl import URL
 
 from domain.durations import Duration, duration_of
-from domain.errors import Invalid
+from domain.errors import Invalid, within
+from domain.secrets import Reference, in_header, in_json, references
 from domain.targets.json import Json, kept
 from domain.targets.timeout import DEFAULT_TIMEOUT, check_timeout
+from domain.targets.tls import Tls, TlsBody
+from domain.targets.url import check_url
 
 HeaderValue = Annotated[str, Meta(extra_json_schema={"maxLength": 4_096})]
 
@@ -34,6 +39,7 @@ class HttpTarget(Struct, frozen=True, kw_only=True, tag_field="type", tag="http"
     Attributes:
         body: JSON exactly as the service sent it; a JSON string is delivered as plain text.
         timeout: Bound on one attempt, from connecting to the last byte that is read.
+        tls: How the target is known, if not by the authorities that everybody trusts.
     """
 
     url: str
@@ -41,6 +47,32 @@ class HttpTarget(Struct, frozen=True, kw_only=True, tag_field="type", tag="http"
     headers: dict[str, str] = {}
     body: Json | UnsetType = UNSET
     timeout: timedelta = DEFAULT_TIMEOUT
+    tls: Tls | UnsetType = UNSET
+
+    def references(self) -> Iterator[Reference]:
+        """The secrets that headers and body refer to.
+
+        Raises:
+            Invalid: With a pointer to a reference that is malformed.
+        """
+        for name, value in self.headers.items():
+            yield from references(value, _pointer(name))
+        if isinstance(self.body, msgspec.Raw):
+            yield from references(bytes(self.body).decode(), "/body")
+
+    def with_secrets(self, values: Mapping[str, str]) -> HttpTarget:
+        """The target with values in place of references.
+
+        Raises:
+            Invalid: When it gets too long, or a header cannot be sent.
+        """
+        headers = {
+            name: in_header(value, values, _pointer(name)) for name, value in self.headers.items()
+        }
+        body = self.body
+        if isinstance(body, msgspec.Raw):
+            body = in_json(body, values, "/body")
+        return msgspec.structs.replace(self, headers=headers, body=body)
 
     payload_field: ClassVar[str] = "body"
 
@@ -55,9 +87,16 @@ class HttpTarget(Struct, frozen=True, kw_only=True, tag_field="type", tag="http"
         Raises:
             Invalid: With a pointer to the value at fault.
         """
-        _check_url(self.url)
+        check_url(self.url)
+        self._check_headers()
+        check_timeout(self.timeout)
+        if isinstance(self.tls, Tls):
+            with within("/tls"):
+                self.tls.check(self.url)
+
+    def _check_headers(self) -> None:
         for name, value in self.headers.items():
-            pointer = "/headers/" + name.replace("~", "~0").replace("/", "~1")
+            pointer = _pointer(name)
             if not _HEADER_NAME.fullmatch(name):
                 raise Invalid(
                     "A header's name is made of letters, digits and !#$%&'*+-.^_`|~.", pointer
@@ -68,7 +107,6 @@ class HttpTarget(Struct, frozen=True, kw_only=True, tag_field="type", tag="http"
                 raise Invalid(
                     "A header's value is at most 4,096 printable ASCII characters.", pointer
                 )
-        check_timeout(self.timeout)
 
 
 class HttpTargetBody(
@@ -88,6 +126,7 @@ class HttpTargetBody(
     headers: Annotated[dict[str, HeaderValue], Meta(max_length=50)] = {}
     body: Json | UnsetType = UNSET
     timeout: Duration = DEFAULT_TIMEOUT
+    tls: TlsBody | UnsetType = UNSET
 
     def target(self) -> HttpTarget:
         """The target.
@@ -101,6 +140,7 @@ class HttpTargetBody(
             headers=self.headers,
             body=kept(self.body),
             timeout=duration_of(self.timeout, "/timeout"),
+            tls=UNSET if isinstance(self.tls, UnsetType) else Tls(ca=self.tls.ca),
         )
 
 
@@ -118,13 +158,5 @@ def _origin_of(url: str) -> str:
         return url  # it cannot be rung, which the attempt will tell
 
 
-def _check_url(text: str) -> None:
-    try:
-        url = URL(text)
-        known = url.scheme in ("http", "https") and url.host and url.port
-    except ValueError:
-        known = False
-    if not known or re.search(r"[\x00-\x20\x7f]", text):
-        raise Invalid("The URL must be absolute, such as 'https://example.com/run'.", "/url")
-    if url.raw_user is not None or url.raw_password is not None:
-        raise Invalid("Put credentials into a header, not into the URL.", "/url")
+def _pointer(header: str) -> str:
+    return "/headers/" + header.replace("~", "~0").replace("/", "~1")

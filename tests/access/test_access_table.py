@@ -38,6 +38,7 @@ BODIES: dict[str, Any] = {
     "PATCH /services/{service_id}": {"limits": {}},
     "POST /me/keys": {"name": "k", "scopes": []},
     "PUT /services/{service_id}/members/{subject}": {"role": "viewer"},
+    "PUT /services/{service_id}/secrets/{name}": {"value": MARK},
 }
 Ids = dict[str, str]
 
@@ -76,6 +77,8 @@ def ids(callers: dict[str, httpx.Client], own: str) -> Ids:
     admin = callers["admin"]
     calendar = {"exclude": [{"date": "2027-01-01"}], "description": MARK}
     assert admin.put("/calendars/holidays", json=calendar).status_code == 200
+    secret = admin.put(f"/services/{own}/secrets/holidays", json={"value": MARK})
+    assert secret.status_code == 200
     job = admin.post("/jobs", json=JOB).json()["id"]
     return {
         "job_id": job,

@@ -197,11 +197,3 @@ async def test_the_last_use_is_noted_and_never_goes_back(
     listed = await asyncio.to_thread(operator.get, f"/services/{service_id}/keys")
     (key,) = listed.json()["items"]
     assert datetime.fromisoformat(key["last_used_at"]) == now
-
-
-def test_a_service_is_made_once_however_often_it_is_asked_for(operator: httpx.Client) -> None:
-    body, headers = {"name": f"s-{uuid4()}"}, {"idempotency-key": str(uuid4())}
-    made = [operator.post("/services", json=body, headers=headers) for _ in range(2)]
-    assert [answer.status_code for answer in made] == [201, 201]
-    assert made[0].content == made[1].content
-    assert operator.post("/services", json=body).status_code == 409

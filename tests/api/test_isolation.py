@@ -57,9 +57,11 @@ def owned(owner: httpx.Client) -> Owned:
     for _ in range(2):
         assert owner.post(f"/jobs/{jobs[0]}/trigger").status_code == 202
     wait_until(lambda: len(runs_of(owner, jobs[0])) == 2, what="two runs")
+    service = owner.get("/me").json()["service_id"]
+    put = owner.put(f"/services/{service}/secrets/holidays", json={"value": MARK})
+    assert put.status_code == 200
     times = {"start": "2026-01-01T00:00:00Z", "end": "2026-01-01T01:00:00Z"}
     backfills = [owner.post(f"/jobs/{jobs[0]}/backfills", json=times).json() for _ in range(2)]
-    service = owner.get("/me").json()["service_id"]
     return {
         "job_id": jobs[0],
         "run_id": str(runs_of(owner, jobs[0])[0]["id"]),

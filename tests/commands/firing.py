@@ -25,6 +25,7 @@ from domain.overlap import Overlap
 from domain.retry import RetryPolicy
 from domain.run import Outcome
 from domain.schedules.schedule import Schedule
+from domain.targets import Target
 from domain.targets.http import HttpTarget
 from storage.postgres import Database
 from storage.queue import RunKey
@@ -62,6 +63,7 @@ class Firing:
         retry: RetryPolicy = STEADY,
         overlap: Overlap = Overlap.SKIP,
         catchup: CatchupPolicy = ALL_OF_THEM,
+        target: Target = TARGET,
         **spec: Any,
     ) -> Job:
         """A stored job that fires at `DUE`, unless another spec is given."""
@@ -72,7 +74,7 @@ class Firing:
                 description="",
                 tags=[],
                 schedule=Schedule(accepted_at=now, **(spec or {"at": DUE})),
-                target=TARGET,
+                target=target,
                 retry=retry,
                 overlap=overlap,
                 catchup=catchup,

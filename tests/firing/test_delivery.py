@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from datetime import datetime
 from typing import Any
@@ -136,16 +137,31 @@ def test_a_triggered_job_rings_at_once_and_keeps_its_schedule(
 
 
 def test_a_loopback_address_that_is_not_allowed_is_never_connected_to(
-    client: httpx.Client,
+    client: httpx.Client, urls: ShardUrls
 ) -> None:
-    body = {
-        "schedule": {"after": 0},
-        "target": {"type": "http", "url": "http://[::1]:9/"},
-        "retry": {"max_attempts": 1},
-    }
-    run = ended(client, created(client, body))
+    target = {"type": "http", "url": "http://[::1]:9/"}
+    job_id = created(
+        client,
+        {
+            "schedule": {"cron": "0 3 * * *"},
+            "target": {**target, "url": "http://127.0.0.1:9/"},
+            "retry": {"max_attempts": 1},
+        },
+    )
+    assert client.patch(f"/jobs/{job_id}", json={"target": target}).status_code == 422
+    # Stored by a version that did not look, or under other settings: the worker looks again.
+    asyncio.run(_store_target(urls, UUID(job_id), json.dumps(target)))
+    client.post(f"/jobs/{job_id}/trigger")
+    run = ended(client, job_id)
     assert run["state"] == "failed"
     assert "not allowed" in run["attempts"][0]["error"]
+
+
+async def _store_target(urls: ShardUrls, job_id: UUID, target: str) -> None:
+    database = Database(urls.primary)
+    async with database.driver() as driver:
+        await driver.execute("UPDATE jobs SET target = $2 WHERE id = $1", job_id, target)
+    await database.close()
 
 
 def test_a_job_of_every_second_rings_every_second(

@@ -40,6 +40,7 @@ def api_processes(
                     "TOCSIN_REPLICA_URLS": ",".join(urls.replicas),
                     "TOCSIN_REDIS_URL": urls.redis,
                     "TOCSIN_PORT": str(port),
+                    "TOCSIN_EGRESS_ALLOW": "127.0.0.0/8",
                     **LIFELINE.environment,
                 },
                 pass_fds=(LIFELINE.fileno(),),

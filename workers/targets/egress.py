@@ -1,45 +1,33 @@
-"""Which addresses Tocsin may connect to on a service's behalf."""
+"""The operator's rules of egress, kept at the moment that a connection is made."""
 
 from __future__ import annotations
 
+import asyncio
 import socket
-from collections.abc import Callable, Sequence
-from ipaddress import (
-    IPv4Address,
-    IPv4Network,
-    IPv6Address,
-    IPv6Network,
-    ip_address,
-    ip_network,
-)
+from collections.abc import Callable
 
 from aiohappyeyeballs import AddrInfoType
+from aiohttp.abc import AbstractResolver
+from yarl import URL
 
-Network = IPv4Network | IPv6Network
-_ENDS_IN_IPV4 = (ip_network("::/96"), ip_network("64:ff9b::/96"), ip_network("64:ff9b:1::/48"))
+from domain.egress import Egress
 
 
 class EgressRefused(OSError):
-    """The target's name leads to an address that the operator does not allow."""
+    """The target's name leads to an address that the operator does not allow, or is denied."""
 
 
-def networks(text: Sequence[str]) -> list[Network]:
-    """Networks in CIDR notation."""
-    return [ip_network(one) for one in text]
-
-
-def guarded_socket(allowed: Sequence[Network]) -> Callable[[AddrInfoType], socket.socket]:
+def guarded_socket(egress: Egress) -> Callable[[AddrInfoType], socket.socket]:
     """A socket factory that sees the very address that is connected to.
 
     The check comes after the name was resolved and before the connection is made, with nothing
-    in between, so a name that changes its mind gains nothing. Loopback, private, link-local,
-    metadata and multicast addresses are refused unless `allowed` holds them.
+    in between, so a name that changes its mind gains nothing.
     """
 
     def make(address_info: AddrInfoType) -> socket.socket:
         family, kind, protocol, _, address = address_info
-        if not _permitted(str(address[0]), allowed):
-            raise EgressRefused(f"The target's address {address[0]} is not allowed.")
+        if not egress.permits(str(address[0])):
+            raise _refused(str(address[0]))
         made = socket.socket(family, kind, protocol)
         made.setblocking(False)
         return made
@@ -47,19 +35,33 @@ def guarded_socket(allowed: Sequence[Network]) -> Callable[[AddrInfoType], socke
     return make
 
 
-def _permitted(text: str, allowed: Sequence[Network]) -> bool:
-    address = _disguised(ip_address(text.partition("%")[0]))
-    if any(address in network for network in allowed if network.version == address.version):
-        return True
-    site_local = isinstance(address, IPv6Address) and address.is_site_local
-    return address.is_global and not address.is_multicast and not site_local
+def check_host(url: URL, egress: Egress) -> None:
+    """Refuse a name that is denied, whatever it resolves to.
+
+    Raises:
+        EgressRefused: When it is.
+    """
+    if egress.denies_host(url.raw_host or ""):
+        raise EgressRefused(f"The target's host {url.raw_host} is not allowed.")
 
 
-def _disguised(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    """The IPv4 address that an IPv6 one leads to, if it does."""
-    if isinstance(address, IPv4Address):
-        return address
-    if any(address in network for network in _ENDS_IN_IPV4):
-        # `::1` and `::` are addresses of their own.
-        return IPv4Address(address.packed[-4:]) if int(address) > 1 else address
-    return address.ipv4_mapped or address.sixtofour or address
+async def checked_address(
+    url: URL, egress: Egress, resolver: AbstractResolver, seconds: float
+) -> str:
+    """The first address of a URL's host that may be called, for whoever connects on our behalf.
+
+    Raises:
+        EgressRefused: When there is none.
+        TimeoutError: When the name is not resolved in time.
+    """
+    async with asyncio.timeout(seconds):
+        found = await resolver.resolve(url.raw_host or "", url.port or 0, family=socket.AF_UNSPEC)
+    addresses = [one["host"] for one in found]
+    for address in addresses:
+        if egress.permits(address):
+            return address
+    raise _refused(", ".join(addresses))
+
+
+def _refused(address: str) -> EgressRefused:
+    return EgressRefused(f"The target's address {address} is not allowed.")

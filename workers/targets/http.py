@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import cast
@@ -10,58 +9,47 @@ from typing import cast
 import aiohttp
 import msgspec
 from multidict import CIMultiDict
-from yarl import URL
 
 from commands.take_runs import TakenRun
 from domain.run import Outcome
 from domain.targets.http import HttpTarget
+from storage.key_ring import KeyRing, Undecipherable
 from workers.targets.answer import Answer
-from workers.targets.egress import EgressRefused, Network, guarded_socket
-from workers.targets.signature import sign
+from workers.targets.egress import EgressRefused
+from workers.targets.signature import SigningSecrets, sign
+from workers.targets.transport import Transport
 
 EXCERPT_BYTES = 4_096
-_KEEP_ALIVE_SECONDS = 30
-_DNS_SECONDS = 10
 _USER_AGENT = "tocsin"
 _LONGEST_RETRY_AFTER = 10**9  # the retry policy has a bound of its own
 
 
 class HttpRinger:
-    """Sends requests over kept-alive connections. Make it inside the event loop that uses it."""
+    """Sends signed requests.
 
-    def __init__(self, allowed: Sequence[Network], connections: int) -> None:
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=connections,
-                keepalive_timeout=_KEEP_ALIVE_SECONDS,
-                ttl_dns_cache=_DNS_SECONDS,
-                socket_factory=guarded_socket(allowed),
-            ),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type"),
-        )
+    Args:
+        ring: What signing secrets are encrypted with.
+    """
+
+    def __init__(self, transport: Transport, ring: KeyRing) -> None:
+        self._transport = transport
+        self._signing_secrets = SigningSecrets(ring)
 
     async def ring(self, run: TakenRun, started_at: datetime) -> Answer:
         """Make one attempt; every way it can end is an answer, never an exception."""
         target = cast("HttpTarget", run.target)
         body, headers = _content(target)
-        _add_delivery_headers(headers, run, started_at, body)
-        timeout = aiohttp.ClientTimeout(total=target.timeout.total_seconds())
         try:
-            async with self._session.request(
-                target.method,
-                URL(target.url),
-                data=body or None,
-                headers=headers,
-                timeout=timeout,
-                allow_redirects=False,
-            ) as response:
+            secrets = self._signing_secrets.live(run.service_id, run.signing_secrets, started_at)
+            _add_delivery_headers(headers, run, started_at, secrets, body)
+            async with self._transport.request(target, body, headers) as response:
                 excerpt = await _excerpt(response)
                 return _answer(response, excerpt, datetime.now(UTC))
         except TimeoutError:
             seconds = target.timeout.total_seconds()
             return Answer(outcome=Outcome.TIMED_OUT, error=f"No answer within {seconds:g} s.")
+        except Undecipherable as error:
+            return Answer(outcome=Outcome.FAILED, error=str(error))
         except (aiohttp.ClientError, EgressRefused, OSError, ValueError) as error:
             return Answer(
                 outcome=Outcome.FAILED, error=_sentence(error), at_fault=_is_at_fault(error)
@@ -69,7 +57,7 @@ class HttpRinger:
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._session.close()
+        await self._transport.close()
 
 
 def _content(target: HttpTarget) -> tuple[bytes, CIMultiDict[str]]:
@@ -86,12 +74,16 @@ def _content(target: HttpTarget) -> tuple[bytes, CIMultiDict[str]]:
 
 
 def _add_delivery_headers(
-    headers: CIMultiDict[str], run: TakenRun, started_at: datetime, body: bytes
+    headers: CIMultiDict[str],
+    run: TakenRun,
+    started_at: datetime,
+    signing_secrets: list[str],
+    body: bytes,
 ) -> None:
     timestamp = int(started_at.timestamp())
     headers["webhook-id"] = str(run.id)
     headers["webhook-timestamp"] = str(timestamp)
-    headers["webhook-signature"] = sign(run.signing_secrets, str(run.id), timestamp, body)
+    headers["webhook-signature"] = sign(signing_secrets, str(run.id), timestamp, body)
     # The run is the trace, the attempt its span.
     headers["traceparent"] = f"00-{run.id.hex}-{run.number:016x}-01"
     headers["tocsin-attempt"] = str(run.number)

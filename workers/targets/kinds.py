@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from datetime import datetime
 from typing import Protocol
 
@@ -11,10 +11,12 @@ import dramatiq
 from commands.take_runs import TakenRun
 from domain.targets.actor import ActorTarget
 from domain.targets.http import HttpTarget
+from storage.key_ring import KeyRing
 from workers.targets.actor import ActorRinger
 from workers.targets.answer import Answer
-from workers.targets.egress import Network
 from workers.targets.http import HttpRinger
+from workers.targets.secrets import Secrets, Unreadable, failed
+from workers.targets.transport import Transport
 
 
 class Kind(Protocol):
@@ -32,17 +34,26 @@ class Targets:
         broker: dramatiq.Broker,
         *,
         actors: Collection[str],
-        networks: Sequence[Network],
-        connections: int,
+        transport: Transport,
+        secrets: Secrets,
+        ring: KeyRing,
     ) -> None:
+        self._secrets = secrets
         self._ringers: dict[type, Kind] = {
-            HttpTarget: HttpRinger(networks, connections),
+            HttpTarget: HttpRinger(transport, ring),
             ActorTarget: ActorRinger(broker, actors),
         }
 
     async def ring(self, run: TakenRun, started_at: datetime) -> Answer:
         """Make one attempt."""
-        return await self._ringers[type(run.target)].ring(run, started_at)
+        ringer = self._ringers[type(run.target)]
+        if not run.has_references:
+            return await ringer.ring(run, started_at)
+        try:
+            complete, hidden = await self._secrets.fill_in(run)
+        except Unreadable as error:
+            return failed(error)
+        return hidden(await ringer.ring(complete, started_at))
 
     async def close(self) -> None:
         """Let go of connections and threads."""

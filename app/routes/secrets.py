@@ -1,0 +1,84 @@
+"""`/services/{service_id}/secrets`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+from uuid import UUID
+
+from litestar import Controller, delete, get, put
+from litestar.params import FromPath, JSONBody, PathParameter
+
+from app.access import Access
+from app.cursors import name_after
+from app.paging import Cursor, Limit, next_cursor
+from app.problems import problems
+from app.requests import ServiceRequest
+from app.secret_resources import SECRET_NAME, SecretBody, SecretPage, SecretResource
+from commands.delete_secret import DeleteSecret, delete_secret
+from commands.put_secret import PutSecret, put_secret
+from queries.list_secrets import ListSecrets, list_secrets
+
+NamePath = Annotated[str, PathParameter(pattern=SECRET_NAME)]
+
+
+class SecretController(Controller):
+    """A service's secrets, which its targets refer to as `${secret.NAME}`."""
+
+    path = "/services/{service_id:uuid}/secrets"
+    tags = ("Secrets",)
+
+    @get(
+        operation_id="listSecrets",
+        needs=Access.ADMIN,
+        summary="List secrets by name; no value is ever told",
+        responses=problems(404, 422),
+    )
+    async def page(
+        self,
+        service_id: FromPath[UUID],
+        request: ServiceRequest,
+        limit: Limit = 50,
+        cursor: Cursor = None,
+    ) -> SecretPage:
+        query = ListSecrets(
+            caller=request.caller, limit=limit + 1, after=name_after("secrets", cursor) or ""
+        )
+        secrets = await list_secrets(query, request.shards)
+        return SecretPage(
+            items=[SecretResource.of(secret) for secret in secrets[:limit]],
+            next_cursor=next_cursor("secrets", secrets, limit, lambda secret: secret.name),
+        )
+
+    @put(
+        "/{name:str}",
+        operation_id="putSecret",
+        needs=Access.ADMIN,
+        summary="Store a secret, or give it another value",
+        status_code=200,
+        responses=problems(404, 413, 415, 422),
+    )
+    async def store(
+        self,
+        service_id: FromPath[UUID],
+        name: NamePath,
+        data: JSONBody[SecretBody],
+        request: ServiceRequest,
+    ) -> SecretResource:
+        command = PutSecret(
+            caller=request.caller, name=name, value=data.value, now=datetime.now(UTC)
+        )
+        return SecretResource.of(await put_secret(command, request.shards))
+
+    @delete(
+        "/{name:str}",
+        operation_id="deleteSecret",
+        needs=Access.ADMIN,
+        summary="Delete a secret that no job uses",
+        responses=problems(404, 409, 422),
+    )
+    async def remove(
+        self, service_id: FromPath[UUID], name: NamePath, request: ServiceRequest
+    ) -> None:
+        command = DeleteSecret(caller=request.caller, name=name, now=datetime.now(UTC))
+        await delete_secret(command, request.shards)

@@ -1,0 +1,31 @@
+"""A service's live signing secrets, without their text."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from domain.caller import Caller
+from domain.signing import SigningSecret, live
+from storage.shards import Shards
+from storage.signing_secrets import stored_of
+
+_SERVICE = "SELECT id, created_at, signing_secrets FROM services WHERE id = $1"
+
+
+class ListSigningSecrets(Struct, frozen=True, kw_only=True):
+    caller: Caller
+    now: datetime
+
+
+async def list_signing_secrets(query: ListSigningSecrets, shards: Shards) -> list[SigningSecret]:
+    """Those that deliveries are signed with, newest first."""
+    service_id = query.caller.service_id
+    row = await shards.of(service_id).read(
+        service_id, lambda driver: driver.fetchrow(_SERVICE, service_id)
+    )
+    if row is None:
+        return []
+    stored = stored_of(row["signing_secrets"], row["id"], row["created_at"])
+    return [*live(stored, query.now)]

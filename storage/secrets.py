@@ -1,0 +1,56 @@
+"""Named secrets as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from uuid import UUID
+
+import asyncpg
+
+from domain.errors import Invalid, within
+from domain.secrets import Secret
+from domain.targets import Target, secret_names
+from storage.key_ring import Place
+from storage.postgres import Driver
+
+TOLD_COLUMNS = "name, key_id, created_at, updated_at"
+
+# Locked, so that none is deleted before what names it is stored; a new value may come meanwhile.
+_KNOWN = """
+SELECT name FROM secrets WHERE service_id = $1 AND name = ANY ($2) ORDER BY name FOR KEY SHARE
+"""
+
+
+def secret_of(row: asyncpg.Record) -> Secret:
+    """What is told of the secret that a row holds."""
+    return Secret(
+        name=row["name"],
+        key_id=row["key_id"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )
+
+
+def place_of(service_id: UUID, name: str) -> Place:
+    """Where a secret's value belongs."""
+    return Place("secret", service_id, name)
+
+
+async def hold_secrets(driver: Driver, service_id: UUID, target: Target) -> None:
+    """Keep the secrets that a target refers to until the transaction ends.
+
+    Raises:
+        Invalid: With a pointer to a reference to a secret that the service does not have.
+    """
+    with within("/target"):
+        names = secret_names(target)
+        if not names:
+            return
+        rows = await driver.fetch(_KNOWN, service_id, list(names))
+        _refuse_unknown(names, {row["name"] for row in rows})
+
+
+def _refuse_unknown(names: Mapping[str, str], known: set[str]) -> None:
+    for name, pointer in names.items():
+        if name not in known:
+            raise Invalid(f"There is no secret {name!r}; store it first.", pointer)

@@ -1,0 +1,28 @@
+"""The bounds that docs/secrets.md promises are those of the code."""
+
+from __future__ import annotations
+
+from domain import secrets, signing
+from domain.targets import tls
+from tests.processes import CHECKOUT
+from workers.ringer import LOOK_AHEAD
+from workers.targets import http, transport
+from workers.targets.secrets import KEPT_SECONDS
+
+PAGE = " ".join((CHECKOUT / "docs" / "secrets.md").read_text().split())
+
+
+def test_the_page_names_the_bounds_of_the_code() -> None:
+    promised = [
+        f"up to {secrets.MAX_VALUE_BYTES // 1_024} KiB of UTF-8",
+        f"refers to {secrets.MAX_NAMES} different secrets",
+        f"a body may have {secrets.MAX_FILLED_BYTES // 2**20} MiB",
+        f"and a header {secrets.MAX_HEADER_CHARACTERS // 1_024} KiB",
+        f"keep a value for {KEPT_SECONDS:g} seconds",
+        f"{signing.LONGEST_OVERLAP.days} days at most",
+        f"up to {LOOK_AHEAD.total_seconds():g} seconds ahead",
+        f"up to {tls.MAX_CA_CHARACTERS // 1_024} KiB of PEM",
+        f"{transport._MOST_HEADERS} lines of 8 KiB and {http.EXCERPT_BYTES // 1_024} KiB",
+    ]
+    assert [text for text in promised if text not in PAGE] == []
+    assert signing.DEFAULT_OVERLAP.days == 1

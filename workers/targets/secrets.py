@@ -1,0 +1,102 @@
+"""The values of secrets, read when a target that refers to them is rung."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping
+from uuid import UUID
+
+import msgspec
+from cachetools import LRUCache
+
+from commands.take_runs import TakenRun
+from domain.errors import Invalid
+from domain.run import Outcome
+from domain.targets import secret_names
+from storage.batches import Batches
+from storage.key_ring import KeyRing, Sealed, Undecipherable
+from storage.postgres import UNREACHABLE, Database
+from storage.secrets import place_of
+from workers.targets.answer import Answer
+from workers.targets.mask import Mask
+
+KEPT_SECONDS = 4.0
+KEPT_VALUES = 2_048
+_READ_SECONDS = 5.0
+
+_READ = """
+SELECT secrets.service_id, secrets.name, secrets.key_id, secrets.content
+FROM unnest($1::uuid[], $2::text[]) AS asked (service_id, name)
+JOIN secrets ON secrets.service_id = asked.service_id AND secrets.name = asked.name
+"""
+
+Key = tuple[UUID, str]
+
+
+class Unreadable(Exception):
+    """The target cannot be rung without a value that is not to be had; says which, not what."""
+
+
+class Secrets:
+    """Decrypts values and keeps a bounded number of them for a few seconds."""
+
+    def __init__(self, database: Database, ring: KeyRing) -> None:
+        self._database = database
+        self._ring = ring
+        self._kept: LRUCache[Key, str] = LRUCache(KEPT_VALUES)
+        self._rows: Batches[Key, Sealed | None] = Batches(self._read)
+
+    async def fill_in(self, run: TakenRun) -> tuple[TakenRun, Mask]:
+        """The run with values in place of its target's references, and what hides them again.
+
+        Raises:
+            Unreadable: When that cannot be done.
+        """
+        try:
+            async with asyncio.timeout(_READ_SECONDS):
+                values = await self._values(run.service_id, secret_names(run.target))
+            return _with_secrets(run, values), Mask(values.values())
+        except Invalid as error:
+            raise Unreadable(error.detail) from None
+        except Undecipherable as error:
+            raise Unreadable(str(error)) from None
+        except UNREACHABLE:  # TimeoutError is one
+            raise Unreadable("The secrets of the target could not be read in time.") from None
+
+    async def _values(self, service_id: UUID, names: Collection[str]) -> dict[str, str]:
+        found = await asyncio.gather(*(self._value((service_id, name)) for name in names))
+        return dict(zip(names, found, strict=True))
+
+    async def _value(self, key: Key) -> str:
+        value = self._kept.get(key)
+        if value is not None:
+            return value
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        sealed = await self._rows.answer(key)
+        if sealed is None:
+            raise Unreadable(f"There is no secret {key[1]!r}.")
+        value = self._ring.open(sealed, place_of(*key))
+        self._kept[key] = value
+        # Reckoned from before it was read: so long after a change, at most, it is still used.
+        loop.call_at(now + KEPT_SECONDS, self._kept.pop, key, None)
+        return value
+
+    async def _read(self, keys: list[Key]) -> Mapping[Key, Sealed | None]:
+        async with self._database.driver() as driver:
+            rows = await driver.fetch(
+                _READ, [service_id for service_id, _ in keys], [name for _, name in keys]
+            )
+        found = {
+            (row["service_id"], row["name"]): Sealed(row["key_id"], row["content"]) for row in rows
+        }
+        return {key: found.get(key) for key in keys}
+
+
+def failed(error: Unreadable) -> Answer:
+    """The end of an attempt whose target could not be completed."""
+    return Answer(outcome=Outcome.FAILED, error=str(error))
+
+
+def _with_secrets(run: TakenRun, values: Mapping[str, str]) -> TakenRun:
+    return msgspec.structs.replace(run, target=run.target.with_secrets(values))
