@@ -34,14 +34,14 @@ def test_a_ready_api_names_its_servers(system: System) -> None:
     assert (answer.status_code, answer.json()) == (200, {"status": "ok", "servers": servers})
 
 
-@pytest.mark.parametrize("sent", ["abc", "A-b_c.9", "x" * 64])
+@pytest.mark.parametrize("sent", ["abc", "A-b_c.9", "x" * 128])
 def test_a_request_id_is_echoed(system: System, sent: str) -> None:
     for path in ("/health/live", "/jobs", "/nope"):
         answer = httpx.get(system.url + path, headers={"x-request-id": sent})
         assert answer.headers.get_list("x-request-id") == [sent]
 
 
-@pytest.mark.parametrize("sent", [None, "", "x" * 65, "a b", 'a"b', "a{b}", "é".encode()])
+@pytest.mark.parametrize("sent", [None, "", "x" * 129, "a b", 'a"b', "a{b}", "é".encode()])
 def test_a_request_without_a_fitting_id_gets_one(system: System, sent: str | bytes | None) -> None:
     headers = {} if sent is None else {"x-request-id": sent}
     ids = [httpx.get(f"{system.url}/nope", headers=headers).headers["x-request-id"] for _ in "ab"]

@@ -6,11 +6,9 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from litestar import Litestar
-from litestar.connection import ASGIConnection
-from litestar.datastructures import State
 
 from app.api import create_app
+from app.auth import Authentication
 from app.settings import Settings
 from storage.embedded.ports import free_port
 from storage.shards import ShardUrls
@@ -22,19 +20,19 @@ BEARER = {"authorization": f"Bearer {KEY}"}
 SECRET = "insides: password at /etc/tocsin"
 
 
-class Broken:
+async def broken(*_: object) -> object:
     """An authentication with a bug in it."""
-
-    async def caller(self, _: ASGIConnection[Litestar, object, object, State]) -> object:
-        raise LookupError(SECRET)
+    raise LookupError(SECRET)
 
 
-async def test_a_bug_is_a_problem_document_without_our_insides() -> None:
+async def test_a_bug_is_a_problem_document_without_our_insides(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Authentication, "principal", broken)
     closed = f"127.0.0.1:{free_port()}"
     app = create_app(
         Settings(primary_url=f"postgresql://tocsin@{closed}/tocsin", redis_url=f"redis://{closed}")
     )
-    app.state.authentication = Broken()
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://tocsin") as client:
         answer = await client.get("/jobs", headers=BEARER)
