@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -18,6 +19,7 @@ from domain.job import Job, Versions
 from domain.limits import Limits
 from domain.overlap import Overlap
 from domain.quotas import check_frequency, check_target_size
+from domain.resources.job import JobResource
 from domain.retry import RetryPolicy
 from domain.schedules.checks import check_schedule
 from domain.schedules.schedule import TICK, Schedule, first_moment
@@ -39,6 +41,7 @@ from storage.job_changes import (
     write_account,
 )
 from storage.job_entries import entry_of
+from storage.jobs import job_of
 from storage.queue import RunKey
 from storage.secrets import hold_secrets
 from storage.shards import Shards
@@ -115,10 +118,18 @@ async def update_job(command: UpdateJob, shards: Shards) -> Job:
             row["id"],
             command.now,
             changed=sorted(changed),
+            before=_told(job_of(row, command.now), changed),
+            after=_told(job, changed),
         )
     await shard.wake_for(changes.get("next_claim_at"), command.now)
     await hand_over_soon(shard, freed)
     return job
+
+
+def _told(job: Job, changed: Collection[str]) -> dict[str, object]:
+    """What the audit tells of a job; of a target only that it changed, as it may hold secrets."""
+    resource = JobResource.of(job)
+    return {name: getattr(resource, name) for name in sorted(changed) if name != "target"}
 
 
 async def reschedule(

@@ -34,7 +34,8 @@ def test_every_command_leaves_a_row_with_its_request(admin: httpx.Client) -> Non
     me = admin.get("/me").json()["principal"]
     for change in ("pause", "resume"):
         admin.post(f"/jobs/{job_id}/{change}")
-    admin.patch(f"/jobs/{job_id}", json={"name": "renamed"})
+    target = {"type": "http", "url": "https://example.com/?token=hidden-in-the-url"}
+    admin.patch(f"/jobs/{job_id}", json={"name": "renamed", "target": target})
     admin.delete(f"/jobs/{job_id}")
     trail = admin.get("/audit", params={"object_id": job_id}).json()["items"]
     assert [entry["action"] for entry in trail] == [
@@ -47,9 +48,14 @@ def test_every_command_leaves_a_row_with_its_request(admin: httpx.Client) -> Non
     assert {entry["principal"] for entry in trail} == {me}
     assert {entry["address"] for entry in trail} == {"127.0.0.1"}
     assert trail[-1]["request_id"] == "find-me"
+    assert trail[1]["details"] == {
+        "changed": ["name", "target"],
+        "before": {"name": "unnamed"},
+        "after": {"name": "renamed"},
+    }
     text = str(trail)
     assert "c2VjcmV0" not in text
-    assert "hidden-in-the-body" not in text
+    assert "hidden-in" not in text
 
 
 def test_it_is_read_in_pages_and_by_filter(admin: httpx.Client) -> None:
