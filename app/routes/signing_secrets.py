@@ -60,8 +60,4 @@ class SigningSecretController(Controller):
             now=datetime.now(UTC),
         )
         secret, text = await rotate_signing_secret(command, request.shards)
-        return Response(
-            SigningSecretResource.of(secret, text),
-            status_code=201,
-            headers={"Cache-Control": "no-store"},
-        )
+        return Response(SigningSecretResource.of(secret, text), status_code=201)

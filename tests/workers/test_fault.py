@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_network
-
 import msgspec
 import pytest
 
+from domain.egress import parse_egress
 from domain.run import Outcome
 from domain.targets.http import HttpTarget
 from storage.embedded.ports import free_port
+from storage.key_ring import NO_KEYS
 from tests.workers.ringing import now, waiting_run
-from workers.targets.egress import Network
 from workers.targets.http import HttpRinger
+from workers.targets.transport import Transport
 
-LOOPBACK: list[Network] = [ip_network("127.0.0.0/8")]
 
-
-@pytest.mark.parametrize(("allowed", "at_fault"), [(LOOPBACK, True), ([], False)])
+@pytest.mark.parametrize(("allowed", "at_fault"), [(["127.0.0.0/8"], True), ([], False)])
 async def test_who_does_not_listen_is_at_fault_and_who_must_not_be_rung_is_not(
-    allowed: list[Network], at_fault: bool
+    allowed: list[str], at_fault: bool
 ):
-    ringer = HttpRinger(allowed, connections=1)
+    ringer = HttpRinger(Transport(parse_egress(allowed, []), 1), NO_KEYS)
     target = HttpTarget(url=f"http://127.0.0.1:{free_port()}/")
     run = msgspec.structs.replace(waiting_run(0), target=target)
     answer = await ringer.ring(run, now())
