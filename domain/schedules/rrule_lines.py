@@ -92,7 +92,7 @@ def read_pairs(items: Iterable[str], names: Sequence[str], owner: str) -> dict[s
         if name not in names:
             raise Invalid(f"{owner} has no part {name!r}; there are {', '.join(names)}.")
         if name in pairs:
-            raise Invalid(f"{name} is given twice.")
+            raise Invalid(f"{name} is given twice; give it once.")
         pairs[name] = value.strip()
         if not pairs[name].strip('"'):
             raise Invalid(f"{name} is empty; write `{name}=…` or leave it out.")
