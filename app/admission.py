@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from litestar.enums import ScopeType
 from litestar.exceptions import NotAuthorizedException
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
 from app.auth import Authentication, Principal
 from app.failed_logins import FailedLogins
@@ -18,6 +19,13 @@ from storage.shards import Shards
 SERVICE_HEADER = "Tocsin-Service"
 _AUTHORIZATION, _SERVICE = b"authorization", SERVICE_HEADER.lower().encode()
 _READS = {"GET", "HEAD", "OPTIONS"}
+
+
+class Refusal(NamedTuple):
+    """Why a request is not even looked at, and after how many seconds the next one may be."""
+
+    detail: str
+    seconds: int
 
 
 class Admission:
@@ -38,40 +46,47 @@ class Admission:
         if scope["type"] == ScopeType.HTTP:
             authorization, service = _credentials(scope)
             if authorization is not None:
-                principal = await self._principal(scope, authorization, service)
-                scope["state"]["principal"] = principal
-                if isinstance(principal, int):
-                    await _refuse(send, principal, "Too many requests with bad credentials.")
+                refusal = await self._admit(scope, authorization, service)
+                if refusal is not None:
+                    await _refuse(send, refusal)
                     return
-                if isinstance(principal, Principal):
-                    admitted = await self._rates.admit(principal, reads=scope["method"] in _READS)
-                    scope["state"]["headers"] = admitted.headers
-                    if admitted.retry_after is not None:
-                        detail = f"The rate limit of the {admitted.limit} is used up."
-                        await _refuse(send, admitted.retry_after, detail)
-                        return
         await self._app(scope, receive, send)
 
-    async def _principal(
-        self, scope: Scope, authorization: str, service: str | None
-    ) -> Principal | Exception | int:
-        """Who it is, why that is not known, or after how many seconds to ask again."""
+    async def _admit(
+        self, scope: HTTPScope, authorization: str, service: str | None
+    ) -> Refusal | None:
+        """Note in the scope who it is; None unless it is refused already here."""
         now = datetime.now(UTC)
+        principal: Principal | Exception | None
         principal = self._authentication.known(authorization, service, now)
         if principal is None:
             address = scope["client"][0] if scope["client"] else ""
             if seconds := self._failed.closed_for(address, authorization):
-                return seconds
-            try:
-                principal = await self._authentication.principal(authorization, service, now)
-            except NotAuthorizedException as error:
-                await self._failed.note(address)
-                return error
-            except Exception as error:  # noqa: BLE001 - the route's guard raises it, if it has one
-                return error
-            self._failed.trust(authorization)
-            if principal.key is not None:
-                self.key_use.note(principal.key, now)
+                return Refusal("Too many requests with bad credentials.", seconds)
+            principal = await self._look_up(address, authorization, service, now)
+        scope["state"]["principal"] = principal
+        if isinstance(principal, Exception):
+            return None
+        admitted = await self._rates.admit(principal, reads=scope["method"] in _READS)
+        scope["state"]["headers"] = admitted.headers
+        if admitted.retry_after is None:
+            return None
+        return Refusal(f"The rate limit of the {admitted.limit} is used up.", admitted.retry_after)
+
+    async def _look_up(
+        self, address: str, authorization: str, service: str | None, now: datetime
+    ) -> Principal | Exception:
+        """Who it is, or why that is not known."""
+        try:
+            principal = await self._authentication.principal(authorization, service, now)
+        except NotAuthorizedException as error:
+            await self._failed.note(address)
+            return error
+        except Exception as error:  # noqa: BLE001 - the route's guard raises it, if it has one
+            return error
+        self._failed.trust(authorization)
+        if principal.key is not None:
+            self.key_use.note(principal.key, now)
         return principal
 
 
@@ -85,6 +100,6 @@ def _credentials(scope: Scope) -> tuple[str | None, str | None]:
     return authorization, service
 
 
-async def _refuse(send: Send, seconds: int, detail: str) -> None:
-    said = problem(429, f"{detail} Try again in {seconds} s.")
-    await send_problem(send, said, [(b"retry-after", b"%d" % seconds)])
+async def _refuse(send: Send, refusal: Refusal) -> None:
+    said = problem(429, f"{refusal.detail} Try again in {refusal.seconds} s.")
+    await send_problem(send, said, [(b"retry-after", b"%d" % refusal.seconds)])

@@ -67,9 +67,7 @@ class Authentication:
         self._tokens = tokens
         self._known: dict[tuple[str, str | None], _Known] = {}
 
-    async def principal(
-        self, authorization: str | None, service: str | None, now: datetime
-    ) -> Principal:
+    async def principal(self, authorization: str, service: str | None, now: datetime) -> Principal:
         """Who sends a request with that `Authorization`.
 
         Args:
@@ -80,7 +78,10 @@ class Authentication:
             NotAuthorizedException: When there is no credential, or one that is not good.
             NotFound: When there is no such service, or the principal has nothing to do there.
         """
-        scheme, _, credential = (authorization or "").partition(" ")
+        known = self.known(authorization, service, now)
+        if known is not None:
+            return known
+        scheme, _, credential = authorization.partition(" ")
         if scheme.lower() != "bearer" or not credential:
             _refuse("Send your API key as `Authorization: Bearer <key>`.")
         if credential.startswith("tocsin_"):
@@ -89,7 +90,7 @@ class Authentication:
             principal = await self._of_person(credential, service)
         if len(self._known) >= CACHED_PRINCIPALS:
             self._known.clear()
-        self._known[str(authorization), service] = _Known(principal, _fresh_until(principal, now))
+        self._known[authorization, service] = _Known(principal, _fresh_until(principal, now))
         return principal
 
     def known(self, authorization: str, service: str | None, now: datetime) -> Principal | None:
