@@ -53,29 +53,6 @@ def create_app(settings: Settings) -> Litestar:
     """
     shards = Shards(settings.shard_urls(), pool_size=settings.pool_size, ring=settings.key_ring())
     authentication = Authentication(shards, _tokens(settings))
-    service_routes = Router(
-        path="/",
-        route_handlers=[
-            JobController,
-            JobHistoryController,
-            RunController,
-            BackfillController,
-            CalendarController,
-            preview_schedule,
-            ServiceController,
-            ServiceKeyController,
-            SecretController,
-            SigningSecretController,
-            MemberController,
-            MeController,
-            list_audit_entries,
-            job_stats,
-            service_stats,
-            targets,
-        ],
-        guards=[authorize],
-        security=[{"api_key": []}],
-    )
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
@@ -91,7 +68,7 @@ def create_app(settings: Settings) -> Litestar:
 
     app = Litestar(
         route_handlers=[
-            service_routes,
+            _service_routes(),
             HealthController,
             metrics,
             openapi_document,
@@ -128,6 +105,33 @@ def create_app(settings: Settings) -> Litestar:
 def openapi_document(request: ServiceRequest) -> dict[str, Any]:
     """The API's description, in OpenAPI 3.1."""
     return request.app.openapi_schema.to_schema()
+
+
+def _service_routes() -> Router:
+    """All that asks who calls."""
+    return Router(
+        path="/",
+        route_handlers=[
+            JobController,
+            JobHistoryController,
+            RunController,
+            BackfillController,
+            CalendarController,
+            preview_schedule,
+            ServiceController,
+            ServiceKeyController,
+            SecretController,
+            SigningSecretController,
+            MemberController,
+            MeController,
+            list_audit_entries,
+            job_stats,
+            service_stats,
+            targets,
+        ],
+        guards=[authorize],
+        security=[{"api_key": []}],
+    )
 
 
 def _tokens(settings: Settings) -> Tokens | None:

@@ -15,8 +15,7 @@ from app.access import Access
 from app.admission import SERVICE_HEADER
 from app.auth import Authentication, Principal
 from app.problems import BadRequest
-from domain import access
-from domain.access import INSTALLATION
+from domain.access import INSTALLATION, Scope
 from domain.caller import Caller
 from domain.errors import Forbidden
 
@@ -84,5 +83,5 @@ def _check(caller: Caller, needs: Access, *, in_path: bool) -> None:
         if caller.subject is None:
             raise Forbidden("Only people have keys of their own; yours is a service's.")
         return
-    if access.Scope(needs.value) not in caller.scopes:
+    if Scope(needs.value) not in caller.scopes:
         raise Forbidden(f"This takes the scope `{needs.value}`, which you do not have here.")

@@ -10,7 +10,7 @@ import msgspec
 import structlog
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from app.problems import MEDIA_TYPE, RETRY_AFTER_SECONDS, BadRequest, problem_of
+from app.problems import MEDIA_TYPE, RETRY_AFTER_SECONDS, problem
 from app.requests import MAX_BODY_BYTES
 from app.response_headers import Headers
 from domain.ids import new_id
@@ -209,7 +209,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
 
 def _refusal(status: int, detail: str, more: Headers) -> bytes:
-    body = msgspec.json.encode(problem_of(BadRequest(status, detail)))
+    body = msgspec.json.encode(problem(status, detail))
     headers: Headers = [
         (b"content-type", MEDIA_TYPE.encode()),
         (b"content-length", b"%d" % len(body)),

@@ -11,7 +11,7 @@ from msgspec import Meta, MsgspecError
 from msgspec.msgpack import Decoder, Encoder
 
 from app.problems import BadParameter
-from app.tokens import SUBJECT
+from domain.service import SUBJECT
 
 Place = tuple[datetime, Annotated[int, Meta(ge=0, lt=1 << 15)]]
 """A run within its job: fire time and generation."""

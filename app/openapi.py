@@ -163,7 +163,7 @@ def openapi_config() -> OpenAPIConfig:
         components=Components(
             security_schemes={
                 "api_key": SecurityScheme(
-                    type="http", scheme="bearer", description="A key from `tocsin key create`"
+                    type="http", scheme="bearer", description="An API key, or a person's token"
                 )
             }
         ),

@@ -12,9 +12,14 @@ from litestar.openapi.spec import (
 )
 from litestar.openapi.spec.enums import OpenAPIType
 
-# What changes nothing; and what is answered with a new key, which is not to be kept anywhere.
-NOT_KEYED = {"previewSchedule", "createKey", "rotateKey", "createMyKey", "rotateMyKey"} | {
+# What changes nothing; and what is answered with a new key or secret, which is kept nowhere.
+NOT_KEYED = {
+    "previewSchedule",
     "createService",
+    "createKey",
+    "rotateKey",
+    "createMyKey",
+    "rotateMyKey",
     "rotateSigningSecret",
 }
 _TEXT = Schema(type=OpenAPIType.STRING)

@@ -101,7 +101,7 @@ def problem_of(error: Exception) -> Problem:  # noqa: C901, PLR0911, PLR0912 - a
         case Forbidden():
             return problem(403, error.detail)
         case QuotaExceeded():
-            return _quota_exceeded(error.detail)
+            return problem(403, error.detail, "Quota exceeded")
         case Conflict():
             return problem(409, error.detail)
         case PreconditionFailed():
@@ -194,12 +194,6 @@ def _invalid(errors: list[ProblemError]) -> Problem:
         status=422,
         detail="; ".join(error.detail for error in errors),
         errors=errors,
-    )
-
-
-def _quota_exceeded(detail: str) -> Problem:
-    return Problem(
-        type="urn:tocsin:problem:quota-exceeded", title="Quota exceeded", status=403, detail=detail
     )
 
 

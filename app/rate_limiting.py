@@ -13,18 +13,17 @@ import time
 from collections.abc import Callable
 from functools import lru_cache
 
-import structlog
 from cachetools import LRUCache
 from msgspec import Struct
 from prometheus_client import Counter
 
 from app.auth import Principal
+from app.response_headers import Headers
 from domain.limits import Limits
 from storage.rate_limits import WINDOW_SECONDS, Bucket, Grant
 from storage.redis_link import RedisAway
 from storage.shards import Shards
 
-log = structlog.get_logger()
 REFUSED = Counter("tocsin_rate_limited_requests_total", "Requests refused, by limit.", ["limit"])
 UNLIMITED = Counter(
     "tocsin_unlimited_requests_total", "Requests let through uncounted, as Redis was away."
@@ -32,8 +31,6 @@ UNLIMITED = Counter(
 LEASE_SECONDS = 1.0
 LARGEST_SHARE = 100
 LEASES = 20_000
-
-Headers = list[tuple[bytes, bytes]]
 
 
 class Admitted(Struct, frozen=True):

@@ -10,10 +10,10 @@ import jwt
 from msgspec import Struct
 
 from app.identity_provider import IdentityProvider
+from domain.service import SUBJECT
 
 MOST_CHARACTERS = 8_192
 CLOCK_SKEW = timedelta(seconds=30)
-SUBJECT = r"^[!-~]{1,200}$"
 _SUBJECT = re.compile(SUBJECT)
 
 

@@ -15,9 +15,9 @@ from domain.ids import new_id
 from domain.signing import new_signing_secret
 from storage.audit import record
 from storage.keys import store_key
+from storage.service_tables import services
 from storage.shards import Shards
 from storage.signing_secrets import first_of_service
-from storage.tables import services
 
 
 class BootstrapKey(Struct, frozen=True, kw_only=True):

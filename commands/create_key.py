@@ -9,8 +9,8 @@ from msgspec import Struct
 
 from domain.access import Scope
 from domain.caller import Caller
-from domain.errors import Conflict, Forbidden, Invalid
-from domain.keys import Key
+from domain.errors import Conflict, Invalid
+from domain.keys import Key, check_end, check_grant
 from storage.audit import record
 from storage.keys import store_key
 from storage.postgres import Driver
@@ -80,10 +80,8 @@ async def create_key(command: CreateKey, shards: Shards) -> tuple[Key, str]:
 def _check(command: CreateKey) -> None:
     if not command.scopes:
         raise Invalid("Give the key at least one scope.", "/scopes")
-    if missing := command.scopes - command.caller.scopes:
-        raise Forbidden(f"You cannot give what you have not: {', '.join(sorted(missing))}.")
-    if command.expires_at is not None and command.expires_at <= command.now:
-        raise Invalid("This instant has passed; give one to come.", "/expires_at")
+    check_grant(command.scopes, command.caller.scopes)
+    check_end(command.expires_at, command.now)
 
 
 async def _check_count(driver: Driver, service_id: UUID, now: datetime) -> None:

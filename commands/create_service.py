@@ -13,9 +13,9 @@ from domain.ids import new_id
 from domain.service import Service
 from domain.signing import new_signing_secret
 from storage.audit import record
+from storage.service_tables import services
 from storage.shards import Shards
 from storage.signing_secrets import first_of_service
-from storage.tables import services
 
 
 class CreateService(Struct, frozen=True, kw_only=True):

@@ -13,8 +13,9 @@ from domain.errors import Conflict, NotFound
 from domain.ids import new_id
 from domain.terms import secret_query
 from storage.audit import record
+from storage.service_tables import secrets
 from storage.shards import Shards
-from storage.tables import listings, secrets
+from storage.tables import listings
 from storage.transactions import WriteConnection
 
 NAMED_AT_MOST = 5

@@ -29,13 +29,12 @@ class NoteKeyUse(Struct, frozen=True, kw_only=True):
 
 async def note_key_use(command: NoteKeyUse, shards: Shards) -> None:
     """Write the instants; what is lost here is noted at the key's next use."""
-    by_shard = {shard: shard.database for shard in shards.all()}
-    for shard, database in by_shard.items():
+    for shard in shards.all():
         # In one order, so that two processes cannot wait for each other.
         used = sorted(item for item in command.used_at.items() if shards.of(item[0][0]) is shard)
         if not used:
             continue
-        async with database.driver() as driver:
+        async with shard.database.driver() as driver:
             await driver.execute(
                 _NOTE,
                 [service_id for (service_id, _), _ in used],

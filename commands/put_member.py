@@ -11,8 +11,8 @@ from domain.access import Role
 from domain.caller import Caller
 from domain.service import Member
 from storage.audit import record
+from storage.service_tables import members
 from storage.shards import Shards
-from storage.tables import members
 
 
 class PutMember(Struct, frozen=True, kw_only=True):

@@ -12,8 +12,8 @@ from domain.ids import new_id
 from domain.secrets import Secret, check_value
 from storage.audit import record
 from storage.secrets import place_of
+from storage.service_tables import secrets
 from storage.shards import Shards
-from storage.tables import secrets
 
 
 class PutSecret(Struct, frozen=True, kw_only=True):

@@ -10,8 +10,8 @@ from sqlalchemy import delete, update
 from domain.caller import Caller
 from domain.errors import NotFound
 from storage.audit import record
+from storage.service_tables import api_keys, members
 from storage.shards import Shards
-from storage.tables import api_keys, members
 
 
 class RemoveMember(Struct, frozen=True, kw_only=True):

@@ -11,8 +11,8 @@ from sqlalchemy import update
 from domain.caller import Caller
 from domain.errors import NotFound
 from storage.audit import record
+from storage.service_tables import api_keys
 from storage.shards import Shards
-from storage.tables import api_keys
 
 
 class RevokeKey(Struct, frozen=True, kw_only=True):

@@ -10,12 +10,12 @@ from sqlalchemy import select, update
 
 from domain.access import Scope
 from domain.caller import Caller
-from domain.errors import Conflict, Forbidden, Invalid, NotFound
-from domain.keys import LONGEST_OVERLAP, Key
+from domain.errors import Conflict, Invalid, NotFound
+from domain.keys import LONGEST_OVERLAP, Key, check_end, check_grant
 from storage.audit import record
 from storage.keys import store_key
+from storage.service_tables import api_keys
 from storage.shards import Shards
-from storage.tables import api_keys
 
 
 class RotateKey(Struct, frozen=True, kw_only=True):
@@ -58,8 +58,8 @@ async def rotate_key(command: RotateKey, shards: Shards) -> tuple[Key, str]:
         ends_at = old["expires_at"]
         if old["revoked_at"] is not None or (ends_at is not None and ends_at <= command.now):
             raise Conflict("This key is good no more; make a new one.")
-        if missing := set(old["scopes"]) - command.caller.scopes:
-            raise Forbidden(f"You cannot give what you have not: {', '.join(sorted(missing))}.")
+        scopes = frozenset(Scope(scope) for scope in old["scopes"])
+        check_grant(scopes, command.caller.scopes)
         until = command.now + command.overlap
         if ends_at is None or until < ends_at:
             await connection.execute(update(api_keys).where(*mine).values(expires_at=until))
@@ -68,7 +68,7 @@ async def rotate_key(command: RotateKey, shards: Shards) -> tuple[Key, str]:
             service_id,
             command.now,
             name=old["name"],
-            scopes=frozenset(Scope(scope) for scope in old["scopes"]),
+            scopes=scopes,
             subject=old["subject"],
             expires_at=command.expires_at,
         )
@@ -87,5 +87,4 @@ async def rotate_key(command: RotateKey, shards: Shards) -> tuple[Key, str]:
 def _check(command: RotateKey) -> None:
     if not timedelta(0) <= command.overlap <= LONGEST_OVERLAP:
         raise Invalid(f"Choose an overlap of 0 to {LONGEST_OVERLAP.days} days.", "/overlap")
-    if command.expires_at is not None and command.expires_at <= command.now:
-        raise Invalid("This instant has passed; give one to come.", "/expires_at")
+    check_end(command.expires_at, command.now)

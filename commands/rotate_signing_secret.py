@@ -13,6 +13,7 @@ from domain.ids import new_id
 from domain.signing import LONGEST_OVERLAP, MOST_LIVE, SigningSecret, live, new_signing_secret
 from storage.audit import record
 from storage.key_ring import KeyRing
+from storage.service_tables import services
 from storage.shards import Shards
 from storage.signing_secrets import (
     StoredSecret,
@@ -22,7 +23,6 @@ from storage.signing_secrets import (
     stored_of,
     written,
 )
-from storage.tables import services
 
 
 class RotateSigningSecret(Struct, frozen=True, kw_only=True):

@@ -13,9 +13,9 @@ from domain.errors import NotFound
 from domain.limits import Limits
 from domain.service import Service
 from storage.audit import record
+from storage.service_tables import services
 from storage.services import decode_limits
 from storage.shards import Shards
-from storage.tables import services
 
 
 class UpdateService(Struct, frozen=True, kw_only=True):

@@ -9,6 +9,8 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LAST_ID = UUID(int=(1 << 128) - 1)
+"""What no id comes after."""
 _MILLISECOND = timedelta(milliseconds=1)
 _MICROSECOND = timedelta(microseconds=1)
 _LAST_MILLISECOND = (datetime.max.replace(tzinfo=UTC) - EPOCH) // _MILLISECOND - 1

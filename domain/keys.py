@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from hashlib import sha256
 from secrets import token_urlsafe
@@ -11,6 +12,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from domain.access import Scope
+from domain.errors import Forbidden, Invalid
 
 LONGEST_OVERLAP = timedelta(days=30)
 _KEY = re.compile(r"tocsin_(?P<service>[0-9a-f]{32})_[A-Za-z0-9_-]{43}")
@@ -55,3 +57,23 @@ def service_of(text: str) -> UUID | None:
     """The service that a key names, which tells its shard; None when it is no key of ours."""
     match = _KEY.fullmatch(text)
     return UUID(match["service"]) if match else None
+
+
+def check_grant(scopes: Collection[Scope], held: Collection[Scope]) -> None:
+    """Refuse to give a key what its maker has not.
+
+    Raises:
+        Forbidden: With the scopes that are missing.
+    """
+    if missing := set(scopes) - set(held):
+        raise Forbidden(f"You cannot give what you have not: {', '.join(sorted(missing))}.")
+
+
+def check_end(expires_at: datetime | None, now: datetime) -> None:
+    """Refuse a key that would have ended already.
+
+    Raises:
+        Invalid: With a pointer to `expires_at`.
+    """
+    if expires_at is not None and expires_at <= now:
+        raise Invalid("This instant has passed; give one to come.", "/expires_at")

@@ -10,6 +10,9 @@ from msgspec import Struct
 from domain.access import Role
 from domain.limits import Limits
 
+SUBJECT = r"^[!-~]{1,200}$"
+"""A person's `sub` at the identity provider."""
+
 
 class Service(Struct, frozen=True, kw_only=True):
     id: UUID

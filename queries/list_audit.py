@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from domain.caller import Caller
+from domain.ids import LAST_ID
 from storage.postgres import Driver
 from storage.shards import Shards
 
@@ -20,7 +21,6 @@ WHERE service_id = $1 AND at >= $2 AND at < $3 AND (at, id) < ($4, $5)
     AND ($8::uuid IS NULL OR object_id = $8)
 ORDER BY at DESC, id DESC LIMIT $9
 """
-LAST_ID = UUID(int=(1 << 128) - 1)
 
 
 class AuditEntry(Struct, frozen=True, kw_only=True):

@@ -9,11 +9,10 @@ from msgspec import Struct
 from domain.backfill import Backfill
 from domain.caller import Caller
 from domain.errors import NotFound
+from domain.ids import LAST_ID
 from storage.backfills import BACKFILL_COLUMNS, backfill_of
 from storage.postgres import Driver
 from storage.shards import Shards
-
-LAST_ID = UUID(int=(1 << 128) - 1)
 
 _LIST = f"""
 SELECT {BACKFILL_COLUMNS} FROM backfills

@@ -7,12 +7,12 @@ from uuid import UUID
 from msgspec import Struct
 
 from domain.caller import Caller
+from domain.ids import LAST_ID
 from domain.keys import Key
 from storage.keys import KEY_COLUMNS, key_of
 from storage.postgres import Driver
 from storage.shards import Shards
 
-LAST_ID = UUID(int=(1 << 128) - 1)
 _LIST = f"""
 SELECT {KEY_COLUMNS} FROM api_keys
 WHERE service_id = $1 AND id < $2 AND ($3::text IS NULL OR subject = $3)

@@ -8,12 +8,12 @@ from msgspec import Struct
 
 from domain.access import INSTALLATION
 from domain.caller import Caller
+from domain.ids import LAST_ID
 from domain.service import Service
 from storage.postgres import Driver
 from storage.services import SERVICE_COLUMNS, service_of_row
 from storage.shards import Shards
 
-LAST_ID = UUID(int=(1 << 128) - 1)
 _LIST = f"""
 SELECT {SERVICE_COLUMNS} FROM services WHERE id < $1 AND id <> $2 ORDER BY id DESC LIMIT $3
 """

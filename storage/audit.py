@@ -12,7 +12,7 @@ from sqlalchemy import insert
 from domain.caller import Caller
 from domain.ids import new_id
 from storage.postgres import Driver
-from storage.tables import audit
+from storage.service_tables import audit
 from storage.transactions import WriteConnection
 
 _RECORD = """

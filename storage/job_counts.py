@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import update
 
-from storage.tables import job_counts
+from storage.service_tables import job_counts
 from storage.transactions import WriteConnection
 
 SLOTS = 16

@@ -11,7 +11,7 @@ from sqlalchemy import insert
 from domain.access import Scope
 from domain.ids import new_id
 from domain.keys import Key, key_hash, key_text, new_secret
-from storage.tables import api_keys
+from storage.service_tables import api_keys
 from storage.transactions import WriteConnection
 
 KEY_COLUMNS = """

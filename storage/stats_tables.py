@@ -16,9 +16,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from storage.tables import INSTANT, metadata
-
-__all__ = ["job_stats", "metadata", "run_events", "service_stats"]
+from storage.columns import INSTANT, metadata
 
 # A log that is short-lived and read in whole batches: of all tables with a service's data, the
 # only one that is not keyed by the service.

@@ -6,20 +6,15 @@ be a distributed Postgres.
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 from sqlalchemy import (
     JSON,
     Boolean,
     Column,
     Computed,
     Double,
-    Enum,
     ForeignKey,
     Index,
     Integer,
-    LargeBinary,
-    MetaData,
     PrimaryKeyConstraint,
     SmallInteger,
     Table,
@@ -27,94 +22,19 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP, TSVECTOR
+from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR
 
-from domain.access import Role
 from domain.backfill import BackfillState
 from domain.catchup import Outcome as FireOutcome
 from domain.overlap import Overlap
 from domain.run import Outcome, RunState, Trigger
-
-metadata = MetaData()
-INSTANT = TIMESTAMP(timezone=True)
-
-
-def _enum(kind: type[StrEnum]) -> Enum:
-    """Stored as text with room to grow: a new member needs no migration."""
-    return Enum(
-        kind,
-        native_enum=False,
-        length=32,
-        create_constraint=False,
-        values_callable=lambda members: [member.value for member in members],
-    )
-
-
-services = Table(
-    "services",
-    metadata,
-    Column("id", Uuid, primary_key=True),
-    Column("name", Text, nullable=False, unique=True),
-    # As storage.signing_secrets writes them.
-    Column("signing_secrets", ARRAY(Text), nullable=False),
-    Column("limits", JSON, nullable=False, server_default="{}"),
-    Column("created_at", INSTANT, nullable=False),
-    # Those with a limit of their own of runs a minute, which each claim asks for.
-    Index(
-        "services_with_fire_limit",
-        "id",
-        postgresql_where=text("limits->>'fires_per_minute' IS NOT NULL"),
-    ),
-)
-
-api_keys = Table(
-    "api_keys",
-    metadata,
-    Column("service_id", Uuid, ForeignKey("services.id"), nullable=False),
-    Column("hash", LargeBinary, nullable=False),
-    Column("id", Uuid, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("scopes", ARRAY(Text), nullable=False),
-    # The person whose key it is, if it is not the service's own.
-    Column("subject", Text),
-    Column("created_at", INSTANT, nullable=False),
-    Column("expires_at", INSTANT),
-    Column("revoked_at", INSTANT),
-    Column("last_used_at", INSTANT),
-    PrimaryKeyConstraint("service_id", "hash"),
-    Index("api_keys_by_id", "service_id", "id", unique=True),
-)
-
-# People by the `sub` of their identity provider.
-members = Table(
-    "members",
-    metadata,
-    Column("service_id", Uuid, ForeignKey("services.id"), nullable=False),
-    Column("subject", Text, nullable=False),
-    Column("role", _enum(Role), nullable=False),
-    Column("created_at", INSTANT, nullable=False),
-    PrimaryKeyConstraint("service_id", "subject"),
-    Index("members_by_subject", "subject", "service_id"),
-)
-
-# Values that targets refer to. Which jobs do, is in `listings`.
-secrets = Table(
-    "secrets",
-    metadata,
-    Column("service_id", Uuid, ForeignKey("services.id"), nullable=False),
-    Column("name", Text, nullable=False),
-    # As storage.key_ring.Sealed has it.
-    Column("key_id", Text, nullable=False),
-    Column("content", LargeBinary, nullable=False),
-    Column("created_at", INSTANT, nullable=False),
-    Column("updated_at", INSTANT, nullable=False),
-    PrimaryKeyConstraint("service_id", "name"),
-)
+from storage.columns import INSTANT, metadata, stored_enum
+from storage.service_tables import services
 
 jobs = Table(
     "jobs",
     metadata,
-    Column("service_id", Uuid, ForeignKey("services.id"), nullable=False),
+    Column("service_id", Uuid, ForeignKey(services.c.id), nullable=False),
     Column("id", Uuid, nullable=False),
     Column("name", Text, nullable=False),
     Column("description", Text, nullable=False),
@@ -124,7 +44,7 @@ jobs = Table(
     Column("schedule", JSON, nullable=False),
     Column("target", JSON, nullable=False),
     Column("retry", JSON, nullable=False),
-    Column("overlap", _enum(Overlap), nullable=False, server_default="skip"),
+    Column("overlap", stored_enum(Overlap), nullable=False, server_default="skip"),
     Column("catchup", JSON, nullable=False, server_default="{}"),
     # The calendars that the schedule names.
     Column("calendars", ARRAY(Text), nullable=False, server_default="{}"),
@@ -169,29 +89,6 @@ jobs = Table(
     Index("jobs_paused", "service_id", "id", postgresql_where=text("paused")),
 )
 
-# How many jobs a service has, in several rows: who makes jobs at the same time seldom meets.
-job_counts = Table(
-    "job_counts",
-    metadata,
-    Column("service_id", Uuid, nullable=False),
-    Column("slot", SmallInteger, nullable=False),
-    Column("count", Integer, nullable=False),
-    PrimaryKeyConstraint("service_id", "slot"),
-    postgresql_with={"fillfactor": "50"},
-)
-
-# How many runs of a service's schedules ring in a minute, where that may come near its limit. Lost
-# when Postgres crashes, which costs a minute's count.
-fire_counts = Table(
-    "fire_counts",
-    metadata,
-    Column("service_id", Uuid, nullable=False),
-    Column("minute", INSTANT, nullable=False),
-    Column("count", Integer, nullable=False),
-    PrimaryKeyConstraint("service_id", "minute"),
-    prefixes=["UNLOGGED"],
-)
-
 # What else lists look jobs up by. Each claim writes a job's row anew, into every index of `jobs`;
 # here nothing moves unless somebody changes the job (storage.listings).
 listings = Table(
@@ -224,8 +121,8 @@ runs = Table(
     # What clocks showed then, in seconds east of UTC.
     Column("utc_offset", Integer, nullable=False, server_default="0"),
     Column("due_at", INSTANT, nullable=False),
-    Column("trigger", _enum(Trigger), nullable=False),
-    Column("state", _enum(RunState), nullable=False),
+    Column("trigger", stored_enum(Trigger), nullable=False),
+    Column("state", stored_enum(RunState), nullable=False),
     # False once the state is final. No index names `state` or `held_by`, not even in its condition,
     # so that their changes stay in the page.
     Column("open", Boolean, nullable=False),
@@ -238,7 +135,7 @@ runs = Table(
     Column("started_at", INSTANT),
     Column("finished_at", INSTANT),
     Column("lateness_ms", Double),
-    Column("overlap", _enum(Overlap), nullable=False, server_default="allow_all"),
+    Column("overlap", stored_enum(Overlap), nullable=False, server_default="allow_all"),
     # Whether it waits for the job's turn (domain.overlap).
     Column("buffered", Boolean, nullable=False, server_default=text("false")),
     # Whether its worker is to cut off the attempt that rings.
@@ -284,7 +181,7 @@ attempts = Table(
     Column("scheduled_for", INSTANT, nullable=False),
     Column("started_at", INSTANT, nullable=False),
     Column("finished_at", INSTANT, nullable=False),
-    Column("outcome", _enum(Outcome), nullable=False),
+    Column("outcome", stored_enum(Outcome), nullable=False),
     Column("status_code", SmallInteger),
     Column("error", Text),
     Column("response_excerpt", Text),
@@ -316,7 +213,7 @@ ledger = Table(
     Column("job_id", Uuid, nullable=False),
     Column("first", INSTANT, nullable=False),
     Column("last", INSTANT, nullable=False),
-    Column("outcome", _enum(FireOutcome), nullable=False),
+    Column("outcome", stored_enum(FireOutcome), nullable=False),
     Column("count", Integer),
     PrimaryKeyConstraint("service_id", "job_id", "last", "first"),
     postgresql_partition_by="RANGE (last)",
@@ -325,7 +222,7 @@ ledger = Table(
 calendars = Table(
     "calendars",
     metadata,
-    Column("service_id", Uuid, ForeignKey("services.id"), nullable=False),
+    Column("service_id", Uuid, ForeignKey(services.c.id), nullable=False),
     Column("name", Text, nullable=False),
     Column("description", Text, nullable=False),
     Column("exclude", JSON, nullable=False),
@@ -343,10 +240,10 @@ backfills = Table(
     Column("job_id", Uuid, nullable=False),
     Column("start_at", INSTANT, nullable=False),
     Column("end_at", INSTANT, nullable=False),
-    Column("overlap", _enum(Overlap), nullable=False),
+    Column("overlap", stored_enum(Overlap), nullable=False),
     Column("only_missing", Boolean, nullable=False),
     Column("runs_per_minute", Integer, nullable=False),
-    Column("state", _enum(BackfillState), nullable=False),
+    Column("state", stored_enum(BackfillState), nullable=False),
     # Fire times in the range, those looked at, and those of them that got a run.
     Column("total", Integer, nullable=False),
     Column("done_count", Integer, nullable=False),
@@ -370,37 +267,4 @@ workers = Table(
     Column("pid", Integer, nullable=False),
     Column("started_at", INSTANT, nullable=False),
     Column("heartbeat_at", INSTANT, nullable=False),
-)
-
-audit = Table(
-    "audit",
-    metadata,
-    Column("service_id", Uuid, nullable=False),
-    Column("at", INSTANT, nullable=False),
-    Column("id", Uuid, nullable=False),
-    Column("principal", Text, nullable=False),
-    Column("action", Text, nullable=False),
-    Column("object_id", Uuid, nullable=False),
-    Column("request_id", Text, nullable=False),
-    Column("address", Text, nullable=False, server_default=""),
-    Column("details", JSON, nullable=False),
-    PrimaryKeyConstraint("service_id", "at", "id"),
-    postgresql_partition_by="RANGE (at)",
-)
-
-# What was answered under each idempotency key; no answer yet only within the transaction that is to
-# give it (storage.idempotency).
-idempotency_keys = Table(
-    "idempotency_keys",
-    metadata,
-    Column("service_id", Uuid, nullable=False),
-    Column("route", Text, nullable=False),
-    Column("key", Text, nullable=False),
-    Column("fingerprint", LargeBinary, nullable=False),
-    Column("claimed_at", INSTANT, nullable=False),
-    Column("status", SmallInteger),
-    Column("headers", JSON),
-    Column("body", LargeBinary),
-    PrimaryKeyConstraint("service_id", "route", "key"),
-    Index("idempotency_keys_by_age", "claimed_at"),
 )

@@ -16,9 +16,9 @@ from app.problems import problems
 from app.requests import ServiceRequest
 from app.service_bodies import MemberBody
 from app.service_resources import MemberPage, MemberResource
-from app.tokens import SUBJECT
 from commands.put_member import PutMember, put_member
 from commands.remove_member import RemoveMember, remove_member
+from domain.service import SUBJECT
 from queries.list_members import ListMembers, list_members
 
 Subject = Annotated[str, PathParameter(pattern=SUBJECT, description="`sub` of the person's token")]

@@ -16,7 +16,7 @@ from standardwebhooks import Webhook
 
 from loadtests.sink_process import SinkProcess
 from storage.postgres import Database
-from storage.tables import services
+from storage.service_tables import services
 from storage.urls import ShardUrls
 from tests.firing.target import JobBody, Target, created, ended
 

@@ -11,8 +11,8 @@ import asyncpg
 from sqlalchemy import insert
 
 from storage.embedded.servers import EmbeddedServers
+from storage.service_tables import services
 from storage.shards import Shard
-from storage.tables import services
 from tests.storage.eventually import eventually
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import JSON, Column, Connection
 
 from storage.migrate import is_migrated, migrate, newest_revision, until_migrated
 from storage.postgres import Database
-from storage.stats_tables import metadata
+from storage.schema import metadata
 
 TODAY = datetime(2031, 5, 10, 15, tzinfo=UTC)
 PARTITION = re.compile(r"(runs|attempts|ledger|audit)_(default|\d{8})")
