@@ -242,14 +242,13 @@ def _let_through(
         for instant in compress(fire.instants, map(not_, passes))
         if instant not in told
     ]
+    gone = {stretch.first for stretch in refused}
     return msgspec.structs.replace(
         fire,
         instants=list(compress(fire.instants, passes)),
         due=list(compress(fire.due, passes)),
         offsets=list(compress(fire.offsets, passes)),
-        claimed_for=[
-            one for one in fire.claimed_for if one not in {gone.first for gone in refused}
-        ],
+        claimed_for=[instant for instant in fire.claimed_for if instant not in gone],
         unrun=[*fire.unrun, *refused],
     )
 
