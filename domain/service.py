@@ -10,7 +10,7 @@ from msgspec import Struct
 from domain.access import Role
 from domain.limits import Limits
 
-SUBJECT = r"^[!-~]{1,200}$"
+SUBJECT = r"^[!-~]{1,200}(?!\n)$"
 """A person's `sub` at the identity provider."""
 
 

@@ -18,6 +18,7 @@ from app.service_resources import AuditPage, AuditResource
 from app.windows import Grain
 from queries.list_audit import ListAudit, list_audit
 
+PRINTABLE = r"^[!-~]+(?!\n)$"
 WINDOW = Grain(
     bucket=timedelta(microseconds=1), default=timedelta(days=7), longest=timedelta(days=400)
 )
@@ -38,8 +39,8 @@ async def list_audit_entries(  # noqa: PLR0917
         QueryParameter(name="from", description="RFC 3339; 7 days before `to` if left out"),
     ] = None,
     to: Annotated[datetime | None, QueryParameter(description="RFC 3339; now if left out")] = None,
-    action: Annotated[str | None, QueryParameter(max_length=64)] = None,
-    principal: Annotated[str | None, QueryParameter(max_length=300)] = None,
+    action: Annotated[str | None, QueryParameter(pattern=PRINTABLE, max_length=64)] = None,
+    principal: Annotated[str | None, QueryParameter(pattern=PRINTABLE, max_length=300)] = None,
     object_id: Annotated[UUID | None, QueryParameter(description="Id of what was changed")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
