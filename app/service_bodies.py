@@ -11,7 +11,7 @@ from domain.access import Role, Scope
 from domain.durations import AwareInstant, Duration
 from domain.limits import Limits
 
-# Nothing that two people could read as the same name, nor what could be taken for an id.
+# Nothing that two people could read as the same name. What looks like an id is taken for one first.
 SERVICE_NAME = r"^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?(?!\n)$"
 _PRINTABLE = r"^[^\x00-\x1f\x7f]*(?!\n)$"
 
