@@ -95,7 +95,7 @@ def create_app(settings: Settings) -> Litestar:
     admission = Admission(short_cut, authentication, shards)
     origins = settings.cors_origins
     shared = CrossOrigin(admission, origins) if origins else admission
-    app.asgi_handler = ResponseHeaders(Observation(shared), tls=settings.tls)
+    app.asgi_handler = Observation(shared, ResponseHeaders(tls=settings.tls))
     list(rules(app))  # none is missing
     complete(app.openapi_schema)
     return app

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from enum import Enum, auto
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -53,8 +54,10 @@ class BoundedProtocol(HttpToolsProtocol):
         self._part = _Part.NOTHING
         self._bytes = 0
         self._refused = False
-        self._deadline: asyncio.TimerHandle | None = None
+        # Of what is missing; the timer may ring for one that has passed, and is then set anew.
+        self._deadline: float | None = None
         self._deadline_of = _Part.NOTHING
+        self._timer: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -87,13 +90,14 @@ class BoundedProtocol(HttpToolsProtocol):
         self._bytes += len(data)
         super().data_received(data)
         if not self._refused:
-            self._check_size()
+            if self._part is not _Part.NOTHING:
+                self._check_size()
             self._watch_the_clock()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._part = _Part.HEAD
-        self._forget_the_clock()
+        self._deadline = None
 
     def on_headers_complete(self) -> None:
         if refusal := self._too_large() or self._would_lose_its_body():
@@ -121,7 +125,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def _too_large(self) -> tuple[int, str] | None:
         if len(self.url) > MAX_URL_BYTES:
             return 414, "An address may have 8 KiB at most."
-        size = sum(len(name) + len(value) for name, value in self.headers)
+        size = sum(map(len, chain.from_iterable(self.headers)))
         if size > MAX_HEAD_BYTES or len(self.headers) > MAX_HEADERS:
             return 431, "A request may have 100 headers and 32 KiB of them at most."
         return None
@@ -143,19 +147,31 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _watch_the_clock(self) -> None:
         """Have a deadline while something of a request is missing, and no request waits for us."""
-        missing = self._part is not _Part.NOTHING or self._is_idle()
-        if missing and self._deadline is not None and self._deadline_of is self._part:
-            return
-        self._forget_the_clock()
-        if missing:
+        if self._part is _Part.NOTHING and not self._is_idle():
+            self._deadline = None
+        elif self._deadline is None or self._deadline_of is not self._part:
             seconds = BODY_SECONDS if self._part is _Part.BODY else HEAD_SECONDS
             self._deadline_of = self._part
-            self._deadline = self.loop.call_later(seconds, self._out_of_time)
+            self._deadline = self.loop.time() + seconds
+            if self._timer is None:
+                self._timer = self.loop.call_later(HEAD_SECONDS, self._look_at_the_clock)
+
+    def _look_at_the_clock(self) -> None:
+        # One timer for many requests: to set and cancel one for each would cost more than reading.
+        self._timer = None
+        if self._deadline is None:
+            return
+        left = self._deadline - self.loop.time()
+        if left > 0:
+            self._timer = self.loop.call_later(min(left, HEAD_SECONDS), self._look_at_the_clock)
+        else:
+            self._out_of_time()
 
     def _forget_the_clock(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+        self._deadline = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _is_idle(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
@@ -180,7 +196,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self.transport.write(_refusal(status, detail, self._headers))
         self.transport.write_eof()
         self.flow.resume_reading()
-        self._deadline = self.loop.call_later(LINGER_SECONDS, self._close)
+        self._timer = self.loop.call_later(LINGER_SECONDS, self._close)
 
     def _close(self) -> None:
         """Close when what was written is sent, if it ever is."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
-
 Headers = list[tuple[bytes, bytes]]
 
 PAGE = "/docs"
@@ -41,14 +39,13 @@ def api_headers(*, tls: bool) -> Headers:
 
 
 class ResponseHeaders:
-    """Around the whole application.
+    """What each answer gets of them.
 
     Args:
         tls: Whether browsers are to insist on TLS, which ends in front of us.
     """
 
-    def __init__(self, app: ASGIApp, *, tls: bool) -> None:
-        self._app = app
+    def __init__(self, *, tls: bool) -> None:
         api: Headers = [*_always(tls=tls), (b"content-security-policy", _API_POLICY)]
         page: Headers = [*_always(tls=tls), (b"content-security-policy", _PAGE_POLICY)]
         self._plain = api_headers(tls=tls)
@@ -56,19 +53,8 @@ class ResponseHeaders:
         self._page = [*page, *_NOT_KEPT]
         self._asset = [*page, *_ASSET]
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope["path"]  # the router changes it
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = list(message["headers"])
-                headers += self._headers(path, message["status"], headers)
-                message["headers"] = headers
-            await send(message)
-
-        await self._app(scope, receive, send_with_headers)
-
-    def _headers(self, path: str, status: int, headers: Headers) -> Headers:
+    def of(self, path: str, status: int, headers: Headers) -> Headers:
+        """Those of an answer that has some of its own."""
         if path.startswith(PAGE):
             return self._asset if status == 200 and path != PAGE else self._page
         if status in {200, 304} and any(name == b"etag" for name, _ in headers):

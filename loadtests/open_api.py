@@ -10,6 +10,7 @@ from app.api import create_app
 from app.auth import Principal
 from app.logs import configure_logs
 from app.observation import Observation
+from app.response_headers import ResponseHeaders
 from app.serving import serve
 from app.settings import read_settings
 from domain.access import ALL_SCOPES
@@ -45,7 +46,8 @@ def main(port: int, service_id: str | None) -> None:
     configure_logs(settings.log_level)
     app = create_app(settings)
     if service_id is not None:
-        app.asgi_handler = Observation(Open(app.state.short_cut, UUID(service_id)))
+        opened = Open(app.state.short_cut, UUID(service_id))
+        app.asgi_handler = Observation(opened, ResponseHeaders(tls=settings.tls))
     serve(app, "127.0.0.1", port)
 
 
