@@ -11,6 +11,7 @@ import msgspec
 import structlog
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from app.gathered_writes import GatheredWrites
 from app.problems import MEDIA_TYPE, RETRY_AFTER_SECONDS, problem
 from app.requests import MAX_BODY_BYTES
 from app.response_headers import Headers
@@ -61,7 +62,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        super().connection_made(GatheredWrites(transport, self.loop))
         if len(self.connections) > MAX_CONNECTIONS:
             self._refuse(503, "There are too many connections; try again shortly.")
         else:
