@@ -6,7 +6,7 @@ from domain import secrets, signing
 from domain.targets import tls
 from tests.processes import CHECKOUT
 from workers.ringer import LOOK_AHEAD
-from workers.targets import http, transport
+from workers.targets import reading
 from workers.targets.secrets import KEPT_SECONDS
 
 PAGE = " ".join((CHECKOUT / "docs" / "secrets.md").read_text().split())
@@ -22,7 +22,7 @@ def test_the_page_names_the_bounds_of_the_code() -> None:
         f"{signing.LONGEST_OVERLAP.days} days at most",
         f"up to {LOOK_AHEAD.total_seconds():g} seconds ahead",
         f"up to {tls.MAX_CA_CHARACTERS // 1_024} KiB of PEM",
-        f"{transport._MOST_HEADERS} lines of 8 KiB and {http.EXCERPT_BYTES // 1_024} KiB",
+        f"{reading.MOST_HEADERS} lines of 8 KiB and {reading.EXCERPT_BYTES // 1_024} KiB",
     ]
     assert [text for text in promised if text not in PAGE] == []
     assert signing.DEFAULT_OVERLAP.days == 1

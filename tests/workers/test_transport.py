@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohappyeyeballs import AddrInfoType
 
 from domain.egress import parse_egress
 from domain.run import Outcome
@@ -22,7 +22,7 @@ from storage.key_ring import NO_KEYS
 from tests.workers.certificates import Authority
 from tests.workers.http_server import OK, raw_target, sends, sends_forever
 from tests.workers.ringing import waiting_run
-from workers.targets import transport
+from workers.targets import names as name_cache
 from workers.targets.answer import Answer
 from workers.targets.http import HttpRinger
 from workers.targets.transport import Transport
@@ -31,31 +31,26 @@ NAME = "target.example"
 LOCAL = ["127.0.0.0/8"]
 
 
-class Names(AbstractResolver):
+class Names:
     """Answers each question with the next addresses; the last ones stay."""
 
     def __init__(self, *answers: list[str]) -> None:
         self.asked: list[str] = []
         self._answers = list(answers)
 
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
+    async def resolve(self, host: str, port: int) -> list[AddrInfoType]:
         self.asked.append(host)
         answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         return [
-            ResolveResult(
-                hostname=host,
-                host=address,
-                port=port,
-                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
-                proto=0,
-                flags=socket.AI_NUMERICHOST,
+            (
+                socket.AF_INET6 if ":" in address else socket.AF_INET,
+                socket.SOCK_STREAM,
+                socket.IPPROTO_TCP,
+                "",
+                (address, port),
             )
             for address in answer
         ]
-
-    async def close(self) -> None: ...
 
 
 @asynccontextmanager
@@ -78,7 +73,7 @@ async def ring(ringer: HttpRinger, url: str, *, seconds: float = 20, **target: A
 
 async def test_a_name_is_resolved_once_and_what_was_checked_is_connected_to() -> None:
     names = Names(["127.0.0.1"], ["127.0.0.66"])
-    async with raw_target(OK) as target, ringing(resolver=names) as ringer:
+    async with raw_target(OK) as target, ringing(resolve=names.resolve) as ringer:
         answer = await ring(ringer, f"http://{NAME}:{target.port}/")
         assert answer.outcome is Outcome.SUCCEEDED
     assert names.asked == [NAME]
@@ -87,13 +82,13 @@ async def test_a_name_is_resolved_once_and_what_was_checked_is_connected_to() ->
 async def test_a_name_that_changes_its_mind_gains_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(transport, "_DNS_SECONDS", 0)
+    monkeypatch.setattr(name_cache, "KEPT_SECONDS", 0)
     names = Names(["127.0.0.1"], ["127.0.0.66"])
     hang_up = OK.replace(b"content", b"connection: close\r\ncontent")
     async with (
         raw_target(hang_up) as public,
         raw_target(OK, host="127.0.0.66") as inside,
-        ringing(deny=["127.0.0.66/32"], resolver=names) as ringer,
+        ringing(deny=["127.0.0.66/32"], resolve=names.resolve) as ringer,
     ):
         first = await ring(ringer, f"http://{NAME}:{public.port}/")
         second = await ring(ringer, f"http://{NAME}:{inside.port}/")
@@ -108,7 +103,7 @@ async def test_of_several_addresses_only_those_allowed_are_tried() -> None:
     names = Names(["127.0.0.66", "127.0.0.1"])
     async with (
         raw_target(OK) as target,
-        ringing(deny=["127.0.0.66/32"], resolver=names) as ringer,
+        ringing(deny=["127.0.0.66/32"], resolve=names.resolve) as ringer,
     ):
         answer = await ring(ringer, f"http://{NAME}:{target.port}/")
     assert answer.outcome is Outcome.SUCCEEDED
@@ -125,7 +120,7 @@ async def test_loopback_is_not_reached_by_any_name_for_it(host: str) -> None:
 @pytest.mark.parametrize("host", ["secret.corp", "SECRET.corp", "secret.corp."])
 async def test_a_denied_host_is_not_even_resolved(host: str) -> None:
     names = Names(["127.0.0.1"])
-    async with raw_target(OK) as target, ringing(deny=["*.corp"], resolver=names) as ringer:
+    async with raw_target(OK) as target, ringing(deny=["*.corp"], resolve=names.resolve) as ringer:
         answer = await ring(ringer, f"http://{host}:{target.port}/")
     assert "not allowed" in (answer.error or "")
     assert (names.asked, target.connections) == ([], 0)
@@ -219,7 +214,7 @@ async def test_tls_is_checked_against_the_targets_authority(tmp_path: Path) -> N
     names = Names(["127.0.0.1"])
     async with (
         raw_target(OK, tls=authority.server(tmp_path, NAME)) as target,
-        ringing(resolver=names) as ringer,
+        ringing(resolve=names.resolve) as ringer,
     ):
         url = f"https://{NAME}:{target.port}/"
         known = await ring(ringer, url, tls=Tls(ca=authority.pem))
@@ -241,20 +236,23 @@ async def test_a_certificate_that_has_ended_is_refused(tmp_path: Path) -> None:
     authority = Authority()
     async with (
         raw_target(OK, tls=authority.server(tmp_path, NAME, ended=True)) as target,
-        ringing(resolver=Names(["127.0.0.1"])) as ringer,
+        ringing(resolve=Names(["127.0.0.1"]).resolve) as ringer,
     ):
         answer = await ring(ringer, f"https://{NAME}:{target.port}/", tls=Tls(ca=authority.pem))
     assert answer.outcome is Outcome.FAILED
     assert target.heads == []
 
 
-async def test_a_proxy_is_asked_for_the_address_that_was_checked() -> None:
+async def test_a_proxy_is_asked_for_the_address_that_was_checked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(name_cache, "KEPT_SECONDS", 0)
     names = Names(["127.0.0.5"], ["127.0.0.66"])
     # The proxy itself lies where no target may.
     async with (
         raw_target(OK) as proxy,
         ringing(
-            allow=["127.0.0.5/32"], proxy=f"http://127.0.0.1:{proxy.port}", resolver=names
+            allow=["127.0.0.5/32"], proxy=f"http://127.0.0.1:{proxy.port}", resolve=names.resolve
         ) as ringer,
     ):
         answer = await ring(ringer, f"http://{NAME}:8080/run?x=1", body=msgspec.Raw(b"{}"))
@@ -284,7 +282,7 @@ async def test_through_a_proxy_the_targets_certificate_is_checked_by_its_name(
         proxy = await asyncio.start_server(tunnel, "127.0.0.1", 0)
         port = proxy.sockets[0].getsockname()[1]
         async with ringing(
-            proxy=f"http://127.0.0.1:{port}", resolver=Names(["127.0.0.1"])
+            proxy=f"http://127.0.0.1:{port}", resolve=Names(["127.0.0.1"]).resolve
         ) as ringer:
             known = await ring(ringer, f"https://{NAME}:{target.port}/", tls=Tls(ca=authority.pem))
             other = await ring(

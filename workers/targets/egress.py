@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from aiohappyeyeballs import AddrInfoType
-from aiohttp.abc import AbstractResolver
-from yarl import URL
 
 from domain.egress import Egress
 
@@ -35,32 +32,28 @@ def guarded_socket(egress: Egress) -> Callable[[AddrInfoType], socket.socket]:
     return make
 
 
-def check_host(url: URL, egress: Egress) -> None:
+def check_host(host: str, egress: Egress) -> None:
     """Refuse a name that is denied, whatever it resolves to.
 
     Raises:
         EgressRefused: When it is.
     """
-    if egress.denies_host(url.raw_host or ""):
-        raise EgressRefused(f"The target's host {url.raw_host} is not allowed.")
+    if egress.denies_host(host):
+        raise EgressRefused(f"The target's host {host} is not allowed.")
 
 
-async def checked_address(
-    url: URL, egress: Egress, resolver: AbstractResolver, seconds: float
-) -> str:
-    """The first address of a URL's host that may be called, for whoever connects on our behalf.
+def permitted(egress: Egress, addresses: Iterable[str]) -> str:
+    """The first address that may be called, for whoever connects on our behalf.
 
     Raises:
         EgressRefused: When there is none.
-        TimeoutError: When the name is not resolved in time.
     """
-    async with asyncio.timeout(seconds):
-        found = await resolver.resolve(url.raw_host or "", url.port or 0, family=socket.AF_UNSPEC)
-    addresses = [one["host"] for one in found]
+    tried = []
     for address in addresses:
         if egress.permits(address):
             return address
-    raise _refused(", ".join(addresses))
+        tried.append(address)
+    raise _refused(", ".join(tried))
 
 
 def _refused(address: str) -> EgressRefused:

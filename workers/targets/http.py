@@ -6,9 +6,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import cast
 
-import aiohttp
 import msgspec
-from multidict import CIMultiDict
 
 from commands.take_runs import TakenRun
 from domain.run import Outcome
@@ -16,10 +14,10 @@ from domain.targets.http import HttpTarget
 from storage.key_ring import KeyRing, Undecipherable
 from workers.targets.answer import Answer
 from workers.targets.egress import EgressRefused
+from workers.targets.reading import Response
 from workers.targets.signature import SigningSecrets, sign
 from workers.targets.transport import Transport
 
-EXCERPT_BYTES = 4_096
 _USER_AGENT = "tocsin"
 _LONGEST_RETRY_AFTER = 10**9  # the retry policy has a bound of its own
 
@@ -42,66 +40,59 @@ class HttpRinger:
         try:
             secrets = self._signing_secrets.live(run.service_id, run.signing_secrets, started_at)
             _add_delivery_headers(headers, run, started_at, secrets, body)
-            async with self._transport.request(target, body, headers) as response:
-                excerpt = await _excerpt(response)
-                return _answer(response, excerpt, datetime.now(UTC))
+            response = await self._transport.request(target, body, headers)
         except TimeoutError:
             seconds = target.timeout.total_seconds()
             return Answer(outcome=Outcome.TIMED_OUT, error=f"No answer within {seconds:g} s.")
         except Undecipherable as error:
             return Answer(outcome=Outcome.FAILED, error=str(error))
-        except (aiohttp.ClientError, EgressRefused, OSError, ValueError) as error:
+        except (OSError, ValueError) as error:
             return Answer(
                 outcome=Outcome.FAILED, error=_sentence(error), at_fault=_is_at_fault(error)
             )
+        return _answer(response, datetime.now(UTC))
 
     async def close(self) -> None:
         """Close every connection."""
         await self._transport.close()
 
 
-def _content(target: HttpTarget) -> tuple[bytes, CIMultiDict[str]]:
-    headers = CIMultiDict(target.headers)
-    headers.setdefault("user-agent", _USER_AGENT)
+def _content(target: HttpTarget) -> tuple[bytes, dict[str, str]]:
+    headers = dict(target.headers)
+    named = {name.lower() for name in headers}
+    if "user-agent" not in named:
+        headers["user-agent"] = _USER_AGENT
     if not isinstance(target.body, msgspec.Raw):
         return b"", headers
     body = bytes(target.body)
+    kind = "application/json"
     if body.startswith(b'"'):
-        headers.setdefault("content-type", "text/plain; charset=utf-8")
-        return msgspec.json.decode(body, type=str).encode(), headers
-    headers.setdefault("content-type", "application/json")
+        kind = "text/plain; charset=utf-8"
+        body = msgspec.json.decode(body, type=str).encode()
+    if "content-type" not in named:
+        headers["content-type"] = kind
     return body, headers
 
 
 def _add_delivery_headers(
-    headers: CIMultiDict[str],
+    headers: dict[str, str],
     run: TakenRun,
     started_at: datetime,
     signing_secrets: list[str],
     body: bytes,
 ) -> None:
-    timestamp = int(started_at.timestamp())
-    headers["webhook-id"] = str(run.id)
+    webhook_id, timestamp = str(run.id), int(started_at.timestamp())
+    headers["webhook-id"] = webhook_id
     headers["webhook-timestamp"] = str(timestamp)
-    headers["webhook-signature"] = sign(signing_secrets, str(run.id), timestamp, body)
+    headers["webhook-signature"] = sign(signing_secrets, webhook_id, timestamp, body)
     # The run is the trace, the attempt its span.
     headers["traceparent"] = f"00-{run.id.hex}-{run.number:016x}-01"
     headers["tocsin-attempt"] = str(run.number)
     headers["tocsin-scheduled-for"] = run.scheduled_for.isoformat().replace("+00:00", "Z")
 
 
-async def _excerpt(response: aiohttp.ClientResponse) -> str:
-    received = b""
-    while len(received) < EXCERPT_BYTES:
-        chunk = await response.content.read(EXCERPT_BYTES - len(received))
-        if not chunk:
-            break
-        received += chunk
-    return _storable(received)
-
-
-def _answer(response: aiohttp.ClientResponse, excerpt: str, now: datetime) -> Answer:
-    status = response.status
+def _answer(response: Response, now: datetime) -> Answer:
+    status, excerpt = response.status, _storable(response.excerpt)
     if 200 <= status < 300:
         return Answer(outcome=Outcome.SUCCEEDED, status_code=status, response_excerpt=excerpt)
     return Answer(
@@ -126,18 +117,12 @@ def retry_after(header: str, now: datetime) -> timedelta | None:
 
 
 def _sentence(error: Exception) -> str:
-    cause = _cause(error)
-    return _storable((str(cause) or type(cause).__name__).encode(errors="replace"))[:1_000]
+    return _storable((str(error) or type(error).__name__).encode(errors="replace"))[:1_000]
 
 
 def _is_at_fault(error: Exception) -> bool:
     """Whether the target failed, and not we who would not ring it."""
-    return not isinstance(_cause(error), EgressRefused | ValueError)
-
-
-def _cause(error: Exception) -> Exception:
-    # aiohttp's own sentence hides what a connection failed of.
-    return error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    return isinstance(error, OSError) and not isinstance(error, EgressRefused)
 
 
 def _storable(text: bytes) -> str:

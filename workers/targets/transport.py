@@ -1,37 +1,39 @@
-"""How requests leave: over kept connections, within the rules of egress, maybe by a proxy."""
+"""How requests leave: over kept connections, within the rules of egress and of time."""
 
 from __future__ import annotations
 
+import asyncio
+import re
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import Mapping
 
-import aiohttp
-from aiohttp.abc import AbstractResolver
 from cachetools import LRUCache
-from multidict import CIMultiDict
-from yarl import URL
 
 from domain.egress import Egress
 from domain.targets.http import HttpTarget
 from domain.targets.tls import Tls
-from workers.targets.egress import check_host, checked_address, guarded_socket
+from workers.targets.address import Address, address_of
+from workers.targets.connection import Connection
+from workers.targets.dialer import Dialer, Way
+from workers.targets.egress import check_host
+from workers.targets.idle_connections import IdleConnections
+from workers.targets.names import Names, Resolve
+from workers.targets.reading import Response
 
-_KEEP_ALIVE_SECONDS = 30
-_DNS_SECONDS = 10
 _CONTEXTS = 256
-_LONGEST_LINE = 8_190  # of a response's head, which may have so many:
-_MOST_HEADERS = 128
+# What a server may have done already when its connection broke, and may do again (RFC 9110, 9.2.2).
+_IDEMPOTENT = {"GET", "HEAD", "PUT", "DELETE"}
+_BODILESS = {"GET", "HEAD", "DELETE"}
+_UNSENDABLE = re.compile(r"[\r\n\0]")
 
 
 class Transport:
     """One pool of connections. Make it inside the event loop that uses it.
 
     Args:
-        proxy: An HTTP proxy's URL. It is asked for the address that was checked and never for a
-            name, which it might resolve to another.
-        resolver: Of names, if not the system's.
+        connections: In use at once, and as many again that wait for their next use.
+        proxy: An HTTP proxy's URL (see Dialer).
+        resolve: Of names, if not the system's.
     """
 
     def __init__(
@@ -40,68 +42,77 @@ class Transport:
         connections: int,
         *,
         proxy: str | None = None,
-        resolver: AbstractResolver | None = None,
+        resolve: Resolve | None = None,
     ) -> None:
         self._egress = egress
-        self._proxy = proxy
-        self._resolver = resolver or aiohttp.ThreadedResolver()
-        self._contexts: LRUCache[str, ssl.SSLContext] = LRUCache(_CONTEXTS)
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=connections,
-                keepalive_timeout=_KEEP_ALIVE_SECONDS,
-                ttl_dns_cache=_DNS_SECONDS,
-                resolver=self._resolver,
-                # With a proxy all connections are to it.
-                socket_factory=None if proxy else guarded_socket(egress),
-            ),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type"),
-            max_line_size=_LONGEST_LINE,
-            max_field_size=_LONGEST_LINE,
-            max_headers=_MOST_HEADERS,
-        )
+        self._names = Names(resolve)
+        self._dialer = Dialer(egress, self._names, proxy)
+        self._idle = IdleConnections(connections)
+        self._free = asyncio.Semaphore(connections)
+        self._contexts: LRUCache[str | None, ssl.SSLContext] = LRUCache(_CONTEXTS)
 
-    @asynccontextmanager
     async def request(
-        self, target: HttpTarget, body: bytes, headers: CIMultiDict[str]
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """The head of the response; redirects are not followed.
+        self, target: HttpTarget, body: bytes, headers: Mapping[str, str]
+    ) -> Response:
+        """The answer; redirects are not followed.
 
         Raises:
             EgressRefused: When the target may not be called.
-            TimeoutError: When the target's timeout is over, also inside the block.
-            aiohttp.ClientError: When it cannot be called.
+            TimeoutError: When the target's timeout is over.
+            OSError: When it cannot be called, or does not answer.
+            ValueError: When the request cannot be sent.
         """
-        url = URL(target.url)
-        check_host(url, self._egress)
-        seconds = target.timeout.total_seconds()
-        options: dict[str, Any] = {}
-        if self._proxy is not None:
-            address = await checked_address(url, self._egress, self._resolver, seconds)
-            options = {"proxy": self._proxy, "server_hostname": url.raw_host}
-            headers["host"] = url.raw_authority
-            url = url.with_host(address)
-        async with self._session.request(
-            target.method,
-            url,
-            data=body or None,
-            headers=headers,
-            timeout=aiohttp.ClientTimeout(total=seconds),
-            allow_redirects=False,
-            ssl=self._context(target.tls) if isinstance(target.tls, Tls) else True,
-            **options,
-        ) as response:
-            yield response
+        address = address_of(target.url)
+        check_host(address.host, self._egress)
+        ca = target.tls.ca if isinstance(target.tls, Tls) else None
+        async with asyncio.timeout(target.timeout.total_seconds()), self._free:
+            way = await self._dialer.way(address, ca)
+            request = self._head(target.method, address, way, headers, len(body)) + body
+            return await self._exchange(way, request, target.method)
 
     async def close(self) -> None:
-        """Close every connection."""
-        await self._session.close()
+        """Close every connection that waits."""
+        self._idle.close()
 
-    def _context(self, tls: Tls) -> ssl.SSLContext:
-        # Connections are kept by the context that they were made with.
-        context = self._contexts.get(tls.ca)
+    async def _exchange(self, way: Way, request: bytes, method: str) -> Response:
+        connection = self._idle.take(way)
+        if connection is not None:
+            try:
+                return await self._use(connection, way, request, method)
+            except OSError:
+                # It may have been closed just as we began to use it.
+                if connection.was_answered or method not in _IDEMPOTENT:
+                    raise
+        connection = await self._dialer.connect(way, self._context(way))
+        return await self._use(connection, way, request, method)
+
+    async def _use(self, connection: Connection, way: Way, request: bytes, method: str) -> Response:
+        response = await connection.exchange(request, has_body=method != "HEAD")
+        if connection.is_open:
+            self._idle.keep(way, connection)
+        return response
+
+    def _head(
+        self, method: str, address: Address, way: Way, headers: Mapping[str, str], length: int
+    ) -> bytes:
+        where, more = address.path, ""
+        if way.by_proxy is not None and not way.secure:
+            host = f"[{way.by_proxy}]" if ":" in way.by_proxy else way.by_proxy
+            where = f"http://{host}:{address.port}{address.path}"
+            more = self._dialer.proxy_headers()
+        if length or method not in _BODILESS:
+            more += f"content-length: {length}\r\n"
+        lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+        if lines.count("\n") != len(headers) or _UNSENDABLE.search("".join(headers.values())):
+            raise ValueError("A header has a line break or NUL, which cannot be sent.")
+        head = f"{method} {where} HTTP/1.1\r\nhost: {address.authority}\r\n{lines}{more}\r\n"
+        return head.encode("latin-1")
+
+    def _context(self, way: Way) -> ssl.SSLContext | None:
+        if not way.secure:
+            return None
+        context = self._contexts.get(way.ca)
         if context is None:
-            context = self._contexts[tls.ca] = tls.context()
+            context = Tls(ca=way.ca).context() if way.ca else ssl.create_default_context()
+            self._contexts[way.ca] = context
         return context

@@ -1,0 +1,127 @@
+"""How connections to targets are made: within the rules of egress, maybe by a proxy."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from base64 import b64encode
+from typing import cast
+
+from aiohappyeyeballs import start_connection
+from msgspec import Struct
+from yarl import URL
+
+from domain.egress import Egress
+from workers.targets.address import Address, address_of
+from workers.targets.connection import Connection
+from workers.targets.egress import guarded_socket, permitted
+from workers.targets.names import Names
+
+_NEXT_ADDRESS_SECONDS = 0.25
+"""Of a host with several addresses, the next one is tried so soon (RFC 8305)."""
+
+
+class ProxyRefused(OSError):
+    """The proxy does not lead to the target."""
+
+
+class Way(Struct, frozen=True):
+    """What connections are alike in that can stand for each other.
+
+    Attributes:
+        by_proxy: The address that the proxy is asked for; none without a proxy.
+        ca: What the target is known by, if not by the authorities that everybody trusts.
+    """
+
+    secure: bool
+    host: str
+    port: int
+    ca: str | None
+    by_proxy: str | None
+
+
+class Dialer:
+    """Makes connections.
+
+    Args:
+        proxy: Its URL. It is asked for the address that was checked and never for a name, which it
+            might resolve to another.
+    """
+
+    def __init__(self, egress: Egress, names: Names, proxy: str | None) -> None:
+        self._egress = egress
+        self._names = names
+        self._proxy = URL(proxy) if proxy else None
+        self._socket = guarded_socket(egress)
+
+    @property
+    def has_proxy(self) -> bool:
+        """Whether there is a proxy between us and all targets."""
+        return self._proxy is not None
+
+    async def way(self, address: Address, ca: str | None) -> Way:
+        """The way to an address.
+
+        Raises:
+            OSError: When a proxy is to be asked, and there is no address that it may be asked for.
+        """
+        by_proxy = None
+        if self._proxy is not None:
+            found = await self._names.addresses(address.host, address.port)
+            by_proxy = permitted(self._egress, [str(info[4][0]) for info in found])
+        return Way(address.secure, address.host, address.port, ca, by_proxy)
+
+    async def connect(self, way: Way, tls: ssl.SSLContext | None) -> Connection:
+        """A new connection.
+
+        Raises:
+            EgressRefused: When no address of the host may be called.
+            OSError: When it fails.
+        """
+        server_name = way.host.rstrip(".") if tls else None
+        if way.by_proxy is not None:
+            return await self._by_proxy(way, tls, server_name)
+        infos = await self._names.addresses(way.host, way.port)
+        sock = await start_connection(
+            infos, socket_factory=self._socket, happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS
+        )
+        _, connection = await asyncio.get_running_loop().create_connection(
+            Connection, sock=sock, ssl=tls, server_hostname=server_name
+        )
+        return connection
+
+    def proxy_headers(self) -> str:
+        """What the proxy is told beside."""
+        if self._proxy is None or self._proxy.user is None:
+            return ""
+        credentials = f"{self._proxy.user}:{self._proxy.password or ''}"
+        return f"proxy-authorization: Basic {b64encode(credentials.encode()).decode()}\r\n"
+
+    async def _by_proxy(
+        self, way: Way, tls: ssl.SSLContext | None, server_name: str | None
+    ) -> Connection:
+        proxy, loop = address_of(str(self._proxy)), asyncio.get_running_loop()
+        # It is the operator's own, and may lie where no target may.
+        _, connection = await loop.create_connection(Connection, proxy.host, proxy.port)
+        if tls is None:
+            return connection
+        authority = f"[{way.by_proxy}]" if ":" in str(way.by_proxy) else way.by_proxy
+        head = (
+            f"CONNECT {authority}:{way.port} HTTP/1.1\r\nhost: {authority}:{way.port}\r\n"
+            f"{self.proxy_headers()}\r\n"
+        )
+        response = await connection.exchange(head.encode(), has_body=False, tunnels=True)
+        if not 200 <= response.status < 300:
+            connection.close()
+            raise ProxyRefused(f"The proxy answered {response.status}.")
+        try:
+            connection.transport = await loop.start_tls(
+                cast("asyncio.Transport", connection.transport),
+                connection,
+                tls,
+                server_hostname=server_name,
+            )
+        except BaseException:
+            connection.close()
+            raise
+        return connection
