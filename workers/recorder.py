@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
+from collections import Counter as Counts
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from uuid import UUID
 
 import asyncpg
@@ -73,12 +74,12 @@ class Recorder:
 
     async def _write(self, attempts: list[EndedAttempt]) -> Finished:
         finished = await self._finish(attempts)
-        for attempt in attempts:
-            if (state := finished.states.get(attempt.run_id)) is not None:
-                _count(attempt, state)
-            else:
+        recorded = [attempt for attempt in attempts if attempt.run_id in finished.states]
+        for attempt in attempts if len(recorded) < len(attempts) else ():
+            if attempt.run_id not in finished.states:
                 # Rescued meanwhile: the attempt belongs to somebody else's story now.
                 log.warning("attempt.superseded", run_id=str(attempt.run_id), number=attempt.number)
+        _count(recorded, finished.states.values())
         return finished
 
     async def _finish(self, attempts: list[EndedAttempt]) -> Finished:
@@ -98,7 +99,9 @@ def _without_texts(attempt: EndedAttempt) -> EndedAttempt:
     return msgspec.structs.replace(attempt, error=error, response_excerpt=None)
 
 
-def _count(attempt: EndedAttempt, state: RunState) -> None:
-    ATTEMPTS.labels(attempt.outcome).inc()
-    if state is not RunState.RETRYING:
-        RUNS.labels(state).inc()
+def _count(attempts: Iterable[EndedAttempt], states: Iterable[RunState]) -> None:
+    for outcome, count in Counts(attempt.outcome for attempt in attempts).items():
+        ATTEMPTS.labels(outcome).inc(count)
+    for state, count in Counts(states).items():
+        if state is not RunState.RETRYING:
+            RUNS.labels(state).inc(count)
