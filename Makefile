@@ -35,9 +35,12 @@ loadtest: .venv/loadtest.installed ## Simulate clients with Locust against embed
 	$(BIN)/python -m loadtests.locust_run
 
 lock: ## Resolve the locks anew from pyproject.toml (needs uv)
-	uv pip compile $(LOCK) --extra embedded --extra build pyproject.toml -o locks/run.txt
-	uv pip compile $(LOCK) --extra embedded --extra build --extra dev -c locks/run.txt pyproject.toml -o locks/dev.txt
-	uv pip compile $(LOCK) --extra embedded --extra build --extra loadtest -c locks/run.txt pyproject.toml -o locks/loadtest.txt
+	uv pip compile $(LOCK) --extra embedded --group build pyproject.toml -o locks/run.txt
+	uv pip compile $(LOCK) --extra embedded --group build --extra dev -c locks/run.txt pyproject.toml -o locks/dev.txt
+	uv pip compile $(LOCK) --extra embedded --group build --extra loadtest -c locks/run.txt pyproject.toml -o locks/loadtest.txt
+	uv pip compile $(LOCK) -c locks/run.txt pyproject.toml -o locks/image.txt
+	uv pip compile $(LOCK) -c locks/run.txt --group build -o locks/build.txt
+	uv pip compile $(LOCK) -c locks/dev.txt --group manifests -o locks/manifests.txt
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade
 
 clean: ## Remove the environment, the data and what tools left
