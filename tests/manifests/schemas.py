@@ -58,7 +58,7 @@ def problems_of(thing: Object) -> Iterator[str]:
         try:
             kubernetes_validate.validate(thing, VERSION, strict=True)
         except (kubernetes_validate.ValidationError, kubernetes_validate.SchemaNotFoundError) as no:
-            yield str(no)
+            yield no.message
 
 
 def _problems_with_model(thing: Object, model: Any) -> Iterator[str]:
