@@ -27,7 +27,8 @@ def main() -> None:
     build = _builder()
     problems = 0
     for folder in BUILT:
-        done = subprocess.run([*build, str(K8S / folder)], capture_output=True, text=True, check=False)
+        command = [*build, str(K8S / folder)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             sys.exit(f"{folder}: {done.stderr}")
         things = list(yaml.safe_load_all(done.stdout))

@@ -1,4 +1,4 @@
-"""Whether objects are what Kubernetes, or an operator, takes: every field known, and of its type."""
+"""Whether objects are what Kubernetes or an operator takes: each field known, and of its type."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ MODELS = {
 # CloudNativePG's schemas are in no registry that this project uses. These are the fields of its
 # documentation that we use, so that a slip of the pen is found; their values are not looked at.
 FIELDS = {
-    "Cluster": """affinity bootstrap imageName inheritedMetadata instances plugins postgresql resources
-        storage walStorage affinity.podAntiAffinityType affinity.topologyKey bootstrap.initdb
+    "Cluster": """affinity bootstrap imageName inheritedMetadata instances plugins postgresql
+        resources storage walStorage affinity.podAntiAffinityType affinity.topologyKey bootstrap.initdb
         bootstrap.initdb.database bootstrap.initdb.owner inheritedMetadata.labels plugins.name
         plugins.isWALArchiver plugins.parameters postgresql.parameters postgresql.synchronous
         postgresql.synchronous.dataDurability postgresql.synchronous.method
