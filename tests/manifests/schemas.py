@@ -24,13 +24,15 @@ MODELS = {
 # CloudNativePG's schemas are in no registry that this project uses. These are the fields of its
 # documentation that we use, so that a slip of the pen is found; their values are not looked at.
 FIELDS = {
-    "Cluster": """affinity bootstrap imageName inheritedMetadata instances plugins postgresql
-        resources storage walStorage affinity.podAntiAffinityType affinity.topologyKey bootstrap.initdb
-        bootstrap.initdb.database bootstrap.initdb.owner inheritedMetadata.labels plugins.name
-        plugins.isWALArchiver plugins.parameters postgresql.parameters postgresql.synchronous
-        postgresql.synchronous.dataDurability postgresql.synchronous.method
-        postgresql.synchronous.number resources.limits resources.requests storage.size
-        walStorage.size""",
+    "Cluster": """
+        affinity bootstrap imageName inheritedMetadata instances plugins postgresql
+        resources storage walStorage affinity.podAntiAffinityType affinity.topologyKey
+        bootstrap.initdb bootstrap.initdb.database bootstrap.initdb.owner
+        inheritedMetadata.labels plugins.name plugins.isWALArchiver plugins.parameters
+        postgresql.parameters postgresql.synchronous postgresql.synchronous.dataDurability
+        postgresql.synchronous.method postgresql.synchronous.number resources.limits
+        resources.requests storage.size walStorage.size
+    """,
     "Pooler": """cluster cluster.name instances pgbouncer pgbouncer.parameters pgbouncer.poolMode
         type""",
     "ScheduledBackup": """cluster cluster.name method pluginConfiguration pluginConfiguration.name
