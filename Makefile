@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run test fuzz lint format bench loadtest lock clean
+.PHONY: help run test fuzz lint format bench loadtest image image-base manifests lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,10 +34,22 @@ bench: .venv/dev.installed ## Measure firing and the API; writes loadtests/resul
 loadtest: .venv/loadtest.installed ## Simulate clients with Locust against embedded servers
 	$(BIN)/python -m loadtests.locust_run
 
+image: ## Build the image with docker, podman or buildah; BASE_IMAGE says on what
+	@k8s/image/build.sh
+
+image-base: ## Make a base image of Debian's packages, where no registry of images can be reached
+	@k8s/image/base.sh
+
+manifests: .venv/manifests/installed ## Check all that is deployed (needs kubectl or kustomize)
+	.venv/manifests/bin/python -m tests.manifests.check
+
 lock: ## Resolve the locks anew from pyproject.toml (needs uv)
-	uv pip compile $(LOCK) --extra embedded --extra build pyproject.toml -o locks/run.txt
-	uv pip compile $(LOCK) --extra embedded --extra build --extra dev -c locks/run.txt pyproject.toml -o locks/dev.txt
-	uv pip compile $(LOCK) --extra embedded --extra build --extra loadtest -c locks/run.txt pyproject.toml -o locks/loadtest.txt
+	uv pip compile $(LOCK) --extra embedded --group build pyproject.toml -o locks/run.txt
+	uv pip compile $(LOCK) --extra embedded --group build --extra dev -c locks/run.txt pyproject.toml -o locks/dev.txt
+	uv pip compile $(LOCK) --extra embedded --group build --extra loadtest -c locks/run.txt pyproject.toml -o locks/loadtest.txt
+	uv pip compile $(LOCK) -c locks/run.txt pyproject.toml -o locks/image.txt
+	uv pip compile $(LOCK) -c locks/run.txt --group build -o locks/build.txt
+	uv pip compile $(LOCK) -c locks/dev.txt --group manifests -o locks/manifests.txt
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade
 
 clean: ## Remove the environment, the data and what tools left
@@ -53,4 +65,10 @@ clean: ## Remove the environment, the data and what tools left
 .venv/%.installed: locks/%.txt pyproject.toml .venv/bin/python
 	$(PIP_INSTALL) --no-compile --require-hashes -r $<
 	$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# An environment of its own: the models of other people's operators bring much along.
+.venv/manifests/installed: locks/manifests.txt
+	$(PYTHON) -m venv .venv/manifests
+	.venv/manifests/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
