@@ -3,7 +3,7 @@
 # BASE_IMAGE is any Debian with Python 3.11 or newer and its venv module. Where packages come from
 # an index of your own, give its pip.conf as the secret `pip.conf`, and as the secret `ca` what
 # signed its certificate; neither stays in a layer.
-ARG BASE_IMAGE=docker.io/library/python:3.13-slim-trixie
+ARG BASE_IMAGE=python:3.13-slim-trixie
 
 FROM ${BASE_IMAGE} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ONLY_BINARY=:all: PIP_REQUIRE_HASHES=1
