@@ -37,7 +37,7 @@ loadtest: .venv/loadtest.installed ## Simulate clients with Locust against embed
 lock: ## Resolve the locks anew from pyproject.toml (needs uv)
 	uv pip compile $(LOCK) --extra embedded --extra build pyproject.toml -o locks/run.txt
 	uv pip compile $(LOCK) --extra embedded --extra build --extra dev -c locks/run.txt pyproject.toml -o locks/dev.txt
-	uv pip compile $(LOCK) --extra embedded --extra build --extra loadtest -c locks/run.txt pyproject.toml -o locks/loadtest.txt
+	uv pip compile $(LOCK) --extra embedded --extra build --extra loadtest -c locks/run.txt -c locks/dev.txt pyproject.toml -o locks/loadtest.txt
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade
 
 clean: ## Remove the environment, the data and what tools left

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from loadtests.arrivals import Report
-from loadtests.latency import Spread, spread_of
+from loadtests.latency import Spread, quantiles, spread_of
 from loadtests.load import Load, Request, put
 from loadtests.sink_process import SinkProcess
 from loadtests.system import System
@@ -22,6 +22,8 @@ class Fired(msgspec.Struct, frozen=True, kw_only=True):
     """How a set of one-shot jobs arrived at the sink."""
 
     lateness: Spread
+    quantiles_ms: list[float]
+    """Lateness in thousandths, from the least to the most, for plots."""
     first_ns: int
     last_ns: int
     lost: int
@@ -91,6 +93,7 @@ def fired(report: Report, due: Sequence[datetime]) -> Fired:
     late = [arrived / 1e6 - due[n].timestamp() * 1_000 for n, arrived in first.items()]
     return Fired(
         lateness=spread_of(late),
+        quantiles_ms=quantiles(late),
         first_ns=min(first.values(), default=0),
         last_ns=max(first.values(), default=0),
         lost=len(due) - len(first),

@@ -1,0 +1,65 @@
+"""Settings of simulated users, as arguments of Locust or as environment variables."""
+
+import argparse
+from typing import Any
+
+import msgspec
+
+from loadtests.principals import Principal
+from loadtests.shapes import DRAIN_SECONDS, SHAPES, Asked, Phase
+
+RING_SECONDS = 15.0
+CONNECTIONS = 200
+"""Of each Locust process; an API process accepts 800 in all."""
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """What a Locust process has to know: all principals, and every how many it takes one."""
+
+    principals: list[Principal] = []
+    stride: int = 1
+
+
+def add_arguments(parser: Any) -> None:
+    """Add ours to Locust's arguments; the master tells its workers."""
+    parser.add_argument(
+        "--shape", choices=list(SHAPES), default="steady", env_var="TOCSIN_LOADTEST_SHAPE"
+    )
+    parser.add_argument(
+        "--rate",
+        type=float,
+        default=0.0,
+        env_var="TOCSIN_LOADTEST_RATE",
+        help="requests a second at first; 0 is what the shape does",
+    )
+    parser.add_argument(
+        "--seconds",
+        type=int,
+        default=0,
+        env_var="TOCSIN_LOADTEST_SECONDS",
+        help="of the judged phases; 0 is what the shape does",
+    )
+    parser.add_argument(
+        "--connections", type=int, default=CONNECTIONS, env_var="TOCSIN_LOADTEST_CONNECTIONS"
+    )
+    parser.add_argument(
+        "--principals", env_var="TOCSIN_LOADTEST_PRINCIPALS", help="file of the users' keys"
+    )
+    parser.add_argument(
+        "--sink",
+        default="http://127.0.0.1:9999",
+        env_var="TOCSIN_LOADTEST_SINK",
+        help="URL that the jobs ring, as the API's workers and the master reach it",
+    )
+    parser.add_argument(
+        "--results", env_var="TOCSIN_LOADTEST_RESULTS", help="JSON file to write the outcome to"
+    )
+
+
+def phases_for(options: argparse.Namespace) -> list[Phase]:
+    """The phases that are asked for, and a rest in which the last answers come."""
+    asked = Asked(users=options.num_users, rate=options.rate, seconds=options.seconds)
+    return [
+        *SHAPES[options.shape](asked),
+        Phase(name="rest", seconds=DRAIN_SECONDS, rate=0.0),
+    ]
