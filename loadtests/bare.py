@@ -21,7 +21,8 @@ class Bare(msgspec.Struct, frozen=True, kw_only=True):
     per_second: float
     cpu: float
     """Seconds for 1,000 requests."""
-    p99_ms: float
+    lone_ms: float
+    """Of a request that has the server for itself, at the median."""
     start_seconds: float
     megabytes: float
 
@@ -35,15 +36,16 @@ def measure() -> Bare:
         put(_load(url, WARM_UP_SECONDS))
         before = cpu_of(process)
         outcome = put(_load(url, SECONDS))
+        used = cpu_of(process) - before
         return Bare(
             per_second=outcome.per_second,
-            cpu=(cpu_of(process) - before) * 1_000 / max(outcome.requests, 1),
-            p99_ms=outcome.latency.p99,
+            cpu=used * 1_000 / max(outcome.requests, 1),
+            lone_ms=put(_load(url, WARM_UP_SECONDS, connections=1)).latency.p50,
             start_seconds=started,
             megabytes=process.memory_full_info().uss / MEGABYTE,
         )
 
 
-def _load(url: str, seconds: float) -> Load:
+def _load(url: str, seconds: float, connections: int = CONNECTIONS) -> Load:
     requests = [Request(method="GET", path="/")]
-    return Load(url=url, requests=requests, connections=CONNECTIONS, seconds=seconds)
+    return Load(url=url, requests=requests, connections=connections, seconds=seconds)

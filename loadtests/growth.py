@@ -95,13 +95,13 @@ def figures(sizes: Sequence[Size]) -> Iterator[Figure]:
 
 def _compared(scenario: str, size: Size, first: Size) -> Iterator[Figure]:
     beside = f"to that of {first.jobs:,}"
-    yield Figure(scenario, f"p50 {beside}", _ratio(size.p50_ms, first.p50_ms), "×", MOST)
-    yield Figure(scenario, f"p99 {beside}", _ratio(size.p99_ms, first.p99_ms), "×", MOST)
-    yield Figure(scenario, f"CPU {beside}", _ratio(size.cpu, first.cpu), "×", MOST)
+    yield Figure(scenario, f"p50 {beside}", _ratio(size.p50_ms, first.p50_ms), "times", MOST)
+    yield Figure(scenario, f"p99 {beside}", _ratio(size.p99_ms, first.p99_ms), "times", MOST)
+    yield Figure(scenario, f"CPU {beside}", _ratio(size.cpu, first.cpu), "times", MOST)
     for role, megabytes in size.megabytes.items():
         if role in first.megabytes:
             ratio = _ratio(megabytes, first.megabytes[role])
-            yield Figure(scenario, f"memory {beside}, {role}", ratio, "×", MOST)
+            yield Figure(scenario, f"memory {beside}, {role}", ratio, "times", MOST)
 
 
 def _ratio(value: float, first: float) -> float:

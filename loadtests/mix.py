@@ -28,9 +28,7 @@ def measure(system: System, *, users: int = USERS, services: int = SERVICES) -> 
     """Make the users, warm up, and measure."""
     requests = requests_of(
         asyncio.run(
-            prepare(
-                system.url, system.operator_key, target=UNHEARD, users=users, services=services
-            )
+            prepare(system.url, system.operator_key, target=UNHEARD, users=users, services=services)
         )
     )
     put(_load(system, requests, WARM_UP_SECONDS))

@@ -53,6 +53,11 @@ def creation(url: str, due: datetime) -> Request:
     return Request(method="POST", path="/jobs", body=json.dumps(job))
 
 
+def never_due() -> Request:
+    """Creates a job that is not due while anyone measures."""
+    return creation("http://127.0.0.1:9/", datetime.now(UTC) + FAR_AWAY)
+
+
 def create(system: System, sink: SinkProcess, due: Sequence[datetime]) -> list[str]:
     """Create one job for each instant, all before the first is due; their ids in order.
 
@@ -77,8 +82,8 @@ def create(system: System, sink: SinkProcess, due: Sequence[datetime]) -> list[s
 
 def seconds_to_create(system: System, count: int) -> float:
     """How long creating so many jobs will take, judged by a few that are never due."""
-    never = creation("http://127.0.0.1:9/", datetime.now(UTC) + FAR_AWAY)
-    load = Load(url=system.url, headers=system.headers, requests=[never], count=1_000, seconds=20.0)
+    never = [never_due()]
+    load = Load(url=system.url, headers=system.headers, requests=never, count=1_000, seconds=20.0)
     return count / max(put(load).per_second, 1.0)
 
 

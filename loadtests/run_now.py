@@ -8,8 +8,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from loadtests.cpu import cpu_by_role, per_thousand, used_between
-from loadtests.figures import FLASK, GRAPHILE, Figure, Measured, cpu_figure, spread_figures
+from loadtests.figures import FLASK, GRAPHILE, Figure, Measured, spread_figures
 from loadtests.latency import quantiles, spread_of
 from loadtests.principals import job_of
 from loadtests.sink_process import SinkProcess
@@ -28,14 +27,11 @@ OTHERS_P99 = {FLASK: 389.0, GRAPHILE: 11.0}
 def measure(system: System, sink: SinkProcess) -> Measured:
     """Trigger a job again and again, and see when each run arrives."""
     sink.reset()
-    before = cpu_by_role(system.pid, sink.pid)
     sent = trigger(system, f"{sink.url}/ok", SAMPLES)
     sink.wait_for(SAMPLES, seconds=RING_SECONDS)
-    used = used_between(before, cpu_by_role(system.pid, sink.pid))
     arrived = {run_id: first[0].arrived_ns for run_id, first in sink.report().by_id().items()}
     took = [(arrived[run_id] - at) / 1e6 for run_id, at in sent.items() if run_id in arrived]
     lost = SAMPLES - len(took)
-    cpu = per_thousand(used, SAMPLES)
     p50, p99, most = spread_figures("run now", "request sent to target rung", spread_of(took))
     return Measured(
         figures=[
@@ -43,10 +39,8 @@ def measure(system: System, sink: SinkProcess) -> Measured:
             msgspec.structs.replace(p99, bar=BAR_P99_MS, others=OTHERS_P99),
             most,
             Figure("run now", "lost", lost, "fires", bar=0.0),
-            cpu_figure("run now", cpu),
         ],
         problems=[f"run now: {lost} of {SAMPLES} runs did not ring"] if lost else [],
-        cpu={"run now": cpu},
         details={"quantiles_ms": quantiles(took)},
     )
 
