@@ -77,7 +77,7 @@ def companion(figure: Figure, cpu: Mapping[str, Mapping[str, float]], bare: Bare
         "s": bare.start_seconds,
         "MB": bare.megabytes,
     }.get(figure.unit)
-    return "" if not beside else f"{rounded(figure.value / beside)} of hello"
+    return "" if not beside else f"{rounded(figure.value / beside)} times hello"
 
 
 def spread_figures(scenario: str, what: str, spread: Spread) -> list[Figure]:

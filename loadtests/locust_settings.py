@@ -1,11 +1,16 @@
 """Settings of simulated users, as arguments of Locust or as environment variables."""
 
 import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from loadtests.principals import Principal
+from loadtests import CHECKOUT
+from loadtests.principals import OPERATOR_KEY, Principal, load
 from loadtests.shapes import DRAIN_SECONDS, SHAPES, Asked, Phase
 
 RING_SECONDS = 15.0
@@ -54,6 +59,26 @@ def add_arguments(parser: Any) -> None:
     parser.add_argument(
         "--results", env_var="TOCSIN_LOADTEST_RESULTS", help="JSON file to write the outcome to"
     )
+
+
+def principals_for(options: argparse.Namespace) -> list[Principal]:
+    """The users of a file; with an operator's key, those that are missing are made first.
+
+    Raises:
+        RuntimeError: When there are none.
+    """
+    if options.principals and os.environ.get(OPERATOR_KEY):
+        arguments = ["--host", options.host, "--users", str(options.num_users)]
+        arguments += ["--sink", options.sink, "--file", options.principals]
+        # A process of its own: Locust has changed what sockets are in this one.
+        program = [sys.executable, "-m", "loadtests.principals", *arguments]
+        subprocess.run(program, cwd=CHECKOUT, check=True)
+    principals = load(Path(options.principals)) if options.principals else []
+    if not principals:
+        raise RuntimeError(
+            f"Give --principals, a file of keys; with {OPERATOR_KEY} set, it is made there."
+        )
+    return principals
 
 
 def phases_for(options: argparse.Namespace) -> list[Phase]:

@@ -12,12 +12,14 @@ import random
 import sys
 import time
 from collections import deque
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import gevent
 import msgspec
+from gevent.event import Event
 from geventhttpclient.client import HTTPClientPool
 from locust import FastHttpUser, LoadTestShape, events, task
 from locust.runners import MasterRunner, WorkerRunner
@@ -26,15 +28,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Locust puts our 
 
 from loadtests.judging import judge, knee_of, outcomes_of
 from loadtests.locust_outcome import Outcome, kinds_of, show
-from loadtests.locust_settings import RING_SECONDS, Part, add_arguments, phases_for
+from loadtests.locust_settings import RING_SECONDS, Part, add_arguments, phases_for, principals_for
 from loadtests.pace import Pace
-from loadtests.principals import Principal, job_of, load
+from loadtests.principals import Principal, job_of
 from loadtests.rings import rings_of
 from loadtests.shapes import SPAWNED_PER_SECOND, phase_at, rate_at
 from loadtests.tally import Tally
 
 REMEMBERED = 20
-MESSAGE = "tocsin_part"
+PART, ASK = "tocsin_part", "tocsin_ask"
+ASK_SECONDS = 0.5
+SHORT_SECONDS = 0.5
+"""Over less than this, a share of the CPU tells nothing."""
 
 events.init_command_line_parser.add_listener(add_arguments)
 
@@ -44,9 +49,11 @@ class Simulation:
 
     def __init__(self) -> None:
         self.part = Part()
+        self.known = Event()
         self.tally = Tally()
         self.began = 0.0
         self.generator_cpu = 0.0
+        self.clocks = (time.monotonic(), time.process_time())
         self.numbers = count()
         self.pace = Pace(lambda _: 0.0)
 
@@ -54,6 +61,16 @@ class Simulation:
         """The next user's."""
         principals = self.part.principals
         return principals[(index + next(self.numbers) * self.part.stride) % len(principals)]
+
+    def cpu_percent(self) -> float:
+        """Of a core that this process used since it was asked the last time."""
+        before, self.clocks = self.clocks, (time.monotonic(), time.process_time())
+        real, used = (now - then for now, then in zip(self.clocks, before, strict=True))
+        return 100 * used / max(real, SHORT_SECONDS)
+
+    def note_cpu(self, percent: float) -> None:
+        """Remember the most of any process."""
+        self.generator_cpu = max(self.generator_cpu, percent)
 
 
 simulation = Simulation()
@@ -73,6 +90,7 @@ class SimulatedUser(FastHttpUser):
     def on_start(self) -> None:
         """Be somebody, and wait: nobody acts before it is due."""
         runner = self.environment.runner
+        simulation.known.wait()
         self.me = simulation.principal(max(runner.worker_index, 0))
         self.job_ids = deque([self.me.job_id], maxlen=REMEMBERED)
         self.headers = {"Authorization": f"Bearer {self.me.key}"}
@@ -127,17 +145,13 @@ class Shape(LoadTestShape):
     def tick(self) -> tuple[int, float] | None:
         """How many users there are to be."""
         options = self.runner.environment.parsed_options
-        simulation.generator_cpu = max(simulation.generator_cpu, self._cpu())
+        if not isinstance(self.runner, MasterRunner):
+            simulation.note_cpu(simulation.cpu_percent())
         elapsed = time.time() - simulation.began if simulation.began else 0.0
         phases = phases_for(options)
         if phase_at(phases, elapsed) is None or self._is_beyond_the_knee(options):
             return None
         return options.num_users, SPAWNED_PER_SECOND
-
-    def _cpu(self) -> float:
-        clients = getattr(self.runner, "clients", {})
-        busiest = max((client.cpu_usage for client in clients.values()), default=0.0)
-        return float(max(busiest, self.runner.current_cpu_usage))
 
     def _is_beyond_the_knee(self, options: Any) -> bool:
         if options.shape != "ramp" or not simulation.began:
@@ -152,26 +166,31 @@ def prepare(environment: Any, **_: object) -> None:
     options, runner = environment.parsed_options, environment.runner
     connections.client_args["concurrency"] = options.connections
     if isinstance(runner, WorkerRunner):
-        runner.register_message(MESSAGE, learn)
+        runner.register_message(PART, learn)
+        gevent.spawn(ask, runner)
         return
-    if options.principals is None:
-        sys.exit("Give --principals, a file that `python -m loadtests.principals` makes.")
     stride = options.expect_workers if isinstance(runner, MasterRunner) else 1
-    simulation.part = Part(principals=load(Path(options.principals)), stride=stride)
+    simulation.part = Part(principals=principals_for(options), stride=stride)
+    simulation.known.set()
     if isinstance(runner, MasterRunner):
-        environment.events.worker_connect.add_listener(
-            lambda client_id, **_: teach(runner, client_id)
-        )
+        runner.register_message(ASK, partial(teach, runner))
 
 
-def teach(runner: Any, client_id: str, **_: object) -> None:
-    """Tell a worker who its users are."""
-    runner.send_message(MESSAGE, msgspec.to_builtins(simulation.part), client_id)
+def ask(runner: Any) -> None:
+    """Ask the master who the users are until it tells; it may not listen yet."""
+    while not simulation.known.wait(ASK_SECONDS):
+        runner.send_message(ASK)
+
+
+def teach(runner: Any, msg: Any, **_: object) -> None:
+    """Tell a worker who the users are."""
+    runner.send_message(PART, msgspec.to_builtins(simulation.part), msg.node_id)
 
 
 def learn(msg: Any, **_: object) -> None:
     """Take what the master tells."""
     simulation.part = msgspec.convert(msg.data, Part)
+    simulation.known.set()
 
 
 @events.test_start.add_listener
@@ -201,12 +220,14 @@ def count_request(response_time: float, exception: object = None, **_: object) -
 def report(data: dict[str, object], **_: object) -> None:
     """Tell the master what was counted since the last time."""
     data["tally"] = msgspec.json.encode(simulation.tally.take())
+    data["cpu"] = simulation.cpu_percent()
 
 
 @events.worker_report.add_listener
-def take_report(data: dict[str, bytes], **_: object) -> None:
+def take_report(data: dict[str, Any], **_: object) -> None:
     """Add what a worker counted."""
     simulation.tally.add(msgspec.json.decode(data["tally"], type=Tally))
+    simulation.note_cpu(data["cpu"])
 
 
 @events.quitting.add_listener

@@ -20,6 +20,7 @@ ATTEMPTS = 5
 SEED = 20_261_124
 SCOPES = ["read", "operate", "write", "admin"]
 NAME = "loadtest"
+OPERATOR_KEY = "TOCSIN_LOADTEST_OPERATOR_KEY"
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
@@ -191,9 +192,9 @@ def main() -> None:
         "--file", type=Path, default=environment("TOCSIN_LOADTEST_PRINCIPALS"), help="kept there"
     )
     chosen = parser.parse_args()
-    operator_key = environment("TOCSIN_LOADTEST_OPERATOR_KEY")
+    operator_key = environment(OPERATOR_KEY)
     if not (chosen.host and chosen.sink and chosen.file and operator_key):
-        parser.error("give --host, --sink, --file, and TOCSIN_LOADTEST_OPERATOR_KEY")
+        parser.error(f"give --host, --sink, --file, and {OPERATOR_KEY}")
     made = asyncio.run(
         prepare(
             chosen.host,
