@@ -34,7 +34,7 @@ bench: .venv/dev.installed .venv/loadtest.installed ## Measure firing and the AP
 bench-compare: .venv/dev.installed ## Measure BASE and this checkout in turn: BASE=main [ONLY=burst] [TURNS=3]
 	$(BIN)/python -m loadtests.compare $(BASE) $(if $(ONLY),--only $(ONLY)) $(if $(TURNS),--turns $(TURNS))
 
-loadtest: .venv/loadtest.installed ## Simulate 10,000 users, and judge [SHAPE=steady|ramp|spike|soak] [SECONDS=60]
+loadtest: .venv/loadtest.installed ## Simulate 10,000 users, and judge [SHAPE=steady|ramp|spike|soak] [SECONDS=45]
 	$(BIN)/python -m loadtests.locust_run $(if $(SHAPE),--shape $(SHAPE)) $(if $(SECONDS),--seconds $(SECONDS))
 
 loadtest-throttled: .venv/loadtest.installed ## The same against an API that is held back: this has to fail

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from loadtests import CHECKOUT
 from loadtests.cpu import command_line, family, role_of
+from loadtests.plots import draw
 from loadtests.principals import SERVICES, USERS, prepare, save
 from loadtests.shapes import DRAIN_SECONDS, SHAPES, Asked
 from loadtests.sink_process import SinkProcess
@@ -127,6 +128,8 @@ def main() -> None:
         Console().print(f"Making {chosen.users:,} users …")
         code = simulate(system, sink, chosen, path)
     print(f"Written to {path} and {path.with_suffix('.html').name}")
+    for drawn in draw(path) if path.exists() else []:
+        print(f"Plotted in {drawn}")
     sys.exit(code)
 
 

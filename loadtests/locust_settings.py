@@ -24,6 +24,10 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     principals: list[Principal] = []
     stride: int = 1
 
+    def principal(self, worker: int, number: int) -> Principal:
+        """Who the n-th user of a worker is: nobody else, while there are enough principals."""
+        return self.principals[(worker + number * self.stride) % len(self.principals)]
+
 
 def add_arguments(parser: Any) -> None:
     """Add ours to Locust's arguments; the master tells its workers."""

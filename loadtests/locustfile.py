@@ -30,7 +30,7 @@ from loadtests.judging import judge, knee_of, outcomes_of
 from loadtests.locust_outcome import Outcome, kinds_of, show
 from loadtests.locust_settings import RING_SECONDS, Part, add_arguments, phases_for, principals_for
 from loadtests.pace import Pace
-from loadtests.principals import Principal, job_of
+from loadtests.principals import job_of
 from loadtests.rings import rings_of
 from loadtests.shapes import SPAWNED_PER_SECOND, phase_at, rate_at
 from loadtests.tally import Tally
@@ -56,11 +56,6 @@ class Simulation:
         self.clocks = (time.monotonic(), time.process_time())
         self.numbers = count()
         self.pace = Pace(lambda _: 0.0)
-
-    def principal(self, index: int) -> Principal:
-        """The next user's."""
-        principals = self.part.principals
-        return principals[(index + next(self.numbers) * self.part.stride) % len(principals)]
 
     def cpu_percent(self) -> float:
         """Of a core that this process used since it was asked the last time."""
@@ -91,7 +86,7 @@ class SimulatedUser(FastHttpUser):
         """Be somebody, and wait: nobody acts before it is due."""
         runner = self.environment.runner
         simulation.known.wait()
-        self.me = simulation.principal(max(runner.worker_index, 0))
+        self.me = simulation.part.principal(max(runner.worker_index, 0), next(simulation.numbers))
         self.job_ids = deque([self.me.job_id], maxlen=REMEMBERED)
         self.headers = {"Authorization": f"Bearer {self.me.key}"}
         simulation.pace.wait()

@@ -61,8 +61,8 @@ def spawning_seconds(asked: Asked) -> int:
 
 
 def steady(asked: Asked) -> list[Phase]:
-    """The same rate all the time; for a minute."""
-    return _level("steady", asked, asked.seconds or 60)
+    """The same rate all the time; for three quarters of a minute."""
+    return _level("steady", asked, asked.seconds or 45)
 
 
 def soak(asked: Asked) -> list[Phase]:

@@ -1,6 +1,8 @@
 """Two revisions are compared figure by figure, and nothing of it stays."""
 
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -103,9 +105,6 @@ def test_the_environment_is_shared_only_with_equal_locks() -> None:
 
 
 def test_a_side_runs_its_own_code() -> None:
-    import sys
-    from pathlib import Path
-
     with worktree("HEAD") as checkout:
         side = Side(name="base", checkout=checkout, python=Path(sys.executable))
         found = subprocess.run(
