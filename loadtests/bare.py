@@ -7,12 +7,12 @@ import psutil
 
 from loadtests.cpu import cpu_of
 from loadtests.load import Load, Request, put
+from loadtests.memory import own_megabytes
 from loadtests.served import served
 
 CONNECTIONS = 64
 WARM_UP_SECONDS = 1.0
 SECONDS = 5.0
-MEGABYTE = 1_000_000
 
 
 class Bare(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,7 +42,7 @@ def measure() -> Bare:
             cpu=used * 1_000 / max(outcome.requests, 1),
             lone_ms=put(_load(url, WARM_UP_SECONDS, connections=1)).latency.p50,
             start_seconds=started,
-            megabytes=process.memory_full_info().uss / MEGABYTE,
+            megabytes=own_megabytes(process),
         )
 
 

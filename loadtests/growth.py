@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from loadtests.cpu import ROLES, command_line, family, parent_of, role_of
 from loadtests.figures import Figure, Measured
+from loadtests.memory import memory_by_role
 from loadtests.populate import midnight, populate
 from loadtests.sink_process import SinkProcess
 from loadtests.steady import Pace
@@ -17,7 +17,6 @@ from loadtests.system import System
 SIZES = (10_000, 1_000_000)
 SERVICES = 1_000
 MOST = 1.2
-MEGABYTE = 1_000_000
 
 
 class Size(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,7 +28,7 @@ class Size(msgspec.Struct, frozen=True, kw_only=True):
     cpu: float
     """Seconds for 1,000 fires."""
     megabytes: dict[str, float]
-    """Memory that no other process shares, of the largest process of each part."""
+    """Memory that the largest process of each part allocated."""
 
 
 def measure(sink: SinkProcess, sizes: Sequence[int] = SIZES) -> Measured:
@@ -65,18 +64,6 @@ def _measure_size(sink: SinkProcess, jobs: int, measured: Measured) -> Size:
         cpu=value["CPU of all of Tocsin"],
         megabytes=memory,
     )
-
-
-def memory_by_role(up_pid: int) -> dict[str, float]:
-    """Megabytes of the largest process of each part, without what it shares."""
-    roles: dict[int, str] = {}
-    largest: dict[str, float] = {}
-    for process in family(up_pid):
-        role = role_of(command_line(process), roles.get(parent_of(process), "up"))
-        roles[process.pid] = role
-        own = process.memory_full_info().uss / MEGABYTE
-        largest[role] = max(largest.get(role, 0.0), own)
-    return {role: largest[role] for role in ROLES if role in largest}
 
 
 def figures(sizes: Sequence[Size]) -> Iterator[Figure]:
