@@ -4,10 +4,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run test fuzz lint format bench loadtest image image-base manifests lock clean
+.PHONY: help run test fuzz lint format bench bench-compare loadtest loadtest-throttled image image-base manifests lock clean
 
 help: ## Show this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: .venv/run.installed ## Start everything on embedded servers
 	@exec $(BIN)/tocsin up
@@ -28,11 +28,17 @@ format: .venv/dev.installed ## Rewrite files in the project's style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: .venv/dev.installed ## Measure firing and the API; writes loadtests/results/
-	$(BIN)/python -m loadtests.bench
+bench: .venv/dev.installed .venv/loadtest.installed ## Measure firing and the API [ONLY=burst,growth] [SIZES=10000,1000000]
+	$(BIN)/python -m loadtests.bench $(if $(ONLY),--only $(ONLY)) $(if $(SIZES),--sizes $(SIZES))
 
-loadtest: .venv/loadtest.installed ## Simulate clients with Locust against embedded servers
-	$(BIN)/python -m loadtests.locust_run
+bench-compare: .venv/dev.installed ## Measure BASE and this checkout in turn: BASE=main [ONLY=burst] [TURNS=3]
+	$(BIN)/python -m loadtests.compare $(BASE) $(if $(ONLY),--only $(ONLY)) $(if $(TURNS),--turns $(TURNS))
+
+loadtest: .venv/loadtest.installed ## Simulate 10,000 users, and judge [SHAPE=steady|ramp|spike|soak] [SECONDS=45]
+	$(BIN)/python -m loadtests.locust_run $(if $(SHAPE),--shape $(SHAPE)) $(if $(SECONDS),--seconds $(SECONDS))
+
+loadtest-throttled: .venv/loadtest.installed ## The same against an API that is held back: this has to fail
+	! $(BIN)/python -m loadtests.locust_run --throttle 0.8 --seconds 20
 
 image: ## Build the image with docker, podman or buildah; BASE_IMAGE says on what
 	@k8s/image/build.sh
@@ -46,7 +52,7 @@ manifests: .venv/manifests/installed ## Check all that is deployed (needs kubect
 lock: ## Resolve the locks anew from pyproject.toml (needs uv)
 	uv pip compile $(LOCK) --extra embedded --group build pyproject.toml -o locks/run.txt
 	uv pip compile $(LOCK) --extra embedded --group build --extra dev -c locks/run.txt pyproject.toml -o locks/dev.txt
-	uv pip compile $(LOCK) --extra embedded --group build --extra loadtest -c locks/run.txt pyproject.toml -o locks/loadtest.txt
+	uv pip compile $(LOCK) --extra embedded --group build --extra loadtest -c locks/run.txt -c locks/dev.txt pyproject.toml -o locks/loadtest.txt
 	uv pip compile $(LOCK) -c locks/run.txt pyproject.toml -o locks/image.txt
 	uv pip compile $(LOCK) -c locks/run.txt --group build -o locks/build.txt
 	uv pip compile $(LOCK) -c locks/dev.txt --group manifests -o locks/manifests.txt

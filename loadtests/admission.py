@@ -4,7 +4,8 @@ from statistics import median
 
 import psutil
 
-from loadtests.api import CONNECTIONS, WARM_UP_SECONDS, existing_jobs
+from loadtests.api import WARM_UP_SECONDS, existing_jobs
+from loadtests.bare import CONNECTIONS
 from loadtests.cpu import cpu_of
 from loadtests.figures import Figure, Measured
 from loadtests.load import Load, Request, put

@@ -1,7 +1,7 @@
 """Measured figures: beside the bars they should clear, and beside other systems'."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import groupby
 from typing import Literal
 
@@ -9,11 +9,13 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from loadtests.bare import Bare
 from loadtests.cpu import ROLES
 from loadtests.latency import Spread
 
 FLASK = "Flask + gunicorn + Celery"
 GRAPHILE = "graphile-worker"
+OUR_CPU = "CPU of all of Tocsin"
 
 
 class Figure(msgspec.Struct, frozen=True):
@@ -47,10 +49,35 @@ class Measured(msgspec.Struct, kw_only=True):
     details: dict[str, object] = {}
 
 
-def cpu_figure(scenario: str, by_role: Mapping[str, float]) -> Figure:
+def cpu_figure(
+    scenario: str,
+    by_role: Mapping[str, float],
+    *,
+    bar: float | None = None,
+    others: dict[str, float] | None = None,
+) -> Figure:
     """CPU seconds of all of Tocsin together: databases included, generator and sink not."""
-    ours = sum(by_role.get(role, 0.0) for role in ROLES)
-    return Figure(scenario, "CPU of all of Tocsin", ours, "s/1k")
+    return Figure(scenario, OUR_CPU, our_cpu(by_role), "s/1k", bar, others=others or {})
+
+
+def our_cpu(by_role: Mapping[str, float]) -> float:
+    """The sum over all parts of Tocsin."""
+    return sum(by_role.get(role, 0.0) for role in ROLES)
+
+
+def companion(figure: Figure, cpu: Mapping[str, Mapping[str, float]], bare: Bare) -> str:
+    """What a figure is like on any machine: CPU per 1,000, or how often the bare framework's."""
+    used = our_cpu(cpu.get(figure.scenario, {}))
+    if figure.unit == "ms" and used:
+        return f"{rounded(used)} s/1k"
+    beside = {
+        "/s": bare.per_second,
+        "s/1k": bare.cpu,
+        "ms": bare.lone_ms,
+        "s": bare.start_seconds,
+        "MB": bare.megabytes,
+    }.get(figure.unit)
+    return "" if not beside else f"{rounded(figure.value / beside)} times hello"
 
 
 def spread_figures(scenario: str, what: str, spread: Spread) -> list[Figure]:
@@ -59,26 +86,31 @@ def spread_figures(scenario: str, what: str, spread: Spread) -> list[Figure]:
     return [Figure(scenario, f"{what}, {name}", ms, "ms") for name, ms in values.items()]
 
 
-def show(parts: list[Measured], console: Console) -> None:
+def show(parts: list[Measured], bare: Bare, console: Console) -> None:
     """Print the figures as one table and the CPU seconds as another."""
-    console.print(figure_table([figure for part in parts for figure in part.figures]))
-    console.print(cpu_table({name: used for part in parts for name, used in part.cpu.items()}))
+    cpu = {name: used for part in parts for name, used in part.cpu.items()}
+    figures = [figure for part in parts for figure in part.figures]
+    console.print(figure_table(figures, lambda figure: companion(figure, cpu, bare)))
+    console.print(cpu_table(cpu))
 
 
-def figure_table(figures: list[Figure]) -> Table:
+def figure_table(figures: list[Figure], beside: Callable[[Figure], str]) -> Table:
     """A line for each figure."""
     table = Table("scenario", "figure", title="Tocsin, measured", title_justify="left")
-    for heading in ("value", "bar", "", "Flask build*", "graphile**"):
+    for heading in ("value", "bar", "", "anywhere", "Flask build*", "graphile**"):
         table.add_column(heading, justify="right", no_wrap=True)
     for _, section in groupby(figures, key=lambda figure: figure.scenario):
         table.add_section()
         for figure in section:
-            table.add_row(*row(figure))
-    table.caption = f"For orientation, on this class of machine: * {FLASK}, ** {GRAPHILE}"
+            table.add_row(*row(figure, beside(figure)))
+    table.caption = (
+        "anywhere: what compares between machines, CPU s per 1,000 or a ratio to the bare framework"
+        f" (hello)\nFor orientation, on this class of machine: * {FLASK}, ** {GRAPHILE}"
+    )
     return table
 
 
-def row(figure: Figure) -> list[str]:
+def row(figure: Figure, beside: str) -> list[str]:
     """A figure's cells."""
     sign = "≥" if figure.better == "higher" else "≤"
     return [
@@ -87,6 +119,7 @@ def row(figure: Figure) -> list[str]:
         f"{rounded(figure.value)} {figure.unit}",
         "" if figure.bar is None else f"{sign} {rounded(figure.bar)}",
         {None: "", True: "[green]pass", False: "[red]miss"}[figure.passes],
+        beside,
         *(rounded(figure.others[of]) if of in figure.others else "" for of in (FLASK, GRAPHILE)),
     ]
 

@@ -140,7 +140,7 @@ class Connection(asyncio.Protocol):
 def rendered(request: Request, load: Load) -> bytes:
     """The bytes of a request."""
     body = request.body.encode()
-    headers = {"host": urlsplit(load.url).netloc, **load.headers}
+    headers = {"host": urlsplit(load.url).netloc, **load.headers, **request.headers}
     if body:
         headers["content-type"] = "application/json"
     if body or request.method not in ("GET", "DELETE"):

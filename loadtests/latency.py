@@ -26,3 +26,10 @@ def spread_of(milliseconds: Iterable[float]) -> Spread:
         p99=ordered[round(last * 0.99)],
         most=ordered[last],
     )
+
+
+def quantiles(milliseconds: Iterable[float], parts: int = 1_000) -> list[float]:
+    """The values that split a sample into equal parts, the least and the most among them."""
+    ordered = sorted(milliseconds) or [0.0]
+    last = len(ordered) - 1
+    return [ordered[round(last * part / parts)] for part in range(parts + 1)]

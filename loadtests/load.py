@@ -19,6 +19,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     method: str
     path: str
     body: str = ""
+    headers: dict[str, str] = {}
+    """Beside those of the load."""
 
 
 class Load(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,123 +1,136 @@
-"""Simulate clients with Locust, without a browser, against a Tocsin started for the purpose.
+"""Simulate users with Locust, without a browser, against a Tocsin started for the purpose.
 
-Exits with 0 only if every request succeeded and every run that was triggered rang.
+Exits with 0 only if no request failed, every budget was kept and every triggered run rang.
 """
 
 import argparse
-import os
+import asyncio
 import subprocess
 import sys
-from collections import Counter
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
-import msgspec
 from rich.console import Console
-from rich.table import Table
 
 from loadtests import CHECKOUT
-from loadtests.latency import Spread, spread_of
+from loadtests.cpu import command_line, family, role_of
+from loadtests.plots import draw
+from loadtests.principals import SERVICES, USERS, prepare, save
+from loadtests.shapes import DRAIN_SECONDS, SHAPES, Asked
 from loadtests.sink_process import SinkProcess
 from loadtests.system import System, exit_on_sigterm
+from loadtests.throttle import throttled
 
 RESULTS = Path(__file__).with_name("results")
-MAX_USERS = 1_000
-MAX_SECONDS = 600
-RING_SECONDS = 10.0
-GRACE_SECONDS = 60.0
+GRACE_SECONDS = 90.0
 
 
-class Entry(msgspec.Struct):
-    """One kind of request in Locust's results."""
+def simulate(system: System, sink: SinkProcess, chosen: argparse.Namespace, path: Path) -> int:
+    """Make the users, let them act, and return Locust's exit code."""
+    principals = path.with_suffix(".keys")
+    made = asyncio.run(
+        prepare(
+            system.url,
+            system.operator_key,
+            target=f"{sink.url}/ok",
+            users=chosen.users,
+            services=min(chosen.services, chosen.users),
+        )
+    )
+    save(made, principals)
+    try:
+        with ExitStack() as stack:
+            if chosen.throttle:
+                stack.enter_context(throttled(api_pids(system), chosen.throttle))
+            return run_locust(system.url, sink.url, principals, chosen, path)
+    finally:
+        principals.unlink()
 
-    name: str
-    num_requests: int
-    num_failures: int
-    response_times: dict[float, int]
-    """How many answers took so many milliseconds, rounded by Locust."""
 
-    def spread(self) -> Spread:
-        """Percentiles of the response times."""
-        return spread_of(Counter(self.response_times).elements())
-
-
-def simulate(system: System, sink: SinkProcess, *, users: int, seconds: int, path: Path) -> int:
-    """Run Locust and return its exit code, which is 1 after any failed request."""
-    arguments = ["--headless", "--only-summary", "--host", system.url, "--exit-code-on-error", "1"]
-    arguments += ["--users", str(users), "--spawn-rate", str(max(users / 5, 1))]
-    arguments += [
-        "--run-time",
-        f"{seconds}s",
-        "--stop-timeout",
-        "10",
-        "--json-file",
-        str(path.with_suffix("")),
-    ]
+def run_locust(
+    url: str, sink: str, principals: Path, chosen: argparse.Namespace, path: Path
+) -> int:
+    """Run Locust to its end."""
+    arguments = ["--headless", "--only-summary", "--loglevel", "WARNING", "--host", url]
+    arguments += ["--users", str(chosen.users), "--stop-timeout", "10"]
+    arguments += ["--html", str(path.with_suffix(".html")), "--results", str(path)]
+    arguments += ["--shape", chosen.shape, "--sink", sink, "--principals", str(principals)]
+    arguments += ["--rate", str(chosen.rate), "--seconds", str(chosen.seconds)]
+    if chosen.processes > 1:
+        arguments += ["--processes", str(chosen.processes)]
+        arguments += ["--expect-workers", str(chosen.processes)]
     finished = subprocess.run(
         [sys.executable, "-m", "locust", "-f", "loadtests/locustfile.py", *arguments],
-        env={
-            **os.environ,
-            "TOCSIN_LOADTEST_KEY": system.key,
-            "TOCSIN_LOADTEST_SINK": sink.url,
-        },
         cwd=CHECKOUT,
-        timeout=seconds + GRACE_SECONDS,
+        timeout=longest(chosen) + GRACE_SECONDS,
         check=False,
     )
     return finished.returncode
 
 
-def entries_in(path: Path) -> list[Entry]:
-    """What Locust wrote about each kind of request."""
-    if not path.exists():
-        raise RuntimeError("Locust wrote no results; its error is above.")
-    return msgspec.json.decode(path.read_bytes(), type=list[Entry])
+def longest(chosen: argparse.Namespace) -> float:
+    """Seconds that the load lasts at most."""
+    asked = Asked(users=chosen.users, rate=chosen.rate, seconds=chosen.seconds)
+    return sum(phase.seconds for phase in SHAPES[chosen.shape](asked)) + DRAIN_SECONDS
 
 
-def show(entries: list[Entry], console: Console) -> None:
-    """Print a line for each kind of request."""
-    table = Table("request", "count", "failed", "p50 ms", "p99 ms", "max ms")
-    for entry in entries:
-        spread = entry.spread()
-        times = (f"{ms:.0f}" for ms in (spread.p50, spread.p99, spread.most))
-        table.add_row(entry.name, str(entry.num_requests), str(entry.num_failures), *times)
-    console.print(table)
+def api_pids(system: System) -> list[int]:
+    """The API's processes."""
+    return [
+        process.pid
+        for process in family(system.pid)
+        if role_of(command_line(process), "up") == "api"
+    ]
 
 
-def triggered(entries: list[Entry]) -> int:
-    """How many runs the clients triggered."""
-    return sum(
-        entry.num_requests - entry.num_failures
-        for entry in entries
-        if entry.name.endswith("/trigger")
-    )
-
-
-def limited(text: str, most: int) -> int:
-    """A whole number from 1 to `most`."""
-    number = int(text)
-    if not 1 <= number <= most:
-        raise argparse.ArgumentTypeError(f"from 1 to {most}")
+def share(text: str) -> float:
+    """A share from 0 to less than 1."""
+    number = float(text)
+    if not 0 <= number < 1:
+        raise argparse.ArgumentTypeError("from 0 to less than 1")
     return number
+
+
+def count(text: str) -> int:
+    """A whole number from 1 on."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("from 1 on")
+    return number
+
+
+def parser() -> argparse.ArgumentParser:
+    """What can be asked for."""
+    made = argparse.ArgumentParser(description=__doc__, prog="python -m loadtests.locust_run")
+    made.add_argument("--shape", choices=list(SHAPES), default="steady")
+    made.add_argument("--users", type=count, default=USERS)
+    made.add_argument("--services", type=count, default=SERVICES)
+    made.add_argument("--rate", type=float, default=0.0, help="requests a second at first")
+    made.add_argument("--seconds", type=int, default=0, help="of the judged phases")
+    made.add_argument("--processes", type=count, default=1, help="Locust workers, under a master")
+    made.add_argument(
+        "--throttle",
+        type=share,
+        default=0.0,
+        help="the API's processes stand still for this share of every second, so that it fails",
+    )
+    return made
 
 
 def main() -> None:
     """Simulate from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, prog="python -m loadtests.locust_run")
-    parser.add_argument("--users", type=lambda text: limited(text, MAX_USERS), default=50)
-    parser.add_argument("--seconds", type=lambda text: limited(text, MAX_SECONDS), default=30)
-    chosen = parser.parse_args()
+    chosen = parser().parse_args()
     exit_on_sigterm()
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"locust-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
     with SinkProcess() as sink, System() as system:
-        code = simulate(system, sink, users=chosen.users, seconds=chosen.seconds, path=path)
-        entries = entries_in(path)
-        wanted = triggered(entries)
-        rung = sink.wait_for(wanted, seconds=RING_SECONDS).unique_ids
-    show(entries, Console())
-    print(f"{wanted} runs triggered, {rung} rang. Written to {path}")
-    sys.exit(code or int(rung < wanted))
+        Console().print(f"Making {chosen.users:,} users …")
+        code = simulate(system, sink, chosen, path)
+    print(f"Written to {path} and {path.with_suffix('.html').name}")
+    for drawn in draw(path) if path.exists() else []:
+        print(f"Plotted in {drawn}")
+    sys.exit(code)
 
 
 if __name__ == "__main__":

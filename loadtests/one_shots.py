@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from loadtests.arrivals import Report
-from loadtests.latency import Spread, spread_of
+from loadtests.latency import Spread, quantiles, spread_of
 from loadtests.load import Load, Request, put
 from loadtests.sink_process import SinkProcess
 from loadtests.system import System
@@ -22,6 +22,8 @@ class Fired(msgspec.Struct, frozen=True, kw_only=True):
     """How a set of one-shot jobs arrived at the sink."""
 
     lateness: Spread
+    quantiles_ms: list[float]
+    """Lateness in thousandths, from the least to the most, for plots."""
     first_ns: int
     last_ns: int
     lost: int
@@ -51,6 +53,11 @@ def creation(url: str, due: datetime) -> Request:
     return Request(method="POST", path="/jobs", body=json.dumps(job))
 
 
+def never_due() -> Request:
+    """Creates a job that is not due while anyone measures."""
+    return creation("http://127.0.0.1:9/", datetime.now(UTC) + FAR_AWAY)
+
+
 def create(system: System, sink: SinkProcess, due: Sequence[datetime]) -> list[str]:
     """Create one job for each instant, all before the first is due; their ids in order.
 
@@ -75,8 +82,8 @@ def create(system: System, sink: SinkProcess, due: Sequence[datetime]) -> list[s
 
 def seconds_to_create(system: System, count: int) -> float:
     """How long creating so many jobs will take, judged by a few that are never due."""
-    never = creation("http://127.0.0.1:9/", datetime.now(UTC) + FAR_AWAY)
-    load = Load(url=system.url, headers=system.headers, requests=[never], count=1_000, seconds=20.0)
+    never = [never_due()]
+    load = Load(url=system.url, headers=system.headers, requests=never, count=1_000, seconds=20.0)
     return count / max(put(load).per_second, 1.0)
 
 
@@ -91,6 +98,7 @@ def fired(report: Report, due: Sequence[datetime]) -> Fired:
     late = [arrived / 1e6 - due[n].timestamp() * 1_000 for n, arrived in first.items()]
     return Fired(
         lateness=spread_of(late),
+        quantiles_ms=quantiles(late),
         first_ns=min(first.values(), default=0),
         last_ns=max(first.values(), default=0),
         lost=len(due) - len(first),

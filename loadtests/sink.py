@@ -182,15 +182,13 @@ class SinkProtocol(asyncio.Protocol):
             self._transport.close()
 
 
-async def serve(*, port: int, keep: int, seconds: float, with_parent: bool) -> None:
-    """Serve on 127.0.0.1 until the time is up, or until the parent closes our standard input."""
+async def serve(*, host: str, port: int, keep: int, seconds: float, with_parent: bool) -> None:
+    """Serve until the time is up, or until the parent closes our standard input."""
     loop = asyncio.get_running_loop()
     arrivals = Arrivals(keep)
-    server = await loop.create_server(
-        lambda: SinkProtocol(arrivals), "127.0.0.1", port, backlog=BACKLOG
-    )
-    host, bound_port = server.sockets[0].getsockname()
-    print(f"http://{host}:{bound_port}", flush=True)
+    server = await loop.create_server(lambda: SinkProtocol(arrivals), host, port, backlog=BACKLOG)
+    bound_host, bound_port = server.sockets[0].getsockname()
+    print(f"http://{bound_host}:{bound_port}", flush=True)
     orphaned = asyncio.Event()
     if with_parent:
         loop.add_reader(sys.stdin.fileno(), orphaned.set)  # readable: the other end closed it
@@ -204,13 +202,18 @@ def main() -> None:
     """Run the sink from the command line."""
     parser = argparse.ArgumentParser(description=__doc__, prog="python -m loadtests.sink")
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--keep", type=int, default=MAX_ARRIVALS, help="arrivals remembered")
     parser.add_argument("--seconds", type=float, default=MAX_SECONDS, help="then it stops")
     parser.add_argument("--with-parent", action="store_true", help="stop when stdin closes")
     chosen = parser.parse_args()
     serving = serve(
-        port=chosen.port, keep=chosen.keep, seconds=chosen.seconds, with_parent=chosen.with_parent
+        host=chosen.host,
+        port=chosen.port,
+        keep=chosen.keep,
+        seconds=chosen.seconds,
+        with_parent=chosen.with_parent,
     )
     try:
         uvloop.run(serving)

@@ -61,6 +61,11 @@ class System:
         """What authorises a request."""
         return {"authorization": f"Bearer {self.key}"}
 
+    @property
+    def operator_key(self) -> str:
+        """What authorises an operator of the installation."""
+        return (self._data_dir / "operator-key").read_text().strip()
+
     def start(self) -> Self:
         """Start everything and wait until it is ready."""
         with self._log_file.open("wb") as log:
@@ -136,8 +141,10 @@ class System:
     def _lift_limits(self) -> None:
         """One service stands for all of them: its limits are counted, and not in the way."""
         service_id = self.get("/me")["service_id"]
-        operator = (self._data_dir / "operator-key").read_text().strip()
-        headers = {"authorization": f"Bearer {operator}", "content-type": "application/json"}
+        headers = {
+            "authorization": f"Bearer {self.operator_key}",
+            "content-type": "application/json",
+        }
         body = json.dumps({"limits": dict.fromkeys(RATES, HIGH_RATE)})
         status, answer = self._request(f"/services/{service_id}", "PATCH", headers, body)
         if status != 200:

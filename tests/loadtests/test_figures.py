@@ -1,13 +1,20 @@
 """Percentiles, bars, and the comparison of arrivals with instants."""
 
+import subprocess
+import sys
 from datetime import UTC, datetime
 
+import psutil
 import pytest
 
 from loadtests.arrivals import Arrival, Arrivals
+from loadtests.bare import Bare
 from loadtests.cpu import role_of
-from loadtests.figures import Figure, rounded
-from loadtests.latency import spread_of
+from loadtests.figures import Figure, companion, rounded
+from loadtests.growth import Size
+from loadtests.growth import figures as growth_figures
+from loadtests.latency import quantiles, spread_of
+from loadtests.memory import own_megabytes
 from loadtests.one_shots import fired
 
 DUE = datetime(2026, 11, 24, 3, 0, 0, tzinfo=UTC)
@@ -26,6 +33,11 @@ def test_percentiles() -> None:
     spread = spread_of(range(101))
 
     assert (spread.least, spread.p50, spread.p99, spread.most) == (0, 50, 99, 100)
+
+
+def test_quantiles_go_from_the_least_to_the_most() -> None:
+    assert quantiles([3.0, 1.0, 2.0], parts=4) == [1.0, 1.0, 2.0, 3.0, 3.0]
+    assert quantiles([], parts=2) == [0.0, 0.0, 0.0]
 
 
 def test_no_sample_spreads_nowhere() -> None:
@@ -76,3 +88,46 @@ def test_role_of_a_process(arguments: list[str], role: str) -> None:
     inherited = "primary" if arguments[:1] == ["postgres: walsender"] else "api"
 
     assert role_of(arguments, inherited) == role
+
+
+BARE = Bare(per_second=10_000, cpu=0.1, lone_ms=0.5, start_seconds=2.0, megabytes=50.0)
+
+
+@pytest.mark.parametrize(
+    ("figure", "anywhere"),
+    [
+        (Figure("mix", "requests", 5_000, "/s"), "0.500 times hello"),
+        (Figure("mix", "CPU", 0.3, "s/1k"), "3.00 times hello"),
+        (Figure("mix", "latency", 7.0, "ms"), "0.250 s/1k"),
+        (Figure("run now", "latency", 7.0, "ms"), "14.0 times hello"),
+        (Figure("start", "api", 3.0, "s"), "1.50 times hello"),
+        (Figure("growth", "memory, api", 100, "MB"), "2.00 times hello"),
+        (Figure("mix", "errors", 0, "requests"), ""),
+    ],
+)
+def test_what_a_figure_is_on_any_machine(figure: Figure, anywhere: str) -> None:
+    cpu = {"mix": {"api": 0.2, "primary": 0.05, "generator": 9.0}}
+
+    assert companion(figure, cpu, BARE) == anywhere
+
+
+def size(jobs: int, **changes: float) -> Size:
+    values = {"p50_ms": 1.0, "p99_ms": 5.0, "cpu": 0.5} | changes
+    return Size(jobs=jobs, megabytes={"api": values.pop("api", 50.0)}, **values)
+
+
+def test_growth_compares_with_the_fewest() -> None:
+    found = {figure.name: figure for figure in growth_figures([size(10), size(99, api=65.0)])}
+
+    assert found["CPU to that of 10"].passes
+    assert not found["memory to that of 10, api"].passes
+    assert len([one for one in found.values() if one.bar]) == 4
+
+
+def test_memory_of_a_process_that_is_gone() -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    process = psutil.Process(gone.pid)
+    gone.wait()
+
+    assert own_megabytes(process) == 0.0
+    assert own_megabytes(psutil.Process()) > 1.0

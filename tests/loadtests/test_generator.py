@@ -26,6 +26,17 @@ def test_sends_every_request_in_turn_and_no_more(sink: SinkProcess) -> None:
     assert sorted(paths.values()) == [2] * 5 + [3] * 5
 
 
+def test_a_request_has_headers_of_its_own(sink: SinkProcess) -> None:
+    sink.reset()
+    requests = [
+        Request(method="POST", path="/ok", headers={"webhook-id": name}) for name in ("a", "b")
+    ]
+
+    put(Load(url=sink.url, requests=requests, connections=1, count=3, seconds=10))
+
+    assert [arrival.webhook_id for arrival in sink.report().arrivals] == ["a", "b", "a"]
+
+
 def test_counts_statuses(sink: SinkProcess) -> None:
     requests = [Request(method="GET", path=path) for path in ("/ok", "/status/503")]
 

@@ -1,0 +1,95 @@
+"""Growth: the same fires with few jobs stored and with very many, each on a Tocsin of its own."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+import msgspec
+
+from loadtests.figures import Figure, Measured
+from loadtests.memory import memory_by_role
+from loadtests.populate import midnight, populate
+from loadtests.sink_process import SinkProcess
+from loadtests.steady import Pace
+from loadtests.steady import measure as measure_steady
+from loadtests.system import System
+
+SIZES = (10_000, 1_000_000)
+SERVICES = 1_000
+MOST = 1.2
+
+
+class Size(msgspec.Struct, frozen=True, kw_only=True):
+    """What was measured with so many jobs stored."""
+
+    jobs: int
+    p50_ms: float
+    p99_ms: float
+    cpu: float
+    """Seconds for 1,000 fires."""
+    megabytes: dict[str, float]
+    """Memory that the largest process of each part allocated."""
+
+
+def measure(sink: SinkProcess, sizes: Sequence[int] = SIZES) -> Measured:
+    """Start, fill and measure one system after the other."""
+    measured = Measured(figures=[], problems=[])
+    found = [_measure_size(sink, jobs, measured) for jobs in sizes]
+    measured.figures += list(figures(found))
+    measured.details["sizes"] = found
+    return measured
+
+
+def _measure_size(sink: SinkProcess, jobs: int, measured: Measured) -> Size:
+    pace = Pace(scenario=f"growth {jobs:,}", per_second=200, seconds=20)
+    with System() as system:
+        asyncio.run(
+            populate(
+                system.environment_of("dispatcher")["TOCSIN_PRIMARY_URL"],
+                jobs=jobs,
+                runs=jobs,
+                services=SERVICES,
+                today=midnight(datetime.now(UTC)),
+            )
+        )
+        part = measure_steady(system, sink, pace)
+        memory = memory_by_role(system.pid)
+    measured.problems += part.problems
+    measured.cpu |= part.cpu
+    value = {figure.name: figure.value for figure in part.figures}
+    return Size(
+        jobs=jobs,
+        p50_ms=value["lateness at the sink, p50"],
+        p99_ms=value["lateness at the sink, p99"],
+        cpu=value["CPU of all of Tocsin"],
+        megabytes=memory,
+    )
+
+
+def figures(sizes: Sequence[Size]) -> Iterator[Figure]:
+    """What each size has, and how it compares with the first."""
+    first = sizes[0]
+    for size in sizes:
+        scenario = f"growth {size.jobs:,}"
+        yield Figure(scenario, "lateness at the sink, p50", size.p50_ms, "ms")
+        yield Figure(scenario, "lateness at the sink, p99", size.p99_ms, "ms")
+        yield Figure(scenario, "CPU of all of Tocsin", size.cpu, "s/1k")
+        for role, megabytes in size.megabytes.items():
+            yield Figure(scenario, f"memory, {role}", megabytes, "MB")
+        if size is not first:
+            yield from _compared(scenario, size, first)
+
+
+def _compared(scenario: str, size: Size, first: Size) -> Iterator[Figure]:
+    beside = f"to that of {first.jobs:,}"
+    yield Figure(scenario, f"p50 {beside}", _ratio(size.p50_ms, first.p50_ms), "times", MOST)
+    yield Figure(scenario, f"p99 {beside}", _ratio(size.p99_ms, first.p99_ms), "times", MOST)
+    yield Figure(scenario, f"CPU {beside}", _ratio(size.cpu, first.cpu), "times", MOST)
+    for role, megabytes in size.megabytes.items():
+        if role in first.megabytes:
+            ratio = _ratio(megabytes, first.megabytes[role])
+            yield Figure(scenario, f"memory {beside}, {role}", ratio, "times", MOST)
+
+
+def _ratio(value: float, first: float) -> float:
+    return value / first if first else 0.0

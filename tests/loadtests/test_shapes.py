@@ -1,0 +1,59 @@
+"""Shapes are phases one after the other."""
+
+import pytest
+
+from loadtests.shapes import SHAPES, SPIKE, Asked, phase_at, rate_at, starts_of
+
+ASKED = Asked(users=1_000)
+
+
+@pytest.mark.parametrize("shape", list(SHAPES))
+def test_every_shape_warms_up_unjudged_and_then_judges(shape: str) -> None:
+    first, *others = SHAPES[shape](ASKED)
+
+    assert first.budget is None
+    assert any(phase.budget for phase in others)
+    assert all(phase.seconds > 0 and phase.rate > 0 for phase in (first, *others))
+
+
+def test_the_warm_up_lasts_until_all_users_are_there() -> None:
+    few, many = (SHAPES["steady"](Asked(users=users))[0] for users in (1, 10_000))
+
+    assert many.seconds - few.seconds == 19
+
+
+def test_rate_and_seconds_may_be_asked_for() -> None:
+    phase = SHAPES["soak"](Asked(users=1, rate=7.0, seconds=9))[-1]
+
+    assert (phase.rate, phase.seconds) == (7.0, 9)
+
+
+def test_a_spike_is_ten_times_what_is_before_and_after() -> None:
+    rates = [phase.rate for phase in SHAPES["spike"](ASKED)]
+
+    assert rates[2] == SPIKE * rates[1]
+    assert rates[1] == rates[-1]
+
+
+def test_a_ramp_only_rises() -> None:
+    rates = [phase.rate for phase in SHAPES["ramp"](ASKED)[1:]]
+
+    assert rates == sorted(set(rates))
+    assert rates[-1] > 10 * rates[0]
+
+
+def test_phases_follow_each_other() -> None:
+    phases = SHAPES["spike"](ASKED)
+
+    for phase, start in zip(phases, starts_of(phases), strict=True):
+        assert phase_at(phases, start) == phase
+        assert phase_at(phases, start + phase.seconds - 0.01) == phase
+        assert rate_at(phases, start) == phase.rate
+
+
+def test_nothing_is_sent_when_all_is_over() -> None:
+    phases = SHAPES["steady"](ASKED)
+    end = sum(phase.seconds for phase in phases)
+
+    assert phase_at(phases, end) is None
+    assert rate_at(phases, end) == 0.0
