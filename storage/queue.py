@@ -12,6 +12,7 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from storage.doorbell import BelledBroker, ring
 from storage.urls import redis_database
 
 RUNS_QUEUE = "runs"
@@ -43,7 +44,7 @@ def make_broker(redis_url: str, middleware: Sequence[Middleware] = ()) -> RedisB
         # A repeated enqueue would be a second message, a repeated fetch a stranded one.
         retry=Retry(NoBackoff(), 0),
     )
-    broker = RedisBroker(  # type: ignore[no-untyped-call]
+    broker = BelledBroker(  # type: ignore[no-untyped-call]
         client=client,
         middleware=list(middleware),
         heartbeat_timeout=_HEARTBEAT_TIMEOUT_MS,
@@ -113,6 +114,7 @@ class RunQueue:
                     options={},
                 )
             )
+            ring(self._broker, queue_name)
 
     def close(self) -> None:
         """Close the connections to Redis."""

@@ -38,7 +38,7 @@ from workers.telling import Teller
 
 log = structlog.get_logger()
 THREADS = 4
-POLL_MS = 50
+POLL_MS = 250
 DRAIN_SECONDS = 25.0
 """A worker that is asked to stop lets attempts under way end for so long."""
 

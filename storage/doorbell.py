@@ -1,0 +1,62 @@
+"""A bell beside each queue, so that who waits for a message need not look again and again."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import redis
+from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
+from dramatiq.errors import ConnectionClosed
+
+WAIT_SECONDS = 0.25
+"""A message whose bell was lost, or that came back from a dead worker, is found so late."""
+_FULL_SECONDS = 0.01
+_SLEEP_MS = 1
+_MOST_RINGS = 16
+
+
+def ring(broker: RedisBroker, queue_name: str) -> None:
+    """Wake one of those who wait for messages of a queue.
+
+    Raises:
+        redis.RedisError: When Redis is away.
+    """
+    with broker.client.pipeline(transaction=False) as pipeline:
+        pipeline.rpush(_bell(broker, queue_name), 1)
+        pipeline.ltrim(_bell(broker, queue_name), -_MOST_RINGS, -1)
+        pipeline.execute()
+
+
+class WakefulConsumer(_RedisConsumer):
+    """Dramatiq's consumer, which would sleep for tens of milliseconds between two looks."""
+
+    def __init__(self, broker: RedisBroker, queue_name: str, prefetch: int, timeout: int) -> None:
+        super().__init__(broker, queue_name, prefetch, _SLEEP_MS)  # type: ignore[no-untyped-call]
+
+    def __next__(self) -> Any:
+        message = super().__next__()  # type: ignore[no-untyped-call]
+        if message is None:
+            self._wait()
+        return message
+
+    def _wait(self) -> None:
+        if self.outstanding_message_count >= self.prefetch:
+            time.sleep(_FULL_SECONDS)
+            return
+        try:
+            self.broker.client.blpop(_bell(self.broker, self.queue_name), WAIT_SECONDS)
+        except redis.ConnectionError as error:
+            raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]
+
+
+class BelledBroker(RedisBroker):
+    """A broker whose consumers hear the bell."""
+
+    @property
+    def consumer_class(self) -> type[WakefulConsumer]:
+        return WakefulConsumer
+
+
+def _bell(broker: RedisBroker, queue_name: str) -> str:
+    return f"{broker.namespace}:bell:{queue_name}"
