@@ -15,6 +15,7 @@ from prometheus_client import Counter
 
 from domain.idempotency import Claim
 from storage.commits import Commits
+from storage.encoded_jobs import EncodedJobs
 from storage.entries import Entry, Position
 from storage.idempotency import holding
 from storage.job_inserts import JobInserts
@@ -56,6 +57,7 @@ class Shard:
         self.rate_limits = RateLimits(self.redis)
         shared = SharedCache(self.redis)
         self._commits = Commits(self.database, shared)
+        self.encoded_jobs = EncodedJobs()
         self.job_inserts = JobInserts(self.database, self._commits)
         self._cache = ReadCache(self._commits, shared, self._read_at)
 
