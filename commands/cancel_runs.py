@@ -77,10 +77,7 @@ async def cancel_run(command: CancelRun, shards: Shards) -> Run:
     """
     service_id = command.caller.service_id
     window = fire_time_window(command.run_id)
-    async with (
-        shards.of(service_id).writing_driver(service_id, (), command.caller.claim) as driver,
-        driver.transaction(),
-    ):
+    async with shards.of(service_id).writing_driver(service_id, (), command.caller.claim) as driver:
         row = await driver.fetchrow(_ONE, service_id, command.run_id, *window)
         if row is None:
             raise NotFound(f"There is no run {command.run_id}.")
@@ -103,10 +100,7 @@ async def cancel_runs(command: CancelRuns, shards: Shards) -> int:
     """
     service_id = command.caller.service_id
     chosen = command.chosen
-    async with (
-        shards.of(service_id).writing_driver(service_id, (), command.caller.claim) as driver,
-        driver.transaction(),
-    ):
+    async with shards.of(service_id).writing_driver(service_id, (), command.caller.claim) as driver:
         rows = await driver.fetch(
             _OPEN,
             service_id,

@@ -17,6 +17,7 @@ from storage.job_counts import uncount_job
 from storage.job_entries import entry_of_deleted
 from storage.shards import Shards
 from storage.tables import backfills, jobs, listings, turns
+from storage.transactions import driver_of
 
 
 class DeleteJob(Struct, frozen=True, kw_only=True):
@@ -52,7 +53,7 @@ async def delete_job(command: DeleteJob, shards: Shards) -> None:
         await connection.execute(
             delete(jobs).where(jobs.c.service_id == service_id, jobs.c.id == row["id"])
         )
-        await uncount_job(connection, service_id, row["id"])
+        await uncount_job(await driver_of(connection), service_id, row["id"])
         await connection.execute(
             delete(listings).where(listings.c.service_id == service_id, listings.c.id == row["id"])
         )

@@ -85,10 +85,7 @@ async def replay_run(command: ReplayRun, shards: Shards) -> Run:
     service_id = command.caller.service_id
     shard = shards.of(service_id)
     window = fire_time_window(command.run_id)
-    async with (
-        shard.writing_driver(service_id, (), command.caller.claim) as driver,
-        driver.transaction(),
-    ):
+    async with shard.writing_driver(service_id, (), command.caller.claim) as driver:
         old = await driver.fetchrow(_ONE, service_id, command.run_id, *window)
         if old is None:
             raise NotFound(f"There is no run {command.run_id}.")
@@ -112,10 +109,7 @@ async def replay_runs(command: ReplayRuns, shards: Shards) -> int:
     service_id = command.caller.service_id
     shard = shards.of(service_id)
     chosen = command.chosen
-    async with (
-        shard.writing_driver(service_id, (), command.caller.claim) as driver,
-        driver.transaction(),
-    ):
+    async with shard.writing_driver(service_id, (), command.caller.claim) as driver:
         dead = await driver.fetch(
             _DEAD,
             service_id,

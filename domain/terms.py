@@ -13,6 +13,7 @@ from uuid import UUID
 
 from yarl import URL
 
+from domain.job import Job
 from domain.job_filter import JobFilter
 from domain.targets import Target, secret_names
 from domain.targets.http import HttpTarget
@@ -21,6 +22,13 @@ _WORD, _TAG, _HOST, _NAME, _SECRET = "=", "#", "@", "^", "$"
 _WORDS = re.compile(r"[^\W_]+")
 _LONGEST = 200
 """Characters of a term that count: Postgres takes 2,046 bytes."""
+
+
+def job_terms(service_id: UUID, job: Job) -> list[str]:
+    """All that a stored job can be found by."""
+    return terms_of(
+        service_id, name=job.name, description=job.description, tags=job.tags, target=job.target
+    )
 
 
 def terms_of(

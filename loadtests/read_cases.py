@@ -21,6 +21,7 @@ from queries.list_jobs import ListJobs, list_jobs
 from queries.list_runs import list_runs
 from queries.list_service_runs import list_service_runs
 from queries.run_pages import RunQuery
+from storage.encoded_jobs import EncodedJobs
 from storage.postgres import Driver
 from storage.shards import Shards
 
@@ -48,6 +49,7 @@ class Direct:
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
+        self.encoded_jobs = EncodedJobs()
 
     def of(self, _: UUID) -> Direct:
         """The only one."""

@@ -18,7 +18,7 @@ from domain.place import Place
 from queries.job_parts import Parts
 from queries.job_sources import CANDIDATES, Source, by_terms, sorted_by, sources_of
 from queries.job_walks import walks_of
-from storage.jobs import JOB_COLUMNS
+from storage.encoded_jobs import JOB_MARKS
 from storage.postgres import Driver
 
 FIRST_LOOK, LONG_LOOK = 256, 2_048
@@ -59,11 +59,11 @@ SELECT * FROM shown LEFT JOIN LATERAL ({job}) AS job ON true
 ORDER BY ends, {last_order}
 """
 _JOB = f"""
-SELECT {JOB_COLUMNS} FROM jobs WHERE jobs.service_id = {{service}} AND jobs.id = {{job_id}} OFFSET 0
+SELECT {JOB_MARKS} FROM jobs WHERE jobs.service_id = {{service}} AND jobs.id = {{job_id}} OFFSET 0
 """
 # The list that is asked for most, and of which every row fits.
 _NEWEST = f"""
-SELECT {JOB_COLUMNS}, NULL AS at, id AS place, false AS ends FROM jobs
+SELECT {JOB_MARKS}, NULL AS at, id AS place, false AS ends FROM jobs
 WHERE service_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3
 """
 _BEYOND_ALL = UUID(int=(1 << 128) - 1)
@@ -86,7 +86,7 @@ class JobQuery(Struct, frozen=True, kw_only=True):
 
 class JobRows(Struct, frozen=True):
     """Attributes:
-    rows: With `JOB_COLUMNS`, `at` and `place`.
+    rows: With `JOB_MARKS`, `at` and `place`.
     more: Where the next page begins, if there may be one.
     """
 

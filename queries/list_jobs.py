@@ -12,8 +12,8 @@ from domain.caller import Caller
 from domain.job_filter import JobFilter, JobOrder
 from domain.place import Place
 from queries.job_pages import JobQuery, page_of_jobs
+from storage.encoded_jobs import EncodedJobs, Shown
 from storage.entries import LIFE, Entry, kept_until
-from storage.job_entries import encoded_jobs
 from storage.jobs import encode
 from storage.postgres import Driver
 from storage.read_cache import Loaded, digest
@@ -55,6 +55,7 @@ class EncodedPage(Struct, frozen=True, kw_only=True):
 async def list_jobs(query: ListJobs, shards: Shards) -> Entry:
     """The page as its service is answered."""
     service_id = query.caller.service_id
+    shard = shards.of(service_id)
     moves = query.chosen.moves or query.order.moves
     life = MOVING_LIFE if moves else LIFE
     asked = JobQuery(
@@ -67,18 +68,28 @@ async def list_jobs(query: ListJobs, shards: Shards) -> Entry:
     )
 
     async def load(driver: Driver) -> Loaded:
-        found = await page_of_jobs(asked, driver)
-        items, changes_at = encoded_jobs(found.rows, query.now)
+        shown, more = await _page(asked, driver, shard.encoded_jobs)
         body = encode(
             EncodedPage(
-                items=[_selected(item, query.fields) for item in items],
-                next_cursor=query.cursor_of(found.more),
+                items=[_selected(job, query.fields) for job in shown.jobs],
+                next_cursor=query.cursor_of(more),
             )
         )
-        until = kept_until(query.now, changes_at, life)
+        until = kept_until(query.now, shown.changes_at, life)
         return Loaded(version=0, until=until, etag=f'"{digest(body)}"', body=body)
 
-    return await shards.of(service_id).read_cached(service_id, query.entry, query.now, load)
+    return await shard.read_cached(service_id, query.entry, query.now, load)
+
+
+async def _page(
+    query: JobQuery, driver: Driver, encoded_jobs: EncodedJobs
+) -> tuple[Shown, Place | None]:
+    """A page as it was at one moment, and where the next one begins."""
+    while True:
+        found = await page_of_jobs(query, driver)
+        shown = await encoded_jobs.of(driver, query.service_id, found.rows, query.now)
+        if shown is not None:
+            return shown, found.more
 
 
 def _selected(item: msgspec.Raw, fields: tuple[str, ...]) -> msgspec.Raw:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from itertools import chain
+from itertools import chain, islice
 from typing import Generic, TypeVar
 
 Key = TypeVar("Key")
@@ -18,10 +18,17 @@ class Batches(Generic[Key, Answer]):
 
     Args:
         ask: Answers for all keys at once; what it raises reaches everyone who asked.
+        most: Keys of a question; the others wait for the next one.
     """
 
-    def __init__(self, ask: Callable[[list[Key]], Awaitable[Mapping[Key, Answer]]]) -> None:
+    def __init__(
+        self,
+        ask: Callable[[list[Key]], Awaitable[Mapping[Key, Answer]]],
+        *,
+        most: int | None = None,
+    ) -> None:
         self._ask = ask
+        self._most = most
         self._asked: dict[Key, list[asyncio.Future[Answer]]] = {}
         self._asking: asyncio.Task[None] | None = None
 
@@ -35,7 +42,7 @@ class Batches(Generic[Key, Answer]):
 
     async def _ask_on(self) -> None:
         while self._asked:
-            asked, self._asked = self._asked, {}
+            asked = self._next()
             try:
                 answers = await self._ask(list(asked))
             except Exception as error:  # noqa: BLE001 (handed on to those who asked)
@@ -48,3 +55,8 @@ class Batches(Generic[Key, Answer]):
                     if not future.done():
                         future.set_result(answers[key])
         self._asking = None
+
+    def _next(self) -> dict[Key, list[asyncio.Future[Answer]]]:
+        """What is to be asked about now."""
+        keys = list(islice(self._asked, self._most))
+        return {key: self._asked.pop(key) for key in keys}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterable
 from uuid import UUID
 
 import structlog
@@ -55,6 +57,10 @@ class Commits:
             log.warning("commit.unrecorded", service_id=str(commit.service_id), error=str(error))
             self._doubtful.add(commit.service_id)
             await self._announce(commit.service_id)
+
+    async def record_all(self, commits: Iterable[Commit]) -> None:
+        """The same of several."""
+        await asyncio.gather(*map(self.record, commits))
 
     async def look(self, service_id: UUID, name: str | None = None) -> Looked | None:
         """What Redis knows of a service, or None when it cannot be asked or believed."""

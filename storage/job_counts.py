@@ -4,33 +4,39 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import update
-
-from storage.service_tables import job_counts
-from storage.transactions import WriteConnection
+from storage.postgres import Driver
 
 SLOTS = 16
+SPARE = 1_000
+"""Who stores jobs at the same time does not see each other's. So the last ones that a service may
+have are stored one transaction after another: it has never too many, unless more than these are
+under way at once."""
 
-# Who stores jobs at the same time does not see each other's: a service may have one too many for
-# each of the other slots, 15 at most.
-COUNT_JOB = """
+JOBS_OF_SERVICES = """
+SELECT service_id, (
+    SELECT coalesce(sum(count), 0) FROM job_counts
+    WHERE job_counts.service_id = service.service_id
+) AS jobs
+FROM ({services}) AS service
+"""
+# All of one service in one row, of several that it has: who makes jobs at the same time seldom
+# meets. Services in order, so that nobody waits for each other.
+COUNT_JOBS = """
 INSERT INTO job_counts (service_id, slot, count)
-SELECT {service}, {slot}, 1
-WHERE (SELECT coalesce(sum(count), 0) FROM job_counts WHERE service_id = {service}) < {most}
-ON CONFLICT (service_id, slot) DO UPDATE SET count = job_counts.count + 1
-RETURNING slot
+SELECT service_id, {slot}, count(*) FROM ({jobs}) AS stored GROUP BY service_id ORDER BY service_id
+ON CONFLICT (service_id, slot) DO UPDATE SET count = job_counts.count + excluded.count
+"""
+_UNCOUNT_JOB = """
+INSERT INTO job_counts (service_id, slot, count) VALUES ($1, $2, -1)
+ON CONFLICT (service_id, slot) DO UPDATE SET count = job_counts.count - 1
 """
 
 
 def count_slot(job_id: UUID) -> int:
-    """The row that counts a job."""
+    """The row that a job is counted in, or counted off: only their sum tells anything."""
     return job_id.int % SLOTS
 
 
-async def uncount_job(connection: WriteConnection, service_id: UUID, job_id: UUID) -> None:
+async def uncount_job(driver: Driver, service_id: UUID, job_id: UUID) -> None:
     """A job is deleted."""
-    await connection.execute(
-        update(job_counts)
-        .where(job_counts.c.service_id == service_id, job_counts.c.slot == count_slot(job_id))
-        .values(count=job_counts.c.count - 1)
-    )
+    await driver.execute(_UNCOUNT_JOB, service_id, count_slot(job_id))

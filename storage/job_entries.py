@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -48,25 +47,22 @@ def loaded_job(row: asyncpg.Record | None, now: datetime) -> Loaded:
     """What a query found of a job."""
     if row is None:
         return Loaded(version=0, until=kept_until(now, None, NOT_FOUND_LIFE), etag="", body=b"")
-    state, next_fire_at = _visible(row, now)
     return Loaded(
         version=row["version"],
-        until=kept_until(now, next_fire_at),
+        until=kept_until(now, next_fire_of(row, now)),
         etag=etag_of(row["version"]),
-        body=encode(_resource_of(row, state, next_fire_at)),
+        body=encoded_job(row, now),
     )
 
 
-def encoded_jobs(
-    rows: Sequence[asyncpg.Record], now: datetime
-) -> tuple[list[msgspec.Raw], datetime | None]:
-    """Jobs as they are answered in a list, and when the first of them changes by itself."""
-    encoded, changes = [], []
-    for row in rows:
-        state, next_fire_at = _visible(row, now)
-        encoded.append(msgspec.Raw(encode(_resource_of(row, state, next_fire_at))))
-        changes.append(next_fire_at)
-    return encoded, min(filter(None, changes), default=None)
+def encoded_job(row: asyncpg.Record, now: datetime) -> bytes:
+    """A job as it is answered."""
+    return encode(_resource_of(row, *_visible(row, now)))
+
+
+def next_fire_of(row: asyncpg.Record, now: datetime) -> datetime | None:
+    """When a job changes by itself: at its next fire time."""
+    return _visible(row, now)[1]
 
 
 def etag_of(version: int) -> str:

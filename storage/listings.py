@@ -8,19 +8,12 @@ from sqlalchemy import Text, cast, func, update
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from domain.job import Job
-from domain.terms import terms_of
+from domain.terms import job_terms
 from storage.tables import listings
 from storage.transactions import WriteConnection
 
 FOUND_BY = frozenset({"name", "description", "tags", "target"})
 """Fields of a job that its terms are made of."""
-
-
-def job_terms(service_id: UUID, job: Job) -> list[str]:
-    """All that a job can be found by."""
-    return terms_of(
-        service_id, name=job.name, description=job.description, tags=job.tags, target=job.target
-    )
 
 
 async def list_anew(

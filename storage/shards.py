@@ -15,8 +15,10 @@ from prometheus_client import Counter
 
 from domain.idempotency import Claim
 from storage.commits import Commits
+from storage.encoded_jobs import EncodedJobs
 from storage.entries import Entry, Position
 from storage.idempotency import holding
+from storage.job_inserts import JobInserts
 from storage.key_ring import NO_KEYS, KeyRing
 from storage.postgres import POOL_SIZE, UNREACHABLE, Database, Driver
 from storage.queue import RunQueue, make_broker
@@ -55,6 +57,8 @@ class Shard:
         self.rate_limits = RateLimits(self.redis)
         shared = SharedCache(self.redis)
         self._commits = Commits(self.database, shared)
+        self.encoded_jobs = EncodedJobs()
+        self.job_inserts = JobInserts(self.database, self._commits)
         self._cache = ReadCache(self._commits, shared, self._read_at)
 
     @asynccontextmanager
@@ -91,13 +95,13 @@ class Shard:
         made: Sequence[NewEntry] | None = None,
         claim: Claim | None = None,
     ) -> AsyncIterator[Driver]:
-        """The same for a single statement, without SQLAlchemy in between."""
+        """The same without SQLAlchemy in between."""
         place = self._commits.place
-        async with self.database.driver() as driver:
+        async with self.database.driver() as driver, driver.transaction():
             if claim is None:
                 yield driver
             else:
-                async with driver.transaction(), holding(driver, service_id, claim):
+                async with holding(driver, service_id, claim):
                     yield driver
         await self._record(service_id, made, place)
 

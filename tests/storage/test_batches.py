@@ -68,3 +68,14 @@ async def test_an_asker_who_leaves_does_not_hold_up_the_others() -> None:
     clerk.may_answer.set()
     async with asyncio.timeout(5):
         assert await staying == 2
+
+
+async def test_a_question_has_its_bounds() -> None:
+    clerk = Clerk()
+    batches = Batches(clerk.ask, most=2)
+    first = await asked_first(clerk, batches)
+    others = [asyncio.create_task(batches.answer(key)) for key in "bcbde"]
+    await asyncio.sleep(0)
+    clerk.may_answer.set()
+    assert await asyncio.gather(first, *others) == [1, 2, 2, 2, 3, 3]
+    assert clerk.questions == [["a"], ["b", "c"], ["d", "e"]]
