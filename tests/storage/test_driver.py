@@ -1,9 +1,10 @@
-"""A connection that an error may have left in disorder is not used again."""
+"""Connections: what an error leaves in disorder is not used again, and a commit stays a commit."""
 
 from __future__ import annotations
 
 import asyncpg
 import pytest
+from sqlalchemy import text
 
 from storage.shards import Shards
 
@@ -28,3 +29,12 @@ async def test_after_a_refusal_the_connection_is_kept(shards: Shards) -> None:
         async with shards.all()[0].database.driver():
             raise asyncpg.UniqueViolationError("there is one")
     assert await backend(shards) == before
+
+
+async def test_no_connection_of_ours_relaxes_what_a_commit_means(shards: Shards):
+    database = shards.all()[0].database
+    async with database.driver() as driver:
+        seen = [await driver.fetchval("SHOW synchronous_commit")]
+    async with database.transaction() as connection:
+        seen.append(await connection.scalar(text("SHOW synchronous_commit")))
+    assert seen == ["on", "on"]
