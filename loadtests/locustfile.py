@@ -26,7 +26,7 @@ from locust.runners import MasterRunner, WorkerRunner
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Locust puts our own folder there
 
-from loadtests.judging import judge, knee_of, outcomes_of
+from loadtests.judging import NOT_PASSED, judge, knee_of, outcomes_of
 from loadtests.locust_outcome import Outcome, kinds_of, show
 from loadtests.locust_settings import RING_SECONDS, Part, add_arguments, phases_for, principals_for
 from loadtests.pace import Pace
@@ -247,4 +247,4 @@ def conclude(environment: Any, **_: object) -> None:
     show(outcome)
     if options.results:
         Path(options.results).write_bytes(msgspec.json.format(msgspec.json.encode(outcome)))
-    environment.process_exit_code = int(bool(outcome.problems))
+    environment.process_exit_code = NOT_PASSED if outcome.problems else 0
