@@ -10,6 +10,8 @@ from loadtests.shapes import Phase, starts_of
 from loadtests.tally import Second, Tally, together
 
 WINDOW_SECONDS = 10
+NOT_PASSED = 3
+"""The exit code of a load that was judged and did not pass; 1 is a mistake of another kind."""
 LEAST_SHARE = 0.9
 """A stage of a ramp that gets less than this of its rate is beyond the knee."""
 

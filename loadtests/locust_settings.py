@@ -11,7 +11,7 @@ import msgspec
 
 from loadtests import CHECKOUT
 from loadtests.principals import OPERATOR_KEY, Principal, load
-from loadtests.shapes import DRAIN_SECONDS, SHAPES, Asked, Phase
+from loadtests.shapes import DRAIN_SECONDS, SHAPES, Asked, Phase, rate_at
 
 RING_SECONDS = 15.0
 CONNECTIONS = 200
@@ -19,10 +19,21 @@ CONNECTIONS = 200
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
-    """What a Locust process has to know: all principals, and every how many it takes one."""
+    """What a Locust process has to know; a worker is told it by the master.
+
+    Attributes:
+        stride: It takes one of so many principals: how many workers there are.
+        users: Of all workers together.
+    """
 
     principals: list[Principal] = []
     stride: int = 1
+    users: int = 1
+    phases: list[Phase] = []
+
+    def rate(self, seconds: float, users: int) -> float:
+        """Requests a second of so many of the users, so many seconds after the start."""
+        return rate_at(self.phases, seconds) * users / self.users
 
     def principal(self, worker: int, number: int) -> Principal:
         """Who the n-th user of a worker is: nobody else, while there are enough principals."""

@@ -26,13 +26,13 @@ from locust.runners import MasterRunner, WorkerRunner
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Locust puts our own folder there
 
-from loadtests.judging import judge, knee_of, outcomes_of
+from loadtests.judging import NOT_PASSED, judge, knee_of, outcomes_of
 from loadtests.locust_outcome import Outcome, kinds_of, show
 from loadtests.locust_settings import RING_SECONDS, Part, add_arguments, phases_for, principals_for
 from loadtests.pace import Pace
-from loadtests.principals import job_of
+from loadtests.principals import USERS, job_of
 from loadtests.rings import rings_of
-from loadtests.shapes import SPAWNED_PER_SECOND, phase_at, rate_at
+from loadtests.shapes import SPAWNED_PER_SECOND, phase_at
 from loadtests.tally import Tally
 
 REMEMBERED = 20
@@ -143,15 +143,14 @@ class Shape(LoadTestShape):
         if not isinstance(self.runner, MasterRunner):
             simulation.note_cpu(simulation.cpu_percent())
         elapsed = time.time() - simulation.began if simulation.began else 0.0
-        phases = phases_for(options)
-        if phase_at(phases, elapsed) is None or self._is_beyond_the_knee(options):
+        if phase_at(simulation.part.phases, elapsed) is None or self._is_beyond_the_knee(options):
             return None
         return options.num_users, SPAWNED_PER_SECOND
 
     def _is_beyond_the_knee(self, options: Any) -> bool:
         if options.shape != "ramp" or not simulation.began:
             return False
-        outcomes = outcomes_of(phases_for(options), simulation.began, simulation.tally)
+        outcomes = outcomes_of(simulation.part.phases, simulation.began, simulation.tally)
         return any(one.phase.budget and one.is_beyond_the_knee for one in outcomes[:-1])
 
 
@@ -164,8 +163,14 @@ def prepare(environment: Any, **_: object) -> None:
         runner.register_message(PART, learn)
         gevent.spawn(ask, runner)
         return
+    options.num_users = options.num_users or USERS
     stride = options.expect_workers if isinstance(runner, MasterRunner) else 1
-    simulation.part = Part(principals=principals_for(options), stride=stride)
+    simulation.part = Part(
+        principals=principals_for(options),
+        stride=stride,
+        users=options.num_users,
+        phases=phases_for(options),
+    )
     simulation.known.set()
     if isinstance(runner, MasterRunner):
         runner.register_message(ASK, partial(teach, runner))
@@ -192,13 +197,10 @@ def learn(msg: Any, **_: object) -> None:
 def begin(environment: Any, **_: object) -> None:
     """Start the clock; where there are users, start their pace."""
     simulation.began = time.time()
-    options, runner = environment.parsed_options, environment.runner
+    runner = environment.runner
     if isinstance(runner, MasterRunner):
         return
-    phases = phases_for(options)
-    simulation.pace = Pace(
-        lambda elapsed: rate_at(phases, elapsed) * runner.user_count / options.num_users
-    )
+    simulation.pace = Pace(lambda elapsed: simulation.part.rate(elapsed, runner.user_count))
     gevent.spawn(simulation.pace.run)
 
 
@@ -231,7 +233,7 @@ def conclude(environment: Any, **_: object) -> None:
     options = environment.parsed_options
     if isinstance(environment.runner, WorkerRunner) or not simulation.began:
         return
-    outcomes = outcomes_of(phases_for(options), simulation.began, simulation.tally)
+    outcomes = outcomes_of(simulation.part.phases, simulation.began, simulation.tally)
     triggered = simulation.tally.triggered
     rings = rings_of(options.sink, triggered, seconds=RING_SECONDS)
     outcome = Outcome(
@@ -247,4 +249,4 @@ def conclude(environment: Any, **_: object) -> None:
     show(outcome)
     if options.results:
         Path(options.results).write_bytes(msgspec.json.format(msgspec.json.encode(outcome)))
-    environment.process_exit_code = int(bool(outcome.problems))
+    environment.process_exit_code = NOT_PASSED if outcome.problems else 0

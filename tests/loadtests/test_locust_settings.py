@@ -106,6 +106,16 @@ def test_workers_share_the_users_without_overlap() -> None:
     assert msgspec.convert(msgspec.to_builtins(part), Part) == part
 
 
+def test_workers_share_the_rate_by_their_users() -> None:
+    phases = [Phase(name="steady", seconds=10, rate=120.0)]
+    part = Part(principals=USERS, stride=3, users=300, phases=phases)
+    told = msgspec.convert(msgspec.to_builtins(part), Part)
+
+    assert sum(told.rate(5.0, users) for users in (200, 60, 40)) == 120.0
+    assert told.rate(11.0, 300) == 0.0
+    assert Part().rate(5.0, 10) == 0.0
+
+
 def test_a_busy_generator_is_told_beside_the_knee() -> None:
     phase = Phase(name="100/s", seconds=1, rate=100.0)
     knee = outcome_of(phase, [Second(answered={5: 100})])
