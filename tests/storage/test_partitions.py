@@ -140,7 +140,7 @@ async def test_runs_leave_room_in_their_pages_for_changes_of_state(migrated: Dat
         options = await driver.fetchval(
             "SELECT reloptions FROM pg_class WHERE relname = $1", f"runs_{TODAY:%Y%m%d}"
         )
-    assert options == ["fillfactor=60"]
+    assert options == ["fillfactor=35"]
 
 
 async def test_old_partitions_are_dropped_and_old_rows_of_the_default_ones_deleted(
