@@ -16,7 +16,7 @@ _SLEEP_MS = 1
 _MOST_RINGS = 16
 
 
-def ring(broker: RedisBroker, queue_name: str) -> None:
+def ring_bell(broker: RedisBroker, queue_name: str) -> None:
     """Wake one of those who wait for messages of a queue.
 
     Raises:

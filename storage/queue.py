@@ -12,7 +12,7 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from storage.doorbell import BelledBroker, ring
+from storage.doorbell import BelledBroker, ring_bell
 from storage.urls import redis_database
 
 RUNS_QUEUE = "runs"
@@ -114,7 +114,7 @@ class RunQueue:
                     options={},
                 )
             )
-            ring(self._broker, queue_name)
+            ring_bell(self._broker, queue_name)
 
     def close(self) -> None:
         """Close the connections to Redis."""

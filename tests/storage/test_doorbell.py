@@ -12,7 +12,7 @@ from dramatiq.brokers.redis import RedisBroker
 from redis import Redis
 
 from storage import doorbell
-from storage.doorbell import WakefulConsumer, ring
+from storage.doorbell import WakefulConsumer, ring_bell
 from storage.queue import RUNS_QUEUE, make_broker
 from storage.urls import ShardUrls, redis_database
 
@@ -52,7 +52,7 @@ def test_who_waits_is_woken_by_the_bell(broker: RedisBroker, monkeypatch: pytest
     )
     waiting.start()
     broker.enqueue(a_message())
-    ring(broker, RUNS_QUEUE)
+    ring_bell(broker, RUNS_QUEUE)
     waiting.join(10)
     assert len(found) == 1
 
@@ -68,7 +68,7 @@ def test_a_bell_that_rang_before_is_not_missed(
 ):
     monkeypatch.setattr(doorbell, "WAIT_SECONDS", 0)  # for ever: only the bell ends the wait
     consumer = broker.consume(RUNS_QUEUE)
-    ring(broker, RUNS_QUEUE)
+    ring_bell(broker, RUNS_QUEUE)
     assert next(consumer) is None
     broker.enqueue(a_message())
     assert next(consumer) is not None
@@ -76,7 +76,7 @@ def test_a_bell_that_rang_before_is_not_missed(
 
 def test_bells_that_nobody_hears_do_not_gather(broker: RedisBroker):
     for _ in range(100):
-        ring(broker, RUNS_QUEUE)
+        ring_bell(broker, RUNS_QUEUE)
     bell = doorbell._bell(broker, RUNS_QUEUE)
     assert broker.client.llen(bell) == doorbell._MOST_RINGS
 
@@ -86,7 +86,7 @@ def test_one_that_has_enough_in_hand_does_not_take_the_bell(broker: RedisBroker)
     for _ in range(2):
         broker.enqueue(a_message())
     first = next_message(consumer)
-    ring(broker, RUNS_QUEUE)
+    ring_bell(broker, RUNS_QUEUE)
     assert next(consumer) is None
     assert broker.client.llen(doorbell._bell(broker, RUNS_QUEUE)) == 1
     consumer.ack(first)

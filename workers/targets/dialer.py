@@ -54,11 +54,6 @@ class Dialer:
         self._proxy = URL(proxy) if proxy else None
         self._socket = guarded_socket(egress)
 
-    @property
-    def has_proxy(self) -> bool:
-        """Whether there is a proxy between us and all targets."""
-        return self._proxy is not None
-
     async def way(self, address: Address, ca: str | None) -> Way:
         """The way to an address.
 
