@@ -9,19 +9,19 @@ from uuid import UUID
 from msgspec import Struct
 
 from commands.take_runs import TakenRun
+from storage.partitions import looked_up
 from storage.postgres import Database
 
 # They have not begun: no attempt is counted, and `due_at`, from which lateness counts, stays.
-_DEFER = """
+_DEFER = f"""
 UPDATE runs
 SET state = CASE attempt_count WHEN 0 THEN 'scheduled' ELSE 'retrying' END, held_by = NULL,
     retry_at = deferred.until
 FROM unnest($2::uuid[], $3::uuid[], $4::timestamptz[], $5::uuid[], $6::timestamptz[],
     $7::timestamptz[])
     AS deferred (service_id, job_id, scheduled_for, id, due_at, until)
-WHERE runs.service_id = deferred.service_id AND runs.job_id = deferred.job_id
+WHERE {looked_up("deferred", "$8", "$9")} AND runs.job_id = deferred.job_id
     AND runs.scheduled_for = deferred.scheduled_for AND runs.id = deferred.id
-    AND runs.scheduled_for BETWEEN $8 AND $9
     AND runs.held_by = $1 AND runs.state = 'queued' AND runs.due_at = deferred.due_at
 """
 

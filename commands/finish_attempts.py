@@ -13,6 +13,7 @@ from domain.errors import NotFound
 from domain.retry import RetryPolicy
 from domain.run import Outcome, RunState
 from storage.job_entries import entry_of
+from storage.partitions import looked_up
 from storage.postgres import Driver
 from storage.run_events import DURATION_MS, event_of
 from storage.shards import Shard
@@ -50,9 +51,8 @@ WITH ended AS (
             extract(epoch FROM ended.started_at - runs.due_at) * 1000),
         finished_at = CASE WHEN ended.retry_at IS NULL OR {_CUT_OFF} THEN ended.finished_at END
     FROM ended
-    WHERE runs.service_id = ended.service_id AND runs.id = ended.run_id
+    WHERE {looked_up("ended", "$14", "$15")} AND runs.id = ended.run_id
         AND runs.scheduled_for = ended.scheduled_for
-        AND runs.scheduled_for BETWEEN $14 AND $15
         AND runs.state = 'running' AND runs.attempt_count = ended.number
         AND runs.held_by = ended.held_by
     RETURNING ended.*, runs.job_id, runs.state, runs.lateness_ms, {DURATION_MS} AS duration_ms

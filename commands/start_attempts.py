@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from commands.take_runs import TakenRun
 from domain.overlap import Overlap
+from storage.partitions import looked_up
 from storage.postgres import Database
 
 # Asked again after a lost reply, it answers the same: hence the second half of the last condition.
@@ -19,7 +20,8 @@ from storage.postgres import Database
 # workers at once, the second sees at least that the first one's run is open, or does not see it.
 # The turn is locked before the run, as wherever both are. A run that was withdrawn meanwhile gets
 # a turn for nothing; the next one finds that out (commands/resolve_overlap.py).
-_START = """
+# The run before is asked for as a value: `EXISTS` may be answered from a table of all ended runs.
+_START = f"""
 WITH wanted AS MATERIALIZED (
     SELECT *
     FROM unnest($2::uuid[], $3::uuid[], $4::timestamptz[], $5::uuid[], $6::smallint[],
@@ -34,20 +36,18 @@ WITH wanted AS MATERIALIZED (
     ON CONFLICT (service_id, job_id) DO UPDATE
     SET run_id = excluded.run_id, scheduled_for = excluded.scheduled_for
     WHERE turns.run_id = excluded.run_id
-        OR NOT turns.contended AND EXISTS (
-            SELECT FROM runs AS before
+        OR NOT turns.contended AND (
+            SELECT NOT before.open FROM runs AS before
             WHERE before.service_id = turns.service_id AND before.job_id = turns.job_id
                 AND before.scheduled_for = turns.scheduled_for AND before.id = turns.run_id
-                AND NOT before.open
         )
     RETURNING run_id
 )
 UPDATE runs
 SET state = 'running', attempt_count = wanted.number, attempt_started_at = $9
 FROM wanted
-WHERE runs.service_id = wanted.service_id AND runs.job_id = wanted.job_id
+WHERE {looked_up("wanted", "$10", "$11")} AND runs.job_id = wanted.job_id
     AND runs.scheduled_for = wanted.scheduled_for AND runs.id = wanted.id
-    AND runs.scheduled_for BETWEEN $10 AND $11
     AND (NOT wanted.takes_turn OR wanted.id IN (SELECT run_id FROM turn))
     AND runs.held_by = $1 AND runs.due_at = wanted.due_at
     AND (runs.state = 'queued' AND runs.attempt_count = wanted.number - 1

@@ -13,6 +13,7 @@ from domain.retry import RetryPolicy
 from domain.secrets import MARK
 from domain.targets import Target
 from storage.jobs import decode_retry, decode_target
+from storage.partitions import looked_up
 from storage.postgres import Database
 from storage.queue import RunKey
 from storage.run_events import with_event
@@ -20,13 +21,12 @@ from storage.run_events import with_event
 # A second message for a run finds it in other hands or further on, and one that comes early must
 # not jump a retry's backoff: both take nothing. What is in this worker's hands already is told
 # again, in case the first reply was lost.
-_TAKE = """
+_TAKE = f"""
 WITH taken AS (
     UPDATE runs
     SET state = 'queued', held_by = $1, retry_at = NULL
     FROM unnest($2::uuid[], $3::uuid[]) AS message (service_id, id)
-    WHERE runs.service_id = message.service_id AND runs.id = message.id
-        AND runs.scheduled_for >= $4 AND runs.scheduled_for < $5
+    WHERE {looked_up("message", "$4", "$5")} AND runs.id = message.id
         AND (runs.state IN ('scheduled', 'retrying') AND runs.due_at <= $6
             OR runs.state = 'queued' AND runs.held_by = $1)
         AND NOT runs.buffered

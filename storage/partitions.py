@@ -41,6 +41,25 @@ _DAY = timedelta(days=1)
 _ADVISORY_LOCK = 0x70C51
 
 
+def looked_up(row: str, first: str, last: str) -> str:
+    """Condition on runs, for a statement to look each of them up, in few partitions.
+
+    While a day is small, reading all of it looks cheaper than looking some runs up, and such a plan
+    is kept when the day has grown. Only by indexes may a day be read (storage/postgres.py), and
+    this leaves none that could be read whole: a service in an array is not merged with, and days
+    that fulfil one condition or another are no part of an index to read.
+
+    Args:
+        row: What tells the `service_id` of each run; the statement adds the rest of the key.
+        first: Parameter with the earliest fire time of the runs, as `$4`.
+        last: Parameter with the latest one.
+    """
+    return (
+        f"runs.service_id = ANY (ARRAY[{row}.service_id])"
+        f" AND (runs.scheduled_for BETWEEN {first} AND {last} OR runs.scheduled_for = {first})"
+    )
+
+
 async def make_partitions(driver: Driver, today: date) -> list[str]:
     """Make yesterday's to next week's partitions where they are missing.
 

@@ -57,6 +57,8 @@ SERVER_SETTINGS = {
     "jit": "off",
     "plan_cache_mode": "force_generic_plan",
 }
+# What a list of ids says is looked up id by id; a bitmap would be of all that lies between them.
+LOOKUP_SETTINGS = SERVER_SETTINGS | {"enable_bitmapscan": "off"}
 # A list is planned once for all services, large and small. What an index has in the order of the
 # list is to be read in that order, a page at a time, and never read whole to be sorted.
 READ_SETTINGS = SERVER_SETTINGS | {"enable_sort": "off", "enable_incremental_sort": "off"}
@@ -81,7 +83,7 @@ class Server:
         url: str,
         *,
         size: int,
-        settings: Mapping[str, str] = SERVER_SETTINGS,
+        settings: Mapping[str, str] = LOOKUP_SETTINGS,
         read_only: bool = False,
     ) -> None:
         self.on_connect: Callable[[], None] = lambda: None

@@ -1,0 +1,71 @@
+"""What Postgres plans for the statements that move runs, while a day is young."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+
+from commands import defer_runs, finish_attempts, start_attempts, take_runs
+from storage.migrate import migrate
+from storage.postgres import Database, Driver
+
+NOW = datetime(2031, 5, 10, 15, tzinfo=UTC)
+TODAY = f"runs_{NOW:%Y%m%d}"
+RUNS = 200
+STATEMENTS = {
+    "take": take_runs._TAKE,
+    "start": start_attempts._START,
+    "finish": finish_attempts._FINISH,
+    "defer": defer_runs._DEFER,
+}
+
+
+async def have_a_few_runs(driver: Driver) -> None:
+    """Of one job, and counted: a plan made now is for a day that stays so small."""
+    await driver.execute(
+        "INSERT INTO runs (service_id, job_id, scheduled_for, id, due_at, trigger, state, open,"
+        " attempt_count, finished_at)"
+        " SELECT $1, $1, at, gen_random_uuid(), at, 'manual', 'succeeded', false, 1, at"
+        " FROM generate_series($2, $3, interval '1 second') AS at",
+        uuid4(),
+        NOW,
+        NOW + timedelta(seconds=RUNS),
+    )
+    await driver.execute("ANALYZE runs")
+
+
+async def plan_of(driver: Driver, statement: str) -> str:
+    """The generic plan, for runs of today."""
+    await driver.execute(f"PREPARE planned AS {statement}")
+    kinds = await driver.fetchval(
+        "SELECT parameter_types::text[] FROM pg_prepared_statements WHERE name = 'planned'"
+    )
+    values = ", ".join(map(value_of, kinds))
+    lines = await driver.fetch(f"EXPLAIN (COSTS OFF) EXECUTE planned ({values})")
+    await driver.execute("DEALLOCATE planned")
+    return "\n".join(line[0] for line in lines)
+
+
+def value_of(kind: str) -> str:
+    if kind.endswith("[]"):
+        return f"'{{}}'::{kind}"
+    return {"timestamp with time zone": f"'{NOW}'", "uuid": f"'{uuid4()}'"}.get(kind, "'x'")
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+async def test_a_plan_made_on_a_young_day_looks_runs_up_by_their_keys(
+    database: Database, name: str
+) -> None:
+    await migrate(database, NOW)
+    async with database.driver() as driver:
+        await have_a_few_runs(driver)
+        plan = await plan_of(driver, STATEMENTS[name])
+    ways = re.findall(rf"Scan using \w+ on {TODAY}\b.*\n +Index Cond: (.*)", plan)
+    assert ways, plan
+    for condition in ways:
+        assert "service_id = " in condition, plan
+    assert "Materialize" not in plan
+    assert "Seq Scan" not in plan
