@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run test fuzz lint format bench bench-compare loadtest loadtest-throttled image image-base manifests lock clean
+.PHONY: help run test fuzz lint format bench bench-compare autoscaling loadtest loadtest-throttled image image-base manifests lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ bench-compare: .venv/dev.installed ## Measure BASE and this checkout in turn: BA
 
 loadtest: .venv/loadtest.installed ## Simulate 10,000 users, and judge [SHAPE=steady|ramp|spike|soak] [SECONDS=45]
 	$(BIN)/python -m loadtests.locust_run $(if $(SHAPE),--shape $(SHAPE)) $(if $(SECONDS),--seconds $(SECONDS))
+
+autoscaling: .venv/loadtest.installed ## Try the autoscaler's thresholds on a day of load, and draw it [DAY=recorded.csv]
+	$(BIN)/python -m loadtests.scaling $(if $(DAY),--day $(DAY))
 
 loadtest-throttled: .venv/loadtest.installed ## The same against an API that is held back: this has to fail
 	$(BIN)/python -m loadtests.locust_run --throttle 0.8 --seconds 20; test $$? -eq 3

@@ -28,7 +28,7 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
     """Answers, in every window of ten seconds."""
 
 
-USUAL = Budget(p95_ms=200.0, p99_ms=500.0)
+USUAL = Budget(p95_ms=100.0, p99_ms=250.0)
 AT_THE_PEAK = Budget(p95_ms=2_000.0, p99_ms=3_000.0)
 
 
