@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from domain.egress import Egress, parse_egress
 from storage.key_ring import BadKeyRing, KeyRing, parse_key_ring
-from storage.urls import ShardUrls
+from storage.urls import BadRedisUrl, ShardUrls, parse_sentinels
 
 PREFIX = "TOCSIN_"
 MOST_PROCESSES = 4
@@ -48,7 +48,10 @@ class Settings(Struct, frozen=True, kw_only=True):
         port: Port of the API.
         primary_url: `postgresql://…` of the primary; without it, `up` embeds Postgres.
         replica_urls: The same of each replica, separated by commas.
-        redis_url: `redis://…`; without it, `up` embeds Valkey.
+        redis_url: `redis://…`, or where Sentinels know which Redis is the primary
+            `redis+sentinel://[[username]:password@]host[:port],host[:port],…/SERVICE[/database]`,
+            with `?sentinel_username=…&sentinel_password=…` if they want that; without it, `up`
+            embeds Valkey.
         egress_allow: Networks (CIDR, separated by commas) for targets beside public ones.
         egress_deny: Networks, and names of hosts (`*.` before one: all below it), where targets may
             not lie even if that is allowed.
@@ -154,10 +157,18 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         settings = msgspec.convert(values, Settings, strict=False, dec_hook=_decode)
     except msgspec.ValidationError as error:
         raise SettingsError(f"Bad {PREFIX}* environment variable: {error}") from None
+    _check_redis(settings)
     _check_provider(settings)
     _check_origins(settings)
     _check_proxy(settings)
     return settings
+
+
+def _check_redis(settings: Settings) -> None:
+    try:
+        parse_sentinels(settings.redis_url or "redis://")
+    except BadRedisUrl as error:
+        raise SettingsError(f"Bad TOCSIN_REDIS_URL: {error}.") from None
 
 
 def _check_provider(settings: Settings) -> None:
