@@ -47,6 +47,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         host: Address that the API listens on.
         port: Port of the API.
         primary_url: `postgresql://…` of the primary; without it, `up` embeds Postgres.
+        pooler_url: The same of a PgBouncer in transaction mode before the primary; all that needs
+            no session of its own then goes through it.
         replica_urls: The same of each replica, separated by commas.
         redis_url: `redis://…`, or where Sentinels know which Redis is the primary
             `redis+sentinel://[[username]:password@]host[:port],host[:port],…/SERVICE[/database]`,
@@ -77,6 +79,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = 8000
     primary_url: str | None = None
+    pooler_url: str | None = None
     replica_urls: tuple[str, ...] = ()
     redis_url: str | None = None
     egress_allow: tuple[str, ...] = ()
@@ -105,7 +108,12 @@ class Settings(Struct, frozen=True, kw_only=True):
             raise SettingsError(
                 "Set TOCSIN_PRIMARY_URL and TOCSIN_REDIS_URL, or start everything with `tocsin up`."
             )
-        return ShardUrls(primary=self.primary_url, replicas=self.replica_urls, redis=self.redis_url)
+        return ShardUrls(
+            primary=self.primary_url,
+            pooler=self.pooler_url,
+            replicas=self.replica_urls,
+            redis=self.redis_url,
+        )
 
     def egress(self) -> Egress:
         """Where targets may lie.

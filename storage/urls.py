@@ -19,9 +19,14 @@ class BadRedisUrl(Exception):
 
 
 class ShardUrls(Struct, frozen=True, kw_only=True):
-    """One shard's servers, as `postgresql://` and `redis://` URLs."""
+    """One shard's servers, as `postgresql://` and `redis://` URLs.
+
+    Attributes:
+        pooler: Leads to the primary, too, through PgBouncer in transaction mode.
+    """
 
     primary: str
+    pooler: str | None = None
     replicas: tuple[str, ...] = ()
     redis: str
 
