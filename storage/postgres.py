@@ -200,8 +200,9 @@ class Database:
 
 def target_of(url: str) -> dict[str, str]:
     """What tells the driver which of several hosts to take: after a fail-over it is another."""
-    several = "," in url.rpartition("@")[2]
-    return {"target_session_attrs": "read-write"} if several else {}
+    hosts, _, rest = url.rpartition("@")[2].partition("/")
+    is_told = "target_session_attrs=" in rest
+    return {"target_session_attrs": "read-write"} if "," in hosts and not is_told else {}
 
 
 async def _as_it_is(_: object) -> None:

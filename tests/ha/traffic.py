@@ -74,6 +74,11 @@ class Traffic:
         wanted = len(self.writes) + count
         wait_until(lambda: len(self.writes) >= wanted, seconds=30, what=f"writes: {self.failed}")
 
+    def wait_for_failures(self, count: int) -> None:
+        """Return when so many more requests failed than now."""
+        wanted = self.failed.total() + count
+        wait_until(lambda: self.failed.total() >= wanted, seconds=30, what="failures")
+
     def longest_gap(self) -> float:
         """Seconds between two jobs that were accepted one after the other, at most."""
         times = sorted(self.writes)
