@@ -109,21 +109,23 @@ class Traffic:
 
 
 @contextmanager
-def traffic(client: httpx.Client, sink: SinkProcess) -> Iterator[Traffic]:
+def traffic(
+    client: httpx.Client, sink: SinkProcess, *, threads: int = THREADS
+) -> Iterator[Traffic]:
     """Clients go on while the block does its work."""
     made = Traffic(client, sink)
-    threads = [
+    writers = [
         threading.Thread(target=made.write_on, args=(number,), daemon=True)
-        for number in range(THREADS)
+        for number in range(threads)
     ]
-    for thread in threads:
+    for thread in writers:
         thread.start()
     try:
         made.wait_for_writes(20)
         yield made
     finally:
         made.stop()
-        for thread in threads:
+        for thread in writers:
             thread.join(30)
 
 
