@@ -8,11 +8,9 @@ from uuid import UUID
 
 from dramatiq import Message, Middleware
 from dramatiq.brokers.redis import RedisBroker
-from redis import Redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from storage.doorbell import BelledBroker, ring_bell
+from storage.redis_servers import redis_client
 from storage.urls import redis_database
 
 RUNS_QUEUE = "runs"
@@ -37,13 +35,8 @@ RunKey = tuple[UUID, UUID]
 
 def make_broker(redis_url: str, middleware: Sequence[Middleware] = ()) -> RedisBroker:
     """A broker without Dramatiq's default middleware: retries are rows, not messages."""
-    client = Redis.from_url(
-        redis_database(redis_url, _BROKER_DATABASE),
-        socket_timeout=REDIS_SECONDS,
-        socket_connect_timeout=REDIS_SECONDS,
-        # A repeated enqueue would be a second message, a repeated fetch a stranded one.
-        retry=Retry(NoBackoff(), 0),
-    )
+    # A repeated enqueue would be a second message, a repeated fetch a stranded one: no retries.
+    client = redis_client(redis_database(redis_url, _BROKER_DATABASE), REDIS_SECONDS)
     broker = BelledBroker(  # type: ignore[no-untyped-call]
         client=client,
         middleware=list(middleware),

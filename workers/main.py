@@ -71,11 +71,7 @@ async def run_worker(
 
 
 def run_clock(redis_url: str) -> None:
-    """Enqueue housekeeping, minute by minute, until the process is ended.
-
-    Raises:
-        redis.RedisError: When Redis is away; whoever started the process starts it again.
-    """
+    """Enqueue housekeeping, minute by minute, until the process is ended."""
     from workers.clock import run_clock as run
 
     run(redis_url)
