@@ -74,10 +74,12 @@ def dispatcher(settings: Settings) -> None:
     """Claim what falls due and hand it over to the workers."""
     from app.metrics import serve_metrics
     from workers.main import run_dispatcher
+    from workers.vitals import Vitals
 
     urls = _begin(settings).shard_urls()
-    serve_metrics(settings.metrics_port, settings.host)
-    _run_until_signal(lambda stop: run_dispatcher(urls, stop))
+    vitals = Vitals()
+    serve_metrics(settings.metrics_port, settings.host, vitals)
+    _run_until_signal(lambda stop: run_dispatcher(urls, stop, vitals))
 
 
 @main.command()
@@ -86,9 +88,11 @@ def worker(settings: Settings) -> None:
     """Ring targets."""
     from app.metrics import serve_metrics
     from workers.main import run_worker
+    from workers.vitals import Vitals
 
     urls = _readable(_begin(settings)).shard_urls()
-    serve_metrics(settings.metrics_port, settings.host)
+    vitals = Vitals()
+    serve_metrics(settings.metrics_port, settings.host, vitals)
     _run_until_signal(
         lambda stop: run_worker(
             urls,
@@ -98,6 +102,7 @@ def worker(settings: Settings) -> None:
             proxy=settings.egress_proxy,
             actors=settings.actors,
             ring=settings.key_ring(),
+            vitals=vitals,
         )
     )
 
@@ -108,12 +113,14 @@ def clock(settings: Settings) -> None:
     """Enqueue housekeeping, minute by minute."""
     from app.metrics import serve_metrics
     from workers.main import run_clock
+    from workers.vitals import Vitals
 
     urls = _begin(settings).shard_urls()
-    serve_metrics(settings.metrics_port, settings.host)
+    vitals = Vitals()
+    serve_metrics(settings.metrics_port, settings.host, vitals)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     signal.signal(signal.SIGINT, lambda *_: sys.exit(0))
-    run_clock(urls.redis)
+    run_clock(urls.redis, vitals)
 
 
 @main.command()

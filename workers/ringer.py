@@ -27,6 +27,7 @@ from workers.recorder import Recorder
 from workers.room import Room
 from workers.slots import Slots
 from workers.targets.answer import Answer
+from workers.vitals import Vitals
 from workers.waiting import Waiting
 
 log = structlog.get_logger()
@@ -45,6 +46,8 @@ HEAD_START = timedelta(milliseconds=5)
 GATHER = timedelta(milliseconds=15)
 """What falls due within so long of the first is begun with it: one statement, not many."""
 RETRY_SECONDS = 0.1
+IDLE_SECONDS = 30.0
+"""Also while there is nothing to do, it is to be seen that the loop turns."""
 RESOLVE_AGAIN_SECONDS = 1.0
 DEFER_AT_ONCE = 1_000
 RESOLVE_AT_ONCE = 2
@@ -74,8 +77,10 @@ class Ringer:
         *,
         concurrency: int = CONCURRENCY,
         capacity: int = CAPACITY,
+        vitals: Vitals | None = None,
     ) -> None:
         self.gates = Gates()
+        self._vitals = vitals or Vitals()
         self._database = database
         self._worker_id = worker_id
         self._attempts = Attempts(worker_id, ring, recorder, self._ended)
@@ -118,6 +123,7 @@ class Ringer:
         """Ring what falls due, until cancelled."""
         while True:
             self._changed.clear()
+            self._vitals.beat("ringer")
             batch = self._next_batch(datetime.now(UTC))
             put_off = self._put_off(datetime.now(UTC))
             if batch:
@@ -296,11 +302,11 @@ class Ringer:
         self._changed.set()
 
     async def _wait_for_work(self) -> None:
-        seconds: float | None = None
+        seconds = IDLE_SECONDS
         due_at = self._waiting.next_due()
         if due_at is not None and self._slots.free > 0:
             upcoming = due_at - HEAD_START - datetime.now(UTC)
-            seconds = max(upcoming.total_seconds(), 0)
+            seconds = min(max(upcoming.total_seconds(), 0), IDLE_SECONDS)
         try:
             async with asyncio.timeout(seconds):
                 await self._changed.wait()

@@ -15,9 +15,11 @@ import yaml
 from prometheus_client import REGISTRY
 
 import app.api  # noqa: F401
+import workers.clock
 import workers.dispatcher
 import workers.worker  # noqa: F401
 from app.cli import main
+from app.process_health import LIVE, READY
 from app.routes.health import HealthController, metrics
 from app.serving import SHUTDOWN_SECONDS
 from app.settings import PREFIX, Settings
@@ -99,7 +101,7 @@ def test_ports_are_those_that_are_listened_on() -> None:
     for process, found in ports.items():
         assert found == [{"name": "metrics", "containerPort": metrics_port}]
         assert COMPOSE[process]["environment"]["TOCSIN_METRICS_PORT"] == str(metrics_port)
-        assert f":{metrics_port}/metrics" in COMPOSE[process]["healthcheck"]["test"][-1]
+        assert f":{metrics_port}{READY}" in COMPOSE[process]["healthcheck"]["test"][-1]
     assert f"EXPOSE {Settings().port} {metrics_port}" in (CHECKOUT / "Dockerfile").read_text()
     upstream = (K8S / "nginx" / "upstream.conf").read_text()
     assert f"server api:{Settings().port} " in upstream
@@ -109,10 +111,10 @@ def test_ports_are_those_that_are_listened_on() -> None:
 def test_probes_ask_for_what_there_is(process: str) -> None:
     handlers = HealthController(owner=None).get_route_handlers()  # type: ignore[arg-type]
     health = {HealthController.path + path for one in handlers for path in one.paths}
-    there = {"http": health, "metrics": metrics.paths}
+    there = {"http": health, "metrics": {*metrics.paths, LIVE, READY}}
     container = container_of(process)
     probes = [value for key, value in container.items() if key.endswith("Probe")]
-    assert len(probes) == (3 if process == "api" else 2)
+    assert len(probes) == 3
     for probe in probes:
         assert probe["httpGet"]["path"] in there[probe["httpGet"]["port"]]
 
