@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from importlib.metadata import version as version_of
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import click
@@ -21,6 +21,9 @@ sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
 
 from app.logs import configure_logs  # noqa: E402
 from app.settings import Settings, SettingsError, read_settings  # noqa: E402
+
+if TYPE_CHECKING:
+    from storage.postgres import Database
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -124,9 +127,12 @@ def clock(settings: Settings) -> None:
 
 
 @main.command()
+@click.option("--wait", is_flag=True, help="Only wait until the schema is there.")
+@click.option("--within", default=600.0, show_default=True, help="Seconds to wait at most.")
 @click.pass_obj
-def migrate(settings: Settings) -> None:
-    """Bring the database to the newest schema."""
+def migrate(settings: Settings, wait: bool, within: float) -> None:
+    """Bring the database to the newest schema, or wait until somebody has."""
+    from storage.migrate import LockedOut
     from storage.migrate import migrate as apply_migrations
     from storage.postgres import Database
 
@@ -134,10 +140,16 @@ def migrate(settings: Settings) -> None:
 
     async def work() -> None:
         database = Database(urls.primary)
-        await apply_migrations(database, datetime.now(UTC))
+        if wait:
+            await _wait_for_schema(database, within)
+        else:
+            await apply_migrations(database, datetime.now(UTC))
         await database.close()
 
-    uvloop.run(work())
+    try:
+        uvloop.run(work())
+    except LockedOut as error:
+        raise click.ClickException(str(error)) from None
 
 
 @main.group()
@@ -250,6 +262,19 @@ def _readable(settings: Settings) -> Settings:
     except SettingsError as error:
         raise click.ClickException(str(error)) from None
     return settings
+
+
+async def _wait_for_schema(database: Database, seconds: float) -> None:
+    from storage.migrate import newest_revision, state_of_schema, until_migrated
+
+    try:
+        async with asyncio.timeout(seconds):
+            await until_migrated(database)
+    except TimeoutError:
+        raise click.ClickException(
+            f"{await state_of_schema(database)}, and this version needs {newest_revision()},"
+            f" after {seconds:g} s. Is `tocsin migrate` run, by a Job or by you?"
+        ) from None
 
 
 def _run_until_signal(work: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
