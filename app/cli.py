@@ -21,6 +21,8 @@ sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
 
 from app.logs import configure_logs  # noqa: E402
 from app.settings import Settings, SettingsError, read_settings  # noqa: E402
+from storage.tracing import TracingError, is_wanted  # noqa: E402
+from storage.tracing import begin as begin_traces  # noqa: E402
 
 if TYPE_CHECKING:
     from storage.postgres import Database
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
 @click.pass_context
 def main(context: click.Context) -> None:
     """Tocsin rings other services on time. Settings are TOCSIN_* environment variables."""
+    if not is_wanted(os.environ):
+        # The same with redis-py and OpenTelemetry.
+        sys.modules.setdefault("opentelemetry", None)  # type: ignore[arg-type]
     try:
         context.obj = read_settings(os.environ)
     except SettingsError as error:
@@ -60,7 +65,7 @@ def api(settings: Settings) -> None:
     from app.serving import serve
     from app.up.listening import inherited_socket
 
-    _begin(settings)
+    _begin(settings, traced="api")
     _readable(settings)
     serve(
         create_app(settings),
@@ -79,7 +84,7 @@ def dispatcher(settings: Settings) -> None:
     from workers.main import run_dispatcher
     from workers.vitals import Vitals
 
-    urls = _begin(settings).shard_urls()
+    urls = _begin(settings, traced="dispatcher").shard_urls()
     vitals = Vitals()
     serve_metrics(settings.metrics_port, settings.host, vitals)
     _run_until_signal(lambda stop: run_dispatcher(urls, stop, vitals))
@@ -93,7 +98,7 @@ def worker(settings: Settings) -> None:
     from workers.main import run_worker
     from workers.vitals import Vitals
 
-    urls = _readable(_begin(settings)).shard_urls()
+    urls = _readable(_begin(settings, traced="worker")).shard_urls()
     vitals = Vitals()
     serve_metrics(settings.metrics_port, settings.host, vitals)
     _run_until_signal(
@@ -242,13 +247,19 @@ def create(settings: Settings, service: str | None, operator: bool) -> None:
     click.echo(uvloop.run(work()))
 
 
-def _begin(settings: Settings) -> Settings:
-    """What every child process does first: know its servers, and end with its supervisor."""
+def _begin(settings: Settings, traced: str | None = None) -> Settings:
+    """What every child process does first: know its servers, and end with its supervisor.
+
+    Args:
+        traced: What the process is called in traces, if it makes some.
+    """
     from app.up.supervised import exit_with_parent
 
     try:
         settings.shard_urls()
-    except SettingsError as error:
+        if traced is not None:
+            begin_traces(traced, os.environ)
+    except (SettingsError, TracingError) as error:
         raise click.ClickException(str(error)) from None
     exit_with_parent()
     return settings

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -31,6 +31,7 @@ from workers.vitals import Vitals
 from workers.waiting import Waiting
 
 log = structlog.get_logger()
+OnTaken = Callable[[Sequence[TakenRun]], Awaitable[None]]
 WAITING = Gauge(
     "tocsin_ringer_waiting_runs", "Taken runs that are not yet due.", multiprocess_mode="livesum"
 )
@@ -66,6 +67,7 @@ class Ringer:
         ring: Makes one attempt.
         concurrency: Attempts under way at once, until they are recorded.
         capacity: Runs that wait here at most; beyond it, `take` waits and the queue with it.
+        on_taken: Told of runs that were taken, well before they ring.
     """
 
     def __init__(
@@ -78,9 +80,11 @@ class Ringer:
         concurrency: int = CONCURRENCY,
         capacity: int = CAPACITY,
         vitals: Vitals | None = None,
+        on_taken: OnTaken | None = None,
     ) -> None:
         self.gates = Gates()
         self._vitals = vitals or Vitals()
+        self._on_taken = on_taken
         self._database = database
         self._worker_id = worker_id
         self._attempts = Attempts(worker_id, ring, recorder, self._ended)
@@ -169,7 +173,10 @@ class Ringer:
 
     async def _take(self, runs: list[RunKey], now: datetime) -> None:
         command = TakeRuns(worker_id=self._worker_id, runs=runs, now=now, until=now + LOOK_AHEAD)
-        for run in await take_runs(command, self._database):
+        taken = await take_runs(command, self._database)
+        if self._on_taken is not None:
+            await self._on_taken(taken)
+        for run in taken:
             if run.id in self._held:
                 # Told again, or already the next attempt: when it is let go, Postgres knows.
                 self._taken_again[run.id] = run

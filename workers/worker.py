@@ -22,8 +22,10 @@ from storage.migrate import until_migrated
 from storage.postgres import UNREACHABLE
 from storage.queue import make_broker
 from storage.shards import Shard
+from storage.tracing import active
 from workers.aborts import AbortWatch
 from workers.actors import declare_housekeeping, declare_ringing
+from workers.attempts import Ring
 from workers.dispatcher import TROUBLE
 from workers.folding import FoldRequests
 from workers.heartbeat import Heartbeat
@@ -36,6 +38,7 @@ from workers.targets.kinds import Targets
 from workers.targets.secrets import Secrets
 from workers.targets.transport import Transport
 from workers.telling import Teller
+from workers.traced_rings import TracedRings
 from workers.vitals import Vitals
 
 log = structlog.get_logger()
@@ -83,8 +86,14 @@ class Worker:
         )
         self._folds = FoldRequests(shard.queue)
         self._recorder = Recorder(shard, self._pass_turns, self._folds.runs_ended)
+        traced = _traced(self._targets.ring, shard)
         self._ringer = Ringer(
-            shard.database, self._id, self._targets.ring, self._recorder, vitals=vitals
+            shard.database,
+            self._id,
+            traced.ring if traced else self._targets.ring,
+            self._recorder,
+            vitals=vitals,
+            on_taken=traced.taken if traced else None,
         )
         self._teller = Teller(shard, self._id, self._ringer.gates)
         self._aborts = AbortWatch(shard, self._id, self._ringer)
@@ -150,6 +159,11 @@ class Worker:
         except TROUBLE as error:
             # What could not be given back now is rescued when the heartbeat lapses.
             log.warning("worker.not_drained", error=str(error))
+
+
+def _traced(ring: Ring, shard: Shard) -> TracedRings | None:
+    tracing = active()
+    return None if tracing is None else TracedRings(tracing, ring, shard.database)
 
 
 async def _done_before(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
