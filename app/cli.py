@@ -157,6 +157,20 @@ def migrate(settings: Settings, wait: bool, within: float) -> None:
         raise click.ClickException(str(error)) from None
 
 
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.pass_obj
+def doctor(settings: Settings, as_json: bool) -> None:
+    """Check a deployment, and say what to do; exit with 1 if something fails."""
+    from app.doctor.examine import Examination
+    from app.doctor.finding import Level
+    from app.doctor.report import as_lines, as_object
+
+    found = uvloop.run(Examination(_readable(_begin(settings))).findings())
+    click.echo(as_object(found) if as_json else as_lines(found))
+    sys.exit(any(one.level is Level.FAIL for one in found))
+
+
 @main.group()
 def stats() -> None:
     """Statistics."""

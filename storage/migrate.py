@@ -11,7 +11,7 @@ import asyncpg
 import structlog
 
 from storage.partitions import make_partitions
-from storage.postgres import UNREACHABLE, Database
+from storage.postgres import UNREACHABLE, Database, Driver
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -48,12 +48,18 @@ async def migrate(database: Database, now: datetime) -> None:
 
 async def is_migrated(database: Database) -> bool:
     """Whether the schema is the one that this code needs, or a later one."""
-    try:
-        async with database.driver() as driver:
-            revision: str | None = await driver.fetchval("SELECT version_num FROM alembic_version")
-    except asyncpg.UndefinedTableError:
-        return False
+    async with database.driver() as driver:
+        revision = await revision_of(driver)
     return revision is not None and revision >= newest_revision()
+
+
+async def revision_of(driver: Driver) -> str | None:
+    """The schema's revision; None where there are no tables."""
+    try:
+        revision: str | None = await driver.fetchval("SELECT version_num FROM alembic_version")
+    except asyncpg.UndefinedTableError:
+        return None
+    return revision
 
 
 async def _upgrade_in_tries(database: Database) -> None:
@@ -89,12 +95,10 @@ async def state_of_schema(database: Database) -> str:
     """What the schema is, in words: for whoever waits for it in vain."""
     try:
         async with database.driver() as driver:
-            revision = await driver.fetchval("SELECT version_num FROM alembic_version")
-    except asyncpg.UndefinedTableError:
-        return "The database has no tables yet"
+            revision = await revision_of(driver)
     except UNREACHABLE as error:
         return f"The primary does not answer ({str(error) or type(error).__name__})"
-    return f"The schema is at {revision}"
+    return "The database has no tables" if revision is None else f"The schema is at {revision}"
 
 
 async def until_migrated(database: Database) -> None:
