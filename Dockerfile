@@ -44,7 +44,7 @@ USER 10001:10001
 EXPOSE 8000 9000
 STOPSIGNAL SIGTERM
 # No HEALTHCHECK: what is healthy differs by process. Ask the API for /health/live and
-# /health/ready, the others for /metrics on TOCSIN_METRICS_PORT.
+# /health/ready, the others for /live and /ready on TOCSIN_METRICS_PORT.
 ENTRYPOINT ["tocsin"]
 CMD ["--help"]
 ARG VERSION=0

@@ -54,9 +54,9 @@ manifests: .venv/manifests/installed ## Check all that is deployed (needs kubect
 
 lock: ## Resolve the locks anew from pyproject.toml (needs uv)
 	uv pip compile $(LOCK) --extra embedded --group build pyproject.toml -o locks/run.txt
-	uv pip compile $(LOCK) --extra embedded --group build --extra dev -c locks/run.txt pyproject.toml -o locks/dev.txt
+	uv pip compile $(LOCK) --extra embedded --extra otel --group build --extra dev -c locks/run.txt pyproject.toml -o locks/dev.txt
 	uv pip compile $(LOCK) --extra embedded --group build --extra loadtest -c locks/run.txt -c locks/dev.txt pyproject.toml -o locks/loadtest.txt
-	uv pip compile $(LOCK) -c locks/run.txt pyproject.toml -o locks/image.txt
+	uv pip compile $(LOCK) --extra otel -c locks/dev.txt pyproject.toml -o locks/image.txt
 	uv pip compile $(LOCK) -c locks/run.txt --group build -o locks/build.txt
 	uv pip compile $(LOCK) -c locks/dev.txt --group manifests -o locks/manifests.txt
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade

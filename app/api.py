@@ -42,7 +42,9 @@ from app.routes.targets import targets
 from app.settings import Settings
 from app.short_cut import ShortCut
 from app.tokens import Tokens
+from app.traced_requests import TracedRequests
 from storage.shards import Shards
+from storage.tracing import active
 
 
 def create_app(settings: Settings) -> Litestar:
@@ -96,6 +98,8 @@ def create_app(settings: Settings) -> Litestar:
     origins = settings.cors_origins
     shared = CrossOrigin(admission, origins) if origins else admission
     app.asgi_handler = Observation(shared, ResponseHeaders(tls=settings.tls))
+    if (tracing := active()) is not None:
+        app.asgi_handler = TracedRequests(app.asgi_handler, tracing)
     list(rules(app))  # none is missing
     complete(app.openapi_schema)
     return app

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from importlib.metadata import version as version_of
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import click
@@ -21,12 +21,20 @@ sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
 
 from app.logs import configure_logs  # noqa: E402
 from app.settings import Settings, SettingsError, read_settings  # noqa: E402
+from storage.tracing import TracingError, is_wanted  # noqa: E402
+from storage.tracing import begin as begin_traces  # noqa: E402
+
+if TYPE_CHECKING:
+    from storage.postgres import Database
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.pass_context
 def main(context: click.Context) -> None:
     """Tocsin rings other services on time. Settings are TOCSIN_* environment variables."""
+    if not is_wanted(os.environ):
+        # The same with redis-py and OpenTelemetry.
+        sys.modules.setdefault("opentelemetry", None)  # type: ignore[arg-type]
     try:
         context.obj = read_settings(os.environ)
     except SettingsError as error:
@@ -57,7 +65,7 @@ def api(settings: Settings) -> None:
     from app.serving import serve
     from app.up.listening import inherited_socket
 
-    _begin(settings)
+    _begin(settings, traced="api")
     _readable(settings)
     serve(
         create_app(settings),
@@ -74,10 +82,12 @@ def dispatcher(settings: Settings) -> None:
     """Claim what falls due and hand it over to the workers."""
     from app.metrics import serve_metrics
     from workers.main import run_dispatcher
+    from workers.vitals import Vitals
 
-    urls = _begin(settings).shard_urls()
-    serve_metrics(settings.metrics_port, settings.host)
-    _run_until_signal(lambda stop: run_dispatcher(urls, stop))
+    urls = _begin(settings, traced="dispatcher").shard_urls()
+    vitals = Vitals()
+    serve_metrics(settings.metrics_port, settings.host, vitals)
+    _run_until_signal(lambda stop: run_dispatcher(urls, stop, vitals))
 
 
 @main.command()
@@ -86,9 +96,11 @@ def worker(settings: Settings) -> None:
     """Ring targets."""
     from app.metrics import serve_metrics
     from workers.main import run_worker
+    from workers.vitals import Vitals
 
-    urls = _readable(_begin(settings)).shard_urls()
-    serve_metrics(settings.metrics_port, settings.host)
+    urls = _readable(_begin(settings, traced="worker")).shard_urls()
+    vitals = Vitals()
+    serve_metrics(settings.metrics_port, settings.host, vitals)
     _run_until_signal(
         lambda stop: run_worker(
             urls,
@@ -98,6 +110,7 @@ def worker(settings: Settings) -> None:
             proxy=settings.egress_proxy,
             actors=settings.actors,
             ring=settings.key_ring(),
+            vitals=vitals,
         )
     )
 
@@ -108,18 +121,23 @@ def clock(settings: Settings) -> None:
     """Enqueue housekeeping, minute by minute."""
     from app.metrics import serve_metrics
     from workers.main import run_clock
+    from workers.vitals import Vitals
 
     urls = _begin(settings).shard_urls()
-    serve_metrics(settings.metrics_port, settings.host)
+    vitals = Vitals()
+    serve_metrics(settings.metrics_port, settings.host, vitals)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     signal.signal(signal.SIGINT, lambda *_: sys.exit(0))
-    run_clock(urls.redis)
+    run_clock(urls.redis, vitals)
 
 
 @main.command()
+@click.option("--wait", is_flag=True, help="Only wait until the schema is there.")
+@click.option("--within", default=600.0, show_default=True, help="Seconds to wait at most.")
 @click.pass_obj
-def migrate(settings: Settings) -> None:
-    """Bring the database to the newest schema."""
+def migrate(settings: Settings, wait: bool, within: float) -> None:
+    """Bring the database to the newest schema, or wait until somebody has."""
+    from storage.migrate import LockedOut
     from storage.migrate import migrate as apply_migrations
     from storage.postgres import Database
 
@@ -127,10 +145,30 @@ def migrate(settings: Settings) -> None:
 
     async def work() -> None:
         database = Database(urls.primary)
-        await apply_migrations(database, datetime.now(UTC))
+        if wait:
+            await _wait_for_schema(database, within)
+        else:
+            await apply_migrations(database, datetime.now(UTC))
         await database.close()
 
-    uvloop.run(work())
+    try:
+        uvloop.run(work())
+    except LockedOut as error:
+        raise click.ClickException(str(error)) from None
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.pass_obj
+def doctor(settings: Settings, as_json: bool) -> None:
+    """Check a deployment, and say what to do; exit with 1 if something fails."""
+    from app.doctor.examine import Examination
+    from app.doctor.finding import Level
+    from app.doctor.report import as_lines, as_object
+
+    found = uvloop.run(Examination(_readable(_begin(settings))).findings())
+    click.echo(as_object(found) if as_json else as_lines(found))
+    sys.exit(any(one.level is Level.FAIL for one in found))
 
 
 @main.group()
@@ -223,13 +261,19 @@ def create(settings: Settings, service: str | None, operator: bool) -> None:
     click.echo(uvloop.run(work()))
 
 
-def _begin(settings: Settings) -> Settings:
-    """What every child process does first: know its servers, and end with its supervisor."""
+def _begin(settings: Settings, traced: str | None = None) -> Settings:
+    """What every child process does first: know its servers, and end with its supervisor.
+
+    Args:
+        traced: What the process is called in traces, if it makes some.
+    """
     from app.up.supervised import exit_with_parent
 
     try:
         settings.shard_urls()
-    except SettingsError as error:
+        if traced is not None:
+            begin_traces(traced, os.environ)
+    except (SettingsError, TracingError) as error:
         raise click.ClickException(str(error)) from None
     exit_with_parent()
     return settings
@@ -243,6 +287,19 @@ def _readable(settings: Settings) -> Settings:
     except SettingsError as error:
         raise click.ClickException(str(error)) from None
     return settings
+
+
+async def _wait_for_schema(database: Database, seconds: float) -> None:
+    from storage.migrate import newest_revision, state_of_schema, until_migrated
+
+    try:
+        async with asyncio.timeout(seconds):
+            await until_migrated(database)
+    except TimeoutError:
+        raise click.ClickException(
+            f"{await state_of_schema(database)}, and this version needs {newest_revision()},"
+            f" after {seconds:g} s. Is `tocsin migrate` run, by a Job or by you?"
+        ) from None
 
 
 def _run_until_signal(work: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:

@@ -8,11 +8,14 @@ import sys
 import msgspec
 import structlog
 
+from storage.tracing import active
+
 
 def configure_logs(level: str) -> None:
     """Send our own events and those of libraries through one structlog chain to stderr."""
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
+        _add_trace,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
@@ -45,6 +48,14 @@ def configure_logs(level: str) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+def _add_trace(_: object, __: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
+    """Name the trace that an event belongs to, where traces are made."""
+    tracing = active()
+    if tracing is not None and (ids := tracing.ids()) is not None:
+        event["trace_id"], event["span_id"] = ids
+    return event
 
 
 def _dumps(value: object, **_: object) -> str:

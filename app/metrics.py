@@ -15,11 +15,13 @@ from prometheus_client import (
     CollectorRegistry,
     Gauge,
     generate_latest,
+    make_wsgi_app,
     start_http_server,
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 from redis.exceptions import RedisError
 
+from app.process_health import Vitals, with_health
 from storage.postgres import UNREACHABLE
 from storage.run_events import waiting_events
 from storage.shards import Shards
@@ -54,10 +56,12 @@ async def _waiting_events(shards: Shards) -> int:
     return sum([await shard.read_any(waiting_events) for shard in shards.all()])
 
 
-def serve_metrics(port: int, host: str) -> None:
-    """Serve `/metrics` of a process that is no API; port 0 serves nothing."""
+def serve_metrics(port: int, host: str, vitals: Vitals) -> None:
+    """Serve `/metrics` and the health of a process that is no API; port 0 serves nothing."""
     if port:
-        start_http_server(port, addr=host, registry=_registry())
+        registry = _registry()
+        server, _ = start_http_server(port, addr=host, registry=registry)
+        server.set_app(with_health(make_wsgi_app(registry), vitals))
 
 
 def _registry() -> CollectorRegistry:

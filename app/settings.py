@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from domain.egress import Egress, parse_egress
 from storage.key_ring import BadKeyRing, KeyRing, parse_key_ring
-from storage.urls import ShardUrls
+from storage.urls import BadRedisUrl, ShardUrls, parse_sentinels
 
 PREFIX = "TOCSIN_"
 MOST_PROCESSES = 4
@@ -47,8 +47,13 @@ class Settings(Struct, frozen=True, kw_only=True):
         host: Address that the API listens on.
         port: Port of the API.
         primary_url: `postgresql://…` of the primary; without it, `up` embeds Postgres.
+        pooler_url: The same of a PgBouncer in transaction mode before the primary; all that needs
+            no session of its own then goes through it.
         replica_urls: The same of each replica, separated by commas.
-        redis_url: `redis://…`; without it, `up` embeds Valkey.
+        redis_url: `redis://…`, or where Sentinels know which Redis is the primary
+            `redis+sentinel://[[username]:password@]host[:port],host[:port],…/SERVICE[/database]`,
+            with `?sentinel_username=…&sentinel_password=…` if they want that; without it, `up`
+            embeds Valkey.
         egress_allow: Networks (CIDR, separated by commas) for targets beside public ones.
         egress_deny: Networks, and names of hosts (`*.` before one: all below it), where targets may
             not lie even if that is allowed.
@@ -60,7 +65,7 @@ class Settings(Struct, frozen=True, kw_only=True):
             most.
         cors_origins: Web origins whose pages may call the API, separated by commas.
         tls: Whether TLS ends in front of the API, so that browsers are told to insist on it.
-        metrics_port: Where dispatcher, worker and clock serve `/metrics`; 0 for nowhere.
+        metrics_port: Where dispatcher, worker and clock serve metrics and health; 0 for nowhere.
         oidc_issuer: URL of the OIDC provider whose tokens people may send; with https, unless it is
             on this host.
         oidc_audience: What such a token must say in `aud`.
@@ -74,6 +79,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = 8000
     primary_url: str | None = None
+    pooler_url: str | None = None
     replica_urls: tuple[str, ...] = ()
     redis_url: str | None = None
     egress_allow: tuple[str, ...] = ()
@@ -102,7 +108,12 @@ class Settings(Struct, frozen=True, kw_only=True):
             raise SettingsError(
                 "Set TOCSIN_PRIMARY_URL and TOCSIN_REDIS_URL, or start everything with `tocsin up`."
             )
-        return ShardUrls(primary=self.primary_url, replicas=self.replica_urls, redis=self.redis_url)
+        return ShardUrls(
+            primary=self.primary_url,
+            pooler=self.pooler_url,
+            replicas=self.replica_urls,
+            redis=self.redis_url,
+        )
 
     def egress(self) -> Egress:
         """Where targets may lie.
@@ -154,10 +165,18 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         settings = msgspec.convert(values, Settings, strict=False, dec_hook=_decode)
     except msgspec.ValidationError as error:
         raise SettingsError(f"Bad {PREFIX}* environment variable: {error}") from None
+    _check_redis(settings)
     _check_provider(settings)
     _check_origins(settings)
     _check_proxy(settings)
     return settings
+
+
+def _check_redis(settings: Settings) -> None:
+    try:
+        parse_sentinels(settings.redis_url or "redis://")
+    except BadRedisUrl as error:
+        raise SettingsError(f"Bad TOCSIN_REDIS_URL: {error}.") from None
 
 
 def _check_provider(settings: Settings) -> None:

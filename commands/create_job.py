@@ -25,6 +25,7 @@ from storage.job_inserts import NewJob, insert_job
 from storage.secrets import hold_secrets
 from storage.shards import Shards
 from storage.shared_cache import NewEntry
+from storage.traces import note_trace
 
 
 class CreateJob(Struct, frozen=True, kw_only=True):
@@ -67,6 +68,7 @@ async def create_job(command: CreateJob, shards: Shards) -> Job:
     else:
         new = _checked(command, job_id, schedule, schedule)
         _refuse_beyond(command, stored=await shard.job_inserts.store(new))
+    await note_trace(shard, service_id, new.job.id, command.now)
     await shard.wake_for(new.next_claim_at, command.now)
     return new.job
 

@@ -20,6 +20,7 @@ from storage.job_changes import lock_job
 from storage.jobs import decode_schedule
 from storage.shards import Shards
 from storage.tables import runs
+from storage.traces import note_trace
 from storage.transactions import WriteConnection
 
 
@@ -50,6 +51,7 @@ async def trigger_job(command: TriggerJob, shards: Shards) -> Run:
             connection, command.caller, "job.triggered", row["id"], command.now, run_id=str(run.id)
         )
         command.caller.settle(run)
+    await note_trace(shard, service_id, run.id, command.now)
     await hand_over_soon(shard, [(service_id, run.id)])
     return run
 

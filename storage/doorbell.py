@@ -46,7 +46,7 @@ class WakefulConsumer(_RedisConsumer):
             return
         try:
             self.broker.client.blpop(_bell(self.broker, self.queue_name), WAIT_SECONDS)
-        except redis.ConnectionError as error:
+        except (redis.ConnectionError, redis.TimeoutError) as error:
             raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import asyncpg
 import structlog
 
-from storage.postgres import CONNECT_SECONDS, UNREACHABLE
+from storage.postgres import CONNECT_SECONDS, UNREACHABLE, target_of
 
 log = structlog.get_logger()
 RETRY_SECONDS = 0.25
@@ -17,6 +17,7 @@ RETRY_SECONDS = 0.25
 async def listen(url: str, channel: str, on_notice: Callable[[str], object]) -> None:
     """Call `on_notice` with what every notice on a channel says, until cancelled.
 
+    The URL is that of Postgres itself: a pooler in transaction mode forgets who listens.
     What is announced while the server cannot be reached is lost: callers look for themselves, too.
     """
     while True:
@@ -29,7 +30,7 @@ async def listen(url: str, channel: str, on_notice: Callable[[str], object]) -> 
 
 async def _listen_until_closed(url: str, channel: str, on_notice: Callable[[str], object]) -> None:
     closed = asyncio.Event()
-    connection = await asyncpg.connect(url, timeout=CONNECT_SECONDS)
+    connection = await asyncpg.connect(url, timeout=CONNECT_SECONDS, **target_of(url))
     try:
         connection.add_termination_listener(lambda _: closed.set())
         await connection.add_listener(channel, lambda *notice: on_notice(notice[-1]))

@@ -11,7 +11,7 @@ import asyncpg
 import structlog
 
 from storage.partitions import make_partitions
-from storage.postgres import UNREACHABLE, Database
+from storage.postgres import UNREACHABLE, Database, Driver
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -23,26 +23,82 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 _ADVISORY_LOCK = 0x70C50
 _LOOK_AGAIN_SECONDS = 0.1
 _TELL_EVERY = 100
+LOCK_SECONDS = 5.0
+"""A migration that waits for a lock blocks everyone behind it: it lets them pass after so long."""
+LOCK_TRIES = 12
+LOCK_PAUSE_SECONDS = 5.0
+_LOCK_NOT_AVAILABLE = "55P03"
+
+
+class LockedOut(Exception):
+    """A migration could not have a table for itself."""
 
 
 async def migrate(database: Database, now: datetime) -> None:
-    """Apply the revisions that are missing, then make the partitions that `now` needs."""
+    """Apply the revisions that are missing, then make the partitions that `now` needs.
+
+    Raises:
+        LockedOut: When somebody holds a table for too long; it is safe to try again.
+    """
     if not await is_migrated(database):
-        async with database.transactions.engine.connect() as connection:
-            await connection.run_sync(_upgrade)
-            await connection.commit()
+        await _upgrade_in_tries(database)
     async with database.driver() as driver:
         await make_partitions(driver, now.date())
 
 
 async def is_migrated(database: Database) -> bool:
     """Whether the schema is the one that this code needs, or a later one."""
+    async with database.driver() as driver:
+        revision = await revision_of(driver)
+    return revision is not None and revision >= newest_revision()
+
+
+async def revision_of(driver: Driver) -> str | None:
+    """The schema's revision; None where there are no tables."""
+    try:
+        revision: str | None = await driver.fetchval("SELECT version_num FROM alembic_version")
+    except asyncpg.UndefinedTableError:
+        return None
+    return revision
+
+
+async def _upgrade_in_tries(database: Database) -> None:
+    """Between two tries, what waited behind the migration goes on."""
+    for _ in range(LOCK_TRIES):
+        if await _upgraded(database):
+            return
+        log.warning("migration.waits_for_lock", again_in_seconds=LOCK_PAUSE_SECONDS)
+        await asyncio.sleep(LOCK_PAUSE_SECONDS)
+    raise LockedOut(
+        f"A transaction held what the migration to {newest_revision()} needs, {LOCK_TRIES} times"
+        f" for {LOCK_SECONDS:g} s. End it (SELECT * FROM pg_stat_activity WHERE state <> 'idle'"
+        " ORDER BY xact_start), and run `tocsin migrate` again: what is done stays done."
+    )
+
+
+async def _upgraded(database: Database) -> bool:
+    """Whether that could be done; revisions before the one that could not are kept."""
+    from sqlalchemy.exc import DBAPIError  # noqa: PLC0415 (as below)
+
+    async with database.transactions.engine.connect() as connection:
+        try:
+            await connection.run_sync(_upgrade)
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+                raise
+            return False
+        await connection.commit()
+    return True
+
+
+async def state_of_schema(database: Database) -> str:
+    """What the schema is, in words: for whoever waits for it in vain."""
     try:
         async with database.driver() as driver:
-            revision: str | None = await driver.fetchval("SELECT version_num FROM alembic_version")
-    except asyncpg.UndefinedTableError:
-        return False
-    return revision is not None and revision >= newest_revision()
+            revision = await revision_of(driver)
+    except UNREACHABLE as error:
+        return f"The primary does not answer ({str(error) or type(error).__name__})"
+    return "The database has no tables" if revision is None else f"The schema is at {revision}"
 
 
 async def until_migrated(database: Database) -> None:
@@ -74,6 +130,7 @@ def alembic_config(connection: Connection) -> Config:
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS))
     config.attributes["connection"] = connection
+    config.attributes["lock_seconds"] = LOCK_SECONDS
     return config
 
 

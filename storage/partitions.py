@@ -101,6 +101,19 @@ async def first_day(driver: Driver, table: str) -> date | None:
     return min(filter(None, days), default=None)
 
 
+async def last_days(driver: Driver, today: date) -> dict[str, date | None]:
+    """Of each table, the last day that has a partition, as far as there is no gap from today."""
+    existing = await _existing(driver)
+    return {table: _last_day(existing, table, today) for table in PARTITIONED}
+
+
+def _last_day(existing: set[str], table: str, today: date) -> date | None:
+    last, day = None, today
+    while _name(table, day) in existing:
+        last, day = day, day + _DAY
+    return last
+
+
 @asynccontextmanager
 async def partitions_held(driver: Driver) -> AsyncIterator[None]:
     """Have nobody make or drop partitions during a long read.

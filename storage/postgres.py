@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import asyncpg
 
+from storage.pooled import CONNECT_OPTIONS, PooledDriver
+
 if TYPE_CHECKING:
     from storage.transactions import Transactions, WriteConnection
 
@@ -73,6 +75,7 @@ class Server:
         size: Connections kept at most.
         settings: Of its connections.
         read_only: Whether Postgres itself is to refuse writes.
+        pooled: Whether the URL is that of a pooler in transaction mode.
 
     Attributes:
         on_connect: Called whenever a connection is made: it may lead to a server started anew.
@@ -85,6 +88,7 @@ class Server:
         size: int,
         settings: Mapping[str, str] = LOOKUP_SETTINGS,
         read_only: bool = False,
+        pooled: bool = False,
     ) -> None:
         self.on_connect: Callable[[], None] = lambda: None
         self._url = url
@@ -94,6 +98,7 @@ class Server:
         if read_only:
             self._settings["default_transaction_read_only"] = "on"
             self._statement_seconds = READ_SECONDS
+        self._is_pooled = pooled
         self._pool: asyncpg.Pool | None = None
 
     @asynccontextmanager
@@ -105,7 +110,7 @@ class Server:
         pool = self._pool or await self._make_pool()
         connection = await pool.acquire(timeout=POOL_WAIT_SECONDS)
         try:
-            yield cast("Driver", connection)
+            yield self._driver(connection)
         except UNREACHABLE:
             connection.terminate()
             raise
@@ -128,9 +133,14 @@ class Server:
             reset=_as_it_is,
             timeout=CONNECT_SECONDS,
             command_timeout=self._statement_seconds,
-            server_settings=self._settings,
+            **(CONNECT_OPTIONS if self._is_pooled else {"server_settings": self._settings}),
         )
         return await self._pool
+
+    def _driver(self, connection: asyncpg.Connection) -> Driver:
+        if self._is_pooled:
+            return PooledDriver(connection, self._settings)
+        return cast("Driver", connection)
 
     async def _connect(self, *arguments: Any, **options: Any) -> asyncpg.Connection:
         connection = await asyncpg.connect(*arguments, **options, **target_of(self._url))
@@ -144,13 +154,23 @@ class Database:
     Args:
         primary_url: As of a Server.
         pool_size: Connections kept; for `transaction` and `reading`, as many again each.
+        pooler_url: Of a pooler in transaction mode before it, which all of those lead to.
+
+    Attributes:
+        primary_url: Where a session is one, for what has to outlast a transaction.
     """
 
-    def __init__(self, primary_url: str, *, pool_size: int = POOL_SIZE) -> None:
+    def __init__(
+        self, primary_url: str, *, pool_size: int = POOL_SIZE, pooler_url: str | None = None
+    ) -> None:
         self.primary_url = primary_url
+        self._url = pooler_url or primary_url
         self._pool_size = pool_size
-        self.primary = Server(primary_url, size=pool_size)
-        self._reads = Server(primary_url, size=pool_size, settings=READ_SETTINGS)
+        self._is_pooled = pooler_url is not None
+        self.primary = Server(self._url, size=pool_size, pooled=self._is_pooled)
+        self._reads = Server(
+            self._url, size=pool_size, settings=READ_SETTINGS, pooled=self._is_pooled
+        )
 
     @cached_property
     def transactions(self) -> Transactions:
@@ -158,7 +178,7 @@ class Database:
         # Dispatchers and workers have no use for SQLAlchemy, which takes long to import.
         from storage.transactions import Transactions  # noqa: PLC0415
 
-        return Transactions(self.primary_url, pool_size=self._pool_size)
+        return Transactions(self._url, pool_size=self._pool_size, pooled=self._is_pooled)
 
     def transaction(self) -> AbstractAsyncContextManager[WriteConnection]:
         """Commit on the primary when the block ends, roll back when it raises."""
@@ -182,8 +202,9 @@ class Database:
 
 def target_of(url: str) -> dict[str, str]:
     """What tells the driver which of several hosts to take: after a fail-over it is another."""
-    several = "," in url.rpartition("@")[2]
-    return {"target_session_attrs": "read-write"} if several else {}
+    hosts, _, rest = url.rpartition("@")[2].partition("/")
+    is_told = "target_session_attrs=" in rest
+    return {"target_session_attrs": "read-write"} if "," in hosts and not is_told else {}
 
 
 async def _as_it_is(_: object) -> None:

@@ -8,11 +8,10 @@ from uuid import UUID
 
 from dramatiq import Message, Middleware
 from dramatiq.brokers.redis import RedisBroker
-from redis import Redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from storage.doorbell import BelledBroker, ring_bell
+from storage.redis_servers import redis_client
+from storage.tracing import active
 from storage.urls import redis_database
 
 RUNS_QUEUE = "runs"
@@ -37,22 +36,26 @@ RunKey = tuple[UUID, UUID]
 
 def make_broker(redis_url: str, middleware: Sequence[Middleware] = ()) -> RedisBroker:
     """A broker without Dramatiq's default middleware: retries are rows, not messages."""
-    client = Redis.from_url(
-        redis_database(redis_url, _BROKER_DATABASE),
-        socket_timeout=REDIS_SECONDS,
-        socket_connect_timeout=REDIS_SECONDS,
-        # A repeated enqueue would be a second message, a repeated fetch a stranded one.
-        retry=Retry(NoBackoff(), 0),
-    )
+    # A repeated enqueue would be a second message, a repeated fetch a stranded one: no retries.
+    client = redis_client(redis_database(redis_url, _BROKER_DATABASE), REDIS_SECONDS)
     broker = BelledBroker(  # type: ignore[no-untyped-call]
         client=client,
-        middleware=list(middleware),
+        middleware=[*middleware, *_traced()],
         heartbeat_timeout=_HEARTBEAT_TIMEOUT_MS,
         dead_message_ttl=_DEAD_MESSAGE_TTL_MS,
         maintenance_chance=_MAINTENANCE_CHANCE,
     )
     broker.declare_queue(RUNS_QUEUE)
     return broker
+
+
+def _traced() -> list[Middleware]:
+    tracing = active()
+    if tracing is None:
+        return []
+    from storage.traced_messages import TracedMessages  # noqa: PLC0415 (brings OpenTelemetry)
+
+    return [TracedMessages(tracing, frozenset({RING_ACTOR, RING_AHEAD_ACTOR}))]
 
 
 class RunQueue:

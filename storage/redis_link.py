@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
-from redis.asyncio import Connection, ConnectionPool
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from redis.asyncio import Connection
 from redis.exceptions import RedisError
+
+from storage.redis_servers import redis_pool
 
 log = structlog.get_logger()
 BUDGET_SECONDS = 0.25
@@ -34,12 +34,7 @@ class RedisLink:
     """
 
     def __init__(self, url: str) -> None:
-        self._pool = ConnectionPool.from_url(
-            url,
-            socket_timeout=BUDGET_SECONDS,
-            socket_connect_timeout=BUDGET_SECONDS,
-            retry=Retry(NoBackoff(), 0),
-        )
+        self._pool = redis_pool(url, BUDGET_SECONDS)
         self._connection: Connection | None = None
         self._epoch = ""
         self._turn = asyncio.Lock()

@@ -93,6 +93,19 @@ job_counts = Table(
     postgresql_with={"fillfactor": "50"},
 )
 
+# The trace in which a job or run was asked for, if that request was traced (storage.traces).
+traces = Table(
+    "traces",
+    metadata,
+    Column("service_id", Uuid, nullable=False),
+    Column("id", Uuid, nullable=False),
+    Column("traceparent", Text, nullable=False),
+    Column("noted_at", INSTANT, nullable=False),
+    PrimaryKeyConstraint("service_id", "id"),
+    Index("traces_by_age", "noted_at"),
+    prefixes=["UNLOGGED"],
+)
+
 # How many runs of a service's schedules ring in a minute, where that may come near its limit. Lost
 # when Postgres crashes, which costs a minute's count.
 fire_counts = Table(

@@ -48,7 +48,7 @@ class Shard:
 
     def __init__(self, urls: ShardUrls, *, pool_size: int = POOL_SIZE) -> None:
         self.urls = urls
-        self.database = Database(urls.primary, pool_size=pool_size)
+        self.database = Database(urls.primary, pool_size=pool_size, pooler_url=urls.pooler)
         self.replicas = Replicas(
             [Replica(url, number, pool_size) for number, url in enumerate(urls.replicas, start=1)]
         )

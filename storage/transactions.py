@@ -17,28 +17,27 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from domain.schedules.schedule import Schedule
 from storage import postgres
 from storage.jobs import encode_schedule
+from storage.pooled import CONNECT_OPTIONS, setting_for_a_transaction
 
 WriteConnection = NewType("WriteConnection", AsyncConnection)
 
 # What SQLAlchemy says of a server that is away; what the driver says is storage.postgres's.
 UNREACHABLE = (DBAPIError, PoolTimeout, *postgres.UNREACHABLE)
 _NOTHING = text("SELECT")
+_SETTINGS = text(setting_for_a_transaction(postgres.SERVER_SETTINGS))
+# What SQLAlchemy prepares, it would keep for longer than a pooler does.
+_UNNAMED = {"prepared_statement_cache_size": 0, "prepared_statement_name_func": str}
 
 
 class Transactions:
-    """SQLAlchemy's connections to one primary."""
+    """SQLAlchemy's connections to one primary, or to a pooler before it."""
 
-    def __init__(self, url: str, *, pool_size: int) -> None:
+    def __init__(self, url: str, *, pool_size: int, pooled: bool = False) -> None:
+        self._url = url
+        self._is_pooled = pooled
         self.engine = create_async_engine(
             "postgresql+asyncpg://",
-            async_creator=partial(
-                asyncpg.connect,
-                url,
-                timeout=postgres.CONNECT_SECONDS,
-                command_timeout=postgres.STATEMENT_SECONDS,
-                server_settings=postgres.SERVER_SETTINGS,
-                **postgres.target_of(url),
-            ),
+            creator=self._connect,
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=postgres.POOL_WAIT_SECONDS,
@@ -51,6 +50,8 @@ class Transactions:
     async def begin(self) -> AsyncIterator[WriteConnection]:
         """Commit when the block ends, roll back when it raises."""
         async with self.engine.begin() as connection:
+            if self._is_pooled:
+                await connection.execute(_SETTINGS)
             yield WriteConnection(connection)
 
     async def begun(self, connection: WriteConnection) -> postgres.Driver:
@@ -61,6 +62,20 @@ class Transactions:
     async def close(self) -> None:
         """Close every connection."""
         await self.engine.dispose()
+
+    def _connect(self) -> Any:
+        connecting = partial(
+            asyncpg.connect,
+            self._url,
+            timeout=postgres.CONNECT_SECONDS,
+            command_timeout=postgres.STATEMENT_SECONDS,
+            **postgres.target_of(self._url),
+        )
+        connect: Any = self.engine.dialect.dbapi.connect  # type: ignore[union-attr]
+        if self._is_pooled:
+            return connect(async_creator_fn=partial(connecting, **CONNECT_OPTIONS), **_UNNAMED)
+        settings = postgres.SERVER_SETTINGS
+        return connect(async_creator_fn=partial(connecting, server_settings=settings))
 
 
 def _discard_closed(dbapi_connection: Any, record: object, proxy: object) -> None:

@@ -44,6 +44,7 @@ STORED = (
     "listings",
     "job_counts",
     "fire_counts",
+    "traces",
     "secrets",
     "jobs",
     "workers",

@@ -115,6 +115,7 @@ class System:
         self.port = free_port()
         self.environment = {
             "TOCSIN_PRIMARY_URL": urls.primary,
+            "TOCSIN_POOLER_URL": urls.pooler or "",
             "TOCSIN_REPLICA_URLS": ",".join(urls.replicas),
             "TOCSIN_REDIS_URL": urls.redis,
             "TOCSIN_PORT": str(self.port),

@@ -14,6 +14,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 import app.api  # noqa: F401
+import workers.clock
 import workers.dispatcher
 import workers.worker  # noqa: F401
 from app.problems import problem_of

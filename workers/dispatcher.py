@@ -22,7 +22,10 @@ from storage.queue import BATCH_SIZE, FEW, MAX_DEPTH
 from storage.shards import LOOK_AHEAD, WAKE_CHANNEL, Shard
 from workers.heartbeat import Heartbeat
 from workers.held import Held
+from workers.measuring import measure
+from workers.readiness import asks
 from workers.sweep import Sweep
+from workers.vitals import Vitals
 
 log = structlog.get_logger()
 CLAIMED = Counter("tocsin_claimed_runs_total", "Runs that dispatchers claimed.")
@@ -41,6 +44,7 @@ GATHER_SECONDS = 0.05
 SWEEP_SECONDS = 0.25
 RESCUE_SECONDS = 1.0
 BACKFILL_SECONDS = 1.0
+MEASURE_SECONDS = 2.0
 RETRY_SECONDS = 0.25
 REST_FACTOR = 5
 """A sweep rests so many times as long as it took: where it finds much to look at, it is rarer."""
@@ -55,10 +59,11 @@ TROUBLE = (*UNREACHABLE, RedisError, BrokerError)
 class Dispatcher:
     """One dispatcher process; any number of them share a shard without a leader."""
 
-    def __init__(self, shard: Shard, process_id: UUID) -> None:
+    def __init__(self, shard: Shard, process_id: UUID, vitals: Vitals | None = None) -> None:
         self._shard = shard
         self._id = process_id
-        self._heartbeat = Heartbeat(process_id, "dispatcher", shard.database)
+        self._vitals = vitals or Vitals()
+        self._heartbeat = Heartbeat(process_id, "dispatcher", shard.database, self._vitals)
         self._held = Held()
         self._sweep = Sweep(shard, self._heartbeat, self._held)
         # Of each lane: whether the last claim was full, so that services are to take turns.
@@ -70,6 +75,7 @@ class Dispatcher:
     async def run(self) -> None:
         """Work until cancelled."""
         await until_migrated(self._shard.database)
+        self._vitals.started(asks(self._shard))
         log.info("dispatcher.started", dispatcher_id=str(self._id))
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._heartbeat.run())
@@ -81,6 +87,7 @@ class Dispatcher:
             tasks.create_task(self._every(SWEEP_SECONDS, self._sweep.pass_turns))
             tasks.create_task(self._every(RESCUE_SECONDS, self._sweep.rescue))
             tasks.create_task(self._every(BACKFILL_SECONDS, self._backfill))
+            tasks.create_task(self._every(MEASURE_SECONDS, self._measure))
 
     async def stop(self) -> None:
         """Hand over at once what is held, and leave."""
@@ -162,6 +169,7 @@ class Dispatcher:
     async def _keep_claiming(self) -> None:
         while True:
             self._woken.clear()
+            self._vitals.beat("claiming")
             try:
                 more = await self.claim(datetime.now(UTC))
             except UNREACHABLE as error:
@@ -185,9 +193,13 @@ class Dispatcher:
         await self._shard.queue.hand_over(runs)
         return len(runs)
 
+    async def _measure(self, now: datetime) -> int:
+        return await measure(self._shard.database, now)
+
     async def _keep_handing_over(self) -> None:
         while True:
             self._claimed.clear()
+            self._vitals.beat("handing over")
             try:
                 await self.hand_over(datetime.now(UTC))
             except (RedisError, BrokerError) as error:

@@ -10,12 +10,12 @@ from uuid import UUID
 
 import structlog
 
+from storage.heartbeats import LAPSE
 from storage.postgres import UNREACHABLE, Database
+from workers.vitals import Vitals
 
 log = structlog.get_logger()
 INTERVAL = timedelta(seconds=1)
-LAPSE = timedelta(seconds=6)
-"""Without a beat for so long, a process is taken for dead and its runs are rescued."""
 
 _BEAT = """
 INSERT INTO workers (id, kind, host, pid, started_at, heartbeat_at) VALUES ($1, $2, $3, $4, $5, $6)
@@ -26,10 +26,13 @@ ON CONFLICT (id) DO UPDATE SET heartbeat_at = excluded.heartbeat_at
 class Heartbeat:
     """Keeps one process's row fresh, and knows how long it has been doing so without a gap."""
 
-    def __init__(self, process_id: UUID, kind: str, database: Database) -> None:
+    def __init__(
+        self, process_id: UUID, kind: str, database: Database, vitals: Vitals | None = None
+    ) -> None:
         self.process_id = process_id
         self._kind = kind
         self._database = database
+        self._vitals = vitals or Vitals()
         self._started_at = datetime.now(UTC)
         self._last_beat: datetime | None = None
         self._steady_since: datetime | None = None
@@ -37,6 +40,7 @@ class Heartbeat:
     async def run(self) -> None:
         """Beat until cancelled; a beat that fails is tried again at the next interval."""
         while True:
+            self._vitals.beat("heartbeat")
             try:
                 await self.beat(datetime.now(UTC))
             except UNREACHABLE as error:

@@ -10,6 +10,7 @@ import structlog
 from storage.fire_quotas import forget_fire_counts
 from storage.partitions import drop_partitions, make_partitions
 from storage.stats import forget_stats
+from storage.traces import forget_traces
 
 if TYPE_CHECKING:
     from storage.shards import Shard
@@ -21,10 +22,14 @@ STATS_KEPT = timedelta(days=400)
 
 
 async def keep_partitions(shard: Shard, now: datetime, retention: timedelta) -> None:
-    """Make partitions ahead, and drop those whose rows are all older than `retention`."""
+    """Make partitions ahead, and drop those whose rows are all older than `retention`.
+
+    Which traces runs of then belonged to is forgotten with them.
+    """
     async with shard.database.driver() as driver:
         made = await make_partitions(driver, now.date())
         dropped = await drop_partitions(driver, (now - retention).date())
+        await forget_traces(driver, now - retention)
     if made or dropped:
         log.info("partitions.kept", made=made, dropped=dropped)
 

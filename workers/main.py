@@ -12,24 +12,26 @@ from domain.egress import Egress
 from domain.ids import new_id
 from storage.key_ring import KeyRing
 from storage.urls import ShardUrls
+from workers.vitals import Vitals
 
 log = structlog.get_logger()
 POOL_SIZE = 6
 STOP_SECONDS = 5.0
 
 
-async def run_dispatcher(urls: ShardUrls, stop: asyncio.Event) -> None:
+async def run_dispatcher(urls: ShardUrls, stop: asyncio.Event, vitals: Vitals) -> None:
     """Dispatch until `stop` is set."""
     from storage.shards import Shards
     from workers.dispatcher import TROUBLE, Dispatcher
 
     shards = Shards(urls, pool_size=POOL_SIZE)
     (shard,) = shards.all()
-    dispatcher = Dispatcher(shard, new_id())
+    dispatcher = Dispatcher(shard, new_id(), vitals)
     async with asyncio.TaskGroup() as tasks:
-        work = tasks.create_task(dispatcher.run())
+        work = [tasks.create_task(one) for one in (vitals.run(), dispatcher.run())]
         await stop.wait()
-        work.cancel()
+        for task in work:
+            task.cancel()
     try:
         async with asyncio.timeout(STOP_SECONDS):
             await dispatcher.stop()
@@ -49,6 +51,7 @@ async def run_worker(
     proxy: str | None,
     actors: Sequence[str],
     ring: KeyRing,
+    vitals: Vitals,
 ) -> None:
     """Ring until `stop` is set.
 
@@ -57,6 +60,7 @@ async def run_worker(
         proxy: URL of the HTTP proxy through which they are called, if any.
         actors: Names of the actors that targets may name.
         ring: What secrets are encrypted with.
+        vitals: Are told how the process fares.
     """
     from storage.shards import Shards
     from workers.worker import Worker
@@ -64,18 +68,22 @@ async def run_worker(
     shards = Shards(urls, pool_size=POOL_SIZE)
     (shard,) = shards.all()
     worker = Worker(
-        shard, retention=retention, egress=egress, proxy=proxy, actors=actors, ring=ring
+        shard,
+        retention=retention,
+        egress=egress,
+        proxy=proxy,
+        actors=actors,
+        ring=ring,
+        vitals=vitals,
     )
+    beating = asyncio.create_task(vitals.run())
     await worker.run(stop)
+    beating.cancel()
     await shards.close()
 
 
-def run_clock(redis_url: str) -> None:
-    """Enqueue housekeeping, minute by minute, until the process is ended.
-
-    Raises:
-        redis.RedisError: When Redis is away; whoever started the process starts it again.
-    """
+def run_clock(redis_url: str, vitals: Vitals) -> None:
+    """Enqueue housekeeping, minute by minute, until the process is ended."""
     from workers.clock import run_clock as run
 
-    run(redis_url)
+    run(redis_url, vitals)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -27,9 +27,11 @@ from workers.recorder import Recorder
 from workers.room import Room
 from workers.slots import Slots
 from workers.targets.answer import Answer
+from workers.vitals import Vitals
 from workers.waiting import Waiting
 
 log = structlog.get_logger()
+OnTaken = Callable[[Sequence[TakenRun]], Awaitable[None]]
 WAITING = Gauge(
     "tocsin_ringer_waiting_runs", "Taken runs that are not yet due.", multiprocess_mode="livesum"
 )
@@ -45,6 +47,8 @@ HEAD_START = timedelta(milliseconds=5)
 GATHER = timedelta(milliseconds=15)
 """What falls due within so long of the first is begun with it: one statement, not many."""
 RETRY_SECONDS = 0.1
+IDLE_SECONDS = 30.0
+"""Also while there is nothing to do, it is to be seen that the loop turns."""
 RESOLVE_AGAIN_SECONDS = 1.0
 DEFER_AT_ONCE = 1_000
 RESOLVE_AT_ONCE = 2
@@ -63,6 +67,7 @@ class Ringer:
         ring: Makes one attempt.
         concurrency: Attempts under way at once, until they are recorded.
         capacity: Runs that wait here at most; beyond it, `take` waits and the queue with it.
+        on_taken: Told of runs that were taken, well before they ring.
     """
 
     def __init__(
@@ -74,8 +79,12 @@ class Ringer:
         *,
         concurrency: int = CONCURRENCY,
         capacity: int = CAPACITY,
+        vitals: Vitals | None = None,
+        on_taken: OnTaken | None = None,
     ) -> None:
         self.gates = Gates()
+        self._vitals = vitals or Vitals()
+        self._on_taken = on_taken
         self._database = database
         self._worker_id = worker_id
         self._attempts = Attempts(worker_id, ring, recorder, self._ended)
@@ -118,6 +127,7 @@ class Ringer:
         """Ring what falls due, until cancelled."""
         while True:
             self._changed.clear()
+            self._vitals.beat("ringer")
             batch = self._next_batch(datetime.now(UTC))
             put_off = self._put_off(datetime.now(UTC))
             if batch:
@@ -163,7 +173,10 @@ class Ringer:
 
     async def _take(self, runs: list[RunKey], now: datetime) -> None:
         command = TakeRuns(worker_id=self._worker_id, runs=runs, now=now, until=now + LOOK_AHEAD)
-        for run in await take_runs(command, self._database):
+        taken = await take_runs(command, self._database)
+        if self._on_taken is not None:
+            await self._on_taken(taken)
+        for run in taken:
             if run.id in self._held:
                 # Told again, or already the next attempt: when it is let go, Postgres knows.
                 self._taken_again[run.id] = run
@@ -296,11 +309,11 @@ class Ringer:
         self._changed.set()
 
     async def _wait_for_work(self) -> None:
-        seconds: float | None = None
+        seconds = IDLE_SECONDS
         due_at = self._waiting.next_due()
         if due_at is not None and self._slots.free > 0:
             upcoming = due_at - HEAD_START - datetime.now(UTC)
-            seconds = max(upcoming.total_seconds(), 0)
+            seconds = min(max(upcoming.total_seconds(), 0), IDLE_SECONDS)
         try:
             async with asyncio.timeout(seconds):
                 await self._changed.wait()

@@ -13,9 +13,10 @@ from prometheus_client import Counter
 
 from commands.pass_turns import pass_free_turns
 from commands.rescue_runs import RescueRuns, rescue_runs
+from storage.heartbeats import LAPSE
 from storage.queue import RunKey
 from storage.shards import Shard
-from workers.heartbeat import LAPSE, Heartbeat
+from workers.heartbeat import Heartbeat
 
 log = structlog.get_logger()
 SWEPT = Counter("tocsin_swept_runs_total", "Runs found lost and handed over again.", ["why"])

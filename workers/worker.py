@@ -22,11 +22,14 @@ from storage.migrate import until_migrated
 from storage.postgres import UNREACHABLE
 from storage.queue import make_broker
 from storage.shards import Shard
+from storage.tracing import active
 from workers.aborts import AbortWatch
 from workers.actors import declare_housekeeping, declare_ringing
+from workers.attempts import Ring
 from workers.dispatcher import TROUBLE
 from workers.folding import FoldRequests
 from workers.heartbeat import Heartbeat
+from workers.readiness import asks
 from workers.recorder import Recorder
 from workers.ringer import CONCURRENCY, Ringer
 from workers.sweep import Sweep
@@ -35,6 +38,8 @@ from workers.targets.kinds import Targets
 from workers.targets.secrets import Secrets
 from workers.targets.transport import Transport
 from workers.telling import Teller
+from workers.traced_rings import TracedRings
+from workers.vitals import Vitals
 
 log = structlog.get_logger()
 THREADS = 4
@@ -52,6 +57,7 @@ class Worker:
         proxy: Through which HTTP targets are called, if any.
         actors: Names of the actors that may be rung.
         ring: What secrets are encrypted with.
+        vitals: What is to know how the process fares.
     """
 
     def __init__(
@@ -63,10 +69,12 @@ class Worker:
         proxy: str | None,
         actors: Sequence[str],
         ring: KeyRing,
+        vitals: Vitals,
     ) -> None:
+        self._vitals = vitals
         self._shard = shard
         self._id = new_id()
-        self._heartbeat = Heartbeat(self._id, "worker", shard.database)
+        self._heartbeat = Heartbeat(self._id, "worker", shard.database, vitals)
         self._broker = make_broker(shard.urls.redis, [PeriodiqMiddleware(skip_delay=30)])
         declare_actors(self._broker)
         self._targets = Targets(
@@ -78,7 +86,15 @@ class Worker:
         )
         self._folds = FoldRequests(shard.queue)
         self._recorder = Recorder(shard, self._pass_turns, self._folds.runs_ended)
-        self._ringer = Ringer(shard.database, self._id, self._targets.ring, self._recorder)
+        traced = _traced(self._targets.ring, shard)
+        self._ringer = Ringer(
+            shard.database,
+            self._id,
+            traced.ring if traced else self._targets.ring,
+            self._recorder,
+            vitals=vitals,
+            on_taken=traced.taken if traced else None,
+        )
         self._teller = Teller(shard, self._id, self._ringer.gates)
         self._aborts = AbortWatch(shard, self._id, self._ringer)
         declare_ringing(self._broker, self._ringer, shard)
@@ -105,6 +121,7 @@ class Worker:
                 )
             ]
             threads = _start_threads(self._broker)
+            self._vitals.started(asks(self._shard))
             log.info("worker.started", worker_id=str(self._id))
             await stop.wait()
             await self._drain(threads)
@@ -142,6 +159,11 @@ class Worker:
         except TROUBLE as error:
             # What could not be given back now is rescued when the heartbeat lapses.
             log.warning("worker.not_drained", error=str(error))
+
+
+def _traced(ring: Ring, shard: Shard) -> TracedRings | None:
+    tracing = active()
+    return None if tracing is None else TracedRings(tracing, ring, shard.database)
 
 
 async def _done_before(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:

@@ -9,7 +9,8 @@ from storage.schema import metadata
 
 connection = context.config.attributes["connection"]
 context.configure(connection=connection, target_metadata=metadata, transaction_per_migration=True)
-# A migration that waits for a lock blocks everyone behind it: better to give up and be run again.
-connection.execute(text("SET lock_timeout = '5s'"))
+# storage/migrate.py tries again when it runs out.
+milliseconds = round(context.config.attributes["lock_seconds"] * 1_000)
+connection.execute(text(f"SET lock_timeout = {milliseconds}"))
 with context.begin_transaction():
     context.run_migrations()

@@ -34,6 +34,7 @@ FIELDS = {
         resources.requests storage.size walStorage.size
     """,
     "Pooler": """cluster cluster.name instances pgbouncer pgbouncer.parameters pgbouncer.poolMode
+        template template.metadata template.metadata.labels template.spec template.spec.containers
         type""",
     "ScheduledBackup": """cluster cluster.name method pluginConfiguration pluginConfiguration.name
         schedule""",

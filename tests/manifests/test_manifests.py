@@ -15,13 +15,14 @@ import yaml
 from prometheus_client import REGISTRY
 
 import app.api  # noqa: F401
+import workers.clock
 import workers.dispatcher
 import workers.worker  # noqa: F401
 from app.cli import main
+from app.process_health import LIVE, READY
 from app.routes.health import HealthController, metrics
 from app.serving import SHUTDOWN_SECONDS
 from app.settings import PREFIX, Settings
-from storage.urls import ShardUrls
 from tests.manifests.objects import K8S, METRIC, loaded, name_of, named, pod_of, queries_of, written
 from tests.processes import CHECKOUT, System
 from workers.main import POOL_SIZE, STOP_SECONDS
@@ -99,7 +100,7 @@ def test_ports_are_those_that_are_listened_on() -> None:
     for process, found in ports.items():
         assert found == [{"name": "metrics", "containerPort": metrics_port}]
         assert COMPOSE[process]["environment"]["TOCSIN_METRICS_PORT"] == str(metrics_port)
-        assert f":{metrics_port}/metrics" in COMPOSE[process]["healthcheck"]["test"][-1]
+        assert f":{metrics_port}{READY}" in COMPOSE[process]["healthcheck"]["test"][-1]
     assert f"EXPOSE {Settings().port} {metrics_port}" in (CHECKOUT / "Dockerfile").read_text()
     upstream = (K8S / "nginx" / "upstream.conf").read_text()
     assert f"server api:{Settings().port} " in upstream
@@ -109,10 +110,10 @@ def test_ports_are_those_that_are_listened_on() -> None:
 def test_probes_ask_for_what_there_is(process: str) -> None:
     handlers = HealthController(owner=None).get_route_handlers()  # type: ignore[arg-type]
     health = {HealthController.path + path for one in handlers for path in one.paths}
-    there = {"http": health, "metrics": metrics.paths}
+    there = {"http": health, "metrics": {*metrics.paths, LIVE, READY}}
     container = container_of(process)
     probes = [value for key, value in container.items() if key.endswith("Probe")]
-    assert len(probes) == (3 if process == "api" else 2)
+    assert len(probes) == 3
     for probe in probes:
         assert probe["httpGet"]["path"] in there[probe["httpGet"]["port"]]
 
@@ -162,16 +163,13 @@ def test_all_processes_at_their_most_find_connections() -> None:
     assert f"{api + others}" in (K8S / "README.md").read_text()
 
 
-def test_the_gate_opens_when_the_schema_is_there(urls: ShardUrls, system: System) -> None:
+def test_the_gate_opens_when_the_schema_is_there(system: System) -> None:
     operations: Any = yaml.safe_load((K8S / "components" / "container" / "gate.yaml").read_text())
     (gate,) = operations[0]["value"]
-    subprocess.run(
-        [sys.executable, *gate["command"][1:]],
-        env={**os.environ, "TOCSIN_PRIMARY_URL": urls.primary},
-        cwd=CHECKOUT,
-        check=True,
-        timeout=30,
-    )
+    # The secret that it is given has all of the servers' addresses.
+    assert [source["secretRef"]["name"] for source in gate["envFrom"]] == ["tocsin-servers"]
+    assert "command" not in gate
+    system.run(*gate["args"])
 
 
 def test_the_image_has_all_packages() -> None:

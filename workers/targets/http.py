@@ -12,6 +12,7 @@ from commands.take_runs import TakenRun
 from domain.run import Outcome
 from domain.targets.http import HttpTarget
 from storage.key_ring import KeyRing, Undecipherable
+from storage.tracing import active
 from workers.targets.answer import Answer
 from workers.targets.egress import EgressRefused
 from workers.targets.reading import Response
@@ -85,8 +86,11 @@ def _add_delivery_headers(
     headers["webhook-id"] = webhook_id
     headers["webhook-timestamp"] = str(timestamp)
     headers["webhook-signature"] = sign(signing_secrets, webhook_id, timestamp, body)
-    # The run is the trace, the attempt its span.
-    headers["traceparent"] = f"00-{run.id.hex}-{run.number:016x}-01"
+    tracing = active()
+    # Where nobody makes traces, the run is the trace and the attempt its span.
+    headers["traceparent"] = (
+        tracing and tracing.traceparent()
+    ) or f"00-{run.id.hex}-{run.number:016x}-01"
     headers["tocsin-attempt"] = str(run.number)
     headers["tocsin-scheduled-for"] = run.scheduled_for.isoformat().replace("+00:00", "Z")
 

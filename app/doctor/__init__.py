@@ -1,0 +1,1 @@
+"""`tocsin doctor`: what is wrong with a deployment, and what to do."""

@@ -1,0 +1,100 @@
+"""Replicas, Redis, clocks, and the processes that are to be there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+from app.doctor.finding import Finding, fail, ok, warn
+
+SKEW_TO_LOOK_AT, MOST_SKEW = 0.1, 1.0
+LATE_SECONDS = 60.0
+TICK_SECONDS = 150.0
+BEHIND_TO_LOOK_AT = 16 * 1024 * 1024
+"""One segment of WAL."""
+
+
+def judge_replica(name: str, behind: int, seconds: float, *, in_recovery: bool) -> Finding:
+    """Whether a replica follows.
+
+    Args:
+        behind: Bytes of what the primary had written that it had not replayed after so many
+            seconds.
+    """
+    if not in_recovery:
+        return warn(name, "takes writes: it is no replica", "Name replicas that follow.")
+    if behind <= 0:
+        return ok(f"{name} follows", f"replayed all within {seconds * 1_000:.0f} ms")
+    advice = "Look at pg_stat_replication on the primary; reads go elsewhere meanwhile."
+    said = f"{behind} bytes behind after {seconds:.1f} s"
+    judged = fail if behind > BEHIND_TO_LOOK_AT else warn
+    return judged(f"{name} follows", said, advice)
+
+
+def judge_redis(facts: Mapping[str, str | int | float]) -> Iterator[Finding]:
+    """Version, and what might take messages away.
+
+    Args:
+        facts: What `INFO` says.
+    """
+    name = str(facts.get("server_name", "redis")).capitalize()
+    yield ok("redis", f"{name} {facts.get('valkey_version') or facts.get('redis_version')}")
+    policy, most = facts.get("maxmemory_policy"), int(facts.get("maxmemory", 0))
+    if most and policy != "noeviction":
+        yield fail(
+            "maxmemory-policy",
+            f"{policy}, with maxmemory {most}",
+            "Set it to noeviction: messages that are evicted make runs late.",
+        )
+    else:
+        yield ok("maxmemory-policy", f"{policy}, with maxmemory {most}")
+    if not facts.get("aof_enabled"):
+        yield ok("appendonly", "no: after a restart, what waited is handed over again by sweeps")
+    elif facts.get("aof_last_write_status", "ok") != "ok":
+        yield warn("appendonly", "its last write failed", "Look at the disk of Redis.")
+    else:
+        yield ok("appendonly", "yes")
+
+
+def judge_skew(server: str, skew: float, doubt: float) -> Finding:
+    """Whether a server's clock and this machine's agree, as far as that can be told."""
+    subject, sure = f"clock of {server}", max(abs(skew) - doubt, 0)
+    said = f"{skew * 1_000:+.1f} ms against this machine's, ±{doubt * 1_000:.1f} ms"
+    advice = "Have NTP set both: runs ring by the clock of the worker's machine."
+    if sure > MOST_SKEW:
+        return fail(subject, said, advice)
+    if sure > SKEW_TO_LOOK_AT:
+        return warn(subject, said, advice)
+    return ok(subject, said)
+
+
+def judge_processes(living: Mapping[str, int]) -> Iterator[Finding]:
+    """Whether the database hears of dispatchers and workers."""
+    for kind, count in sorted(living.items()):
+        if count:
+            yield ok(f"{kind}s", f"{count} beat")
+        else:
+            yield fail(f"{kind}s", "none beats", f"Start `tocsin {kind}`, or read its log.")
+
+
+def judge_tick(tick: float | None, now: datetime) -> Finding:
+    """Whether the clock goes."""
+    if tick is None:
+        return warn("clock", "Redis knows of no tick", "Start `tocsin clock`, or wait a minute.")
+    age = now.timestamp() - tick
+    if age > TICK_SECONDS:
+        return fail("clock", f"ticked {age:.0f} s ago", "Start `tocsin clock`, or read its log.")
+    return ok("clock", f"ticked {max(age, 0):.0f} s ago")
+
+
+def judge_lateness(
+    unclaimed_since: datetime | None, untaken_since: datetime | None, now: datetime
+) -> Iterator[Finding]:
+    """Whether something has been due for long."""
+    for kind, since in (("dispatcher", unclaimed_since), ("worker", untaken_since)):
+        age = 0.0 if since is None else (now - since).total_seconds()
+        said = f"the oldest that waits for a {kind}: {age:.1f} s"
+        if age > LATE_SECONDS:
+            yield warn("due", said, f"More `tocsin {kind}`, or see what holds them up.")
+        else:
+            yield ok("due", said)

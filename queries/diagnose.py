@@ -1,0 +1,106 @@
+"""What a deployment's PostgreSQL says of itself, as `tocsin doctor` asks it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+
+from msgspec import Struct
+
+from storage.heartbeats import living
+from storage.oldest_due import oldest_unclaimed, oldest_untaken
+from storage.partitions import last_days
+from storage.postgres import Driver
+
+_SETTINGS = """
+SELECT name, setting FROM pg_settings
+WHERE name IN ('server_version', 'server_version_num', 'fsync', 'full_page_writes',
+    'synchronous_commit', 'synchronous_standby_names', 'max_connections',
+    'superuser_reserved_connections')
+"""
+_NOW = "SELECT extract(epoch FROM clock_timestamp())::float8"
+_CONNECTIONS = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
+_FLUSHED = "SELECT (pg_current_wal_flush_lsn() - '0/0')::bigint"
+_REPLAYED = "SELECT (pg_last_wal_replay_lsn() - '0/0')::bigint"
+
+
+class ServerFacts(Struct, frozen=True, kw_only=True):
+    """One server.
+
+    Attributes:
+        skew: How much its clock is ahead of this machine's, in seconds.
+        doubt: How far that may be wrong: half of what it took to ask.
+    """
+
+    settings: Mapping[str, str]
+    connections: int
+    in_recovery: bool
+    skew: float
+    doubt: float
+
+
+class Work(Struct, frozen=True, kw_only=True):
+    """What is to be done, and by whom.
+
+    Attributes:
+        living: Processes that beat, by kind.
+        partitions: The last day that each table has a partition for, without a gap from today.
+    """
+
+    living: Mapping[str, int]
+    unclaimed_since: datetime | None
+    untaken_since: datetime | None
+    partitions: Mapping[str, date | None]
+
+
+async def server_facts(driver: Driver) -> ServerFacts:
+    """Ask a server, primary or replica."""
+    skew, doubt = await _skew(driver)
+    rows = await driver.fetch(_SETTINGS)
+    return ServerFacts(
+        settings={row["name"]: row["setting"] for row in rows},
+        connections=await driver.fetchval(_CONNECTIONS),
+        in_recovery=await driver.fetchval("SELECT pg_is_in_recovery()"),
+        skew=skew,
+        doubt=doubt,
+    )
+
+
+async def work(driver: Driver, now: datetime) -> Work:
+    """Ask the primary."""
+    return Work(
+        living=await living(driver, now),
+        unclaimed_since=await oldest_unclaimed(driver, now),
+        untaken_since=await oldest_untaken(driver, now),
+        partitions=await last_days(driver, now.date()),
+    )
+
+
+async def flushed(driver: Driver) -> int:
+    """What the primary has written of its WAL, in bytes."""
+    position: int = await driver.fetchval(_FLUSHED)
+    return position
+
+
+async def replayed(driver: Driver) -> int:
+    """What a replica has replayed of it."""
+    position: int | None = await driver.fetchval(_REPLAYED)
+    return position or 0
+
+
+async def _skew(driver: Driver) -> tuple[float, float]:
+    """The best of three: the quickest answer is the least in doubt."""
+    found = []
+    for _ in range(3):
+        asked = time.time()
+        theirs: float = await driver.fetchval(_NOW)
+        answered = time.time()
+        found.append(((answered - asked) / 2, theirs - (asked + answered) / 2))
+    doubt, skew = min(found)
+    return skew, doubt
+
+
+def days_ahead(last: date | None, today: date) -> int:
+    """How many days after today have their partition; -1 when today has none."""
+    return -1 if last is None else (last - today) // timedelta(days=1)

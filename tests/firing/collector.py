@@ -1,0 +1,104 @@
+"""An OTLP receiver: takes what processes export over HTTP, as a collector would."""
+
+from __future__ import annotations
+
+import gzip
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+
+
+class Link(NamedTuple):
+    trace: str
+    span: str
+
+
+class Told(NamedTuple):
+    """One span, as it was exported."""
+
+    process: str
+    name: str
+    trace: str
+    span: str
+    parent: str
+    links: list[Link]
+    attributes: dict[str, object]
+    failed: bool
+
+
+class Collector:
+    """Keeps the spans that it is sent."""
+
+    def __init__(self) -> None:
+        self.spans: list[Told] = []
+        spans = self.spans
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                if self.headers.get("content-encoding") == "gzip":
+                    body = gzip.decompress(body)
+                spans.extend(_spans_of(ExportTraceServiceRequest.FromString(body)))
+                self.send_response(200 if self.path == "/v1/traces" else 404)
+                self.send_header("content-type", "application/x-protobuf")
+                answer = ExportTraceServiceResponse().SerializeToString()
+                self.send_header("content-length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+            def log_message(self, *_: object) -> None: ...
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def of_run(self, run_id: str) -> list[Told]:
+        """The attempts of a run."""
+        return [one for one in self.spans if one.attributes.get("tocsin.run_id") == run_id]
+
+    def in_trace(self, trace: str, name: str) -> list[Told]:
+        """The spans of a trace by that name."""
+        return [one for one in self.spans if (one.trace, one.name) == (trace, name)]
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def _spans_of(request: ExportTraceServiceRequest) -> list[Told]:
+    return [
+        Told(
+            process=next(
+                one.value.string_value
+                for one in resource.resource.attributes
+                if one.key == "service.name"
+            ),
+            name=span.name,
+            trace=span.trace_id.hex(),
+            span=span.span_id.hex(),
+            parent=span.parent_span_id.hex(),
+            links=[Link(one.trace_id.hex(), one.span_id.hex()) for one in span.links],
+            attributes={
+                one.key: getattr(one.value, one.value.WhichOneof("value"))
+                for one in span.attributes
+            },
+            failed=span.status.code == span.status.STATUS_CODE_ERROR,
+        )
+        for resource in request.resource_spans
+        for scope in resource.scope_spans
+        for span in scope.spans
+    ]

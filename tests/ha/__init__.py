@@ -1,0 +1,1 @@
+"""What stands around Tocsin fails over, or is replaced, while clients go on."""

@@ -1,0 +1,42 @@
+"""What no process knows of itself: each dispatcher asks Postgres for it, for all of them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from prometheus_client import Gauge
+
+from storage.heartbeats import living
+from storage.oldest_due import oldest_unclaimed, oldest_untaken
+from storage.postgres import Database
+
+OLDEST_DUE = Gauge(
+    "tocsin_oldest_due_seconds",
+    "Age of the oldest that is due and waits for a dispatcher or a worker.",
+    ["waits_for"],
+    multiprocess_mode="mostrecent",
+)
+HEARTBEATS = Gauge(
+    "tocsin_heartbeats",
+    "Processes whose heartbeat the database has seen lately.",
+    ["kind"],
+    multiprocess_mode="mostrecent",
+)
+
+
+async def measure(database: Database, now: datetime) -> int:
+    """Set the metrics, and return how many processes live."""
+    # In the order of the indexes, never sorted: its connections are planned so.
+    async with database.reading() as driver:
+        unclaimed = await oldest_unclaimed(driver, now)
+        untaken = await oldest_untaken(driver, now)
+        counts = await living(driver, now)
+    OLDEST_DUE.labels("dispatcher").set(_age(unclaimed, now))
+    OLDEST_DUE.labels("worker").set(_age(untaken, now))
+    for kind, count in counts.items():
+        HEARTBEATS.labels(kind).set(count)
+    return sum(counts.values())
+
+
+def _age(since: datetime | None, now: datetime) -> float:
+    return 0.0 if since is None else (now - since).total_seconds()

@@ -1,0 +1,34 @@
+"""Whether the servers of a shard answer, asked for a process by another thread of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+
+from storage.checks import asked, look_at_schema
+from storage.shards import Shard
+from workers.vitals import Servers
+
+CHECK_SECONDS = 2.0
+
+
+def asks(shard: Shard) -> Callable[[], Servers]:
+    """What asks them, on the event loop that runs now."""
+    return partial(_ask_on, asyncio.get_running_loop(), shard)
+
+
+def _ask_on(loop: asyncio.AbstractEventLoop, shard: Shard) -> Servers:
+    asking = asyncio.run_coroutine_threadsafe(_servers_of(shard), loop)
+    try:
+        return asking.result(CHECK_SECONDS)
+    except TimeoutError:
+        asking.cancel()
+        return {"servers": f"no answer within {CHECK_SECONDS:g} s"}
+
+
+async def _servers_of(shard: Shard) -> Servers:
+    primary, redis = await asyncio.gather(
+        asked(partial(look_at_schema, shard.database)), asked(shard.queue.depth)
+    )
+    return {"primary": primary, "redis": redis}
