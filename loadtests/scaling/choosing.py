@@ -34,8 +34,8 @@ class Objective(msgspec.Struct, frozen=True, kw_only=True):
     never: float
 
 
-REQUESTS = Objective(share=0.99, within=0.001, never=5.0)
-FIRES = Objective(share=0.99, within=10.0, never=60.0)
+REQUESTS = Objective(share=0.99, within=0.005, never=5.0)
+FIRES = Objective(share=0.95, within=5.0, never=30.0)
 
 
 class Scaled(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,9 +127,12 @@ def worker_candidates(scaled: Scaled) -> Iterator[Scaled]:
 
 
 def chosen(outcomes: Iterable[Outcome], objective: Objective) -> Outcome | None:
-    """Of those that hold the objective the cheapest; of these, the one with most room."""
-    good = [one for one in outcomes if one.holds(objective)]
-    return min(good, key=lambda one: (round(one.pod_hours, 1), one.waits), default=None)
+    """Of those that hold the objective the cheapest; of these, what is least easily excited."""
+
+    def order(one: Outcome) -> tuple[float, float, tuple[float, ...]]:
+        return round(one.pod_hours, 1), round(one.waits, 3), tuple(-at for at in one.thresholds)
+
+    return min((one for one in outcomes if one.holds(objective)), key=order, default=None)
 
 
 def read_scaled(path: Path) -> dict[str, Scaled]:

@@ -24,7 +24,7 @@ SCHEDULES, JOBS_OF_EACH = 1_500, 50
 PEOPLE, SERVICES = 10_000, 1_000
 CAMPAIGN = range(850, 875)
 """Minutes in which a customer's campaign brings requests and fires beyond what a day has."""
-CAMPAIGN_FACTOR, CAMPAIGN_FIRES = 3, 9_000
+CAMPAIGN_FACTOR, CAMPAIGN_FIRES = 2, 6_000
 _ZONES = ("UTC", "UTC", "Europe/Berlin", "America/New_York", "Asia/Tokyo", "America/Los_Angeles")
 _HOURS = ("0", "2", "3", "6", "7", "8", "9", "12", "18", "22")
 
