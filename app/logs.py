@@ -12,11 +12,14 @@ from storage.tracing import active
 
 
 def configure_logs(level: str) -> None:
-    """Send our own events and those of libraries through one structlog chain to stderr."""
-    shared: list[structlog.types.Processor] = [
+    """Send our own events and those of libraries to stderr, rendered in the same way.
+
+    Ours do not pass through `logging`, in which a line costs five times as much.
+    """
+    chain: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         _add_trace,
-        structlog.stdlib.add_log_level,
+        structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
     ]
@@ -26,10 +29,24 @@ def configure_logs(level: str) -> None:
         if on_terminal
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_dumps)]
     )
+    structlog.configure(
+        processors=[*chain, *render],
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        cache_logger_on_first_use=True,
+    )
+    _configure_libraries(level, chain, render)
+
+
+def _configure_libraries(
+    level: str,
+    chain: list[structlog.types.Processor],
+    render: list[structlog.types.Processor],
+) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
+            foreign_pre_chain=chain,
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
         )
     )
@@ -38,16 +55,6 @@ def configure_logs(level: str) -> None:
     root.setLevel(level.upper())
     for chatty in ("alembic", "dramatiq", "periodiq"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *shared,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
-    )
 
 
 def _add_trace(_: object, __: str, event: structlog.types.EventDict) -> structlog.types.EventDict:

@@ -15,7 +15,6 @@ from app.response_headers import ResponseHeaders
 from domain.ids import new_id_text
 
 log = structlog.get_logger()
-_stdlib_log = logging.getLogger(__name__)
 REQUESTS = Counter("tocsin_http_requests_total", "Requests.", ["method", "route", "status"])
 SECONDS = Histogram(
     "tocsin_http_request_seconds",
@@ -67,9 +66,8 @@ def _note(scope: Scope, path: str, status: int, seconds: float) -> None:
     requests.inc()
     duration.observe(seconds)
     level = logging.INFO if status >= 400 or method != "GET" else logging.DEBUG
-    if _stdlib_log.isEnabledFor(level):  # it costs less to ask than to be told so by structlog
-        ms = round(seconds * 1_000, 1)
-        log.log(level, "request.finished", method=method, path=path, status=status, ms=ms)
+    ms = round(seconds * 1_000, 1)
+    log.log(level, "request.finished", method=method, path=path, status=status, ms=ms)
 
 
 @cache
