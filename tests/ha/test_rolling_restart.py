@@ -73,7 +73,15 @@ def _replace(half: System, name: str) -> float:
     # Uvicorn ends by the signal itself when it has done all that it had to.
     assert half.newest(name).stop() in {0, -signal.SIGTERM}
     half.start(name)
-    return time.monotonic() - began
+    seconds = time.monotonic() - began
+    if name == "api":
+        # As one waits for a pod to be ready: nginx leaves alone for 2 s what was away.
+        wait_until(lambda: _is_asked(half), what="nginx asks the new process")
+    return seconds
+
+
+def _is_asked(half: System) -> bool:
+    return 'route="/jobs"' in httpx.get(f"{half.url}/metrics").text
 
 
 def _answers(client: httpx.Client) -> bool:
