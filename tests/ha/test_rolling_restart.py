@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import uuid4
 
@@ -30,8 +31,8 @@ def halves(urls: ShardUrls, tmp_path: Path) -> Iterator[list[System]]:
         folder.mkdir()
     with System(urls, folders[0]) as first, System(urls, folders[1]) as second:
         first.migrate()
-        for half in (first, second):
-            half.start(*NAMES)
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda half: half.start(*NAMES), (first, second)))
         yield [first, second]
 
 
