@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 
 import structlog
@@ -33,5 +34,9 @@ def run_clock(redis_url: str) -> None:
 
 
 def _tick(scheduler: Scheduler) -> None:
-    scheduler.schedule()
-    scheduler.loop()
+    try:
+        scheduler.schedule()
+        scheduler.loop()
+    finally:
+        # Its alarm would end a process that is about to end by itself.
+        signal.alarm(0)
