@@ -48,9 +48,10 @@ class _Part(Enum):
 class BoundedProtocol(HttpToolsProtocol):
     """Uvicorn's protocol, which leaves slow and large requests to whoever is in front."""
 
-    def __init__(self, headers: Headers, **options: Any) -> None:
-        """Take uvicorn's options, and the headers of every refusal."""
+    def __init__(self, headers: Headers, leaving: asyncio.Event, **options: Any) -> None:
+        """Take uvicorn's options, the headers of every refusal, and what is set once we end."""
         super().__init__(**options)
+        self._leaving = leaving
         self._headers = headers
         self._part = _Part.NOTHING
         self._bytes = 0
@@ -106,6 +107,8 @@ class BoundedProtocol(HttpToolsProtocol):
             # What else the parser has in hand is not to be a request.
             raise ConnectionAbortedError
         super().on_headers_complete()
+        if self._leaving.is_set():
+            self.cycle.keep_alive = False
         self._part, self._bytes = _Part.BODY, 0
         # Trailers are no headers, and would become some.
         self.headers = []

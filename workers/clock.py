@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 
 import structlog
@@ -58,6 +59,14 @@ def run_clock(redis_url: str, vitals: Vitals) -> None:
     clock = Clock(redis_url, vitals)
     vitals.started(clock.servers)
     log.info("clock.started", actors=sorted(actor.actor_name for actor in clock.actors))
+    try:
+        _tick(clock, vitals)
+    finally:
+        # Its alarm would end a process that is about to end by itself.
+        signal.alarm(0)
+
+
+def _tick(clock: Clock, vitals: Vitals) -> None:
     while True:
         try:
             clock.schedule()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import uuid4
 
@@ -30,8 +31,8 @@ def halves(urls: ShardUrls, tmp_path: Path) -> Iterator[list[System]]:
         folder.mkdir()
     with System(urls, folders[0]) as first, System(urls, folders[1]) as second:
         first.migrate()
-        for half in (first, second):
-            half.start(*NAMES)
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda half: half.start(*NAMES), (first, second)))
         yield [first, second]
 
 
@@ -73,7 +74,15 @@ def _replace(half: System, name: str) -> float:
     # Uvicorn ends by the signal itself when it has done all that it had to.
     assert half.newest(name).stop() in {0, -signal.SIGTERM}
     half.start(name)
-    return time.monotonic() - began
+    seconds = time.monotonic() - began
+    if name == "api":
+        # As one waits for a pod to be ready: nginx leaves alone for 2 s what was away.
+        wait_until(lambda: _is_asked(half), what="nginx asks the new process")
+    return seconds
+
+
+def _is_asked(half: System) -> bool:
+    return 'route="/jobs"' in httpx.get(f"{half.url}/metrics").text
 
 
 def _answers(client: httpx.Client) -> bool:
