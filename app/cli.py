@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from importlib.metadata import version as version_of
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 import click
@@ -23,9 +23,6 @@ from app.logs import configure_logs  # noqa: E402
 from app.settings import Settings, SettingsError, read_settings  # noqa: E402
 from storage.tracing import TracingError, is_wanted  # noqa: E402
 from storage.tracing import begin as begin_traces  # noqa: E402
-
-if TYPE_CHECKING:
-    from storage.postgres import Database
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -137,7 +134,7 @@ def clock(settings: Settings) -> None:
 @click.pass_obj
 def migrate(settings: Settings, wait: bool, within: float) -> None:
     """Bring the database to the newest schema, or wait until somebody has."""
-    from storage.migrate import LockedOut
+    from storage.migrate import LockedOut, SchemaMissing, wait_for_schema
     from storage.migrate import migrate as apply_migrations
     from storage.postgres import Database
 
@@ -146,14 +143,14 @@ def migrate(settings: Settings, wait: bool, within: float) -> None:
     async def work() -> None:
         database = Database(urls.primary)
         if wait:
-            await _wait_for_schema(database, within)
+            await wait_for_schema(database, within)
         else:
             await apply_migrations(database, datetime.now(UTC))
         await database.close()
 
     try:
         uvloop.run(work())
-    except LockedOut as error:
+    except (LockedOut, SchemaMissing) as error:
         raise click.ClickException(str(error)) from None
 
 
@@ -287,19 +284,6 @@ def _readable(settings: Settings) -> Settings:
     except SettingsError as error:
         raise click.ClickException(str(error)) from None
     return settings
-
-
-async def _wait_for_schema(database: Database, seconds: float) -> None:
-    from storage.migrate import newest_revision, state_of_schema, until_migrated
-
-    try:
-        async with asyncio.timeout(seconds):
-            await until_migrated(database)
-    except TimeoutError:
-        raise click.ClickException(
-            f"{await state_of_schema(database)}, and this version needs {newest_revision()},"
-            f" after {seconds:g} s. Is `tocsin migrate` run, by a Job or by you?"
-        ) from None
 
 
 def _run_until_signal(work: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:

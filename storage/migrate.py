@@ -34,6 +34,10 @@ class LockedOut(Exception):
     """A migration could not have a table for itself."""
 
 
+class SchemaMissing(Exception):
+    """The schema that this code needs has not come in time."""
+
+
 async def migrate(database: Database, now: datetime) -> None:
     """Apply the revisions that are missing, then make the partitions that `now` needs.
 
@@ -91,8 +95,23 @@ async def _upgraded(database: Database) -> bool:
     return True
 
 
-async def state_of_schema(database: Database) -> str:
-    """What the schema is, in words: for whoever waits for it in vain."""
+async def wait_for_schema(database: Database, seconds: float) -> None:
+    """The same as `until_migrated`, for so long.
+
+    Raises:
+        SchemaMissing: When it is not there by then.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            await until_migrated(database)
+    except TimeoutError:
+        raise SchemaMissing(
+            f"{await _state_of_schema(database)}, and this version needs {newest_revision()},"
+            f" after {seconds:g} s. Is `tocsin migrate` run, by a Job or by you?"
+        ) from None
+
+
+async def _state_of_schema(database: Database) -> str:
     try:
         async with database.driver() as driver:
             revision = await revision_of(driver)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
+from storage.postgres import Database
 from storage.urls import ShardUrls
 from tests.firing.collector import Collector, Link
 from tests.firing.target import Target, ended
@@ -29,12 +31,26 @@ def collector() -> Iterator[Collector]:
         yield receiving
 
 
+def with_own_database(urls: ShardUrls, name: str, number: int) -> ShardUrls:
+    """What no other processes work on: theirs would ring without a trace."""
+
+    async def create() -> None:
+        database = Database(urls.primary)
+        async with database.driver() as driver:
+            await driver.execute(f"CREATE DATABASE {name}")
+        await database.close()
+
+    asyncio.run(create())
+    primary = urls.primary.rpartition("/")[0] + f"/{name}"
+    return ShardUrls(primary=primary, redis=f"{urls.redis}/{number}")
+
+
 @pytest.fixture(scope="module")
 def traced(
     urls: ShardUrls, collector: Collector, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[System]:
-    """An API, a dispatcher and a worker that are told to export, and a Redis of their own."""
-    own = ShardUrls(primary=urls.primary, replicas=urls.replicas, redis=f"{urls.redis}/13")
+    """An API, a dispatcher and a worker that are told to export."""
+    own = with_own_database(urls, "traced", 13)
     with System(own, tmp_path_factory.mktemp("traced")) as running:
         running.environment |= {
             "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
@@ -161,9 +177,10 @@ def test_logs_within_a_trace_name_it(traced: System, client: httpx.Client, targe
 def test_a_collector_that_is_away_stops_nothing(
     urls: ShardUrls, tmp_path: Path, target: Target
 ) -> None:
-    own = ShardUrls(primary=urls.primary, replicas=urls.replicas, redis=f"{urls.redis}/13")
+    own = with_own_database(urls, "told_to_nobody", 11)
     with System(own, tmp_path) as running:
         running.environment |= {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
+        running.migrate()
         running.start("api", "dispatcher", "worker")
         with running.client(f"test-{uuid4()}") as calling:
             job = calling.post("/jobs", json=body_of(target, after="PT1S")).json()
