@@ -43,9 +43,12 @@ def wait_until(condition: Callable[[], object], *, seconds: float = 20.0, what: 
 class TocsinProcess:
     """One `tocsin NAME`, with its output in a file."""
 
-    def __init__(self, name: str, environment: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self, name: str, environment: Mapping[str, str], log: Path, checkout: Path = CHECKOUT
+    ) -> None:
         self.name = name
         self.log = log
+        self._checkout = checkout
         self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -56,7 +59,7 @@ class TocsinProcess:
                 [sys.executable, "-m", "app.cli", *self.name.split()],
                 env={**os.environ, **self._environment, **LIFELINE.environment},
                 pass_fds=(LIFELINE.fileno(),),
-                cwd=CHECKOUT,
+                cwd=self._checkout,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -106,11 +109,17 @@ class TocsinProcess:
 
 
 class System:
-    """Tocsin's processes on given servers, as many of each kind as a test wants."""
+    """Tocsin's processes on given servers, as many of each kind as a test wants.
 
-    def __init__(self, urls: ShardUrls, folder: Path) -> None:
+    Args:
+        folder: For what they print.
+        checkout: With the code that they run.
+    """
+
+    def __init__(self, urls: ShardUrls, folder: Path, checkout: Path = CHECKOUT) -> None:
         self.urls = urls
         self._folder = folder
+        self._checkout = checkout
         self._started: list[TocsinProcess] = []
         self.port = free_port()
         self.environment = {
@@ -155,7 +164,7 @@ class System:
 
     def _begin(self, name: str) -> TocsinProcess:
         log = self._folder / f"{name}-{len(self._started)}.log"
-        process = TocsinProcess(name, self.environment, log).start()
+        process = TocsinProcess(name, self.environment, log, self._checkout).start()
         self._started.append(process)
         return process
 
@@ -185,7 +194,7 @@ class System:
         done = subprocess.run(
             [sys.executable, "-m", "app.cli", *arguments],
             env={**os.environ, **self.environment},
-            cwd=CHECKOUT,
+            cwd=self._checkout,
             capture_output=True,
             text=True,
             timeout=START_SECONDS,
