@@ -16,6 +16,8 @@ from loadtests.system import System
 
 SIZES = (10_000, 1_000_000)
 SERVICES = 1_000
+MADE_UP = 1_000_000
+"""So many jobs, and runs, are made up; what is beyond are copies of the jobs."""
 MOST = 1.2
 
 
@@ -32,7 +34,11 @@ class Size(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def measure(sink: SinkProcess, sizes: Sequence[int] = SIZES) -> Measured:
-    """Start, fill and measure one system after the other."""
+    """Start, fill and measure one system after the other.
+
+    Args:
+        sizes: Jobs; beyond a million, millions.
+    """
     measured = Measured(figures=[], problems=[])
     found = [_measure_size(sink, jobs, measured) for jobs in sizes]
     measured.figures += list(figures(found))
@@ -46,8 +52,9 @@ def _measure_size(sink: SinkProcess, jobs: int, measured: Measured) -> Size:
         asyncio.run(
             populate(
                 system.environment_of("dispatcher")["TOCSIN_PRIMARY_URL"],
-                jobs=jobs,
-                runs=jobs,
+                jobs=min(jobs, MADE_UP),
+                copies=max(jobs // MADE_UP, 1),
+                runs=min(jobs, MADE_UP),
                 services=SERVICES,
                 today=midnight(datetime.now(UTC)),
             )

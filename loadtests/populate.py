@@ -31,6 +31,12 @@ RUN_FIELDS = words("""
     service_id job_id scheduled_for id due_at trigger state open attempt_count started_at
     finished_at lateness_ms failed
 """)
+# A job's number leaves this byte of its id at 0 (loadtests/made_up.py); that of a copy is its own.
+_COPY = """
+INSERT INTO {table} (service_id, id, {others})
+SELECT service_id, encode(set_byte(uuid_send(id), 12, $1), 'hex')::uuid, {others}
+FROM {table} WHERE get_byte(uuid_send(id), 12) = 0
+"""
 _BY_TERM = "CREATE INDEX listings_by_term ON listings USING gin (terms) WITH (fastupdate = off)"
 
 
@@ -46,17 +52,22 @@ class Loader:
         self._today = today
         self._progress = progress
 
-    async def load(self, jobs: int, runs: int, services: int) -> None:
-        """Load all that is missing, and let Postgres look at it."""
+    async def load(self, jobs: int, runs: int, services: int, copies: int = 1) -> None:
+        """Load all that is missing, and let Postgres look at it.
+
+        Args:
+            copies: How often each job is stored, each time with an id of its own; Postgres copies
+                jobs several times as fast as they are made up.
+        """
         await self._driver.execute("CREATE TABLE IF NOT EXISTS populated (step text PRIMARY KEY)")
         await self._driver.execute("SET maintenance_work_mem = '1GB'")
         made = services_of(jobs, services)
-        await self._load_jobs(made, jobs)
+        await self._load_jobs(made, jobs, copies)
         await self._load_runs(made, runs)
         for table in ("services", "jobs", "listings", *PARTITIONED):
             await self._driver.execute(f"VACUUM ANALYZE {table}")
 
-    async def _load_jobs(self, made: list[MadeUpService], count: int) -> None:
+    async def _load_jobs(self, made: list[MadeUpService], count: int, copies: int) -> None:
         task = self._progress.add_task("jobs", total=count)
         # An index of words is built in a fraction of the time that it takes to add to it.
         if not await self._is_done("words"):
@@ -68,6 +79,8 @@ class Loader:
                 if not await self._is_done(step):
                     await self._load_some_jobs(service, numbers, step)
                 self._progress.update(task, advance=len(numbers))
+        for number in range(1, copies):
+            await self._copy_jobs(number)
         if not await self._is_done("words"):
             async with self._driver.transaction():
                 await self._driver.execute(_BY_TERM)
@@ -82,6 +95,16 @@ class Loader:
             lines = [job_lines(service, number, self._today) for number in numbers]
             await self._copy("jobs", JOB_FIELDS, (job for job, _ in lines))
             await self._copy("listings", LISTING_FIELDS, (listing for _, listing in lines))
+            await self._done(step)
+
+    async def _copy_jobs(self, number: int) -> None:
+        step = f"copy {number}"
+        if await self._is_done(step):
+            return
+        async with self._driver.transaction():
+            for table, fields in (("jobs", JOB_FIELDS), ("listings", LISTING_FIELDS)):
+                others = ", ".join(name for name in fields if name not in {"service_id", "id"})
+                await self._driver.execute(_COPY.format(table=table, others=others), number)
             await self._done(step)
 
     async def _load_runs(self, made: list[MadeUpService], count: int) -> None:
@@ -126,7 +149,9 @@ class Loader:
         await self._driver.execute("INSERT INTO populated VALUES ($1)", step)
 
 
-async def populate(url: str, *, jobs: int, runs: int, services: int, today: datetime) -> None:
+async def populate(
+    url: str, *, jobs: int, runs: int, services: int, today: datetime, copies: int = 1
+) -> None:
     """Migrate the database, and load into it what it lacks."""
     database = Database(url)
     await migrate(database, today)
@@ -135,7 +160,7 @@ async def populate(url: str, *, jobs: int, runs: int, services: int, today: date
     columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()]
     try:
         with Progress(*columns, TimeRemainingColumn()) as progress:
-            await Loader(driver, today, progress).load(jobs, runs, services)
+            await Loader(driver, today, progress).load(jobs, runs, services, copies)
     finally:
         await driver.close()
 

@@ -57,7 +57,6 @@ def run_clock(redis_url: str, vitals: Vitals) -> None:
     A minute in which Redis is away is left out: the next one's housekeeping does its work, too.
     """
     clock = Clock(redis_url, vitals)
-    vitals.started(clock.servers)
     log.info("clock.started", actors=sorted(actor.actor_name for actor in clock.actors))
     try:
         _tick(clock, vitals)
@@ -70,6 +69,7 @@ def _tick(clock: Clock, vitals: Vitals) -> None:
     while True:
         try:
             clock.schedule()
+            vitals.started(clock.servers)
             clock.loop()
         except (RedisError, BrokerError) as error:
             log.warning("clock.waiting_for_redis", error=str(error))

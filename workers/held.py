@@ -70,8 +70,10 @@ class Held:
 
     def _forget(self, batch: list[ClaimedRun]) -> None:
         self._ids.difference_update([run.id for run in batch])
-        for service_id in {run.service_id for run in batch}:
-            # Who was served goes to the end: where the limit cuts a round off, others begin next.
+        served_last_first = dict.fromkeys(run.service_id for run in reversed(batch))
+        for service_id in reversed(served_last_first):
+            # Who was served goes to the end, in the order in which they were: where the limit cuts
+            # a round off, others begin next.
             line = self._lines.pop(service_id)
             if line:
                 self._lines[service_id] = line

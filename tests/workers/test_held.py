@@ -42,6 +42,13 @@ def test_who_was_cut_off_by_the_limit_is_first_the_next_time():
     assert services_of(held.pop(NOON, 2)) == [3, 1]
 
 
+def test_a_round_that_was_cut_off_goes_on_where_it_was():
+    held = holding(*(claimed(service, n) for service in (3, 1, 2) for n in range(4)))
+    assert services_of(held.pop(NOON, 4)) == [3, 1, 2, 3]
+    assert services_of(held.pop(NOON, 4)) == [1, 2, 3, 1]
+    assert services_of(held.pop(NOON, 4)) == [2, 3, 1, 2]
+
+
 def test_what_is_not_due_stays():
     held = holding(claimed(1, 0, due=2), claimed(1, 1, due=1))
     assert held.next_due() == NOON + SECOND
