@@ -20,7 +20,7 @@ from storage.embedded.replica import SLOT
 from storage.embedded.servers import EmbeddedServers
 from storage.postgres import target_of
 from storage.urls import ShardUrls
-from tests.ha.traffic import Outcome, traffic
+from tests.ha.traffic import THREADS, Outcome, traffic
 from tests.processes import System, wait_until
 
 LOOKS_AGAIN_SECONDS = 2.0
@@ -54,7 +54,10 @@ def test_the_promoted_replica_has_all_that_was_accepted(
         outcome = Outcome(client, sink, made)
         outcome.tell(made)
         # What was not accepted is the client's to repeat; all else went on.
-        assert all(what.startswith("POST 503") for what in made.failed), made.failed
+        assert all(" 503 " in what for what in made.failed), made.failed
+        # Who had just written when the primary died may have to wait for the replica to replay it.
+        unread = sum(n for what, n in made.failed.items() if what.startswith("GET"))
+        assert unread <= THREADS, made.failed
         outcome.rang_once()
         assert outcome.lateness <= made.longest_gap() + LOOKS_AGAIN_SECONDS
     assert all(either_system.every(name) for name in ("api", "dispatcher", "worker", "clock"))
