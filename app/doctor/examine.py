@@ -22,6 +22,7 @@ from storage.clock_ticks import last_tick
 from storage.migrate import revision_of
 from storage.postgres import READ_SETTINGS, UNREACHABLE, Driver, Server
 from storage.queue import make_broker
+from storage.urls import ShardUrls, parse_sentinels
 
 SECONDS = 5.0
 """Nobody waits longer for a server."""
@@ -35,7 +36,7 @@ class Examination:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._urls = settings.shard_urls()
-        self._hidden = [*_passwords((self._urls.primary, *self._urls.replicas, self._urls.redis))]
+        self._hidden = [*_passwords(self._urls)]
 
     async def findings(self) -> list[Finding]:
         """All that was found."""
@@ -45,12 +46,18 @@ class Examination:
             )
             for number, url in enumerate(self._urls.replicas, start=1)
         ]
+        pooler = self._urls.pooler
+        through = (
+            await _tried("pooler", "Start it, or set TOCSIN_POOLER_URL right.", _pooler(pooler))
+            if pooler
+            else []
+        )
         found = await asyncio.gather(
             _tried("primary", "Start it, or set TOCSIN_PRIMARY_URL right.", self._primary()),
             _tried("redis", "Start it, or set TOCSIN_REDIS_URL right.", self._redis()),
             *replicas,
         )
-        return [self._masked(one) for one in (self._keys(), *chain(*_eased(found)))]
+        return [self._masked(one) for one in (self._keys(), *through, *chain(*_eased(found)))]
 
     def _keys(self) -> Finding:
         if self._settings.key_ring():
@@ -105,6 +112,12 @@ class Examination:
         return replace(finding, said=said)
 
 
+async def _pooler(url: str) -> list[Finding]:
+    async with _connected(url, pooled=True) as driver:
+        await driver.fetchval("SELECT 1")
+    return [ok("pooler", "leads to Postgres")]
+
+
 async def _follow(replica: Driver, goal: int) -> tuple[int, float]:
     """How far a replica is from a goal, and after how many seconds."""
     began = time.monotonic()
@@ -137,8 +150,8 @@ def _eased(found: Sequence[list[Finding]]) -> Iterator[list[Finding]]:
 
 
 @asynccontextmanager
-async def _connected(url: str) -> AsyncIterator[Driver]:
-    server = Server(url, size=1, settings=READ_SETTINGS)
+async def _connected(url: str, *, pooled: bool = False) -> AsyncIterator[Driver]:
+    server = Server(url, size=1, settings=READ_SETTINGS, pooled=pooled)
     try:
         async with server.connection() as driver:
             yield driver
@@ -159,8 +172,10 @@ def _judged_redis(client: Redis) -> list[Finding]:
     ]
 
 
-def _passwords(urls: Iterable[str]) -> Iterable[str]:
-    for url in urls:
+def _passwords(urls: ShardUrls) -> Iterable[str]:
+    if sentinels := parse_sentinels(urls.redis):
+        yield from sentinels.sentinel_login.values()
+    for url in (urls.primary, *urls.replicas, urls.redis, *filter(None, [urls.pooler])):
         password = urlsplit(url).password
         if password:
             yield from (password, unquote(password))

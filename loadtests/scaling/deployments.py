@@ -26,13 +26,12 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         request: Of an API process, for a request of the mix.
         ring: Of a worker.
-        api_asks_for, worker_asks_for: Cores, by which utilisation counts.
+        api_asks_for: Cores, by which utilisation counts.
     """
 
     request: float
     ring: float
     api_asks_for: float
-    worker_asks_for: float
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True):

@@ -47,6 +47,7 @@ def test_jobs_are_stored_rung_and_read(
         made.wait_for_writes(200)
         direct = asyncio.run(_direct_queries(urls.primary, pooler[1]))
         assert client.get("/jobs", params={"limit": 200}).json()["items"]
+        assert "leads to Postgres" in pooled_system.run("doctor")
         made.stop()
         outcome = Outcome(client, sink, made)
         outcome.rang_once()
