@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import gzip
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
+
+from tests.firing.listening import Listening, QuietHandler
 
 
 class Link(NamedTuple):
@@ -32,15 +31,15 @@ class Told(NamedTuple):
     failed: bool
 
 
-class Collector:
+class Collector(Listening):
     """Keeps the spans that it is sent."""
 
     def __init__(self) -> None:
         self.spans: list[Told] = []
         spans = self.spans
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
+        class Handler(QuietHandler):
+            def do_POST(self) -> None:  # noqa: N802 (called so by http.server)
                 body = self.rfile.read(int(self.headers["content-length"]))
                 if self.headers.get("content-encoding") == "gzip":
                     body = gzip.decompress(body)
@@ -52,10 +51,7 @@ class Collector:
                 self.end_headers()
                 self.wfile.write(answer)
 
-            def log_message(self, *_: object) -> None: ...
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        super().__init__(Handler)
 
     def of_run(self, run_id: str) -> list[Told]:
         """The attempts of a run."""
@@ -64,19 +60,6 @@ class Collector:
     def in_trace(self, trace: str, name: str) -> list[Told]:
         """The spans of a trace by that name."""
         return [one for one in self.spans if (one.trace, one.name) == (trace, name)]
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
 
 def _spans_of(request: ExportTraceServiceRequest) -> list[Told]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import select
 import socket
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Self
+
+from tests.firing.listening import Listening, QuietHandler
 
 POLL_SECONDS = 0.02
 
 
-class HangingTarget:
+class HangingTarget(Listening):
     """Keeps requests waiting until their client goes away, or until it is told to answer."""
 
     def __init__(self) -> None:
@@ -21,8 +21,8 @@ class HangingTarget:
         self._answering = answering = threading.Event()
         arrived, hung_up = self.arrived, self.hung_up
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
+        class Handler(QuietHandler):
+            def do_POST(self) -> None:  # noqa: N802 (called so by http.server)
                 webhook_id = self.headers["webhook-id"]
                 self.rfile.read(int(self.headers.get("content-length", 0)))
                 arrived.append(webhook_id)
@@ -34,19 +34,11 @@ class HangingTarget:
                 self.send_response(204)
                 self.end_headers()
 
-            def log_message(self, *_: object) -> None: ...
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        super().__init__(Handler)
 
     def answer(self) -> None:
         """Answer all requests from now on."""
         self._answering.set()
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
 
     def __exit__(
         self,
@@ -55,8 +47,7 @@ class HangingTarget:
         traceback: TracebackType | None,
     ) -> None:
         self._answering.set()
-        self._server.shutdown()
-        self._server.server_close()
+        super().__exit__(kind, error, traceback)
 
 
 def _is_closed(connection: socket.socket) -> bool:

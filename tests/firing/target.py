@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import httpx
 
+from tests.firing.listening import Listening, QuietHandler
 from tests.processes import runs_of, wait_until
 
 JobBody = Callable[..., dict[str, Any]]
@@ -25,7 +23,7 @@ class Received(NamedTuple):
     body: bytes
 
 
-class Target:
+class Target(Listening):
     """Answers every request with one answer, and remembers the requests."""
 
     def __init__(
@@ -34,7 +32,7 @@ class Target:
         self.received: list[Received] = []
         received = self.received
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(QuietHandler):
             def answer(self) -> None:
                 length = int(self.headers.get("content-length", 0))
                 sent = {name.lower(): value for name, value in self.headers.items()}
@@ -48,23 +46,7 @@ class Target:
 
             do_GET = do_POST = do_PUT = do_DELETE = answer  # noqa: N815
 
-            def log_message(self, *_: object) -> None: ...
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(Handler)
 
 
 def created(client: httpx.Client, body: dict[str, Any]) -> str:
