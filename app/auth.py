@@ -58,6 +58,8 @@ class _Known(Struct, frozen=True):
 class Authentication:
     """Finds the principal of each request; each is looked up once a second at most.
 
+    What is looked up then is kept for longer, until a command makes it void (see LastingReads).
+
     Args:
         tokens: Of the provider that signs people in, if there is one.
     """
@@ -87,7 +89,7 @@ class Authentication:
         if credential.startswith("tocsin_"):
             principal = await self._of_key(credential, service, now)
         else:
-            principal = await self._of_person(credential, service)
+            principal = await self._of_person(credential, service, now)
         if len(self._known) >= CACHED_PRINCIPALS:
             self._known.clear()
         self._known[authorization, service] = _Known(principal, _fresh_until(principal, now))
@@ -102,7 +104,7 @@ class Authentication:
         found = await find_key(text, now, self._shards) if service_of(text) else None
         if found is None:
             _refuse("This API key is unknown, revoked or past its end.")
-        service = await self._service_of_key(found, service_named)
+        service = await self._service_of_key(found, service_named, now)
         return Principal(
             name=f"key:{found.key_id}",
             key=(found.service_id, found.key_id),
@@ -114,23 +116,25 @@ class Authentication:
             until=found.expires_at,
         )
 
-    async def _service_of_key(self, found: FoundKey, named: str | None) -> Service | None:
+    async def _service_of_key(
+        self, found: FoundKey, named: str | None, now: datetime
+    ) -> Service | None:
         """The service that is named, unless it is the key's own."""
         if named is None or named == str(found.service_id):
             return None
-        service = await find_service(named, self._shards)
+        service = await find_service(named, now, self._shards)
         if found.service_id not in {service.id, INSTALLATION}:
             raise NotFound(f"There is no service {named!r}.")
         return service
 
-    async def _of_person(self, token: str, named: str | None) -> Principal:
+    async def _of_person(self, token: str, named: str | None, now: datetime) -> Principal:
         person = await self._person(token)
-        installed = await find_role(INSTALLATION, person.subject, self._shards)
+        installed = await find_role(INSTALLATION, person.subject, now, self._shards)
         everywhere = SCOPES_OF[installed] if installed else frozenset[Scope]()
-        service = await self._service_of(person, named)
+        service = await self._service_of(person, named, now)
         role = None
         if service.id != INSTALLATION:
-            role = await find_role(service.id, person.subject, self._shards)
+            role = await find_role(service.id, person.subject, now, self._shards)
         if named is not None and role is None and installed is None:
             raise NotFound(f"There is no service {named!r}.")
         return Principal(
@@ -155,14 +159,14 @@ class Authentication:
             detail = "The identity provider does not answer; try again shortly."
             raise BadRequest(503, detail, **{"Retry-After": "1"}) from None
 
-    async def _service_of(self, person: Person, named: str | None) -> Service:
+    async def _service_of(self, person: Person, named: str | None, now: datetime) -> Service:
         """The service that is named, or else the only one that the person belongs to."""
         if named is not None:
-            return await find_service(named, self._shards)
+            return await find_service(named, now, self._shards)
         memberships = await list_memberships(person.subject, self._shards)
         services = [one.service_id for one in memberships if one.service_id != INSTALLATION]
         only = services[0] if len(services) == 1 else INSTALLATION
-        return await get_service(only, self._shards)
+        return await get_service(only, now, self._shards)
 
 
 def _fresh_until(principal: Principal, now: datetime) -> datetime:

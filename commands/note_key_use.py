@@ -10,6 +10,9 @@ from msgspec import Struct
 
 from storage.shards import Shards
 
+AT_ONCE = 500
+"""Keys of a statement: whoever waits for the event loop meanwhile does not wait for thousands."""
+
 # Another process may have noted later uses already.
 _NOTE = """
 UPDATE api_keys SET last_used_at = used.at
@@ -30,14 +33,19 @@ class NoteKeyUse(Struct, frozen=True, kw_only=True):
 async def note_key_use(command: NoteKeyUse, shards: Shards) -> None:
     """Write the instants; what is lost here is noted at the key's next use."""
     for shard in shards.all():
+        used = [item for item in command.used_at.items() if shards.of(item[0][0]) is shard]
         # In one order, so that two processes cannot wait for each other.
-        used = sorted(item for item in command.used_at.items() if shards.of(item[0][0]) is shard)
-        if not used:
-            continue
-        async with shard.database.driver() as driver:
-            await driver.execute(
-                _NOTE,
-                [service_id for (service_id, _), _ in used],
-                [key_id for (_, key_id), _ in used],
-                [at for _, at in used],
-            )
+        used.sort(key=_order)
+        for start in range(0, len(used), AT_ONCE):
+            service_ids, key_ids, instants = [], [], []
+            for (service_id, key_id), at in used[start : start + AT_ONCE]:
+                service_ids.append(service_id)
+                key_ids.append(key_id)
+                instants.append(at)
+            async with shard.database.driver() as driver:
+                await driver.execute(_NOTE, service_ids, key_ids, instants)
+
+
+def _order(used: tuple[tuple[UUID, UUID], datetime]) -> tuple[int, int]:
+    (service_id, key_id), _ = used
+    return service_id.int, key_id.int

@@ -25,7 +25,7 @@ class PutMember(Struct, frozen=True, kw_only=True):
 async def put_member(command: PutMember, shards: Shards) -> Member:
     """Store the membership; every process knows it within a second."""
     service_id = command.caller.service_id
-    async with shards.of(service_id).writing(service_id, ()) as connection:
+    async with shards.of(service_id).writing(service_id) as connection:
         stored = await connection.execute(
             insert(members)
             .values(

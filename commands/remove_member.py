@@ -27,7 +27,7 @@ async def remove_member(command: RemoveMember, shards: Shards) -> None:
         NotFound: When the service has no such member.
     """
     service_id = command.caller.service_id
-    async with shards.of(service_id).writing(service_id, ()) as connection:
+    async with shards.of(service_id).writing(service_id) as connection:
         removed = await connection.execute(
             delete(members)
             .where(members.c.service_id == service_id, members.c.subject == command.subject)

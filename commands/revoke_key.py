@@ -36,7 +36,7 @@ async def revoke_key(command: RevokeKey, shards: Shards) -> None:
     mine = [api_keys.c.service_id == service_id, api_keys.c.id == command.key_id]
     if command.subject is not None:
         mine.append(api_keys.c.subject == command.subject)
-    async with shards.of(service_id).writing(service_id, ()) as connection:
+    async with shards.of(service_id).writing(service_id) as connection:
         found = await connection.execute(
             api_keys.select()
             .with_only_columns(api_keys.c.revoked_at)

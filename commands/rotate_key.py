@@ -50,7 +50,7 @@ async def rotate_key(command: RotateKey, shards: Shards) -> tuple[Key, str]:
     mine = [api_keys.c.service_id == service_id, api_keys.c.id == command.key_id]
     if command.subject is not None:
         mine.append(api_keys.c.subject == command.subject)
-    async with shards.of(service_id).writing(service_id, ()) as connection:
+    async with shards.of(service_id).writing(service_id) as connection:
         found = await connection.execute(select(api_keys).where(*mine).with_for_update())
         old = found.mappings().one_or_none()
         if old is None:

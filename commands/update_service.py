@@ -36,7 +36,7 @@ async def update_service(command: UpdateService, shards: Shards) -> Service:
         NotFound: When there is no such service.
     """
     service_id = command.service_id
-    async with shards.of(service_id).writing(service_id, ()) as connection:
+    async with shards.of(service_id).writing(service_id) as connection:
         found = await connection.execute(
             select(services).where(services.c.id == service_id).with_for_update()
         )

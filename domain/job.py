@@ -64,5 +64,7 @@ def visible_state(
     """
     if paused:
         return JobState.PAUSED, None
-    upcoming = next((instant for instant in claimed_for if instant > now), next_fire_for)
+    upcoming = next_fire_for
+    if claimed_for:  # few jobs have any
+        upcoming = next((instant for instant in claimed_for if instant > now), next_fire_for)
     return (JobState.ACTIVE if upcoming else JobState.COMPLETED), upcoming

@@ -11,12 +11,13 @@ from msgspec import Struct
 from domain.access import SCOPES_OF, Role, Scope
 from domain.keys import key_hash, service_of
 from domain.limits import Limits
+from storage.lasting_reads import Lasting
 from storage.postgres import Driver
 from storage.services import decode_limits
 from storage.shards import Shards
 
 _FIND = """
-SELECT key.id, key.scopes, key.subject, key.expires_at, members.role,
+SELECT key.service_id, key.id, key.scopes, key.subject, key.expires_at, members.role,
     services.limits
 FROM api_keys AS key
 JOIN services ON services.id = key.service_id
@@ -43,21 +44,26 @@ async def find_key(text: str, now: datetime, shards: Shards) -> FoundKey | None:
     """The live key of that text, or None.
 
     The hash is looked up, never compared byte by byte in our code, so timing tells nothing of it.
-    What was revoked before now is not found: a replica that does not know yet is not asked.
+    What was revoked before now is not found: what is kept of it is void by then, and a replica that
+    does not know yet is not asked.
     """
     service_id = service_of(text)
     if service_id is None:
         return None
+    hashed = key_hash(text)
 
-    async def ask(driver: Driver) -> asyncpg.Record | None:
-        return await driver.fetchrow(_FIND, service_id, key_hash(text), now)
+    async def load(driver: Driver) -> Lasting[FoundKey | None]:
+        row = await driver.fetchrow(_FIND, service_id, hashed, now)
+        # Whoever guesses keys is not to fill the memory with them.
+        return Lasting(None, now) if row is None else Lasting(_found(row), row["expires_at"])
 
-    row = await shards.of(service_id).read(service_id, ask)
-    if row is None:
-        return None
+    return await shards.of(service_id).read_lasting(service_id, f"key:{hashed.hex()}", now, load)
+
+
+def _found(row: asyncpg.Record) -> FoundKey:
     scopes = frozenset(Scope(scope) for scope in row["scopes"])
     if row["subject"] is not None:
         # A person's key never does more than the person may.
         scopes &= SCOPES_OF[Role(row["role"])] if row["role"] else frozenset()
     limits = decode_limits(row["limits"])
-    return FoundKey(service_id, row["id"], scopes, row["subject"], row["expires_at"], limits)
+    return FoundKey(row["service_id"], row["id"], scopes, row["subject"], row["expires_at"], limits)

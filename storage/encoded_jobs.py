@@ -11,6 +11,7 @@ import asyncpg
 import msgspec
 from cachetools import LRUCache
 
+from domain.job import Job
 from storage.job_entries import encoded_job, next_fire_of
 from storage.jobs import JOB_COLUMNS
 from storage.postgres import Driver
@@ -23,7 +24,12 @@ _READ = f"SELECT {JOB_COLUMNS} FROM jobs WHERE service_id = $1 AND id = ANY ($2:
 
 # Whoever changes a job gives it another version; but for its next fire time, which moves by itself.
 # A primary that another took over from may have given a version that is lost, at another instant.
-Mark = tuple[UUID, int, datetime, datetime | None]
+Mark = tuple[int, datetime, datetime | None]
+
+
+class _Encoded(NamedTuple):
+    mark: Mark
+    job: msgspec.Raw
 
 
 class Shown(NamedTuple):
@@ -37,10 +43,15 @@ class Shown(NamedTuple):
 
 
 class EncodedJobs:
-    """Encoded jobs, of which this process keeps those that lists showed last."""
+    """Encoded jobs, of which this process keeps those that were made or that lists showed last."""
 
     def __init__(self) -> None:
-        self._kept: LRUCache[Mark, msgspec.Raw] = LRUCache(KEPT_BYTES, _size)
+        self._kept: LRUCache[UUID, _Encoded] = LRUCache(KEPT_BYTES, _size)
+
+    def keep(self, job: Job, encoded: bytes) -> None:
+        """A job was stored, and is answered like that."""
+        mark = job.version, job.updated_at, job.next_fire_at
+        self._keep(job.id, _Encoded(mark, msgspec.Raw(encoded)))
 
     async def of(
         self, driver: Driver, service_id: UUID, rows: Sequence[asyncpg.Record], now: datetime
@@ -50,29 +61,40 @@ class EncodedJobs:
         Args:
             rows: With `JOB_MARKS`, read by the driver just now.
         """
-        marks = [_mark(row, now) for row in rows]
-        found = {mark: self._kept.get(mark) for mark in marks}
-        unknown = [mark[0] for mark, encoded in found.items() if encoded is None]
+        marks = {row["id"]: _mark(row, now) for row in rows}
+        found = {job_id: self._known(job_id, mark) for job_id, mark in marks.items()}
+        unknown = [job_id for job_id, job in found.items() if job is None]
         if unknown:
-            found |= await self._read(driver, service_id, unknown, now)
-        jobs = [encoded for encoded in found.values() if encoded is not None]
-        if len(found) > len(marks) or len(jobs) < len(marks):
+            for job_id, encoded in (await self._read(driver, service_id, unknown, now)).items():
+                found[job_id] = encoded.job if encoded.mark == marks[job_id] else None
+        jobs = [job for job in found.values() if job is not None]
+        if len(jobs) < len(marks):
             return None
-        return Shown(jobs, min((mark[3] for mark in marks if mark[3] is not None), default=None))
+        changes = (changes_at for _, _, changes_at in marks.values() if changes_at is not None)
+        return Shown(jobs, min(changes, default=None))
+
+    def _known(self, job_id: UUID, mark: Mark) -> msgspec.Raw | None:
+        encoded = self._kept.get(job_id)
+        return encoded.job if encoded is not None and encoded.mark == mark else None
 
     async def _read(
         self, driver: Driver, service_id: UUID, job_ids: list[UUID], now: datetime
-    ) -> dict[Mark, msgspec.Raw]:
-        read: dict[Mark, msgspec.Raw] = {}
+    ) -> dict[UUID, _Encoded]:
+        read: dict[UUID, _Encoded] = {}
         for row in await driver.fetch(_READ, service_id, job_ids):
-            mark = _mark(row, now)
-            read[mark] = self._kept[mark] = msgspec.Raw(encoded_job(row, now))
+            encoded = _Encoded(_mark(row, now), msgspec.Raw(encoded_job(row, now)))
+            read[row["id"]] = encoded
+            self._keep(row["id"], encoded)
         return read
+
+    def _keep(self, job_id: UUID, encoded: _Encoded) -> None:
+        if _size(encoded) <= KEPT_BYTES:
+            self._kept[job_id] = encoded
 
 
 def _mark(row: asyncpg.Record, now: datetime) -> Mark:
-    return row["id"], row["version"], row["updated_at"], next_fire_of(row, now)
+    return row["version"], row["updated_at"], next_fire_of(row, now)
 
 
-def _size(encoded: msgspec.Raw) -> int:
-    return memoryview(encoded).nbytes + _OVERHEAD_BYTES
+def _size(encoded: _Encoded) -> int:
+    return memoryview(encoded.job).nbytes + _OVERHEAD_BYTES

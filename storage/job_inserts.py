@@ -16,6 +16,7 @@ from domain.job import Job
 from domain.terms import job_terms
 from storage.batches import Batches
 from storage.commits import Commits
+from storage.encoded_jobs import EncodedJobs
 from storage.job_counts import COUNT_JOBS, JOBS_OF_SERVICES, SPARE, count_slot
 from storage.job_entries import entry_of
 from storage.jobs import encode_schedule
@@ -98,9 +99,10 @@ class JobInserts:
     Nobody is told that a job is stored before it is committed, and its service reads the commit.
     """
 
-    def __init__(self, database: Database, commits: Commits) -> None:
+    def __init__(self, database: Database, commits: Commits, encoded_jobs: EncodedJobs) -> None:
         self._database = database
         self._commits = commits
+        self._encoded_jobs = encoded_jobs
         self._groups: Batches[NewJob, bool | None] = Batches(self._store_group, most=AT_ONCE)
 
     async def store(self, new: NewJob) -> bool:
@@ -116,7 +118,7 @@ class JobInserts:
                 found = await _insert(driver, group, SPARE)
         except _REFUSED:
             return dict.fromkeys(group)
-        await self._commits.record_all(_commits([new for new in group if found[new]], place))
+        await self._tell([new for new in group if found[new]], place)
         return found
 
     async def _store_alone(self, new: NewJob) -> bool:
@@ -124,8 +126,19 @@ class JobInserts:
         async with self._database.driver() as driver, driver.transaction():
             stored = await insert_job(driver, new)
         if stored:
-            await self._commits.record_all(_commits([new], place))
+            await self._tell([new], place)
         return stored
+
+    async def _tell(self, stored: Sequence[NewJob], place: int) -> None:
+        made: dict[UUID, list[NewEntry]] = {}
+        for new in stored:
+            entry = entry_of(new.job, new.job.created_at)
+            self._encoded_jobs.keep(new.job, entry.body)
+            made.setdefault(new.caller.service_id, []).append(entry)
+        await self._commits.record_all(
+            Commit(service_id=service_id, entries=tuple(entries), after=place)
+            for service_id, entries in made.items()
+        )
 
 
 async def insert_job(driver: Driver, new: NewJob) -> bool:
@@ -174,18 +187,6 @@ def _row(new: NewJob) -> tuple[object, ...]:
         caller.address,
         caller.limits.jobs,
     )
-
-
-def _commits(stored: Sequence[NewJob], place: int) -> list[Commit]:
-    """One for each service."""
-    made: dict[UUID, list[NewEntry]] = {}
-    for new in stored:
-        entry = entry_of(new.job, new.job.created_at)
-        made.setdefault(new.caller.service_id, []).append(entry)
-    return [
-        Commit(service_id=service_id, entries=tuple(entries), after=place)
-        for service_id, entries in made.items()
-    ]
 
 
 def _json(value: Struct) -> str:

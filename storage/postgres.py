@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cached_property
@@ -108,7 +109,8 @@ class Server:
         One that an error may have left in disorder is not used again.
         """
         pool = self._pool or await self._make_pool()
-        connection = await pool.acquire(timeout=POOL_WAIT_SECONDS)
+        async with asyncio.timeout(POOL_WAIT_SECONDS):  # the pool would need a task for it
+            connection = await pool.acquire()
         try:
             yield self._driver(connection)
         except UNREACHABLE:

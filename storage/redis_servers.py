@@ -27,15 +27,17 @@ def redis_pool(url: str, seconds: float) -> aioredis.ConnectionPool:
     """Makes connections for an event loop.
 
     Args:
-        seconds: How long connecting, and an answer, may take at most.
+        seconds: How long connecting may take at most. How long an answer may, whoever asks bounds:
+            redis-py would do so with a task for each command.
     """
-    options = _bounds(seconds, AsyncRetry(NoBackoff(), 0))
+    bounds = _bounds(seconds, AsyncRetry(NoBackoff(), 0))
+    options = bounds | {"socket_timeout": None}
     sentinels = parse_sentinels(url)
     if sentinels is None:
         return aioredis.ConnectionPool.from_url(url, **options)
     asked = _AsyncAsked(
         sentinels.addresses,
-        sentinel_kwargs=options | sentinels.sentinel_login | _share(seconds, sentinels),
+        sentinel_kwargs=bounds | sentinels.sentinel_login | _share(seconds, sentinels),
     )  # type: ignore[no-untyped-call]
     return AsyncSentinelPool(  # type: ignore[no-untyped-call]
         sentinels.service, asked, db=sentinels.database, **options, **sentinels.login

@@ -20,6 +20,8 @@ from storage.entries import Entry, Position
 from storage.idempotency import holding
 from storage.job_inserts import JobInserts
 from storage.key_ring import NO_KEYS, KeyRing
+from storage.lasting_reads import LastingReads
+from storage.lasting_reads import Load as LastingLoad
 from storage.postgres import POOL_SIZE, UNREACHABLE, Database, Driver
 from storage.queue import RunQueue, make_broker
 from storage.rate_limits import RateLimits
@@ -58,8 +60,9 @@ class Shard:
         shared = SharedCache(self.redis)
         self._commits = Commits(self.database, shared)
         self.encoded_jobs = EncodedJobs()
-        self.job_inserts = JobInserts(self.database, self._commits)
+        self.job_inserts = JobInserts(self.database, self._commits, self.encoded_jobs)
         self._cache = ReadCache(self._commits, shared, self._read_at)
+        self._lasting = LastingReads(self._commits, self._read_at)
 
     @asynccontextmanager
     async def writing(
@@ -130,6 +133,12 @@ class Shard:
     async def read_cached(self, service_id: UUID, name: str, now: datetime, load: Load) -> Entry:
         """The same where the answer may be cached; see ReadCache."""
         return await self._cache.read(service_id, name, now, load)
+
+    async def read_lasting(
+        self, service_id: UUID, name: str, now: datetime, load: LastingLoad[Answer]
+    ) -> Answer:
+        """The same where only what voids the service's cache changes it; see LastingReads."""
+        return await self._lasting.read(service_id, name, now, load)
 
     async def hit(self, service_id: UUID, name: str, now: datetime) -> Entry | None:
         """The entry under a name if a layer before Postgres has it."""

@@ -70,7 +70,7 @@ class ServiceController(Controller):
         responses=problems(404),
     )
     async def read(self, service_id: FromPath[UUID], request: ServiceRequest) -> ServiceResource:
-        return ServiceResource.of(await get_service(service_id, request.shards))
+        return ServiceResource.of(await get_service(service_id, datetime.now(UTC), request.shards))
 
     @patch(
         "/{service_id:uuid}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -70,6 +71,7 @@ def _is_host(host: str, *, bracketed: bool) -> bool:
     return named and _NUMBER.fullmatch(labels[-1]) is None
 
 
+@lru_cache(10_000)
 def _is_address(host: str) -> bool:
     try:
         ip_address(host)
