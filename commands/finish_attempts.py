@@ -30,11 +30,11 @@ _CUT_OFF = "(runs.abort AND ended.run_state <> 'succeeded')"
 _FINISH = f"""
 WITH ended AS (
     SELECT *
-    FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::uuid[], $5::smallint[],
-        $6::timestamptz[], $7::timestamptz[], $8::text[], $9::smallint[], $10::text[], $11::text[],
-        $12::text[], $13::timestamptz[])
-        AS attempt (service_id, run_id, scheduled_for, held_by, number, started_at, finished_at,
-            outcome, status_code, error, response_excerpt, run_state, retry_at)
+    FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::timestamptz[], $5::uuid[], $6::smallint[],
+        $7::timestamptz[], $8::timestamptz[], $9::text[], $10::smallint[], $11::text[],
+        $12::text[], $13::text[], $14::timestamptz[])
+        AS attempt (service_id, job_id, run_id, scheduled_for, held_by, number, started_at,
+            finished_at, outcome, status_code, error, response_excerpt, run_state, retry_at)
 ), finished AS (
     UPDATE runs
     SET state = CASE WHEN {_CUT_OFF} THEN 'cancelled' ELSE ended.run_state END,
@@ -51,11 +51,11 @@ WITH ended AS (
             extract(epoch FROM ended.started_at - runs.due_at) * 1000),
         finished_at = CASE WHEN ended.retry_at IS NULL OR {_CUT_OFF} THEN ended.finished_at END
     FROM ended
-    WHERE {looked_up("ended", "$14", "$15")} AND runs.id = ended.run_id
-        AND runs.scheduled_for = ended.scheduled_for
+    WHERE {looked_up("ended", "$15", "$16")} AND runs.job_id = ended.job_id
+        AND runs.scheduled_for = ended.scheduled_for AND runs.id = ended.run_id
         AND runs.state = 'running' AND runs.attempt_count = ended.number
         AND runs.held_by = ended.held_by
-    RETURNING ended.*, runs.job_id, runs.state, runs.lateness_ms, {DURATION_MS} AS duration_ms
+    RETURNING ended.*, runs.state, runs.lateness_ms, {DURATION_MS} AS duration_ms
 ), recorded AS (
     INSERT INTO attempts (service_id, run_id, number, scheduled_for, started_at, finished_at,
         outcome, status_code, error, response_excerpt)
@@ -197,6 +197,7 @@ async def _finish(driver: Driver, attempts: Sequence[EndedAttempt]) -> Finished:
     rows = await driver.fetch(
         _FINISH,
         [attempt.service_id for attempt in attempts],
+        [attempt.job_id for attempt in attempts],
         [attempt.run_id for attempt in attempts],
         fire_times,
         [attempt.held_by for attempt in attempts],

@@ -13,7 +13,7 @@ from domain.retry import RetryPolicy
 from domain.secrets import MARK
 from domain.targets import Target
 from storage.jobs import decode_retry, decode_target
-from storage.partitions import looked_up
+from storage.partitions import looked_up, of_days
 from storage.postgres import Database
 from storage.queue import RunKey
 from storage.run_events import with_event
@@ -21,22 +21,40 @@ from storage.run_events import with_event
 # A second message for a run finds it in other hands or further on, and one that comes early must
 # not jump a retry's backoff: both take nothing. What is in this worker's hands already is told
 # again, in case the first reply was lost.
+#
+# A message tells no more than a run's id: the rest of its key is found first, as the first id of its
+# service from there on. Only an index in the order of ids can answer that, also on a day so young
+# that any index of the service looks as good.
 _TAKE = f"""
-WITH taken AS (
+WITH found AS MATERIALIZED (
+    SELECT run.*
+    FROM unnest($2::uuid[], $3::uuid[]) AS message (service_id, id)
+    CROSS JOIN LATERAL (
+        SELECT service_id, job_id, scheduled_for, id FROM runs
+        WHERE runs.service_id = message.service_id AND {of_days("$4", "$5")}
+            AND runs.id >= message.id
+        ORDER BY id LIMIT 1
+    ) AS run
+    WHERE run.id = message.id
+), taken AS (
     UPDATE runs
     SET state = 'queued', held_by = $1, retry_at = NULL
-    FROM unnest($2::uuid[], $3::uuid[]) AS message (service_id, id)
-    WHERE {looked_up("message", "$4", "$5")} AND runs.id = message.id
+    FROM found
+    WHERE {looked_up("found", "$4", "$5")} AND runs.job_id = found.job_id
+        AND runs.scheduled_for = found.scheduled_for AND runs.id = found.id
         AND (runs.state IN ('scheduled', 'retrying') AND runs.due_at <= $6
             OR runs.state = 'queued' AND runs.held_by = $1)
         AND NOT runs.buffered
     RETURNING runs.service_id, runs.job_id, runs.id, runs.scheduled_for, runs.due_at,
         runs.attempt_count, runs.started_at, runs.overlap
 )
-SELECT taken.*, jobs.version, jobs.target, jobs.retry, services.signing_secrets
+SELECT taken.*, job.*,
+    (SELECT signing_secrets FROM services WHERE services.id = taken.service_id) AS signing_secrets
 FROM taken
-LEFT JOIN jobs ON jobs.service_id = taken.service_id AND jobs.id = taken.job_id
-LEFT JOIN services ON services.id = taken.service_id
+LEFT JOIN LATERAL (
+    SELECT version, target, retry FROM jobs
+    WHERE jobs.service_id = taken.service_id AND jobs.id = taken.job_id OFFSET 0
+) AS job ON true
 """
 
 _CANCEL = with_event("""

@@ -50,14 +50,17 @@ def looked_up(row: str, first: str, last: str) -> str:
     that fulfil one condition or another are no part of an index to read.
 
     Args:
-        row: What tells the `service_id` of each run; the statement adds the rest of the key.
+        row: What tells the `service_id` of each run; the statement adds the rest of the key, all of
+            it: of an index that lacks a part, a small day is read whole.
         first: Parameter with the earliest fire time of the runs, as `$4`.
         last: Parameter with the latest one.
     """
-    return (
-        f"runs.service_id = ANY (ARRAY[{row}.service_id])"
-        f" AND (runs.scheduled_for BETWEEN {first} AND {last} OR runs.scheduled_for = {first})"
-    )
+    return f"runs.service_id = ANY (ARRAY[{row}.service_id]) AND {of_days(first, last)}"
+
+
+def of_days(first: str, last: str) -> str:
+    """The part of that which tells the partitions."""
+    return f"(runs.scheduled_for BETWEEN {first} AND {last} OR runs.scheduled_for = {first})"
 
 
 async def make_partitions(driver: Driver, today: date) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -64,10 +65,9 @@ class RedisLink:
         await self.call(lambda _: ("PING",))
 
     async def close(self) -> None:
-        """Close the connection; the next command makes another."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            await connection.disconnect(nowait=True)
+        """End; what is still asked finds Redis away."""
+        self._away_until = math.inf
+        await self._disconnect()
 
     async def _ask_all(
         self, commands: list[Callable[[str], Command]]
@@ -81,23 +81,34 @@ class RedisLink:
                 answers = await _ask(connection, [command(self._epoch) for command in commands])
         except BaseException as error:
             # The next reply on this connection might be one that nobody waited for.
-            await self.close()
+            await self._disconnect()
             if not isinstance(error, (RedisError, OSError)):
                 raise
-            self._away_until = clock() + AWAY_SECONDS
+            self._away_until = max(self._away_until, clock() + AWAY_SECONDS)
             log.warning("redis.away", error=str(error) or "no answer in time")
             raise RedisAway(str(error)) from error
         return dict(zip(commands, answers, strict=True))
 
     async def _connect(self) -> Connection:
         connection: Connection = self._pool.make_connection()  # type: ignore[no-untyped-call]
-        await connection.connect()  # type: ignore[no-untyped-call]
-        information: bytes
-        [information] = await _ask(connection, [("INFO", "server")])
+        try:
+            await connection.connect()  # type: ignore[no-untyped-call]
+            information: bytes
+            [information] = await _ask(connection, [("INFO", "server")])
+            if self._away_until == math.inf:
+                raise RedisAway("It is not wanted any more.")
+        except BaseException:
+            await connection.disconnect(nowait=True)
+            raise
         fields = dict(line.split(":", 1) for line in information.decode().split() if ":" in line)
         self._epoch = fields["run_id"][:12]
         self._connection = connection
         return connection
+
+    async def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.disconnect(nowait=True)
 
 
 async def _ask(connection: Connection, commands: Sequence[Command]) -> list[Any]:

@@ -14,7 +14,6 @@ from storage.postgres import Database, Driver
 
 NOW = datetime(2031, 5, 10, 15, tzinfo=UTC)
 TODAY = f"runs_{NOW:%Y%m%d}"
-RUNS = 200
 STATEMENTS = {
     "take": take_runs._TAKE,
     "start": start_attempts._START,
@@ -23,7 +22,7 @@ STATEMENTS = {
 }
 
 
-async def have_a_few_runs(driver: Driver) -> None:
+async def have_a_few_runs(driver: Driver, count: int) -> None:
     """Of one job, and counted: a plan made now is for a day that stays so small."""
     await driver.execute(
         "INSERT INTO runs (service_id, job_id, scheduled_for, id, due_at, trigger, state, open,"
@@ -32,9 +31,9 @@ async def have_a_few_runs(driver: Driver) -> None:
         " FROM generate_series($2, $3, interval '1 second') AS at",
         uuid4(),
         NOW,
-        NOW + timedelta(seconds=RUNS),
+        NOW + timedelta(seconds=count - 1),
     )
-    await driver.execute("ANALYZE runs")
+    await driver.execute("VACUUM ANALYZE runs")
 
 
 async def plan_of(driver: Driver, statement: str) -> str:
@@ -55,17 +54,20 @@ def value_of(kind: str) -> str:
     return {"timestamp with time zone": f"'{NOW}'", "uuid": f"'{uuid4()}'"}.get(kind, "'x'")
 
 
+@pytest.mark.parametrize("count", [0, 1, 10, 200])
 @pytest.mark.parametrize("name", STATEMENTS)
 async def test_a_plan_made_on_a_young_day_looks_runs_up_by_their_keys(
-    database: Database, name: str
+    database: Database, name: str, count: int
 ) -> None:
     await migrate(database, NOW)
     async with database.driver() as driver:
-        await have_a_few_runs(driver)
+        await have_a_few_runs(driver, count)
         plan = await plan_of(driver, STATEMENTS[name])
     ways = re.findall(rf"Scan using \w+ on {TODAY}\b.*\n +Index Cond: (.*)", plan)
     assert ways, plan
     for condition in ways:
         assert "service_id = " in condition, plan
+        # The service alone would be all that it has of the day.
+        assert re.search(r"\bid (=|>=) |\(job_id = .*scheduled_for = ", condition), plan
     assert "Materialize" not in plan
     assert "Seq Scan" not in plan
