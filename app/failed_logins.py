@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 
 from cachetools import LRUCache, TTLCache
@@ -60,6 +61,7 @@ class FailedLogins:
             self._closed_until[network] = self._clock() + grant.later_seconds
 
 
+@lru_cache(ADDRESSES)
 def _network(address: str) -> str:
     """What one who sends requests can choose addresses from."""
     try:

@@ -22,9 +22,9 @@ from storage.run_events import with_event
 # not jump a retry's backoff: both take nothing. What is in this worker's hands already is told
 # again, in case the first reply was lost.
 #
-# A message tells no more than a run's id: the rest of its key is found first, as the first id of its
-# service from there on. Only an index in the order of ids can answer that, also on a day so young
-# that any index of the service looks as good.
+# A message tells no more than a run's id: the rest of its key is found first, as the first id of
+# its service from there on. Only an index in the order of ids can answer that, also on a day so
+# young that any index of the service looks as good.
 _TAKE = f"""
 WITH found AS MATERIALIZED (
     SELECT run.*

@@ -5,23 +5,41 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
+import asyncpg
+import msgspec
 from msgspec import Struct
-from sqlalchemy import RowMapping
-from sqlalchemy.dialects.postgresql import insert
 
 from domain.caller import Caller
-from domain.ids import run_id
+from domain.errors import NotFound
+from domain.ids import new_id, run_id
 from domain.overlap import Overlap
 from domain.run import Run, RunState, Trigger
 from domain.schedules.schedule import TICK, next_nominal_time, utc_offset
-from storage.audit import record
 from storage.handing_over import hand_over_soon
-from storage.job_changes import lock_job
 from storage.jobs import decode_schedule
+from storage.postgres import Driver
 from storage.shards import Shards
-from storage.tables import runs
 from storage.traces import note_trace
-from storage.transactions import WriteConnection
+
+_JOB = "SELECT version, schedule::text, overlap FROM jobs WHERE service_id = $1 AND id = $2"
+# The job is locked: neither is it deleted meanwhile, nor is it another version's schedule that its
+# fire time was held against.
+_RUN = """
+WITH job AS MATERIALIZED (
+    SELECT FROM jobs WHERE service_id = $1 AND id = $2 AND version = $3 FOR UPDATE
+), run AS (
+    INSERT INTO runs (service_id, job_id, scheduled_for, id, due_at, trigger, state, overlap,
+        utc_offset, open, attempt_count)
+    SELECT $1, $2, $4, $5, $4, 'manual', 'scheduled', $6, $7, true, 0 FROM job
+    ON CONFLICT DO NOTHING
+    RETURNING id
+), audited AS (
+    INSERT INTO audit
+        (service_id, at, id, principal, action, object_id, request_id, address, details)
+    SELECT $1, $8, $9, $10, 'job.triggered', $2, $11, $12, $13 FROM run
+)
+SELECT EXISTS (SELECT FROM job) AS is_current, EXISTS (SELECT FROM run) AS is_written
+"""
 
 
 class TriggerJob(Struct, frozen=True, kw_only=True):
@@ -43,63 +61,69 @@ async def trigger_job(command: TriggerJob, shards: Shards) -> Run:
     """
     service_id = command.caller.service_id
     shard = shards.of(service_id)
-    async with shard.writing(service_id, (), command.caller.claim) as connection:
-        row = await lock_job(connection, service_id, command.job_id)
-        overlap = command.overlap or row["overlap"]
-        run = await _write_run(connection, row, overlap, command.now)
-        await record(
-            connection, command.caller, "job.triggered", row["id"], command.now, run_id=str(run.id)
-        )
-        command.caller.settle(run)
+    claim = command.caller.claim
+    if claim is None:
+        async with shard.writing_once(service_id, ()) as driver:
+            run = await _write_run(driver, command)
+    else:
+        async with shard.writing_driver(service_id, (), claim) as driver:
+            run = await _write_run(driver, command)
+            command.caller.settle(run)
     await note_trace(shard, service_id, run.id, command.now)
     await hand_over_soon(shard, [(service_id, run.id)])
     return run
 
 
-async def _write_run(
-    connection: WriteConnection, row: RowMapping, overlap: Overlap, now: datetime
-) -> Run:
+async def _write_run(driver: Driver, command: TriggerJob) -> Run:
     """A run at the first free microsecond from `now`: a fire time names one run only.
 
     What the schedule names is left to the schedule, which may not have come to it yet.
     """
-    schedule = decode_schedule(row["schedule"])
-    scheduled_for = now
-    offset = utc_offset(schedule, now)
+    key = (command.caller.service_id, command.job_id)
+    scheduled_for = command.now
     while True:
-        run = Run(
-            id=run_id(row["id"], scheduled_for),
-            job_id=row["id"],
-            state=RunState.SCHEDULED,
-            trigger=Trigger.MANUAL,
-            scheduled_for=scheduled_for,
-            due_at=scheduled_for,
-            utc_offset=offset,
-        )
-        named = next_nominal_time(schedule, scheduled_for - TICK) == scheduled_for
-        if not named and await _inserted(connection, row, overlap, run):
-            return run
-        scheduled_for += TICK
+        job = await driver.fetchrow(_JOB, *key)
+        if job is None:
+            raise NotFound(f"There is no job {command.job_id}.")
+        schedule = decode_schedule(job["schedule"])
+        is_current = True
+        while is_current:
+            run = Run(
+                id=run_id(command.job_id, scheduled_for),
+                job_id=command.job_id,
+                state=RunState.SCHEDULED,
+                trigger=Trigger.MANUAL,
+                scheduled_for=scheduled_for,
+                due_at=scheduled_for,
+                utc_offset=utc_offset(schedule, command.now),
+            )
+            if next_nominal_time(schedule, scheduled_for - TICK) != scheduled_for:
+                is_current, is_written = await _write(driver, command, job, run)
+                if is_written:
+                    return run
+            if is_current:
+                scheduled_for += TICK
 
 
-async def _inserted(
-    connection: WriteConnection, row: RowMapping, overlap: Overlap, run: Run
-) -> bool:
-    result = await connection.execute(
-        insert(runs)
-        .values(
-            service_id=row["service_id"],
-            job_id=row["id"],
-            scheduled_for=run.scheduled_for,
-            id=run.id,
-            due_at=run.due_at,
-            trigger=run.trigger,
-            state=run.state,
-            overlap=overlap,
-            utc_offset=run.utc_offset,
-            open=True,
-            attempt_count=0,
-        )
-        .on_conflict_do_nothing()
+async def _write(
+    driver: Driver, command: TriggerJob, job: asyncpg.Record, run: Run
+) -> tuple[bool, bool]:
+    """Whether the job is still as it was read, and whether the run was written."""
+    caller = command.caller
+    row = await driver.fetchrow(
+        _RUN,
+        caller.service_id,
+        command.job_id,
+        job["version"],
+        run.scheduled_for,
+        run.id,
+        command.overlap or job["overlap"],
+        run.utc_offset,
+        command.now,
+        new_id(),
+        caller.principal,
+        caller.request_id,
+        caller.address,
+        msgspec.json.encode({"run_id": run.id}).decode(),
     )
-    return result.rowcount == 1
+    return (row["is_current"], row["is_written"]) if row else (False, False)

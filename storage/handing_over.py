@@ -8,7 +8,7 @@ import structlog
 from dramatiq import BrokerError
 from redis.exceptions import RedisError
 
-from storage.queue import FEW, MAX_DEPTH, RunKey
+from storage.queue import RunKey
 from storage.shards import Shard
 
 log = structlog.get_logger()
@@ -17,7 +17,6 @@ log = structlog.get_logger()
 async def hand_over_soon(shard: Shard, runs: Sequence[RunKey]) -> None:
     """Send runs to the workers; with Redis away, the sweep hands them over when it is back."""
     try:
-        ahead = 0 < len(runs) <= FEW and await shard.queue.unfinished() >= MAX_DEPTH
-        await shard.queue.hand_over(runs, ahead=ahead)
+        await shard.queue.hand_over_now(runs)
     except (RedisError, BrokerError) as error:
         log.warning("runs.not_handed_over", count=len(runs), error=str(error))

@@ -60,8 +60,8 @@ SERVER_SETTINGS = {
     "jit": "off",
     "plan_cache_mode": "force_generic_plan",
 }
-# What a list of ids says is looked up id by id; a bitmap would be of all that lies between them, and
-# what an index has in order is not to be read whole and sorted.
+# What a list of ids says is looked up id by id; a bitmap would be of all that lies between them,
+# and what an index has in order is not to be read whole and sorted.
 LOOKUP_SETTINGS = SERVER_SETTINGS | {"enable_bitmapscan": "off", "enable_sort": "off"}
 # A list is planned once for all services, large and small. What an index has in the order of the
 # list is to be read in that order, a page at a time, and never read whole to be sorted.

@@ -76,6 +76,15 @@ class RunQueue:
         if runs:
             await asyncio.to_thread(self._send, runs, ahead=ahead)
 
+    async def hand_over_now(self, runs: Sequence[RunKey]) -> None:
+        """Send runs that are due now; a few pass by all messages that wait, if those are many.
+
+        Raises:
+            redis.RedisError, dramatiq.BrokerError: When Redis is away; the sweep sends them later.
+        """
+        if runs:
+            await asyncio.to_thread(self._send_now, runs)
+
     async def ask_to_fold(self) -> None:
         """Have a worker count ended runs in the statistics.
 
@@ -100,9 +109,14 @@ class RunQueue:
 
     async def unfinished(self) -> int:
         """Messages that wait for a worker, or that one has fetched and not yet acknowledged."""
-        return await asyncio.to_thread(
-            self._broker.client.hlen, f"{self._broker.namespace}:{RUNS_QUEUE}.msgs"
-        )
+        return await asyncio.to_thread(self._unfinished)
+
+    def _unfinished(self) -> int:
+        count: int = self._broker.client.hlen(f"{self._broker.namespace}:{RUNS_QUEUE}.msgs")
+        return count
+
+    def _send_now(self, runs: Sequence[RunKey]) -> None:
+        self._send(runs, ahead=len(runs) <= FEW and self._unfinished() >= MAX_DEPTH)
 
     def _send(self, runs: Sequence[RunKey], *, ahead: bool) -> None:
         # Beside the housekeeping, where hardly anything ever waits, for the reason told above.

@@ -108,6 +108,16 @@ class Shard:
                     yield driver
         await self._record(service_id, made, place)
 
+    @asynccontextmanager
+    async def writing_once(
+        self, service_id: UUID, made: Sequence[NewEntry] | None = None
+    ) -> AsyncIterator[Driver]:
+        """The same for one statement that writes: it is a transaction of its own."""
+        place = self._commits.place
+        async with self.database.driver() as driver:
+            yield driver
+        await self._record(service_id, made, place)
+
     async def keep_answer(self, service_id: UUID, claim: Claim) -> None:
         """Keep the answer of a claim whose command wrote nothing.
 
