@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from litestar import Litestar, Router, get
 from litestar.datastructures import State
@@ -17,7 +17,6 @@ from app.admission import Admission
 from app.auth import Authentication
 from app.authorization import authorize
 from app.cross_origin import CrossOrigin
-from app.identity_provider import IdentityProvider
 from app.observation import Observation
 from app.openapi import ASSETS, complete, openapi_config, page_script
 from app.problems import HANDLERS
@@ -41,10 +40,12 @@ from app.routes.stats import job_stats, service_stats
 from app.routes.targets import targets
 from app.settings import Settings
 from app.short_cut import ShortCut
-from app.tokens import Tokens
 from app.traced_requests import TracedRequests
 from storage.shards import Shards
 from storage.tracing import active
+
+if TYPE_CHECKING:
+    from app.tokens import Tokens
 
 
 def create_app(settings: Settings) -> Litestar:
@@ -142,6 +143,9 @@ def _tokens(settings: Settings) -> Tokens | None:
     """The check of people's tokens, if an identity provider is set."""
     if settings.oidc_issuer is None or settings.oidc_audience is None:
         return None
+    from app.identity_provider import IdentityProvider  # noqa: PLC0415 (its libraries are large)
+    from app.tokens import Tokens  # noqa: PLC0415
+
     provider = IdentityProvider(settings.oidc_issuer)
     return Tokens(provider, settings.oidc_audience, settings.oidc_algorithms)
 

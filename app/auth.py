@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 from uuid import UUID
 
 from litestar.exceptions import NotAuthorizedException
 from msgspec import Struct
 
-from app.identity_provider import ProviderAway
+from app.person import Person, ProviderAway, TokenRefused
 from app.problems import BadRequest
-from app.tokens import Person, TokenRefused, Tokens
 from domain.access import INSTALLATION, SCOPES_OF, Role, Scope
 from domain.errors import NotFound
 from domain.keys import service_of
@@ -22,6 +21,9 @@ from queries.find_role import find_role
 from queries.find_service import find_service, get_service
 from queries.list_memberships import list_memberships
 from storage.shards import Shards
+
+if TYPE_CHECKING:
+    from app.tokens import Tokens
 
 CACHED_PRINCIPALS = 10_000
 CACHED = timedelta(seconds=1)

@@ -12,6 +12,8 @@ import msgspec
 import structlog
 from msgspec import Struct
 
+from app.person import ProviderAway
+
 log = structlog.get_logger()
 DISCOVERY = "/.well-known/openid-configuration"
 FETCH_SECONDS = 5
@@ -22,10 +24,6 @@ STALE_SECONDS = 24 * 3_600.0
 """While the provider cannot be reached, what it said before holds for so long."""
 ASK_AGAIN_SECONDS = 10.0
 """However many unknown keys are named, the provider is not asked more often."""
-
-
-class ProviderAway(Exception):
-    """The provider cannot be asked, and nothing that it said is fresh enough."""
 
 
 class _Discovery(Struct):

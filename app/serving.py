@@ -53,6 +53,7 @@ def serve(
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLD)
+    gc.enable()
     LeavingServer(config, leaving).run(sockets=[listening] if listening else None)
 
 

@@ -7,28 +7,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import jwt
-from msgspec import Struct
 
 from app.identity_provider import IdentityProvider
+from app.person import Person, TokenRefused
 from domain.service import SUBJECT
 
 MOST_CHARACTERS = 8_192
 CLOCK_SKEW = timedelta(seconds=30)
 _SUBJECT = re.compile(SUBJECT)
-
-
-class TokenRefused(Exception):
-    """The token proves nothing."""
-
-
-class Person(Struct, frozen=True):
-    """Attributes:
-    subject: The `sub`, unique at the provider.
-    until: When the token ends.
-    """
-
-    subject: str
-    until: datetime
 
 
 class Tokens:

@@ -16,9 +16,10 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from app import identity_provider
-from app.identity_provider import IdentityProvider, ProviderAway
+from app.identity_provider import IdentityProvider
+from app.person import ProviderAway, TokenRefused
 from app.settings import SettingsError, read_settings
-from app.tokens import TokenRefused, Tokens
+from app.tokens import Tokens
 from tests.access.conftest import calling
 from tests.access.issuer import AUDIENCE, Issuer, SigningKey
 from tests.processes import System
