@@ -41,11 +41,17 @@ from app.routes.targets import targets
 from app.settings import Settings
 from app.short_cut import ShortCut
 from app.traced_requests import TracedRequests
+from commands.trigger_job import JOB, RUN
+from storage.job_inserts import INSERT
 from storage.shards import Shards
 from storage.tracing import active
 
 if TYPE_CHECKING:
     from app.tokens import Tokens
+
+
+HOT = (INSERT, JOB, RUN)
+"""Statements that are planned before the first request comes."""
 
 
 def create_app(settings: Settings) -> Litestar:
@@ -62,6 +68,7 @@ def create_app(settings: Settings) -> Litestar:
         background = [
             asyncio.create_task(shards.watch()),
             asyncio.create_task(admission.key_use.run()),
+            *(asyncio.create_task(shard.database.primary.warm_up(HOT)) for shard in shards.all()),
         ]
         yield
         for task in background:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import atexit
 import logging
 import sys
+from typing import TextIO, cast
 
 import msgspec
 import structlog
@@ -31,11 +34,46 @@ def configure_logs(level: str) -> None:
     )
     structlog.configure(
         processors=[*chain, *render],
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", GatheredLines(sys.stderr))),
         wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
     )
     _configure_libraries(level, chain, render)
+
+
+class GatheredLines:
+    """Writes together what was written within one turn of the event loop: a system call, not many.
+
+    What no event loop's thread writes goes out at once.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._gathered: list[str] = []
+        atexit.register(self._send)
+
+    def write(self, text: str) -> None:
+        """Write text that ends with its line."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._out(text)
+            return
+        if not self._gathered:
+            loop.call_soon(self._send)
+        self._gathered.append(text)
+
+    def flush(self) -> None:
+        """Nothing is held back beyond the turn."""
+
+    def _send(self) -> None:
+        gathered, self._gathered = self._gathered, []
+        if gathered:
+            self._out("".join(gathered))
+
+    def _out(self, text: str) -> None:
+        self._file.write(text)
+        self._file.flush()
 
 
 def _configure_libraries(

@@ -13,7 +13,7 @@ from storage.partitions import looked_up
 from storage.postgres import Database
 
 # They have not begun: no attempt is counted, and `due_at`, from which lateness counts, stays.
-_DEFER = f"""
+DEFER = f"""
 UPDATE runs
 SET state = CASE attempt_count WHEN 0 THEN 'scheduled' ELSE 'retrying' END, held_by = NULL,
     retry_at = deferred.until
@@ -41,7 +41,7 @@ async def defer_runs(command: DeferRuns, database: Database) -> None:
     fire_times = [run.scheduled_for for run in runs]
     async with database.driver() as driver:
         await driver.execute(
-            _DEFER,
+            DEFER,
             command.worker_id,
             [run.service_id for run in runs],
             [run.job_id for run in runs],

@@ -27,7 +27,7 @@ GONE = 410
 _CUT_OFF = "(runs.abort AND ended.run_state <> 'succeeded')"
 
 # Fenced by holder and attempt number: a late worker changes nothing, and records nothing.
-_FINISH = f"""
+FINISH = f"""
 WITH ended AS (
     SELECT *
     FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::timestamptz[], $5::uuid[], $6::smallint[],
@@ -195,7 +195,7 @@ async def _finish(driver: Driver, attempts: Sequence[EndedAttempt]) -> Finished:
     ends = [end_of(attempt) for attempt in attempts]
     fire_times = [attempt.scheduled_for for attempt in attempts]
     rows = await driver.fetch(
-        _FINISH,
+        FINISH,
         [attempt.service_id for attempt in attempts],
         [attempt.job_id for attempt in attempts],
         [attempt.run_id for attempt in attempts],

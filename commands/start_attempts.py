@@ -21,7 +21,7 @@ from storage.postgres import Database
 # The turn is locked before the run, as wherever both are. A run that was withdrawn meanwhile gets
 # a turn for nothing; the next one finds that out (commands/resolve_overlap.py).
 # The run before is asked for as a value: `EXISTS` may be answered from a table of all ended runs.
-_START = f"""
+START = f"""
 WITH wanted AS MATERIALIZED (
     SELECT *
     FROM unnest($2::uuid[], $3::uuid[], $4::timestamptz[], $5::uuid[], $6::smallint[],
@@ -75,7 +75,7 @@ async def start_attempts(command: StartAttempts, database: Database) -> set[UUID
     fire_times = [run.scheduled_for for run in command.runs]
     async with database.driver() as driver:
         rows = await driver.fetch(
-            _START,
+            START,
             command.worker_id,
             [run.service_id for run in command.runs],
             [run.job_id for run in command.runs],

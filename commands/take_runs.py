@@ -25,7 +25,7 @@ from storage.run_events import with_event
 # A message tells no more than a run's id: the rest of its key is found first, as the first id of
 # its service from there on. Only an index in the order of ids can answer that, also on a day so
 # young that any index of the service looks as good.
-_TAKE = f"""
+TAKE = f"""
 WITH found AS MATERIALIZED (
     SELECT run.*
     FROM unnest($2::uuid[], $3::uuid[]) AS message (service_id, id)
@@ -108,7 +108,7 @@ async def take_runs(command: TakeRuns, database: Database) -> list[TakenRun]:
     windows = [fire_time_window(run) for _, run in command.runs]
     async with database.driver() as driver:
         rows = await driver.fetch(
-            _TAKE,
+            TAKE,
             command.worker_id,
             [service_id for service_id, _ in command.runs],
             [run for _, run in command.runs],

@@ -21,10 +21,10 @@ from storage.postgres import Driver
 from storage.shards import Shards
 from storage.traces import note_trace
 
-_JOB = "SELECT version, schedule::text, overlap FROM jobs WHERE service_id = $1 AND id = $2"
+JOB = "SELECT version, schedule::text, overlap FROM jobs WHERE service_id = $1 AND id = $2"
 # The job is locked: neither is it deleted meanwhile, nor is it another version's schedule that its
 # fire time was held against.
-_RUN = """
+RUN = """
 WITH job AS MATERIALIZED (
     SELECT FROM jobs WHERE service_id = $1 AND id = $2 AND version = $3 FOR UPDATE
 ), run AS (
@@ -82,7 +82,7 @@ async def _write_run(driver: Driver, command: TriggerJob) -> Run:
     key = (command.caller.service_id, command.job_id)
     scheduled_for = command.now
     while True:
-        job = await driver.fetchrow(_JOB, *key)
+        job = await driver.fetchrow(JOB, *key)
         if job is None:
             raise NotFound(f"There is no job {command.job_id}.")
         schedule = decode_schedule(job["schedule"])
@@ -111,7 +111,7 @@ async def _write(
     """Whether the job is still as it was read, and whether the run was written."""
     caller = command.caller
     row = await driver.fetchrow(
-        _RUN,
+        RUN,
         caller.service_id,
         command.job_id,
         job["version"],

@@ -28,7 +28,7 @@ AT_ONCE = 100
 
 # The jobs, their listings, their places in the counts and their audit rows in one statement: one
 # round trip and one transaction. Nothing of a job whose service has as many as it may, or nearly.
-_INSERT = f"""
+INSERT = f"""
 WITH asked AS MATERIALIZED (
     SELECT *, row_number() OVER (PARTITION BY service_id) AS nth
     FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
@@ -157,7 +157,7 @@ async def _insert(driver: Driver, group: Sequence[NewJob], spare: int) -> dict[N
         Whether each was stored; None where it was not, though there seems to be room.
     """
     columns = map(list, zip(*map(_row, group), strict=True))
-    rows = await driver.fetch(_INSERT, *columns, spare, count_slot(group[0].job.id))
+    rows = await driver.fetch(INSERT, *columns, spare, count_slot(group[0].job.id))
     found = {row["id"]: row["accepted"] or (False if row["refused"] else None) for row in rows}
     return {new: found[new.job.id] for new in group}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -28,6 +28,9 @@ class Driver(Protocol):
 
 POOL_SIZE = 10
 POOL_WAIT_SECONDS = 5
+WARM = 3
+"""Connections that a process has from the beginning."""
+WARM_UP_SECONDS = 5
 CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 30
 READ_SECONDS = 2
@@ -120,6 +123,31 @@ class Server:
         finally:
             await pool.release(connection)
 
+    async def warm_up(self, statements: Sequence[str]) -> None:
+        """Make some connections, and have statements planned there before anybody waits for them.
+
+        Either takes longer than a statement does. Without an answer, whoever comes first waits.
+
+        Args:
+            statements: They do nothing where their arrays are empty and all else is null.
+        """
+        if self._is_pooled:
+            return
+        pool = self._pool or await self._make_pool()
+        connections: list[Any] = []
+        try:
+            async with asyncio.timeout(WARM_UP_SECONDS):
+                while len(connections) < min(WARM, self._size):
+                    connections.append(await pool.acquire())
+                for connection in connections:
+                    for statement in statements:
+                        await _plan(connection, statement)
+        except UNREACHABLE:
+            pass
+        finally:
+            for connection in connections:
+                await pool.release(connection)
+
     async def close(self) -> None:
         """Close every connection."""
         if self._pool is not None:
@@ -134,11 +162,15 @@ class Server:
             max_queries=_QUERIES_OF_A_CONNECTION,
             connect=self._connect,
             reset=_as_it_is,
+            max_inactive_connection_lifetime=0,  # its statements are planned already
             timeout=CONNECT_SECONDS,
             command_timeout=self._statement_seconds,
-            **(CONNECT_OPTIONS if self._is_pooled else {"server_settings": self._settings}),
+            **(CONNECT_OPTIONS if self._is_pooled else self._session_options()),
         )
         return await self._pool
+
+    def _session_options(self) -> dict[str, Any]:
+        return {"server_settings": self._settings, "max_cached_statement_lifetime": 0}
 
     def _driver(self, connection: asyncpg.Connection) -> Driver:
         if self._is_pooled:
@@ -208,6 +240,14 @@ def target_of(url: str) -> dict[str, str]:
     hosts, _, rest = url.rpartition("@")[2].partition("/")
     is_told = "target_session_attrs=" in rest
     return {"target_session_attrs": "read-write"} if "," in hosts and not is_told else {}
+
+
+async def _plan(connection: Any, statement: str) -> None:
+    prepared = await connection.prepare(statement)
+    empty: list[object] = [
+        [] if kind.kind == "array" else None for kind in prepared.get_parameters()
+    ]
+    await connection.fetch(statement, *empty)
 
 
 async def _as_it_is(_: object) -> None:

@@ -14,7 +14,10 @@ import structlog
 from dramatiq.brokers.redis import RedisBroker
 from periodiq import PeriodiqMiddleware
 
+from commands.finish_attempts import FINISH
 from commands.pass_turns import pass_turns
+from commands.start_attempts import START
+from commands.take_runs import TAKE
 from domain.egress import Egress
 from domain.ids import new_id
 from storage.key_ring import KeyRing
@@ -42,6 +45,8 @@ from workers.traced_rings import TracedRings
 from workers.vitals import Vitals
 
 log = structlog.get_logger()
+HOT = (TAKE, START, FINISH)
+"""Statements that are planned before the first run comes."""
 THREADS = 4
 POLL_MS = 250
 DRAIN_SECONDS = 25.0
@@ -120,6 +125,7 @@ class Worker:
                     self._teller.run,
                 )
             ]
+            await self._shard.database.primary.warm_up(HOT)
             threads = _start_threads(self._broker)
             self._vitals.started(asks(self._shard))
             log.info("worker.started", worker_id=str(self._id))

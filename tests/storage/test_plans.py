@@ -15,10 +15,10 @@ from storage.postgres import Database, Driver
 NOW = datetime(2031, 5, 10, 15, tzinfo=UTC)
 TODAY = f"runs_{NOW:%Y%m%d}"
 STATEMENTS = {
-    "take": take_runs._TAKE,
-    "start": start_attempts._START,
-    "finish": finish_attempts._FINISH,
-    "defer": defer_runs._DEFER,
+    "take": take_runs.TAKE,
+    "start": start_attempts.START,
+    "finish": finish_attempts.FINISH,
+    "defer": defer_runs.DEFER,
 }
 
 
