@@ -63,7 +63,7 @@ SELECT {JOB_MARKS} FROM jobs WHERE jobs.service_id = {{service}} AND jobs.id = {
 """
 # The list that is asked for most, and of which every row fits.
 _NEWEST = f"""
-SELECT {JOB_MARKS}, NULL AS at, id AS place, false AS ends FROM jobs
+SELECT {JOB_MARKS} FROM jobs
 WHERE service_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3
 """
 _BEYOND_ALL = UUID(int=(1 << 128) - 1)
@@ -86,7 +86,7 @@ class JobQuery(Struct, frozen=True, kw_only=True):
 
 class JobRows(Struct, frozen=True):
     """Attributes:
-    rows: With `JOB_MARKS`, `at` and `place`.
+    rows: With `JOB_MARKS`.
     more: Where the next page begins, if there may be one.
     """
 
@@ -118,7 +118,10 @@ def _first_look(query: JobQuery) -> int:
 async def _newest(query: JobQuery, driver: Driver) -> JobRows:
     begin = _BEYOND_ALL if query.after is None else query.after.id
     rows = await driver.fetch(_NEWEST, query.service_id, begin, query.limit + 1)
-    return _shown(rows, query.limit, None)
+    if len(rows) <= query.limit:
+        return JobRows(rows, None)
+    shown = rows[: query.limit]
+    return JobRows(shown, Place(at=None, id=shown[-1]["id"]))
 
 
 async def _walk(query: JobQuery, driver: Driver, look: int) -> JobRows:

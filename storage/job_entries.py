@@ -49,7 +49,7 @@ def loaded_job(row: asyncpg.Record | None, now: datetime) -> Loaded:
         return Loaded(version=0, until=kept_until(now, None, NOT_FOUND_LIFE), etag="", body=b"")
     return Loaded(
         version=row["version"],
-        until=kept_until(now, next_fire_of(row, now)),
+        until=kept_until(now, _next_fire_of(row, now)),
         etag=etag_of(row["version"]),
         body=encoded_job(row, now),
     )
@@ -60,7 +60,7 @@ def encoded_job(row: asyncpg.Record, now: datetime) -> bytes:
     return encode(_resource_of(row, *_visible(row, now)))
 
 
-def next_fire_of(row: asyncpg.Record, now: datetime) -> datetime | None:
+def _next_fire_of(row: asyncpg.Record, now: datetime) -> datetime | None:
     """When a job changes by itself: at its next fire time."""
     return _visible(row, now)[1]
 

@@ -21,6 +21,8 @@ from storage.shared_cache import Fill, SharedCache
 READS = Counter("tocsin_cached_reads_total", "Reads through the cache, by who answered.", ["layer"])
 _READS = {layer: READS.labels(layer) for layer in ("memory", "redis", "postgres", "primary")}
 LOCAL_BYTES = 64 * 1024 * 1024
+LISTED = 10_000
+"""Names of which it is known that they were loaded lately."""
 _OVERHEAD_BYTES = 500
 _NOWHERE = Position(place=0)
 
@@ -52,6 +54,9 @@ class ReadCache:
     Each read asks Redis how far the service has come (together with other reads at that moment),
     also when memory holds the answer: so memory can never be stale, whatever it was not told.
 
+    A list goes to Redis when it is loaded for the second time: pages that somebody walks through
+    would fill it for nobody.
+
     Args:
         read_at: How to read from Postgres.
     """
@@ -61,6 +66,7 @@ class ReadCache:
         self._shared = shared
         self._read_at = read_at
         self._kept: LRUCache[tuple[UUID, str], _Kept] = LRUCache(LOCAL_BYTES, _size)
+        self._listed: LRUCache[tuple[UUID, str], None] = LRUCache(LISTED)
         self._flights: dict[tuple[UUID, str, str], asyncio.Task[Entry]] = {}
         self._fills: set[asyncio.Task[None]] = set()
 
@@ -119,13 +125,18 @@ class ReadCache:
         entry = _entry(await self._read_at(position, load), position)
         if entry.until > now:
             self._keep(key, entry, position)
-            service_id, name = key
-            filling = asyncio.create_task(
-                self._fill(Fill(service_id=service_id, name=name, entry=entry))
-            )
-            self._fills.add(filling)
-            filling.add_done_callback(self._fills.discard)
+            if entry.version or key in self._listed:
+                self._share(key, entry)
+            self._listed[key] = None
         return entry
+
+    def _share(self, key: tuple[UUID, str], entry: Entry) -> None:
+        service_id, name = key
+        filling = asyncio.create_task(
+            self._fill(Fill(service_id=service_id, name=name, entry=entry))
+        )
+        self._fills.add(filling)
+        filling.add_done_callback(self._fills.discard)
 
     async def _fill(self, fill: Fill) -> None:
         try:
