@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -10,8 +11,11 @@ import msgspec
 
 from commands.bootstrap_key import BootstrapKey, bootstrap_key
 from commands.create_job import CreateJob, create_job
+from commands.create_key import CreateKey, create_key
 from commands.delete_job import DeleteJob, delete_job
+from commands.revoke_key import RevokeKey, revoke_key
 from commands.update_job import Changes, UpdateJob, update_job
+from domain.access import ALL_SCOPES, Scope
 from domain.caller import Caller
 from domain.errors import NotFound
 from domain.job_filter import JobFilter, JobOrder
@@ -19,11 +23,13 @@ from domain.keys import service_of
 from domain.retry import RetryPolicy
 from domain.schedules.schedule import Schedule
 from domain.targets.http import HttpTarget
+from queries.find_key import FoundKey, find_key
 from queries.get_job import GetJob, get_job
 from queries.list_jobs import ListJobs, list_jobs
 from storage.read_cache import READS
 from storage.shards import Shards
 from storage.urls import ShardUrls
+from tests.storage.reading import Reader
 
 
 class ReadingClient:
@@ -58,6 +64,19 @@ class ReadingClient:
             now=now(),
         )
         return (await create_job(command, self.shards)).id
+
+    async def create_key(self) -> tuple[UUID, str]:
+        """The id and the text of a new key of the service."""
+        command = CreateKey(
+            caller=msgspec.structs.replace(self.caller, scopes=ALL_SCOPES),
+            name="a key",
+            scopes=frozenset({Scope.READ}),
+            expires_at=None,
+            subject=None,
+            now=now(),
+        )
+        key, text = await create_key(command, self.shards)
+        return key.id, text
 
     async def rename(self, job_id: UUID) -> int:
         """Change the job; returns its new version."""
@@ -97,15 +116,40 @@ class ReadingClient:
         return {UUID(job["id"]): job["version"] for job in page["items"]}
 
     async def layer(self, job_id: UUID) -> str:
-        """Which layer answers a read now."""
-        layers = ("memory", "redis", "postgres", "primary")
-        before = {name: READS.labels(name)._value.get() for name in layers}
-        await self.version(job_id)
-        (answering,) = [name for name in layers if READS.labels(name)._value.get() > before[name]]
-        return answering
+        """Which layer answers a read of a job now."""
+        return await _answering(self.version(job_id))
+
+    async def layer_of_list(self) -> str:
+        """Which layer answers a list now."""
+        return await _answering(self.listed())
+
+    async def void(self) -> None:
+        """Commit something that may have changed all that is cached of the service."""
+        await Reader(self.shards.of(self.caller.service_id), self.caller.service_id).write()
+
+    async def create_unnoticed(self) -> None:
+        """Store a job, and have Redis forget that, and all else."""
+        await self.create()
+        await self.shards.of(self.caller.service_id).redis.call(lambda _: ("FLUSHALL",))
+
+    async def revoke(self, key_id: UUID) -> None:
+        """Revoke a key of the service."""
+        await revoke_key(RevokeKey(caller=self.caller, key_id=key_id, now=now()), self.shards)
+
+    async def found(self, key: str) -> FoundKey | None:
+        """What a key is good for."""
+        return await find_key(key, now(), self.shards)
 
     async def close(self) -> None:
         await self.shards.close()
+
+
+async def _answering(reading: Awaitable[object]) -> str:
+    layers = ("memory", "redis", "postgres", "primary")
+    before = {name: READS.labels(name)._value.get() for name in layers}
+    await reading
+    (answering,) = [name for name in layers if READS.labels(name)._value.get() > before[name]]
+    return answering
 
 
 def now() -> datetime:

@@ -78,6 +78,18 @@ async def test_a_list_is_read_anew_after_every_commit(here: ReadingClient, there
     assert (await there.listed())[first] == 2
 
 
+async def test_a_list_goes_to_redis_when_it_is_loaded_again(
+    here: ReadingClient, there: ReadingClient
+):
+    await here.create()
+    await here.listed()
+    assert await there.layer_of_list() == "postgres"
+    await here.create()
+    await here.listed()
+    await asyncio.gather(*here.shards.of(here.caller.service_id)._cache._fills)
+    assert await there.layer_of_list() == "redis"
+
+
 async def test_many_readers_of_what_nobody_holds_ask_postgres_once(here: ReadingClient):
     shard = here.shards.of(here.caller.service_id)
     asked = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 from sqlalchemy import insert
@@ -19,8 +19,8 @@ from tests.storage.eventually import eventually
 class Reader:
     """Writes names as a service, and reads them where the shard sends it."""
 
-    def __init__(self, shard: Shard) -> None:
-        self.id = uuid4()
+    def __init__(self, shard: Shard, service_id: UUID | None = None) -> None:
+        self.id = service_id or uuid4()
         self._shard = shard
 
     async def write(self) -> str:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
 
+from app import api
 from commands import defer_runs, finish_attempts, start_attempts, take_runs
 from storage.migrate import migrate
-from storage.postgres import Database, Driver
+from storage.postgres import WARM, Database, Driver
+from workers import worker
 
 NOW = datetime(2031, 5, 10, 15, tzinfo=UTC)
 TODAY = f"runs_{NOW:%Y%m%d}"
@@ -52,6 +55,27 @@ def value_of(kind: str) -> str:
     if kind.endswith("[]"):
         return f"'{{}}'::{kind}"
     return {"timestamp with time zone": f"'{NOW}'", "uuid": f"'{uuid4()}'"}.get(kind, "'x'")
+
+
+async def test_hot_statements_are_planned_ahead_and_that_changes_nothing(
+    database: Database,
+) -> None:
+    await migrate(database, NOW)
+    hot = {*worker.HOT, *api.HOT}
+    async with database.driver() as driver:
+        await have_a_few_runs(driver, 10)
+        before = await driver.fetch("SELECT * FROM runs")
+    await database.primary.warm_up(sorted(hot))
+    async with contextlib.AsyncExitStack() as stack:
+        drivers = [await stack.enter_async_context(database.driver()) for _ in range(WARM)]
+        for driver in drivers:
+            rows = await driver.fetch(
+                "SELECT statement FROM pg_prepared_statements WHERE generic_plans > 0"
+            )
+            assert hot <= {row["statement"] for row in rows}
+        assert await drivers[0].fetch("SELECT * FROM runs") == before
+        for table in ("jobs", "audit", "attempts", "turns"):
+            assert await drivers[0].fetchval(f"SELECT count(*) FROM {table}") == 0
 
 
 @pytest.mark.parametrize("count", [0, 1, 10, 200])
