@@ -59,7 +59,7 @@ def up(settings: Settings) -> None:
 @click.pass_obj
 def api(settings: Settings) -> None:
     """Serve the REST API."""
-    gc.disable()  # what is imported is not looked through again and again; `serve` enables it
+    gc.disable()  # while much is imported; `serve` enables it
     from app.api import create_app
     from app.serving import serve
     from app.up.listening import inherited_socket

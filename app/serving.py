@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import socket
 from functools import partial
 from typing import Any
@@ -15,9 +14,9 @@ from app.bounded_protocol import BoundedProtocol
 from app.leaving_server import LeavingServer
 from app.response_headers import api_headers
 from app.up.listening import BACKLOG
+from storage.garbage import collect_rarely
 
 LAST_SECONDS = 1  # before what is still under way is cancelled
-GC_THRESHOLD = (10_000, 20, 20)  # a page of jobs makes thousands of objects, none in a cycle
 
 
 def serve(
@@ -49,11 +48,7 @@ def serve(
         backlog=BACKLOG,
         timeout_graceful_shutdown=LAST_SECONDS,
     )
-    # What is loaded by now stays: the garbage collector need not look through it again and again.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLD)
-    gc.enable()
+    collect_rarely()
     LeavingServer(config, leaving).run(sockets=[listening] if listening else None)
 
 

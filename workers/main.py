@@ -10,6 +10,7 @@ import structlog
 
 from domain.egress import Egress
 from domain.ids import new_id
+from storage.garbage import collect_rarely
 from storage.key_ring import KeyRing
 from storage.urls import ShardUrls
 from workers.vitals import Vitals
@@ -24,6 +25,7 @@ async def run_dispatcher(urls: ShardUrls, stop: asyncio.Event, vitals: Vitals) -
     from storage.shards import Shards
     from workers.dispatcher import TROUBLE, Dispatcher
 
+    collect_rarely()
     shards = Shards(urls, pool_size=POOL_SIZE)
     (shard,) = shards.all()
     dispatcher = Dispatcher(shard, new_id(), vitals)
@@ -65,6 +67,7 @@ async def run_worker(
     from storage.shards import Shards
     from workers.worker import Worker
 
+    collect_rarely()
     shards = Shards(urls, pool_size=POOL_SIZE)
     (shard,) = shards.all()
     worker = Worker(
