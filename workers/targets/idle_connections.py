@@ -22,13 +22,14 @@ class IdleConnections:
         self._most = most
         self._loop = asyncio.get_running_loop()
         self._all: OrderedDict[Connection, Way] = OrderedDict()
-        self._of_way: dict[Way, list[Connection]] = {}
+        # In the order in which they came; any one is taken out at once, where a list would search.
+        self._of_way: dict[Way, dict[Connection, None]] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     def take(self, way: Way) -> Connection | None:
         """The one that came last, which the server is least likely to close."""
         while waiting := self._of_way.get(way):
-            connection = waiting[-1]
+            connection = next(reversed(waiting))
             self._remove(connection)
             if connection.is_open:
                 return connection
@@ -38,7 +39,7 @@ class IdleConnections:
         """Let it wait."""
         connection.idle_since = self._loop.time()
         self._all[connection] = way
-        self._of_way.setdefault(way, []).append(connection)
+        self._of_way.setdefault(way, {})[connection] = None
         if len(self._all) > self._most:
             self._close(next(iter(self._all)))
         if self._timer is None:
@@ -68,6 +69,6 @@ class IdleConnections:
     def _remove(self, connection: Connection) -> None:
         way = self._all.pop(connection)
         waiting = self._of_way[way]
-        waiting.remove(connection)
+        del waiting[connection]
         if not waiting:
             del self._of_way[way]
