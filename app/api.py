@@ -42,6 +42,10 @@ from app.settings import Settings
 from app.short_cut import ShortCut
 from app.traced_requests import TracedRequests
 from commands.trigger_job import JOB, RUN
+from queries.find_key import FIND
+from queries.get_job import GET
+from queries.job_pages import NEWEST
+from storage.encoded_jobs import READ
 from storage.job_inserts import INSERT
 from storage.shards import Shards
 from storage.tracing import active
@@ -51,7 +55,9 @@ if TYPE_CHECKING:
 
 
 HOT = (INSERT, JOB, RUN)
-"""Statements that are planned before the first request comes."""
+"""Statements that the primary plans before the first request comes."""
+HOT_READS = (FIND, GET, NEWEST, READ)
+"""Those of the replicas."""
 
 
 def create_app(settings: Settings) -> Litestar:
@@ -68,7 +74,7 @@ def create_app(settings: Settings) -> Litestar:
         background = [
             asyncio.create_task(shards.watch()),
             asyncio.create_task(admission.key_use.run()),
-            *(asyncio.create_task(shard.database.primary.warm_up(HOT)) for shard in shards.all()),
+            *(asyncio.create_task(shard.warm_up(HOT, HOT_READS)) for shard in shards.all()),
         ]
         yield
         for task in background:

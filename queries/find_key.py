@@ -16,7 +16,7 @@ from storage.postgres import Driver
 from storage.services import decode_limits
 from storage.shards import Shards
 
-_FIND = """
+FIND = """
 SELECT key.service_id, key.id, key.scopes, key.subject, key.expires_at, members.role,
     services.limits
 FROM api_keys AS key
@@ -53,7 +53,7 @@ async def find_key(text: str, now: datetime, shards: Shards) -> FoundKey | None:
     hashed = key_hash(text)
 
     async def load(driver: Driver) -> Lasting[FoundKey | None]:
-        row = await driver.fetchrow(_FIND, service_id, hashed, now)
+        row = await driver.fetchrow(FIND, service_id, hashed, now)
         # Whoever guesses keys is not to fill the memory with them.
         return Lasting(None, now) if row is None else Lasting(_found(row), row["expires_at"])
 

@@ -16,7 +16,7 @@ from storage.postgres import Driver
 from storage.read_cache import Loaded
 from storage.shards import Shards
 
-_GET = f"SELECT {JOB_COLUMNS} FROM jobs WHERE service_id = $1 AND id = $2"
+GET = f"SELECT {JOB_COLUMNS} FROM jobs WHERE service_id = $1 AND id = $2"
 
 
 class GetJob(Struct, frozen=True, kw_only=True):
@@ -39,7 +39,7 @@ async def get_job(query: GetJob, shards: Shards) -> Entry:
     service_id = query.caller.service_id
 
     async def load(driver: Driver) -> Loaded:
-        return loaded_job(await driver.fetchrow(_GET, service_id, query.job_id), query.now)
+        return loaded_job(await driver.fetchrow(GET, service_id, query.job_id), query.now)
 
     entry = await shards.of(service_id).read_cached(service_id, query.entry, query.now, load)
     if not entry.body:

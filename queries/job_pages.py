@@ -62,7 +62,7 @@ _JOB = f"""
 SELECT {JOB_MARKS} FROM jobs WHERE jobs.service_id = {{service}} AND jobs.id = {{job_id}} OFFSET 0
 """
 # The list that is asked for most, and of which every row fits.
-_NEWEST = f"""
+NEWEST = f"""
 SELECT {JOB_MARKS} FROM jobs
 WHERE service_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3
 """
@@ -117,7 +117,7 @@ def _first_look(query: JobQuery) -> int:
 
 async def _newest(query: JobQuery, driver: Driver) -> JobRows:
     begin = _BEYOND_ALL if query.after is None else query.after.id
-    rows = await driver.fetch(_NEWEST, query.service_id, begin, query.limit + 1)
+    rows = await driver.fetch(NEWEST, query.service_id, begin, query.limit + 1)
     if len(rows) <= query.limit:
         return JobRows(rows, None)
     shown = rows[: query.limit]

@@ -24,7 +24,7 @@ JOB_MARKS = """
 """Columns that tell whether a job still looks as it did."""
 KEPT_BYTES = 32 * 1024 * 1024
 _OVERHEAD_BYTES = 500
-_READ = f"""
+READ = f"""
 SELECT {JOB_COLUMNS}, {JOB_MARKS.replace("id, version, updated_at,", "")} FROM jobs
 WHERE service_id = $1 AND id = ANY ($2::uuid[])
 """
@@ -88,7 +88,7 @@ class EncodedJobs:
         self, driver: Driver, service_id: UUID, job_ids: list[UUID], now: datetime
     ) -> dict[UUID, _Encoded]:
         read: dict[UUID, _Encoded] = {}
-        for row in await driver.fetch(_READ, service_id, job_ids):
+        for row in await driver.fetch(READ, service_id, job_ids):
             encoded = _Encoded(_mark(row, now), msgspec.Raw(encoded_job(row, now)))
             read[row["id"]] = encoded
             self._keep(row["id"], encoded)

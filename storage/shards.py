@@ -171,6 +171,11 @@ class Shard:
         except UNREACHABLE as error:
             log.warning("dispatcher.not_woken", error=str(error))
 
+    async def warm_up(self, writes: Sequence[str], reads: Sequence[str]) -> None:
+        """Have the servers plan statements before anybody waits for them (see Server)."""
+        replicas = (replica.server.warm_up(reads) for replica in self.replicas.all)
+        await asyncio.gather(self.database.primary.warm_up(writes), *replicas)
+
     async def watch(self) -> None:
         """Watch the replicas, and hear what Redis was not told, until cancelled."""
         await asyncio.gather(self.replicas.watch(), self._commits.hear())

@@ -61,7 +61,7 @@ async def test_hot_statements_are_planned_ahead_and_that_changes_nothing(
     database: Database,
 ) -> None:
     await migrate(database, NOW)
-    hot = {*worker.HOT, *api.HOT}
+    hot = {*worker.HOT, *api.HOT, *api.HOT_READS}
     async with database.driver() as driver:
         await have_a_few_runs(driver, 10)
         before = await driver.fetch("SELECT * FROM runs")
