@@ -8,7 +8,7 @@ can write there makes nobody an administrator.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Generic, TypeVar, cast
 from uuid import UUID
 
@@ -21,7 +21,6 @@ from storage.postgres import Driver
 
 KEPT = 20_000
 """Answers at most; the least recently used are forgotten."""
-LIFE = timedelta(minutes=10)
 
 Answer = TypeVar("Answer")
 
@@ -74,7 +73,7 @@ class LastingReads:
         if kept and position and kept.place >= position.void_before and now < kept.until:
             return cast("Answer", kept.answer)
         found: Lasting[Answer] = await self._read_at(position, load)
-        until = kept_until(now, found.ends, LIFE)
+        until = kept_until(now, found.ends)
         if position and now < until:
             self._kept[key] = _Kept(found.answer, position.place, until)
         return found.answer

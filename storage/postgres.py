@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import asyncpg
+import structlog
 
 from storage.pooled import CONNECT_OPTIONS, PooledDriver
 
@@ -26,6 +27,7 @@ class Driver(Protocol):
     def transaction(self, *, isolation: str | None = None) -> AbstractAsyncContextManager[None]: ...
 
 
+log = structlog.get_logger()
 POOL_SIZE = 10
 POOL_WAIT_SECONDS = 5
 WARM = 3
@@ -142,8 +144,8 @@ class Server:
                 for connection in connections:
                     for statement in statements:
                         await _plan(connection, statement)
-        except UNREACHABLE:
-            pass
+        except (*UNREACHABLE, asyncpg.PostgresError) as error:
+            log.info("database.not_warmed_up", error=str(error))
         finally:
             for connection in connections:
                 await pool.release(connection)

@@ -9,7 +9,8 @@ from uuid import uuid4
 import pytest
 
 from storage.embedded.servers import EmbeddedServers
-from storage.lasting_reads import LIFE, Lasting
+from storage.entries import LIFE
+from storage.lasting_reads import Lasting
 from storage.postgres import Driver
 from storage.urls import ShardUrls
 from tests.reads.client import ReadingClient, now

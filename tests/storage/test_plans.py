@@ -11,8 +11,9 @@ import pytest
 
 from app import api
 from commands import defer_runs, finish_attempts, start_attempts, take_runs
+from storage.embedded.ports import free_port
 from storage.migrate import migrate
-from storage.postgres import WARM, Database, Driver
+from storage.postgres import WARM, Database, Driver, Server
 from workers import worker
 
 NOW = datetime(2031, 5, 10, 15, tzinfo=UTC)
@@ -76,6 +77,17 @@ async def test_hot_statements_are_planned_ahead_and_that_changes_nothing(
         assert await drivers[0].fetch("SELECT * FROM runs") == before
         for table in ("jobs", "audit", "attempts", "turns"):
             assert await drivers[0].fetchval(f"SELECT count(*) FROM {table}") == 0
+
+
+async def test_where_there_is_no_table_or_no_server_nothing_is_planned_and_nothing_fails(
+    database: Database,
+) -> None:
+    await database.primary.warm_up(worker.HOT)
+    async with database.driver() as driver:
+        assert await driver.fetchval("SELECT 1") == 1
+    nowhere = Server(f"postgresql://tocsin@127.0.0.1:{free_port()}/tocsin", size=1)
+    await nowhere.warm_up(worker.HOT)
+    await nowhere.close()
 
 
 @pytest.mark.parametrize("count", [0, 1, 10, 200])
