@@ -53,7 +53,6 @@ from storage.tracing import active
 if TYPE_CHECKING:
     from app.tokens import Tokens
 
-
 HOT = (INSERT, JOB, RUN)
 """Statements that the primary plans before the first request comes."""
 HOT_READS = (FIND, GET, NEWEST, READ)

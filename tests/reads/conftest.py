@@ -12,6 +12,8 @@ import pytest
 from storage.embedded.servers import EmbeddedServers
 from storage.migrate import migrate
 from storage.postgres import Database
+from storage.urls import ShardUrls
+from tests.reads.client import ReadingClient
 from tests.servers import started_servers
 from tests.storage.reading import replay_paused
 
@@ -22,6 +24,20 @@ def own_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedSe
     with started_servers(tmp_path_factory.mktemp("reads")) as servers:
         asyncio.run(_migrate(servers.urls.primary))
         yield servers
+
+
+@pytest.fixture
+async def here(urls: ShardUrls) -> AsyncIterator[ReadingClient]:
+    made = await ReadingClient.of_a_new_service(urls)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def there(here: ReadingClient, urls: ShardUrls) -> AsyncIterator[ReadingClient]:
+    made = here.elsewhere(urls)
+    yield made
+    await made.close()
 
 
 async def _migrate(url: str) -> None:

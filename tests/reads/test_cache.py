@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from uuid import UUID, uuid4
 
 import pytest
@@ -22,20 +21,6 @@ from tests.storage.reading import replay_paused
 @pytest.fixture
 def urls(own_servers: EmbeddedServers) -> ShardUrls:
     return urls_of(own_servers)
-
-
-@pytest.fixture
-async def here(urls: ShardUrls) -> AsyncIterator[ReadingClient]:
-    made = await ReadingClient.of_a_new_service(urls)
-    yield made
-    await made.close()
-
-
-@pytest.fixture
-async def there(here: ReadingClient, urls: ShardUrls) -> AsyncIterator[ReadingClient]:
-    made = here.elsewhere(urls)
-    yield made
-    await made.close()
 
 
 async def test_a_new_job_is_read_from_redis_and_then_from_memory(

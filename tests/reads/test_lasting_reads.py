@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from uuid import uuid4
 
@@ -21,20 +21,6 @@ from tests.storage.reading import replay_paused
 @pytest.fixture
 def urls(own_servers: EmbeddedServers) -> ShardUrls:
     return urls_of(own_servers)
-
-
-@pytest.fixture
-async def here(urls: ShardUrls) -> AsyncIterator[ReadingClient]:
-    made = await ReadingClient.of_a_new_service(urls)
-    yield made
-    await made.close()
-
-
-@pytest.fixture
-async def there(here: ReadingClient, urls: ShardUrls) -> AsyncIterator[ReadingClient]:
-    made = here.elsewhere(urls)
-    yield made
-    await made.close()
 
 
 class Asked:
