@@ -11,7 +11,7 @@ from loadtests.arrivals import Arrival, Arrivals
 from loadtests.bare import Bare
 from loadtests.cpu import role_of
 from loadtests.figures import Figure, companion, rounded
-from loadtests.growth import Size
+from loadtests.growth import Size, Turn, size_of
 from loadtests.growth import figures as growth_figures
 from loadtests.latency import quantiles, spread_of
 from loadtests.memory import own_megabytes
@@ -111,9 +111,9 @@ def test_what_a_figure_is_on_any_machine(figure: Figure, anywhere: str) -> None:
     assert companion(figure, cpu, BARE) == anywhere
 
 
-def size(jobs: int, **changes: float) -> Size:
-    values = {"p50_ms": 1.0, "p99_ms": 5.0, "cpu": 0.5} | changes
-    return Size(jobs=jobs, megabytes={"api": values.pop("api", 50.0)}, **values)
+def size(jobs: int, *p99_ms: float, api: float = 50.0) -> Size:
+    turns = [Turn(p50_ms=1.0, p99_ms=ms, cpu=0.5) for ms in p99_ms or (5.0,)]
+    return size_of(jobs, turns, {"api": api})
 
 
 def test_growth_compares_with_the_fewest() -> None:
@@ -122,6 +122,14 @@ def test_growth_compares_with_the_fewest() -> None:
     assert found["CPU to that of 10"].passes
     assert not found["memory to that of 10, api"].passes
     assert len([one for one in found.values() if one.bar]) == 4
+
+
+def test_one_stalled_turn_is_shown_and_does_not_decide() -> None:
+    stalled = size(99, 5.0, 18.0, 4.0)
+    found = {figure.name: figure for figure in growth_figures([size(10), stalled])}
+
+    assert found["p99 to that of 10"].value == 1.0
+    assert (found["p99 of the best turn"].value, found["p99 of the worst turn"].value) == (4, 18)
 
 
 def test_memory_of_a_process_that_is_gone() -> None:
