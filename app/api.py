@@ -41,21 +41,18 @@ from app.routes.targets import targets
 from app.settings import Settings
 from app.short_cut import ShortCut
 from app.traced_requests import TracedRequests
-from commands.trigger_job import JOB, RUN
-from queries.find_key import FIND
-from queries.get_job import GET
-from queries.job_pages import NEWEST
-from storage.encoded_jobs import READ
-from storage.job_inserts import INSERT
+from commands import trigger_job
+from queries import find_key, get_job, job_pages
+from storage import encoded_jobs, job_inserts
 from storage.shards import Shards
 from storage.tracing import active
 
 if TYPE_CHECKING:
     from app.tokens import Tokens
 
-HOT = (INSERT, JOB, RUN)
+HOT = (job_inserts.INSERT, trigger_job.JOB, trigger_job.RUN)
 """Statements that the primary plans before the first request comes."""
-HOT_READS = (FIND, GET, NEWEST, READ)
+HOT_READS = (find_key.FIND, get_job.GET, job_pages.NEWEST, encoded_jobs.READ)
 """Those of the replicas."""
 
 

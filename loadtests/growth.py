@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from statistics import median
 
+import asyncpg
 import msgspec
 
 from loadtests.figures import OUR_CPU, Figure, Measured
@@ -20,6 +21,7 @@ SERVICES = 1_000
 MADE_UP = 1_000_000
 """So many jobs, and runs, are made up; what is beyond are copies of the jobs."""
 MOST = 1.2
+CHECKPOINT_SECONDS = 600.0
 TURNS = 5
 """One stall of the disk of 200 ms is the p99 of a turn; the median of the turns is steadier."""
 
@@ -60,18 +62,25 @@ def measure(sink: SinkProcess, sizes: Sequence[int] = SIZES) -> Measured:
 
 def _measure_size(sink: SinkProcess, jobs: int, measured: Measured) -> Size:
     with System() as system:
-        asyncio.run(
-            populate(
-                system.environment_of("dispatcher")["TOCSIN_PRIMARY_URL"],
-                jobs=min(jobs, MADE_UP),
-                copies=max(jobs // MADE_UP, 1),
-                runs=min(jobs, MADE_UP),
-                services=SERVICES,
-                today=midnight(datetime.now(UTC)),
-            )
-        )
+        asyncio.run(_fill(system, jobs))
         turns = [_measure_turn(system, sink, jobs, measured) for _ in range(TURNS)]
         return size_of(jobs, turns, memory_by_role(system.pid))
+
+
+async def _fill(system: System, jobs: int) -> None:
+    url = system.environment_of("dispatcher")["TOCSIN_PRIMARY_URL"]
+    await populate(
+        url,
+        jobs=min(jobs, MADE_UP),
+        copies=max(jobs // MADE_UP, 1),
+        runs=min(jobs, MADE_UP),
+        services=SERVICES,
+        today=midnight(datetime.now(UTC)),
+    )
+    # Else the disk is still busy with what was loaded while fires are measured.
+    driver = await asyncpg.connect(url, user="postgres", password=system.superuser_password)
+    await driver.execute("CHECKPOINT", timeout=CHECKPOINT_SECONDS)
+    await driver.close()
 
 
 def _measure_turn(system: System, sink: SinkProcess, jobs: int, measured: Measured) -> Turn:

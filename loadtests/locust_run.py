@@ -15,6 +15,7 @@ from rich.console import Console
 
 from loadtests import CHECKOUT
 from loadtests.cpu import command_line, family, role_of
+from loadtests.memory_watch import MemoryWatch, add, memory_table
 from loadtests.plots import draw
 from loadtests.principals import SERVICES, USERS, prepare, save
 from loadtests.shapes import DRAIN_SECONDS, SHAPES, Asked
@@ -124,12 +125,15 @@ def main() -> None:
     exit_on_sigterm()
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"locust-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
-    with SinkProcess() as sink, System() as system:
+    with SinkProcess() as sink, System() as system, MemoryWatch(system.pid) as watch:
         Console().print(f"Making {chosen.users:,} users …")
         code = simulate(system, sink, chosen, path)
-    print(f"Written to {path} and {path.with_suffix('.html').name}")
-    for drawn in draw(path) if path.exists() else []:
-        print(f"Plotted in {drawn}")
+    Console().print(memory_table(watch.samples))
+    if path.exists():
+        add(watch.samples, path)
+        print(f"Written to {path} and {path.with_suffix('.html').name}")
+        for drawn in draw(path):
+            print(f"Plotted in {drawn}")
     sys.exit(code)
 
 

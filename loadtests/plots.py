@@ -1,4 +1,4 @@
-"""Plots of what was measured, as SVG beside its JSON: lateness, the knee, growth.
+"""Plots of what was measured, as SVG beside its JSON: lateness, the knee, growth, memory.
 
 python -m loadtests.plots loadtests/results/latest.json
 """
@@ -69,6 +69,16 @@ def growth_curves(results: dict[str, Any]) -> list[Curve]:
     ]
 
 
+def memory_curves(results: dict[str, Any]) -> list[Curve]:
+    """Memory of each part in the course of a load."""
+    samples = results.get("memory", [])
+    minutes = [one["minutes"] for one in samples]
+    return [
+        Curve(name=role, x=minutes, y=[one["megabytes"].get(role, 0.0) for one in samples])
+        for role in (samples[0]["megabytes"] if samples else ())
+    ]
+
+
 def draw(path: Path) -> list[Path]:
     """Draw all that a JSON of results holds; where the plots are."""
     results = msgspec.json.decode(path.read_bytes())
@@ -91,6 +101,10 @@ def _figures(results: dict[str, Any]) -> Iterator[tuple[str, Figure]]:
         "growth": (
             growth_curves,
             {"xlabel": "jobs stored", "ylabel": "beside the fewest", "xscale": "log"},
+        ),
+        "memory": (
+            memory_curves,
+            {"xlabel": "minutes", "ylabel": "MB of the largest process"},
         ),
     }
     for name, (curves_of, axes) in kinds.items():

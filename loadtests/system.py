@@ -18,6 +18,7 @@ import psutil
 
 from loadtests import CHECKOUT
 from loadtests.cpu import family
+from storage.embedded.passwords import open_passwords
 
 READY_SECONDS = 120.0
 STOP_SECONDS = 40.0
@@ -117,6 +118,15 @@ class System:
         return "\n".join(lines[-LOG_LINES:])
 
     @property
+    def superuser_password(self) -> str:
+        """Of the account `postgres` of the primary."""
+        return open_passwords(self._servers_dir).superuser
+
+    @property
+    def _servers_dir(self) -> Path:
+        return self._data_dir / "servers"
+
+    @property
     def _log_file(self) -> Path:
         return self._data_dir / "up.log"
 
@@ -166,7 +176,7 @@ class System:
             connection.close()
 
     def _remove_data(self) -> None:
-        servers = self._data_dir / "servers"
+        servers = self._servers_dir
         if servers.is_symlink():  # another account's files, where ours is out of its reach
             shutil.rmtree(servers.resolve(), ignore_errors=True)
         shutil.rmtree(self._data_dir, ignore_errors=True)

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("matplotlib", reason="installed by make bench and make loadtest")
 
-from loadtests.plots import draw, growth_curves, knee_curves, lateness_curves
+from loadtests.plots import draw, growth_curves, knee_curves, lateness_curves, memory_curves
 
 BUDGET = {"p95_ms": 100.0, "p99_ms": 250.0}
 RAMP = {
@@ -18,6 +18,10 @@ RAMP = {
         {"phase": {"budget": BUDGET}, "per_second": 125, "p50_ms": 0, "p95_ms": 90, "p99_ms": 400},
     ],
 }
+SAMPLES = [
+    {"minutes": 0.0, "megabytes": {"api": 80.0, "worker": 50.0}},
+    {"minutes": 0.5, "megabytes": {"api": 90.0}},
+]
 SIZES = [
     {"jobs": 10, "p50_ms": 1.0, "p99_ms": 4.0, "cpu": 0.5, "megabytes": {"api": 50.0}},
     {"jobs": 1_000, "p50_ms": 1.0, "p99_ms": 6.0, "cpu": 0.5, "megabytes": {"api": 55.0}},
@@ -54,9 +58,20 @@ def test_growth_beside_the_fewest() -> None:
     assert curves["memory, api"] == [1.0, 1.1]
 
 
+def test_memory_of_each_part_in_the_course_of_a_load() -> None:
+    api, worker = memory_curves({"memory": SAMPLES})
+
+    assert (api.name, api.x, api.y) == ("api", [0.0, 0.5], [80.0, 90.0])
+    assert worker.y == [50.0, 0.0]
+
+
 @pytest.mark.parametrize(
     ("results", "names"),
-    [(BENCH, ["r-lateness.svg", "r-growth.svg"]), (RAMP, ["r-knee.svg"]), ({}, [])],
+    [
+        (BENCH, ["r-lateness.svg", "r-growth.svg"]),
+        (RAMP | {"memory": SAMPLES}, ["r-knee.svg", "r-memory.svg"]),
+        ({}, []),
+    ],
 )
 def test_plots_lie_beside_the_json(
     tmp_path: Path, results: dict[str, object], names: list[str]
