@@ -8,18 +8,20 @@ from litestar import MediaType, Response
 from litestar.openapi.datastructures import ResponseSpec
 
 from app.requests import ServiceRequest
+from queries.get_job import GetJob
+from queries.list_jobs import ListJobs
 from storage.entries import Entry
 
 NOT_MODIFIED = {304: ResponseSpec(None, description="The client has it already")}
 
 
-def answer(entry: Entry, name: str, request: ServiceRequest) -> Response[Any]:
+def answer(entry: Entry, query: GetJob | ListJobs, request: ServiceRequest) -> Response[Any]:
     """The entry's bytes, or 304 when `If-None-Match` names them.
 
     Args:
-        name: Under which it is cached; the next request for it may take the short cut.
+        query: What the entry answers; who asks it with the same URL may take the short cut.
     """
-    request.app.state.short_cut.remember(request.scope, name)
+    request.app.state.short_cut.remember(request.scope, query)
     headers = {"ETag": entry.etag}
     if is_known(entry, request.headers.get("if-none-match")):
         return Response(None, status_code=304, headers=headers)

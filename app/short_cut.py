@@ -1,21 +1,30 @@
-"""Reads that need nothing but the cache are answered before Litestar sees them.
+"""Reads that have been asked before are answered before Litestar sees them.
 
-The short cut knows what the long way has answered before: which entry a URL names. Whatever is not
-plainly a hit goes the long way: another method, a key or a URL that is new, a miss, an error.
+The short cut knows what the long way has answered: which entry a URL names, and what a list's URL
+asks. Whatever is not plainly that goes the long way: another method, a key or a URL that is new,
+a job that no cache has, an error.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import TypeGuard
+from uuid import UUID
 
+import msgspec
 from cachetools import LRUCache
 from litestar.types import ASGIApp, Receive, Scope, Send
 from msgspec import Struct
 
 from app.auth import Principal
 from app.entries import is_known
+from domain.access import INSTALLATION
 from domain.access import Scope as Right
+from queries.get_job import GetJob
+from queries.list_jobs import ListJobs, load_jobs
 from storage.entries import Entry
+from storage.postgres import Driver
+from storage.read_cache import Loaded
 from storage.shards import Shards
 
 REMEMBERED = 50_000
@@ -23,10 +32,11 @@ REMEMBERED = 50_000
 
 
 class Named(Struct, frozen=True):
-    """What a URL is of: an entry, and the route that answers it."""
+    """What a URL is of: an entry, the route that answers it, and what that asks if it is a list."""
 
     entry: str
     route: str
+    asks: ListJobs | None
 
 
 class ShortCut:
@@ -37,12 +47,13 @@ class ShortCut:
         self._shards = shards
         self._named: LRUCache[bytes, Named] = LRUCache(REMEMBERED)
 
-    def remember(self, scope: Scope, entry: str) -> None:
-        """The long way has answered a GET with an entry of that name."""
-        self._named[_url(scope)] = Named(entry, scope["path_template"])
+    def remember(self, scope: Scope, query: GetJob | ListJobs) -> None:
+        """The long way has answered a GET with what a query reads, whichever service asks it."""
+        asks = query if isinstance(query, ListJobs) else None
+        self._named[_url(scope)] = Named(query.entry, scope["path_template"], asks)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        entry = await self._hit(scope) if scope.get("method") == "GET" else None
+        entry = await self._entry(scope) if scope.get("method") == "GET" else None
         if entry is None:
             await self._app(scope, receive, send)
             return
@@ -57,19 +68,40 @@ class ShortCut:
         )
         await send({"type": "http.response.body", "body": body, "more_body": False})
 
-    async def _hit(self, scope: Scope) -> Entry | None:
+    async def _entry(self, scope: Scope) -> Entry | None:
         named = self._named.get(_url(scope))
-        if named is None:
-            return None
         principal = scope["state"].get("principal")
-        if not isinstance(principal, Principal) or Right.READ not in principal.scopes:
+        if named is None or not _may_read(principal):
             return None
-        service_id = principal.service_id
-        entry = await self._shards.of(service_id).hit(service_id, named.entry, datetime.now(UTC))
+        try:
+            entry = await self._read(named, principal.service_id, datetime.now(UTC))
+        except Exception as error:  # noqa: BLE001 - the route's guard raises it
+            scope["state"]["principal"] = error
+            return None
         if entry is None or not entry.body:
             return None
         scope["path_template"] = named.route
         return entry
+
+    async def _read(self, named: Named, service_id: UUID, now: datetime) -> Entry | None:
+        shard = self._shards.of(service_id)
+        asks = named.asks
+        if asks is None:
+            return await shard.hit(service_id, named.entry, now)
+
+        async def load(driver: Driver) -> Loaded:
+            query = msgspec.structs.replace(asks, service_id=service_id, now=now)
+            return await load_jobs(query, shard, driver)
+
+        return await shard.read_cached(service_id, named.entry, now, load)
+
+
+def _may_read(principal: object) -> TypeGuard[Principal]:
+    return (
+        isinstance(principal, Principal)
+        and Right.READ in principal.scopes
+        and principal.service_id != INSTALLATION
+    )
 
 
 def _url(scope: Scope) -> bytes:

@@ -77,7 +77,7 @@ def _jobs(order: JobOrder | None = None, *, from_middle: bool = False, **chosen:
             for name, value in chosen.items()
         }
         query = ListJobs(
-            caller=_caller(subject),
+            service_id=subject.service_id,
             chosen=JobFilter(**given),
             order=order or JobOrder(),
             fields=(),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import msgspec
 from msgspec import Struct
 
-from domain.caller import Caller
 from domain.job_filter import JobFilter, JobOrder
 from domain.place import Place
 from queries.job_pages import JobQuery, page_of_jobs
@@ -17,7 +17,7 @@ from storage.entries import LIFE, Entry, kept_until
 from storage.jobs import encode
 from storage.postgres import Driver
 from storage.read_cache import Loaded, digest
-from storage.shards import Shards
+from storage.shards import Shard, Shards
 
 MOVING_LIFE = timedelta(seconds=1)
 """How long a list is kept that jobs enter and leave by themselves."""
@@ -31,7 +31,7 @@ class ListJobs(Struct, frozen=True, kw_only=True):
     cursor_of: Makes the cursor that continues behind a place.
     """
 
-    caller: Caller
+    service_id: UUID
     chosen: JobFilter
     order: JobOrder
     fields: tuple[str, ...]
@@ -54,31 +54,34 @@ class EncodedPage(Struct, frozen=True, kw_only=True):
 
 async def list_jobs(query: ListJobs, shards: Shards) -> Entry:
     """The page as its service is answered."""
-    service_id = query.caller.service_id
-    shard = shards.of(service_id)
-    moves = query.chosen.moves or query.order.moves
-    life = MOVING_LIFE if moves else LIFE
+    shard = shards.of(query.service_id)
+
+    async def load(driver: Driver) -> Loaded:
+        return await load_jobs(query, shard, driver)
+
+    return await shard.read_cached(query.service_id, query.entry, query.now, load)
+
+
+async def load_jobs(query: ListJobs, shard: Shard, driver: Driver) -> Loaded:
+    """The page as a server has it."""
     asked = JobQuery(
-        service_id=service_id,
+        service_id=query.service_id,
         chosen=query.chosen,
         order=query.order,
         limit=query.limit,
         after=query.after,
         now=query.now,
     )
-
-    async def load(driver: Driver) -> Loaded:
-        shown, more = await _page(asked, driver, shard.encoded_jobs)
-        body = encode(
-            EncodedPage(
-                items=[_selected(job, query.fields) for job in shown.jobs],
-                next_cursor=query.cursor_of(more),
-            )
+    shown, more = await _page(asked, driver, shard.encoded_jobs)
+    body = encode(
+        EncodedPage(
+            items=[_selected(job, query.fields) for job in shown.jobs],
+            next_cursor=query.cursor_of(more),
         )
-        until = kept_until(query.now, shown.changes_at, life)
-        return Loaded(version=0, until=until, etag=f'"{digest(body)}"', body=body)
-
-    return await shard.read_cached(service_id, query.entry, query.now, load)
+    )
+    moves = query.chosen.moves or query.order.moves
+    until = kept_until(query.now, shown.changes_at, MOVING_LIFE if moves else LIFE)
+    return Loaded(version=0, until=until, etag=f'"{digest(body)}"', body=body)
 
 
 async def _page(

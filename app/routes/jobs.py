@@ -118,7 +118,7 @@ class JobController(Controller):
         ordered = job_lists.ordered_jobs(sort, order)
         this = list_of("jobs", chosen, ordered)
         query = ListJobs(
-            caller=request.caller,
+            service_id=request.caller.service_id,
             chosen=chosen,
             order=ordered,
             fields=job_lists.chosen_fields(fields),
@@ -127,7 +127,7 @@ class JobController(Controller):
             now=datetime.now(UTC),
             cursor_of=lambda place: cursor_behind(place, this),
         )
-        return answer(await list_jobs(query, request.shards), query.entry, request)
+        return answer(await list_jobs(query, request.shards), query, request)
 
     @get(
         "/{job_id:uuid}",
@@ -139,7 +139,7 @@ class JobController(Controller):
     )
     async def read(self, job_id: FromPath[UUID], request: ServiceRequest) -> Response[JobResource]:
         query = GetJob(caller=request.caller, job_id=job_id, now=datetime.now(UTC))
-        return answer(await get_job(query, request.shards), query.entry, request)
+        return answer(await get_job(query, request.shards), query, request)
 
     @patch(
         "/{job_id:uuid}",

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
 
-from app.api import create_app
-from app.settings import Settings, SettingsError, read_settings
+from app.settings import SettingsError, read_settings
 from storage.postgres import Database
 from storage.urls import ShardUrls
+from tests.api.application import app_with
 from tests.api.problems import problem
 from tests.processes import System
 
@@ -25,23 +24,6 @@ ALWAYS = {
 }
 PAGE = "https://console.example"
 ASKS = {"Access-Control-Request-Method": "POST"}
-
-
-@asynccontextmanager
-async def app_with(urls: ShardUrls, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
-    """An application with settings of a test's own."""
-    app = create_app(
-        Settings(
-            primary_url=urls.primary,
-            replica_urls=urls.replicas,
-            redis_url=urls.redis,
-            **settings,
-        )
-    )
-    transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://tocsin") as client:
-        yield client
-    await app.state.shards.close()
 
 
 def of_the_api(answer: httpx.Response) -> None:

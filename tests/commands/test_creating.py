@@ -195,7 +195,7 @@ async def test_odd_text_is_stored_as_it_is(firing: Firing):
 
 async def listed(caller: Caller, shards: Shards) -> set[UUID]:
     query = ListJobs(
-        caller=caller,
+        service_id=caller.service_id,
         chosen=JobFilter(),
         order=JobOrder(),
         fields=(),

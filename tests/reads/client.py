@@ -101,7 +101,7 @@ class ReadingClient:
     async def listed(self) -> dict[UUID, int]:
         """The versions on the first page of jobs."""
         query = ListJobs(
-            caller=self.caller,
+            service_id=self.caller.service_id,
             chosen=JobFilter(),
             order=JobOrder(),
             fields=(),
