@@ -224,15 +224,16 @@ def test_a_key_that_was_used_for_another_request_is_422(api: httpx.Client, store
 
 
 def test_a_key_is_its_services_and_its_addresss_own(
-    api: httpx.Client, stranger: httpx.Client, store: Store, job_body: Callable[..., Any]
+    api: httpx.Client, system: System, store: Store, job_body: Callable[..., Any]
 ) -> None:
     key = a_key()
     for path in (f"/jobs/{store()['id']}/trigger", f"/jobs/{store()['id']}/pause"):
         assert "idempotency-replayed" not in api.post(path, headers=key).headers
-    made = [
-        client.post("/jobs", json=job_body(schedule=FAR), headers=key).json()["id"]
-        for client in (api, stranger)
-    ]
+    with system.client(f"another-{uuid4()}") as another:
+        made = [
+            client.post("/jobs", json=job_body(schedule=FAR), headers=key).json()["id"]
+            for client in (api, another)
+        ]
     assert len(set(made)) == 2
 
 
