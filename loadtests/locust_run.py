@@ -15,7 +15,7 @@ from rich.console import Console
 
 from loadtests import CHECKOUT
 from loadtests.cpu import command_line, family, role_of
-from loadtests.memory_watch import MemoryWatch, add, memory_table
+from loadtests.memory_watch import add_memory, memory_table, watched_memory
 from loadtests.plots import draw
 from loadtests.principals import SERVICES, USERS, prepare, save
 from loadtests.shapes import DRAIN_SECONDS, SHAPES, Asked
@@ -125,12 +125,12 @@ def main() -> None:
     exit_on_sigterm()
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"locust-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
-    with SinkProcess() as sink, System() as system, MemoryWatch(system.pid) as watch:
+    with SinkProcess() as sink, System() as system, watched_memory(system.pid) as memory:
         Console().print(f"Making {chosen.users:,} users …")
         code = simulate(system, sink, chosen, path)
-    Console().print(memory_table(watch.samples))
+    Console().print(memory_table(memory))
     if path.exists():
-        add(watch.samples, path)
+        add_memory(memory, path)
         print(f"Written to {path} and {path.with_suffix('.html').name}")
         for drawn in draw(path):
             print(f"Plotted in {drawn}")

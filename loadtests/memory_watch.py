@@ -2,10 +2,9 @@
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import msgspec
 import psutil
@@ -25,62 +24,50 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     """Of the largest process of each part."""
 
 
-class MemoryWatch:
-    """Takes samples in a thread, as a context manager.
+@contextmanager
+def watched_memory(up_pid: int, seconds: float = SECONDS) -> Iterator[list[Sample]]:
+    """The samples that a thread takes until the block ends.
 
     Args:
         up_pid: Of `tocsin up`.
         seconds: Between two samples.
     """
-
-    def __init__(self, up_pid: int, seconds: float = SECONDS) -> None:
-        self.samples: list[Sample] = []
-        self._up_pid = up_pid
-        self._seconds = seconds
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        began = time.monotonic()
-        while True:
-            try:
-                megabytes = memory_by_role(self._up_pid)
-            except psutil.NoSuchProcess:
-                return  # it has ended, or crashed: its load tells
-            self.samples.append(
-                Sample(minutes=(time.monotonic() - began) / 60, megabytes=megabytes)
-            )
-            if self._over.wait(self._seconds):
-                return
+    samples: list[Sample] = []
+    over = threading.Event()
+    watch = threading.Thread(target=_watch, args=(up_pid, seconds, samples, over), daemon=True)
+    watch.start()
+    try:
+        yield samples
+    finally:
+        over.set()
+        watch.join()
 
 
-def memory_table(samples: Iterable[Sample]) -> Table:
+def _watch(up_pid: int, seconds: float, samples: list[Sample], over: threading.Event) -> None:
+    began = time.monotonic()
+    while True:
+        try:
+            megabytes = memory_by_role(up_pid)
+        except psutil.NoSuchProcess:
+            return  # it has ended, or crashed: its load tells
+        samples.append(Sample(minutes=(time.monotonic() - began) / 60, megabytes=megabytes))
+        if over.wait(seconds):
+            return
+
+
+def memory_table(samples: Sequence[Sample]) -> Table:
     """A line for each part: at first, in the middle, at the end, and the most."""
-    taken = list(samples)
     table = Table("memory, MB", title_justify="left")
     for heading in ("at first", "in the middle", "at the end", "at most"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for role in taken[0].megabytes if taken else ():
-        values = [one.megabytes.get(role, 0.0) for one in taken]
+    for role in samples[0].megabytes if samples else ():
+        values = [one.megabytes.get(role, 0.0) for one in samples]
         shown = (values[0], values[len(values) // 2], values[-1], max(values))
         table.add_row(role, *(f"{value:.1f}" for value in shown))
     return table
 
 
-def add(samples: Iterable[Sample], path: Path) -> None:
+def add_memory(samples: Sequence[Sample], path: Path) -> None:
     """Put samples into a JSON of results."""
-    results = msgspec.json.decode(path.read_bytes()) | {"memory": list(samples)}
+    results = msgspec.json.decode(path.read_bytes()) | {"memory": samples}
     path.write_bytes(msgspec.json.format(msgspec.json.encode(results)))

@@ -25,10 +25,12 @@ _decode_item = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 class ListJobs(Struct, frozen=True, kw_only=True):
-    """Attributes:
-    fields: What is shown of each job; all if there are none.
-    after: Where the page before ended.
-    cursor_of: Makes the cursor that continues behind a place.
+    """What is asked, which but for `service_id` and `now` the URL alone decides (app/short_cut.py).
+
+    Attributes:
+        fields: What is shown of each job; all if there are none.
+        after: Where the page before ended.
+        cursor_of: Makes the cursor that continues behind a place.
     """
 
     service_id: UUID

@@ -8,27 +8,27 @@ from pathlib import Path
 
 from rich.console import Console
 
-from loadtests.memory_watch import MemoryWatch, Sample, add, memory_table
+from loadtests.memory_watch import Sample, add_memory, memory_table, watched_memory
 from tests.processes import wait_until
 
 
 def test_takes_samples_as_long_as_it_lasts() -> None:
-    with MemoryWatch(os.getpid(), seconds=0.01) as watch:
-        wait_until(lambda: len(watch.samples) >= 3)
+    with watched_memory(os.getpid(), seconds=0.01) as samples:
+        wait_until(lambda: len(samples) >= 3)
 
-    minutes = [one.minutes for one in watch.samples]
+    minutes = [one.minutes for one in samples]
     assert minutes == sorted(minutes)
-    assert all(one.megabytes["up"] > 1 for one in watch.samples)
+    assert all(one.megabytes["up"] > 1 for one in samples)
 
 
 def test_ends_by_itself_when_what_it_watches_is_gone() -> None:
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
 
-    with MemoryWatch(gone.pid) as watch:
+    with watched_memory(gone.pid) as samples:
         pass
 
-    assert watch.samples == []
+    assert samples == []
     assert memory_table([]).row_count == 0
 
 
@@ -38,7 +38,7 @@ def test_shown_and_kept_beside_the_results(tmp_path: Path) -> None:
     path = tmp_path / "r.json"
     path.write_text(json.dumps({"shape": "soak"}))
 
-    add(samples, path)
+    add_memory(samples, path)
 
     console = Console(width=100)
     with console.capture() as shown:
