@@ -91,26 +91,23 @@ def client(system: System) -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="session")
 def commands_urls(urls: ShardUrls) -> ShardUrls:
-    """A second database on the same servers, which no process of ours works on."""
+    """A second database on the same servers, which no process of ours works on.
 
-    def renamed(url: str) -> str:
-        return url.rpartition("/")[0] + "/" + COMMANDS_DATABASE
+    It is read on the primary: for what dispatchers write, no reader of a replica waits.
+    """
+    primary = urls.primary.rpartition("/")[0] + "/" + COMMANDS_DATABASE
 
     async def prepare() -> None:
         first = Database(urls.primary)
         async with first.driver() as driver:
             await driver.execute(f"CREATE DATABASE {COMMANDS_DATABASE}")
         await first.close()
-        second = Database(renamed(urls.primary))
+        second = Database(primary)
         await migrate(second, datetime.now(UTC))
         await second.close()
 
     asyncio.run(prepare())
-    return ShardUrls(
-        primary=renamed(urls.primary),
-        replicas=tuple(renamed(url) for url in urls.replicas),
-        redis=urls.redis,
-    )
+    return ShardUrls(primary=primary, redis=urls.redis)
 
 
 @pytest.fixture

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from uuid import uuid4
+
 import httpx
 import pytest
+
+from storage.embedded.servers import EmbeddedServers
+from tests.access.conftest import calling
+from tests.access.issuer import Issuer
+from tests.processes import System
+from tests.storage.reading import replay_paused
 
 
 @pytest.mark.parametrize("subject", ["ann%0A", "a%00b", "%C3%A9", "a%20b", "x" * 201])
@@ -30,3 +39,19 @@ def test_members_are_listed_by_subject_in_pages(operator: httpx.Client, service_
     assert seen == [("a@example.com", "viewer"), ("auth0|b", "viewer"), ("c", "admin")]
     assert operator.delete(f"{path}/c").status_code == 204
     assert operator.delete(f"{path}/c").status_code == 404
+
+
+async def test_a_new_member_may_come_at_once_though_the_replica_lags(
+    installation: System,
+    operator: httpx.Client,
+    issuer: Issuer,
+    service_id: str,
+    servers: EmbeddedServers,
+) -> None:
+    subject = f"new-{uuid4()}"
+    member = f"/services/{service_id}/members/{subject}"
+    with calling(installation, issuer.token(subject)) as newcomer:
+        async with replay_paused(servers):
+            await asyncio.to_thread(operator.put, member, json={"role": "viewer"})
+            listed = await asyncio.to_thread(newcomer.get, "/jobs")
+    assert listed.status_code == 200, listed.text

@@ -89,11 +89,8 @@ def test_a_broken_target_is_left_alone_comes_first_and_nobody_else_sees_it(
 
 
 async def test_without_redis_it_says_so_and_shows_no_empty_list(commands_urls: ShardUrls) -> None:
-    away = Shards(
-        ShardUrls(
-            primary=commands_urls.primary, replicas=(), redis=f"redis://127.0.0.1:{free_port()}"
-        )
-    )
+    nowhere = f"redis://127.0.0.1:{free_port()}"
+    away = Shards(ShardUrls(primary=commands_urls.primary, redis=nowhere))
     caller = Caller(service_id=uuid4(), principal="key:test", request_id="test")
     with pytest.raises(RedisAway) as raised:
         await list_targets(ListTargets(caller=caller, now=datetime.now(UTC)), away)

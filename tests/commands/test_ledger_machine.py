@@ -19,13 +19,10 @@ EXAMPLES = int(os.environ.get("TOCSIN_LEDGER_EXAMPLES", "20"))
 def test_every_fire_time_ends_with_exactly_one_outcome_that_what_happened_allows(
     commands_urls: ShardUrls,
 ):
-    without_replicas = ShardUrls(
-        primary=commands_urls.primary, replicas=(), redis=commands_urls.redis
-    )
     with asyncio.Runner() as runner:
 
         async def connect() -> Shards:
-            return Shards(without_replicas)
+            return Shards(commands_urls)
 
         world = World(runner.run(connect()), runner)
         try:

@@ -92,9 +92,7 @@ def test_whatever_happened_folds_and_rebuilds_say_what_a_recount_says(commands_u
     with asyncio.Runner() as runner:
 
         async def connect() -> Shards:
-            return Shards(
-                ShardUrls(primary=commands_urls.primary, replicas=(), redis=commands_urls.redis)
-            )
+            return Shards(commands_urls)
 
         shards = runner.run(connect())
 

@@ -45,12 +45,7 @@ ONCE = msgspec.structs.replace(STEADY, max_attempts=1)
 @pytest.fixture
 async def firing(commands_urls: ShardUrls, caller: Caller) -> AsyncIterator[Firing]:
     """Jobs and runs on a shard with a Redis database to whose queue nobody listens."""
-    quiet = ShardUrls(
-        primary=commands_urls.primary,
-        replicas=commands_urls.replicas,
-        redis=f"{commands_urls.redis}/7",
-    )
-    shards = Shards(quiet)
+    shards = Shards(ShardUrls(primary=commands_urls.primary, redis=f"{commands_urls.redis}/7"))
     yield Firing(shards, caller)
     await shards.close()
 

@@ -20,15 +20,11 @@ from tests.commands.messages import waiting_messages
 TICK = timedelta(microseconds=1)
 
 
-def with_redis(urls: ShardUrls, redis: str) -> ShardUrls:
-    return ShardUrls(primary=urls.primary, replicas=urls.replicas, redis=redis)
-
-
 @pytest.fixture
 async def lonely(commands_urls: ShardUrls) -> AsyncIterator[Shards]:
     """The shard without its Redis."""
-    url = f"redis://127.0.0.1:{free_port()}"
-    shards = Shards(with_redis(commands_urls, url))
+    away = f"redis://127.0.0.1:{free_port()}"
+    shards = Shards(ShardUrls(primary=commands_urls.primary, redis=away))
     yield shards
     await shards.close()
 
@@ -36,7 +32,7 @@ async def lonely(commands_urls: ShardUrls) -> AsyncIterator[Shards]:
 @pytest.fixture
 async def quiet(commands_urls: ShardUrls) -> AsyncIterator[Shards]:
     """The shard with a Redis database to whose queue nobody listens."""
-    shards = Shards(with_redis(commands_urls, f"{commands_urls.redis}/7"))
+    shards = Shards(ShardUrls(primary=commands_urls.primary, redis=f"{commands_urls.redis}/7"))
     yield shards
     await shards.close()
 

@@ -23,13 +23,8 @@ QUIET_DATABASE = 7
 @pytest.fixture
 async def quiet(shards: Shards, commands_urls: ShardUrls) -> AsyncIterator[Shards]:
     """The shard with Redis databases of its own, which are empty."""
-    made = Shards(
-        ShardUrls(
-            primary=commands_urls.primary,
-            replicas=commands_urls.replicas,
-            redis=f"{commands_urls.redis}/{QUIET_DATABASE}",
-        )
-    )
+    redis = f"{commands_urls.redis}/{QUIET_DATABASE}"
+    made = Shards(ShardUrls(primary=commands_urls.primary, redis=redis))
     shard = made.all()[0]
     await shard.redis.call(lambda _: ("FLUSHDB",))
     with Redis.from_url(redis_database(shard.urls.redis, 1)) as queue:
