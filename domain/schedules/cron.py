@@ -11,7 +11,16 @@ from functools import lru_cache
 
 from domain.errors import Invalid
 from domain.schedules.cron_days import Days, Month, days_of, parse_days
-from domain.schedules.cron_fields import HOUR, MINUTE, MONTH, SECOND, YEAR, is_unrestricted, numbers
+from domain.schedules.cron_fields import (
+    HOUR,
+    MINUTE,
+    MONTH,
+    SECOND,
+    YEAR,
+    is_unrestricted,
+    numbers,
+    seed_for,
+)
 
 MACROS = {
     "@yearly": "0 0 1 1 *",
@@ -129,14 +138,14 @@ def parse_cron(expression: str, *, seed: str = "") -> Cron:
         Invalid: With the field at fault and what would be right.
     """
     text = expression.upper() if expression.isascii() else expression
-    # Without a spread field all seeds share one entry of the cache.
-    return _parse(text, seed if "H" in text or "~" in text else "")
+    return _parse(text, seed_for(text, seed))
 
 
 @lru_cache(maxsize=4_096)
 def _parse(text: str, seed: str) -> Cron:
     second, minute, hour, day, month, weekday, year = _seven_fields(text)
-    days, months = parse_days(day, weekday, seed), numbers(month, MONTH, seed)
+    days = parse_days(day, weekday, seed_for(day + weekday, seed))
+    months = numbers(month, MONTH, seed)
     return Cron(
         seconds=numbers(second, SECOND, seed),
         minutes=numbers(minute, MINUTE, seed),

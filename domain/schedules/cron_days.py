@@ -57,6 +57,7 @@ class Days:
     either: bool
 
 
+@lru_cache(maxsize=4_096)
 def parse_days(dates: str, weekdays: str, seed: str) -> Days:
     """Read the day-of-month and the day-of-week field.
 
@@ -83,7 +84,6 @@ def _parts(text: str) -> list[str]:
     return ["*"] if text == "?" else text.split(",")
 
 
-@lru_cache(maxsize=4_096)
 def _date_rule(part: str, seed: str) -> Rule:
     if part == "LW":
         return _last_workday
@@ -105,7 +105,6 @@ def _date_rule(part: str, seed: str) -> Rule:
     return partial(_dates, frozenset(part_of(part, DAY, seed)))
 
 
-@lru_cache(maxsize=4_096)
 def _weekday_rule(part: str, seed: str) -> Rule:
     if part == "L":
         raise refusal(WEEKDAY, "cannot hold 'L' alone; use 5L or FRIL for the last Friday")

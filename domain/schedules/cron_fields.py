@@ -57,6 +57,11 @@ def is_unrestricted(text: str) -> bool:
     return text.startswith("*") or text == "?"
 
 
+def seed_for(text: str, seed: str) -> str:
+    """The seed if a text is spread by it, else none: all seeds share what is cached of the text."""
+    return seed if "H" in text or "~" in text else ""
+
+
 def numbers(text: str, field: Field, seed: str) -> tuple[int, ...]:
     """The numbers that a field names, in order.
 

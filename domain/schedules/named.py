@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from domain.ids import EPOCH
 from domain.schedules.cron import parse_cron
+from domain.schedules.cron_fields import seed_for
 from domain.schedules.rrule import parse_rrule
 from domain.schedules.wall_clock import Fold, Gap, next_instant
 from domain.schedules.zones import zone_of
@@ -67,7 +68,7 @@ class Named:
         if spec.cron is not None:
             kind, text = "cron", spec.cron
             # A midnight with 10,000 daily jobs asks the same question 10,000 times, hence a cache.
-            seed = schedule.seed if _uses_seed(text) else ""
+            seed = seed_for(text.upper(), schedule.seed)
         found = _next_wall_time(
             kind, text, seed, schedule.timezone, schedule.gap, schedule.fold, after
         )
@@ -97,10 +98,6 @@ def _next_wall_time(  # noqa: PLR0917 (the key of the cache)
     rule = parse_rrule(text)
     zone_of_rule = zone_of(rule.timezone or timezone)
     return next_instant(rule, zone_of_rule, after=after, gap=gap, fold=fold)
-
-
-def _uses_seed(cron: str) -> bool:
-    return "H" in cron.upper() or "~" in cron
 
 
 def _years(after: datetime, found: datetime | None) -> int:

@@ -235,3 +235,8 @@ def test_parts_of_one_field_share_their_hash_and_keep_their_distance():
 def test_without_a_spread_the_seed_changes_nothing():
     assert parse_cron("0 3 * * MON", seed="one") is parse_cron("0 3 * * MON", seed="other")
     assert parse_cron("0 3 * * MON") is parse_cron("0 3 * * mon")
+
+
+def test_jobs_that_are_spread_over_the_hour_share_their_days():
+    # Each keeps a pattern in memory; a copy of all days would make that five times as large.
+    assert parse_cron("H * * * *", seed="one").days is parse_cron("H * * * *", seed="other").days
