@@ -1,8 +1,8 @@
 """Reads that have been asked before are answered before Litestar sees them.
 
-The short cut knows what the long way has answered: which entry a URL names, and what a list's URL
-asks. Whatever is not plainly that goes the long way: another method, a key or a URL that is new,
-a job that no cache has, an error.
+The short cut knows what the long way has answered: what a URL asks, of whichever service. Whatever
+is not plainly that goes the long way: another method, a key or a URL that is new, a job that is
+not there, an error.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from app.auth import Principal
 from app.entries import is_known
 from domain.access import INSTALLATION
 from domain.access import Scope as Right
-from queries.get_job import GetJob
+from queries.get_job import GetJob, load_job
 from queries.list_jobs import ListJobs, load_jobs
 from storage.entries import Entry
 from storage.postgres import Driver
@@ -32,11 +32,11 @@ REMEMBERED = 50_000
 
 
 class Named(Struct, frozen=True):
-    """What a URL is of: an entry, the route that answers it, and what that asks if it is a list."""
+    """What a URL asks, the entry that answers it, and the route."""
 
+    query: GetJob | ListJobs
     entry: str
     route: str
-    asks: ListJobs | None
 
 
 class ShortCut:
@@ -49,8 +49,7 @@ class ShortCut:
 
     def remember(self, scope: Scope, query: GetJob | ListJobs) -> None:
         """The long way has answered a GET with what a query reads, whichever service asks it."""
-        asks = query if isinstance(query, ListJobs) else None
-        self._named[_url(scope)] = Named(query.entry, scope["path_template"], asks)
+        self._named[_url(scope)] = Named(query, query.entry, scope["path_template"])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         entry = await self._entry(scope) if scope.get("method") == "GET" else None
@@ -78,19 +77,18 @@ class ShortCut:
         except Exception as error:  # noqa: BLE001 - the route's guard raises it
             scope["state"]["principal"] = error
             return None
-        if entry is None or not entry.body:
+        if not entry.body:
             return None
         scope["path_template"] = named.route
         return entry
 
-    async def _read(self, named: Named, service_id: UUID, now: datetime) -> Entry | None:
+    async def _read(self, named: Named, service_id: UUID, now: datetime) -> Entry:
         shard = self._shards.of(service_id)
-        asks = named.asks
-        if asks is None:
-            return await shard.hit(service_id, named.entry, now)
 
         async def load(driver: Driver) -> Loaded:
-            query = msgspec.structs.replace(asks, service_id=service_id, now=now)
+            query = msgspec.structs.replace(named.query, service_id=service_id, now=now)
+            if isinstance(query, GetJob):
+                return await load_job(query, driver)
             return await load_jobs(query, shard, driver)
 
         return await shard.read_cached(service_id, named.entry, now, load)

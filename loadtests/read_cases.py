@@ -112,7 +112,7 @@ def _runs(order: Order = Order.DESC, *, of_job: bool = False, **chosen: Any) -> 
 
 
 async def _one_job(driver: Driver, subject: Subject) -> object:
-    query = GetJob(caller=_caller(subject), job_id=subject.job_id, now=subject.now)
+    query = GetJob(service_id=subject.service_id, job_id=subject.job_id, now=subject.now)
     return await get_job(query, _shards(driver))
 
 

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from domain.caller import Caller
 from domain.errors import NotFound
 from storage.entries import Entry
 from storage.job_entries import entry_name, loaded_job
@@ -20,7 +19,9 @@ GET = f"SELECT {JOB_COLUMNS} FROM jobs WHERE service_id = $1 AND id = $2"
 
 
 class GetJob(Struct, frozen=True, kw_only=True):
-    caller: Caller
+    """What is asked: but for `service_id` and `now`, what the URL alone decides."""
+
+    service_id: UUID
     job_id: UUID
     now: datetime
 
@@ -36,12 +37,17 @@ async def get_job(query: GetJob, shards: Shards) -> Entry:
     Raises:
         NotFound: When the service has no such job.
     """
-    service_id = query.caller.service_id
 
     async def load(driver: Driver) -> Loaded:
-        return loaded_job(await driver.fetchrow(GET, service_id, query.job_id), query.now)
+        return await load_job(query, driver)
 
-    entry = await shards.of(service_id).read_cached(service_id, query.entry, query.now, load)
+    shard = shards.of(query.service_id)
+    entry = await shard.read_cached(query.service_id, query.entry, query.now, load)
     if not entry.body:
         raise NotFound(f"There is no job {query.job_id}.")
     return entry
+
+
+async def load_job(query: GetJob, driver: Driver) -> Loaded:
+    """The job as a server has it."""
+    return loaded_job(await driver.fetchrow(GET, query.service_id, query.job_id), query.now)

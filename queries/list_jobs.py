@@ -25,7 +25,7 @@ _decode_item = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 class ListJobs(Struct, frozen=True, kw_only=True):
-    """What is asked, which but for `service_id` and `now` the URL alone decides (app/short_cut.py).
+    """What is asked: but for `service_id` and `now`, what the URL alone decides.
 
     Attributes:
         fields: What is shown of each job; all if there are none.

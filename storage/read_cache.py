@@ -84,10 +84,6 @@ class ReadCache:
             return _answered("primary", _entry(await self._read_at(None, load), _NOWHERE))
         return _answered("postgres", await self._load_once((service_id, name), looked, now, load))
 
-    async def hit(self, service_id: UUID, name: str, now: datetime) -> Entry | None:
-        """The entry under a name if one of the layers has it."""
-        return (await self._look(service_id, name, now))[1]
-
     async def _look(
         self, service_id: UUID, name: str, now: datetime
     ) -> tuple[Position | None, Entry | None]:

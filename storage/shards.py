@@ -150,10 +150,6 @@ class Shard:
         """The same where only what voids the service's cache changes it; see LastingReads."""
         return await self._lasting.read(service_id, name, now, load)
 
-    async def hit(self, service_id: UUID, name: str, now: datetime) -> Entry | None:
-        """The entry under a name if a layer before Postgres has it."""
-        return await self._cache.hit(service_id, name, now)
-
     async def read_any(self, question: Question[Answer]) -> Answer:
         """A server that may lag: for what has no service's commits to wait for."""
         return await self._ask(self.replicas.least_lagged(), question)

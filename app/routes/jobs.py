@@ -138,7 +138,7 @@ class JobController(Controller):
         responses=problems(404) | NOT_MODIFIED,
     )
     async def read(self, job_id: FromPath[UUID], request: ServiceRequest) -> Response[JobResource]:
-        query = GetJob(caller=request.caller, job_id=job_id, now=datetime.now(UTC))
+        query = GetJob(service_id=request.caller.service_id, job_id=job_id, now=datetime.now(UTC))
         return answer(await get_job(query, request.shards), query, request)
 
     @patch(

@@ -1,4 +1,4 @@
-"""Lists that were asked before are read past Litestar: as right, and as closed, as through it."""
+"""What was asked before is read past Litestar: as right, and as closed, as through it."""
 
 from __future__ import annotations
 
@@ -62,12 +62,13 @@ async def asker(api: httpx.AsyncClient, key_of: MakeKey) -> dict[str, str]:
 
 @pytest.fixture
 def long_way_closed(asker: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """From now on, a list that Litestar is asked for is an error."""
+    """From now on, a list or a job that Litestar is asked for is an error."""
 
     async def closed(*_: object) -> object:
         raise LookupError(SECRET)
 
     monkeypatch.setattr(jobs, "list_jobs", closed)
+    monkeypatch.setattr(jobs, "get_job", closed)
 
 
 @pytest.mark.usefixtures("long_way_closed")
@@ -84,6 +85,26 @@ async def test_a_list_that_changed_is_read_anew(
         known = {**asker, "If-None-Match": answer.headers["etag"]}
         assert (await api.get(URL, headers=known)).status_code == 304
     problem(await api.get("/jobs?limit=8", headers=asker), 500)  # the way is closed indeed
+
+
+async def test_a_job_that_no_cache_has_is_read_anew(
+    api: httpx.AsyncClient,
+    asker: dict[str, str],
+    key_of: MakeKey,
+    request: pytest.FixtureRequest,
+) -> None:
+    made = (await api.post("/jobs", json=JOB, headers=asker)).json()
+    path = f"/jobs/{made['id']}"
+    await api.get(path, headers=asker)
+    request.getfixturevalue("long_way_closed")
+    keys = f"/services/{(await api.get('/me', headers=asker)).json()['service_id']}/keys"
+    key = await api.post(keys, json={"name": "more", "scopes": ["read"]}, headers=asker)
+    revoked = await api.delete(f"{keys}/{key.json()['id']}", headers=asker)
+    assert revoked.status_code == 204  # which makes void all that is cached of the service
+    answer = await api.get(path, headers=asker)
+    assert (answer.status_code, answer.json()) == (200, made)
+    # To others it is not there, which the long way tells.
+    problem(await api.get(path, headers=await key_of(f"other-{uuid4()}")), 500)
 
 
 @pytest.mark.usefixtures("long_way_closed")

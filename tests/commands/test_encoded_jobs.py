@@ -26,7 +26,7 @@ async def shown(firing: Firing, kept: EncodedJobs, now=NOON) -> Shown:
 
 
 async def by_id(firing: Firing, job_id, now=NOON) -> bytes:
-    query = GetJob(caller=firing.caller, job_id=job_id, now=now)
+    query = GetJob(service_id=firing.caller.service_id, job_id=job_id, now=now)
     return (await get_job(query, firing.shards)).body
 
 

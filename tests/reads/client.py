@@ -91,7 +91,7 @@ class ReadingClient:
 
     async def version(self, job_id: UUID) -> int | None:
         """The version that is read, or None when there is no such job."""
-        query = GetJob(caller=self.caller, job_id=job_id, now=now())
+        query = GetJob(service_id=self.caller.service_id, job_id=job_id, now=now())
         try:
             entry = await get_job(query, self.shards)
         except NotFound:

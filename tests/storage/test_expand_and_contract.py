@@ -193,7 +193,7 @@ async def test_rows_of_the_revision_before_go_on_with_this_code(
     assert (read.state, len(attempts)) == ("running", 2)
     changes = Changes(name="renamed")
     await update_job(UpdateJob(caller=caller, job_id=job_id, changes=changes, now=NOON), shards)
-    entry = await get_job(GetJob(caller=caller, job_id=job_id, now=NOON), shards)
+    entry = await get_job(GetJob(service_id=caller.service_id, job_id=job_id, now=NOON), shards)
     assert b"renamed" in entry.body
     await delete_job(DeleteJob(caller=caller, job_id=job_id, now=NOON), shards)
     await shards.close()
