@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 import httpx
 import msgspec
@@ -23,6 +23,7 @@ from storage.embedded.ports import free_port
 from storage.shards import Shards
 from storage.urls import ShardUrls
 
+Held = TypeVar("Held")
 CHECKOUT = Path(__file__).resolve().parents[1]
 START_SECONDS = 60.0
 ENCRYPTION_KEYS = "test:" + "QUJD" * 10 + "QUI="
@@ -31,13 +32,18 @@ STOP_SECONDS = 30.0
 LIFELINE = Lifeline()
 
 
-def wait_until(condition: Callable[[], object], *, seconds: float = 20.0, what: str = "") -> None:
-    """Return when the condition holds; fail when the time is up."""
+def wait_until(condition: Callable[[], Held], *, seconds: float = 20.0, what: str = "") -> Held:
+    """Return what the condition says when it holds; fail when the time is up.
+
+    Whoever asks the API again may be told what was before: its service waits for no dispatcher's or
+    worker's writes, and not every server that is asked has them at once.
+    """
     deadline = time.monotonic() + seconds
-    while not condition():
+    while not (held := condition()):
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {seconds:g} s: {what or condition}")
         time.sleep(0.02)
+    return held
 
 
 class TocsinProcess:

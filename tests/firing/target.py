@@ -59,11 +59,12 @@ def created(client: httpx.Client, body: dict[str, Any]) -> str:
 
 def ended(client: httpx.Client, job_id: str, *, seconds: float = 20) -> dict[str, Any]:
     """The job's only run with its attempts, once it ended."""
-    wait_until(
-        lambda: [run["state"] in FINAL for run in runs_of(client, job_id)] == [True],
-        seconds=seconds,
-        what=f"one ended run of {job_id}",
-    )
-    (run,) = runs_of(client, job_id)
-    detail: dict[str, Any] = client.get(f"/runs/{run['id']}").json()
-    return detail
+
+    def ended_run() -> dict[str, Any]:
+        runs = runs_of(client, job_id)
+        if len(runs) != 1:
+            return {}
+        run: dict[str, Any] = client.get(f"/runs/{runs[0]['id']}").json()
+        return run if run.get("state") in FINAL else {}
+
+    return wait_until(ended_run, seconds=seconds, what=f"one ended run of {job_id}")

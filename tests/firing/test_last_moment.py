@@ -16,11 +16,15 @@ from tests.processes import runs_of, wait_until
 AHEAD = 2.5  # within the look-ahead, so that the run is claimed and waits in a worker
 
 
-def claimed(client: httpx.Client, body: dict[str, Any]) -> str:
-    """A job whose only run is claimed, and not due yet."""
+def claimed(client: httpx.Client, body: dict[str, Any], *, by_a_worker: bool) -> dict[str, Any]:
+    """The only run of a job, claimed or already with a worker, and not due yet."""
     job_id = created(client, body)
-    wait_until(lambda: runs_of(client, job_id), what="claimed")
-    return job_id
+
+    def claimed_run() -> dict[str, Any]:
+        runs = runs_of(client, job_id)
+        return runs[0] if runs and (not by_a_worker or runs[0]["state"] == "queued") else {}
+
+    return wait_until(claimed_run, what="claimed")
 
 
 def rung(sink: SinkProcess, path: str) -> int:
@@ -45,10 +49,9 @@ def test_a_claimed_run_does_not_ring_after(
     wait_for_worker: bool,
 ) -> None:
     path, marker = f"/ok?{uuid4()}", f"/ok?{uuid4()}"
-    job_id = claimed(client, job_body(path=path, schedule={"after": AHEAD}))
-    if wait_for_worker:
-        wait_until(lambda: runs_of(client, job_id)[0]["state"] == "queued", what="queued")
-    assert act(client, job_id).is_success
+    body = job_body(path=path, schedule={"after": AHEAD})
+    run = claimed(client, body, by_a_worker=wait_for_worker)
+    assert act(client, run["job_id"]).is_success
     # A job due later tells when the first one's instant is over.
     ended(client, created(client, job_body(path=marker, schedule={"after": AHEAD})))
     assert rung(sink, marker) == 1
@@ -60,13 +63,12 @@ def test_an_edited_target_is_rung_and_the_old_one_is_not(
     client: httpx.Client, sink: SinkProcess, job_body: JobBody, wait_for_worker: bool
 ) -> None:
     old, new = f"/ok?{uuid4()}", f"/ok?{uuid4()}"
-    job_id = claimed(client, job_body(path=old, schedule={"after": AHEAD}))
-    due = runs_of(client, job_id)[0]["scheduled_for"]
-    if wait_for_worker:
-        wait_until(lambda: runs_of(client, job_id)[0]["state"] == "queued", what="queued")
+    body = job_body(path=old, schedule={"after": AHEAD})
+    first = claimed(client, body, by_a_worker=wait_for_worker)
+    job_id = first["job_id"]
     target = {"type": "http", "url": sink.url + new}
     assert client.patch(f"/jobs/{job_id}", json={"target": target}).status_code == 200
     run = ended(client, job_id)
     assert run["state"] == "succeeded"
-    assert run["scheduled_for"] == due
+    assert run["scheduled_for"] == first["scheduled_for"]
     assert (rung(sink, old), rung(sink, new)) == (0, 1)
