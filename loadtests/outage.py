@@ -8,7 +8,6 @@ import asyncio
 import json
 import random
 import signal
-import threading
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -19,6 +18,8 @@ from loadtests.cpu import family, role_of
 from loadtests.figures import Figure, Measured, spread_figures
 from loadtests.latency import Spread, spread_of
 from loadtests.load import Load, Request, put
+from loadtests.memory import memory_by_role
+from loadtests.memory_watch import Sample, watched_memory
 from loadtests.one_shots import instant
 from loadtests.sink_process import SinkProcess
 from loadtests.system import System
@@ -32,7 +33,7 @@ SETTLE_SECONDS = 20.0
 PATIENCE_SECONDS = 180.0
 SEED = 20_261_124
 BAR_MS = 250.0
-MEGABYTE = 1024 * 1024
+WATCH_SECONDS = 0.2
 PUT_BACK = """
 UPDATE jobs SET next_fire_for = next_fire_for - $1::interval,
     next_claim_at = next_claim_at - $1::interval,
@@ -54,20 +55,20 @@ def measure(system: System, sink: SinkProcess) -> Measured:
     url = dispatchers[0].environ()["TOCSIN_PRIMARY_URL"]
     new = create_new(system, sink)
     time.sleep(SETTLE_SECONDS)
-    quiet = {role: memory(processes(system, role)) for role in ("dispatcher", "worker")}
+    quiet = memory_by_role(system.pid)
     for process in dispatchers:
         process.send_signal(signal.SIGSTOP)
     asyncio.run(put_back(url))
-    peak = Peak(system)
-    began = time.monotonic()
-    for process in dispatchers:
-        process.send_signal(signal.SIGCONT)
-    caught_up = asyncio.run(until_caught_up(url))
-    seconds = time.monotonic() - began
-    time.sleep(max((max(new) - datetime.now(UTC)).total_seconds() + 3, 0))
+    with watched_memory(system.pid, WATCH_SECONDS) as memory:
+        began = time.monotonic()
+        for process in dispatchers:
+            process.send_signal(signal.SIGCONT)
+        caught_up = asyncio.run(until_caught_up(url))
+        seconds = time.monotonic() - began
+        time.sleep(max((max(new) - datetime.now(UTC)).total_seconds() + 3, 0))
     late = lateness(sink, new, since=datetime.now(UTC) - timedelta(seconds=NEW_SECONDS + 3))
     return Measured(
-        figures=figures(late, seconds, quiet, peak.stop()),
+        figures=figures(late, seconds, quiet, memory),
         problems=problems(caught_up, asyncio.run(outcomes(url))),
         details={"new_fires": late},
     )
@@ -134,33 +135,6 @@ def processes(system: System, role: str) -> list[psutil.Process]:
     return [one for one in family(system.pid) if role_of(one.cmdline(), "") == role]
 
 
-def memory(of: list[psutil.Process]) -> float:
-    """The most that one of them holds, in MB."""
-    return float(max(process.memory_info().rss for process in of)) / MEGABYTE
-
-
-class Peak:
-    """Looks at the memory of dispatchers and workers until it is stopped."""
-
-    def __init__(self, system: System) -> None:
-        self._most: dict[str, float] = {}
-        self._watched = {role: processes(system, role) for role in ("dispatcher", "worker")}
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._thread.start()
-
-    def stop(self) -> dict[str, float]:
-        """The most that was seen, by role, in MB."""
-        self._over.set()
-        self._thread.join()
-        return self._most
-
-    def _watch(self) -> None:
-        while not self._over.wait(0.1):
-            for role, watched in self._watched.items():
-                self._most[role] = max(self._most.get(role, 0.0), memory(watched))
-
-
 async def put_back(url: str) -> None:
     """Make the jobs look as they do after an hour in which nobody claimed them."""
     connection = await asyncpg.connect(url)
@@ -209,7 +183,7 @@ def problems(caught_up: bool, found: dict[str, tuple[int, int]]) -> list[str]:
 
 
 def figures(
-    late: Spread, seconds: float, quiet: dict[str, float], peak: dict[str, float]
+    late: Spread, seconds: float, quiet: dict[str, float], memory: list[Sample]
 ) -> list[Figure]:
     """The scenario's lines."""
     p50, p99, most = spread_figures("outage", "lateness of new fires meanwhile", late)
@@ -219,8 +193,11 @@ def figures(
         most,
         Figure("outage", "until all jobs are on time again", seconds, "s"),
         *(
-            Figure("outage", f"memory of a {role}, {when}", values[role], "MB")
-            for role in quiet
-            for when, values in (("before", quiet), ("at most", peak))
+            Figure("outage", f"memory of a {role}, {when}", megabytes, "MB")
+            for role in ("dispatcher", "worker")
+            for when, megabytes in (
+                ("before", quiet[role]),
+                ("at most", max(one.megabytes[role] for one in memory)),
+            )
         ),
     ]

@@ -14,7 +14,7 @@ from storage.migrate import migrate
 from storage.postgres import Database
 from storage.urls import ShardUrls
 from tests.reads.client import ReadingClient
-from tests.servers import started_servers
+from tests.servers import started_servers, urls_of
 from tests.storage.reading import replay_paused
 
 
@@ -24,6 +24,12 @@ def own_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedSe
     with started_servers(tmp_path_factory.mktemp("reads")) as servers:
         asyncio.run(_migrate(servers.urls.primary))
         yield servers
+
+
+@pytest.fixture
+def urls(own_servers: EmbeddedServers) -> ShardUrls:
+    """Where those are."""
+    return urls_of(own_servers)
 
 
 @pytest.fixture

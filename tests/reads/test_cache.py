@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from uuid import UUID, uuid4
 
-import pytest
-
 from storage.embedded.servers import EmbeddedServers
 from storage.entries import kept_until
 from storage.postgres import Driver
@@ -14,13 +12,7 @@ from storage.read_cache import Loaded
 from storage.shared_cache import Commit, NewEntry, SharedCache
 from storage.urls import ShardUrls
 from tests.reads.client import ReadingClient, now
-from tests.servers import urls_of
 from tests.storage.reading import replay_paused
-
-
-@pytest.fixture
-def urls(own_servers: EmbeddedServers) -> ShardUrls:
-    return urls_of(own_servers)
 
 
 async def test_a_new_job_is_read_from_redis_and_then_from_memory(

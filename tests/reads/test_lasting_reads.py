@@ -12,15 +12,8 @@ from storage.embedded.servers import EmbeddedServers
 from storage.entries import LIFE
 from storage.lasting_reads import Lasting
 from storage.postgres import Driver
-from storage.urls import ShardUrls
 from tests.reads.client import ReadingClient, now
-from tests.servers import urls_of
 from tests.storage.reading import replay_paused
-
-
-@pytest.fixture
-def urls(own_servers: EmbeddedServers) -> ShardUrls:
-    return urls_of(own_servers)
 
 
 class Asked:
