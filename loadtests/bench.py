@@ -21,6 +21,7 @@ from loadtests import (
     api,
     bare,
     burst,
+    caches,
     fairness,
     growth,
     mix,
@@ -58,6 +59,7 @@ SCENARIOS: dict[str, Callable[[Stand], Measured]] = {
     "reads": lambda stand: reads.measure(stand.system, stand.bare),
     "mix": lambda stand: mix.measure(stand.system),
     "admission": lambda stand: admission.measure(stand.system),
+    "caches": lambda stand: caches.measure(stand.system),
     "outage": lambda stand: outage.measure(stand.system, stand.sink),
     "schedules": lambda stand: schedules.measure(),
     # Last: its flood goes on when it has been measured.
