@@ -1,0 +1,34 @@
+"""Statements are explained with whatever the reads give them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+
+from loadtests.plans import Recorder, explained
+from storage.shards import Shards
+
+
+@pytest.mark.parametrize(
+    ("condition", "value"),
+    [
+        ("id = $1::uuid", uuid4()),
+        ("id = ANY ($1::uuid[])", [uuid4(), uuid4()]),
+        ("id = ANY ($1::uuid[])", []),
+        ("name = $1::text", "it's {a}"),
+        ("created_at < $1::timestamptz", datetime.now(UTC)),
+        ("version = $1::int", 7),
+        ("$1::uuid IS NULL", None),
+    ],
+)
+async def test_a_statement_is_explained_as_it_was_asked(
+    shards: Shards, condition: str, value: object
+) -> None:
+    async with shards.all()[0].database.driver() as driver:
+        recorder = Recorder(driver)
+        assert await recorder.fetch(f"SELECT id FROM jobs WHERE {condition}", value) == []
+        (asked,) = recorder.asked
+        plan = await explained(driver, *asked)
+    assert "on jobs" in plan.text or "One-Time Filter" in plan.text
