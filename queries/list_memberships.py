@@ -27,7 +27,7 @@ class Membership(Struct, frozen=True):
 async def list_memberships(subject: str, shards: Shards) -> list[Membership]:
     """At most 200 memberships; one that was made this moment may not be among others.
 
-    A person who has none is refused a lot: only the primary says so.
+    Who has none is refused nearly everything, so only the primary says that.
     """
 
     async def ask(driver: Driver) -> list[Membership]:
