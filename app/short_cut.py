@@ -32,7 +32,7 @@ REMEMBERED = 50_000
 
 
 class Named(Struct, frozen=True):
-    """What a URL asks, the entry that answers it, and the route."""
+    """What a URL asks, the entry that answers it (which takes a while to name), and the route."""
 
     query: GetJob | ListJobs
     entry: str

@@ -46,7 +46,7 @@ def _calls_of(users: list[Principal]) -> list[Request]:
 
 
 def _put(system: System, requests: list[Request], count: int | None = None) -> Outcome:
-    """Each request once, or one of them so many times."""
+    """Each request once; or so many of them, of which the ids that were answered are kept."""
     return put(
         Load(
             url=system.url,

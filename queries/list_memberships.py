@@ -25,7 +25,7 @@ class Membership(Struct, frozen=True):
 
 
 async def list_memberships(subject: str, shards: Shards) -> list[Membership]:
-    """At most 200 memberships; one that was made this moment may not be among others.
+    """At most 200 memberships, of which one may be missing that was made this moment.
 
     Who has none is refused nearly everything, so only the primary says that.
     """

@@ -58,7 +58,11 @@ def is_unrestricted(text: str) -> bool:
 
 
 def seed_for(text: str, seed: str) -> str:
-    """The seed if a text is spread by it, else none: all seeds share what is cached of the text."""
+    """The seed if a text is spread by it, else none: all seeds share what is cached of the text.
+
+    Args:
+        text: In capitals.
+    """
     return seed if "H" in text or "~" in text else ""
 
 

@@ -24,6 +24,14 @@ def firing(shards: Shards, caller: Caller) -> Firing:
 
 
 @pytest.fixture
+async def quiet(commands_urls: ShardUrls) -> AsyncIterator[Shards]:
+    """The shard with a Redis database to whose queue nobody listens."""
+    shards = Shards(ShardUrls(primary=commands_urls.primary, redis=f"{commands_urls.redis}/7"))
+    yield shards
+    await shards.close()
+
+
+@pytest.fixture
 async def other_database(commands_urls: ShardUrls) -> AsyncIterator[Database]:
     """The same database, as another process sees it."""
     made = Database(commands_urls.primary)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from uuid import UUID, uuid4
 
 import msgspec
@@ -24,7 +23,6 @@ from queries.list_service_runs import list_service_runs
 from queries.run_pages import RunQuery
 from storage.more_runs import MoreRun, write_more_runs
 from storage.shards import Shards
-from storage.urls import ShardUrls
 from tests.commands.changing import delete
 from tests.commands.firing import (
     DUE,
@@ -43,11 +41,9 @@ ONCE = msgspec.structs.replace(STEADY, max_attempts=1)
 
 
 @pytest.fixture
-async def firing(commands_urls: ShardUrls, caller: Caller) -> AsyncIterator[Firing]:
-    """Jobs and runs on a shard with a Redis database to whose queue nobody listens."""
-    shards = Shards(ShardUrls(primary=commands_urls.primary, redis=f"{commands_urls.redis}/7"))
-    yield Firing(shards, caller)
-    await shards.close()
+def firing(quiet: Shards, caller: Caller) -> Firing:
+    """Jobs and runs whose messages nobody takes."""
+    return Firing(quiet, caller)
 
 
 async def replay(firing: Firing, run: UUID) -> Run:

@@ -29,14 +29,6 @@ async def lonely(commands_urls: ShardUrls) -> AsyncIterator[Shards]:
     await shards.close()
 
 
-@pytest.fixture
-async def quiet(commands_urls: ShardUrls) -> AsyncIterator[Shards]:
-    """The shard with a Redis database to whose queue nobody listens."""
-    shards = Shards(ShardUrls(primary=commands_urls.primary, redis=f"{commands_urls.redis}/7"))
-    yield shards
-    await shards.close()
-
-
 async def test_a_trigger_writes_a_run_that_is_due_now(firing: Firing):
     job = await firing.job()
     run = await trigger(firing.shards, firing.caller, job.id)
