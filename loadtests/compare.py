@@ -93,12 +93,9 @@ def side_of(name: str, checkout: Path) -> Side:
     """The environment is ours where the locks are; or else one is built inside the checkout."""
     if same_locks(checkout):
         return Side(name=name, checkout=checkout, python=Path(sys.executable))
-    environment = checkout / ".venv"
-    subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
-    python = environment / "bin" / "python"
-    install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    lock = ["--require-hashes", "-r", str(checkout / "locks/dev.txt")]
-    subprocess.run([*install, *lock], check=True)
+    build = ["make", "--silent", f"PYTHON={sys.executable}", ".venv/dev.installed"]
+    subprocess.run(build, cwd=checkout, check=True)
+    python = checkout / ".venv" / "bin" / "python"
     return Side(name=name, checkout=checkout, python=python)
 
 
