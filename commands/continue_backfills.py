@@ -68,7 +68,8 @@ async def continue_backfills(now: datetime, database: Database) -> list[RunKey]:
 
 async def _continue(driver: Driver, backfill: asyncpg.Record, now: datetime) -> list[RunKey]:
     schedule = schedule_of(backfill["schedule"], backfill["calendars"])
-    times = _next_times(schedule, backfill)
+    first = next_fire_time(schedule, after=backfill["position"])
+    times = _next_times(schedule, first, backfill)
     missing = await _missing(driver, backfill, times) if backfill["only_missing"] else times
     chosen = missing[: _allowed(backfill)]
     looked_at = times.index(chosen[-1]) + 1 if len(chosen) < len(missing) else len(times)
@@ -88,7 +89,8 @@ async def _continue(driver: Driver, backfill: asyncpg.Record, now: datetime) -> 
         due_at=now,
         backfill_id=backfill["id"],
     )
-    position = times[looked_at - 1] if looked_at else backfill["position"]
+    # Where all that a step looked at is excluded, the next one goes on from there.
+    position = times[looked_at - 1] if looked_at else first or backfill["position"]
     upcoming = next_fire_time(schedule, after=position)
     over = upcoming is None or upcoming >= backfill["end_at"]
     await driver.execute(
@@ -104,8 +106,9 @@ async def _continue(driver: Driver, backfill: asyncpg.Record, now: datetime) -> 
     return runs
 
 
-def _next_times(schedule: Schedule, backfill: asyncpg.Record) -> list[datetime]:
-    first = next_fire_time(schedule, after=backfill["position"])
+def _next_times(
+    schedule: Schedule, first: datetime | None, backfill: asyncpg.Record
+) -> list[datetime]:
     if first is None:
         return []
     return fire_times(

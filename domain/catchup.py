@@ -26,6 +26,8 @@ MAX_WINDOW = timedelta(days=366)
 MAX_LIMIT = 1_000
 COUNTED = 5_000
 """So many fire times are looked at one by one; where there are more, a stretch goes uncounted."""
+STOPS = 10
+"""A look back at late fire times ends when its search among excluded ones stopped so often."""
 
 
 class Coalesce(StrEnum):
@@ -83,7 +85,7 @@ class Plan(Struct, frozen=True, kw_only=True):
         runs: Fire times that run.
         unrun: The others, in order.
         accounted_to: All that is named up to here has its outcome.
-        next_fire_for: The first one that is left.
+        next_fire_for: The first one that is left, or where the search for it goes on.
     """
 
     runs: list[datetime]
@@ -122,7 +124,7 @@ def plan(
 
     Args:
         accounted_to: All that is named up to here has its outcome.
-        next_fire_for: The first fire time after it that is not excluded.
+        next_fire_for: What `next_fire_time` answered: all that is named before it is excluded.
         limit: At most so many fire times that are not late are taken; the rest stays.
         runs_left: After so many runs the schedule is at its end.
         told: Fire times that have their run already, and keep it.
@@ -139,21 +141,19 @@ def plan(
     making = _Making(schedule, accounted_to, told)
     if upcoming != next_fire_for:
         before = fresh_from if upcoming is None else min(upcoming, fresh_from)
-        _catch_up(making, policy, next_fire_for, before, now)
+        stopped_at = _catch_up(making, policy, next_fire_for, before, now)
+        if stopped_at is not None:
+            return making.plan(stopped_at)
     if upcoming is not None and upcoming <= until:
         for instant in fire_times(schedule, start=upcoming, until=until, limit=limit):
             making.run(instant)
-        upcoming = next_fire_time(schedule, after=making.position)
+        upcoming = next_fire_time(schedule, after=max(making.position, upcoming))
     if runs_left is not None and len(making.runs) >= runs_left:
         return _ended(making, runs_left)
-    if upcoming is None:
-        making.pass_over(until + TICK, Outcome.EXCLUDED)
-    return Plan(
-        runs=making.runs,
-        unrun=making.unrun,
-        accounted_to=making.position,
-        next_fire_for=upcoming,
-    )
+    if upcoming is None or making.position < next_fire_for:
+        # Whatever was looked at is excluded.
+        making.pass_over(min(upcoming or until + TICK, until + TICK), Outcome.EXCLUDED)
+    return making.plan(upcoming)
 
 
 def account(
@@ -185,6 +185,14 @@ class _Making:
         self.runs: list[datetime] = []
         self.unrun: list[Stretch] = []
         self._patience = COUNTED
+
+    def plan(self, next_fire_for: datetime | None) -> Plan:
+        return Plan(
+            runs=self.runs,
+            unrun=self.unrun,
+            accounted_to=self.position,
+            next_fire_for=next_fire_for,
+        )
 
     def run(self, instant: datetime) -> None:
         """Have a fire time run, if it has no run yet; what lies before it is excluded."""
@@ -229,7 +237,7 @@ class _Making:
     def _write_uncounted(self, first: datetime, before: datetime, outcome: Outcome) -> None:
         """What is excluded is told apart only where it comes first."""
         kept = next_fire_time(self.schedule, after=first - TICK)
-        if kept is None or kept >= before:
+        if kept is None or kept >= before or outcome is Outcome.EXCLUDED:
             kept = before
         if kept > first:
             self._add(first, kept - TICK, Outcome.EXCLUDED, None)
@@ -242,21 +250,33 @@ class _Making:
 
 def _catch_up(
     making: _Making, policy: CatchupPolicy, first: datetime, before: datetime, now: datetime
-) -> None:
-    """Decide on the fire times from `first` to before `before`, which are late."""
+) -> datetime | None:
+    """Decide on the fire times from `first` to before `before`, which are late.
+
+    Returns:
+        Where to go on, if the search for the earliest of them has come so far and not found it.
+    """
     schedule = making.schedule
     start = None
     if policy.window:
         start = _first_due_from(schedule, first, now - policy.window)
     if start is None or start >= before:
         making.pass_over(before, Outcome.MISSED)
-        return
+        return None
     making.pass_over(start, Outcome.MISSED)
+    if policy.coalesce is Coalesce.EARLIEST and is_excluded(schedule, start):
+        start = next_fire_time(schedule, after=start)
+        making.pass_over(before if start is None else min(start, before), Outcome.EXCLUDED)
+        if start is None or start >= before:
+            return None
+        if is_excluded(schedule, start):
+            return start
     others = Outcome.MISSED if policy.coalesce is Coalesce.ALL else Outcome.COALESCED
     for instant in _chosen(making, policy, start, before):
         making.pass_over(instant, others)
         making.run(instant)
     making.pass_over(before, others)
+    return None
 
 
 def _chosen(
@@ -293,29 +313,43 @@ def _first_due_from(schedule: Schedule, first: datetime, instant: datetime) -> d
         return first
     if schedule.jitter:
         # Each is due before the next one: of those before the instant, only the last may be later.
-        (last,) = _newest(schedule, first, instant, 1)
-        if due_time(schedule, last) >= instant:
-            return last
+        for last in _newest(schedule, first, instant, 1):
+            if due_time(schedule, last) >= instant:
+                return last
     return next_fire_time(schedule, after=instant - TICK)
 
 
 def _newest(schedule: Schedule, first: datetime, before: datetime, limit: int) -> list[datetime]:
-    """The last `limit` fire times of `[first, before)`, of which `first` is one."""
+    """The last `limit` fire times of `[first, before)`.
 
-    def within(span: timedelta, most: int) -> list[datetime]:
-        start = next_fire_time(schedule, after=max(first, before - span) - TICK)
-        if start is None:
-            return []
-        return fire_times(schedule, start=start, until=before - TICK, limit=most)
-
-    too_short, span = timedelta(0), TOLERANCE
-    while first < before - span and len(within(span, limit)) < limit:
-        too_short, span = span, 2 * span
-    while len(times := within(span, COUNTED + 1)) > COUNTED:
-        # Those before are many: one doubling of the span reached too far into them.
-        middle = (too_short + span) / 2
-        if len(within(middle, limit)) < limit:
-            too_short = middle
+    The search goes back in spans that double. Where more is excluded than it looks at, it tells
+    the last of those that follow on `first`.
+    """
+    newest: list[datetime] = []
+    end, span, stops = before, TOLERANCE, 0
+    while first < end and len(newest) < limit:
+        start = max(first, end - span)
+        times, stops = _fire_times_between(schedule, start, end, stops)
+        if stops >= STOPS:
+            break
+        if len(times) > COUNTED:
+            span /= 2  # the doubling reached too far into them
         else:
-            span = middle
-    return times[-limit:]
+            newest, end, span = times + newest, start, 2 * span
+    if stops >= STOPS and not newest:
+        newest = fire_times(schedule, start=first, until=before - TICK, limit=COUNTED)
+    return newest[-limit:]
+
+
+def _fire_times_between(
+    schedule: Schedule, start: datetime, end: datetime, stops: int
+) -> tuple[list[datetime], int]:
+    """Those of `[start, end)`, or more than `COUNTED` of them, and how often searches stopped."""
+    times: list[datetime] = []
+    upcoming = next_fire_time(schedule, after=start - TICK)
+    while upcoming is not None and upcoming < end and len(times) <= COUNTED and stops < STOPS:
+        most = COUNTED + 1 - len(times)
+        times += fire_times(schedule, start=upcoming, until=end - TICK, limit=most)
+        upcoming = next_fire_time(schedule, after=max(upcoming, *times[-1:]))
+        stops += upcoming is not None and is_excluded(schedule, upcoming)
+    return times, stops

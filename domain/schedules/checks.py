@@ -13,6 +13,7 @@ from domain.schedules.schedule import (
     Schedule,
     Spec,
     first_moment,
+    is_excluded,
     next_fire_time,
     next_nominal_time,
     zone,
@@ -27,7 +28,7 @@ MIN_WEIGHT = 50
 
 
 def check_schedule(schedule: Schedule) -> None:
-    """Refuse a schedule that breaks a rule or can never fire.
+    """Refuse a schedule that breaks a rule, or of which no fire time is found.
 
     Args:
         schedule: With its calendars filled in (`with_calendars`).
@@ -50,8 +51,16 @@ def check_schedule(schedule: Schedule) -> None:
         with within(f"/exclude/{number}"):
             check_exclusion(exclusion, reading)
     _check_bounds(schedule)
-    if next_fire_time(schedule, after=first_moment(schedule)) is None:
+    first = next_fire_time(schedule, after=first_moment(schedule))
+    if first is None:
         raise _never_fires(schedule)
+    if is_excluded(schedule, first):
+        raise Invalid(
+            f"No fire time is found: all that the specs name up to {first.isoformat()} is excluded, "
+            "and no further is searched. Exclude less, or give a `start_at` behind what is "
+            "excluded.",
+            "/exclude",
+        )
 
 
 class Reading:

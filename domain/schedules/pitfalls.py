@@ -12,7 +12,14 @@ from domain.schedules.clock_changes import ClockChange, clock_changes
 from domain.schedules.cron import parse_cron
 from domain.schedules.cron_fields import HOUR, MINUTE, MONTH, SECOND, WEEKDAY, Field, numbers
 from domain.schedules.cron_words import Fields, fields_of
-from domain.schedules.schedule import TICK, Schedule, fire_times, next_fire_time, nominal_times
+from domain.schedules.schedule import (
+    TICK,
+    Schedule,
+    fire_times,
+    is_excluded,
+    next_fire_time,
+    nominal_times,
+)
 from domain.schedules.wall_clock import Fold, Gap
 from domain.schedules.wall_patterns import wall_patterns
 from domain.schedules.words import (
@@ -50,6 +57,11 @@ def schedule_warnings(
     first = next_fire_time(schedule, after=now - TICK)
     if first is None:
         return [f"It never fires again after {instant_in_words(now)}."]
+    if is_excluded(schedule, first):
+        return [
+            f"All that it names up to {instant_in_words(first)} is excluded, and no further was "
+            "searched; a job goes on from there."
+        ]
     return [
         *_of_expressions(schedule),
         *_of_intervals(schedule),

@@ -43,6 +43,8 @@ def preview(
 ) -> list[FireTime]:
     """The next fire times later than `after`, at most 1,000 and no more than the job may run.
 
+    They end early where too much is excluded to be looked at.
+
     Args:
         schedule: With its calendars filled in (`with_calendars`).
         until: The last instant that counts.

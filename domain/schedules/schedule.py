@@ -23,7 +23,7 @@ MAX_EXCLUSIONS = 100
 SPECS = ("at", "after", "every", "cron", "rrule")
 TICK = timedelta(microseconds=1)
 PATIENCE = 4_500
-"""A search gives up when it cost so much work on end and all that it found was excluded."""
+"""A search stops when it cost so much work on end and all that it found was excluded."""
 _LAST = datetime.max.replace(tzinfo=UTC)
 
 
@@ -109,8 +109,17 @@ def first_moment(schedule: Schedule) -> datetime:
 
 
 def next_fire_time(schedule: Schedule, *, after: datetime) -> datetime | None:
-    """The first fire time strictly later than `after` that is not excluded, in UTC, or None."""
-    return next(_kept(schedule, after), None)
+    """The first instant strictly later than `after` at which the job may fire, in UTC, or None.
+
+    It is a fire time, unless more is excluded than one search looks at. Then the answer is the
+    first instant that is named behind what was looked at. It is excluded itself (`is_excluded`),
+    nothing fires before it, and the search goes on from there. None means that nothing is left.
+    """
+    if not schedule.exclude:
+        return next_nominal_time(schedule, after)
+    kept = _Kept(schedule, after)
+    found = next(kept, None)
+    return kept.stopped_at if found is None else found
 
 
 def next_nominal_time(schedule: Schedule, after: datetime) -> datetime | None:
@@ -124,11 +133,13 @@ def fire_times(
     """Fire times from `start` to `until`, both included, at most `limit` of them.
 
     Args:
-        start: A fire time of the schedule, usually a job's next one.
-        patience: After so much work for excluded ones in all, the list ends early.
+        start: What `next_fire_time` answered, usually a job's next one.
+        patience: After so much work for excluded ones in all, the list ends early; if not given,
+            after `PATIENCE` for those on end.
     """
+    kept: Iterator[datetime]
     if schedule.exclude:
-        kept = _kept(schedule, start - TICK, patience)
+        kept = _Kept(schedule, start - TICK, patience)
     else:
         kept = chain([start], _nominal(schedule, start))
     return list(takewhile(lambda instant: instant <= until, islice(kept, limit)))
@@ -206,23 +217,35 @@ def _nominal(schedule: Schedule, after: datetime) -> Iterator[datetime]:
         after = upcoming
 
 
-def _kept(schedule: Schedule, after: datetime, patience: int | None = None) -> Iterator[datetime]:
-    """The fire times later than `after`; ends when those excluded, on end or in all, cost more."""
-    if not schedule.exclude:
-        yield from _nominal(schedule, after)
-        return
-    named, excluded = Named(schedule), Excluded(schedule)
-    on_end = in_all = 0
-    while on_end < PATIENCE and (patience is None or in_all < patience):
-        before = named.work + excluded.work
-        upcoming = named.later_than(after)
-        if upcoming is None:
-            return
-        resumes = excluded.until(upcoming)
-        if resumes is None:
-            yield upcoming
-            after, on_end = upcoming, 0
-        else:
-            after = resumes
-            work = named.work + excluded.work - before
-            on_end, in_all = on_end + work, in_all + work
+class _Kept(Iterator[datetime]):
+    """The fire times later than an instant; ends early when those excluded cost too much work.
+
+    Args:
+        patience: How much work they may cost in all; if not given, `PATIENCE` on end.
+
+    Attributes:
+        stopped_at: Where it ended early: the first instant named behind what was looked at.
+    """
+
+    def __init__(self, schedule: Schedule, after: datetime, patience: int | None = None) -> None:
+        self.stopped_at: datetime | None = None
+        self._named, self._excluded = Named(schedule), Excluded(schedule)
+        self._after = after
+        self._anew = patience is None
+        self._most = PATIENCE if patience is None else patience
+        self._work = 0
+
+    def __next__(self) -> datetime:
+        while True:
+            before = self._named.work + self._excluded.work
+            upcoming = self._named.later_than(self._after)
+            resumes = None if upcoming is None else self._excluded.until(upcoming)
+            if upcoming is None or (resumes is not None and self._work >= self._most):
+                self.stopped_at = upcoming
+                raise StopIteration
+            if resumes is None:
+                self._after = upcoming
+                self._work = 0 if self._anew else self._work
+                return upcoming
+            self._after = resumes
+            self._work += self._named.work + self._excluded.work - before
