@@ -13,19 +13,20 @@ import asyncpg
 import msgspec
 from msgspec import Struct
 
-from domain.catchup import TOLERANCE, Outcome, Stretch, plan
+from commands.job_fires import JobFires, fires_of
+from domain.catchup import TOLERANCE, Outcome, Stretch
 from domain.ids import EPOCH, run_id
-from domain.schedules.schedule import TICK, due_time, utc_offset
+from domain.schedules.schedule import TICK
 from storage.due import Turns, claim_retries, due_jobs
 from storage.fire_quotas import Minute, beyond_quota
-from storage.jobs import CALENDARS_OF_JOB, decode_catchup, schedule_of
+from storage.jobs import CALENDARS_OF_JOB
+from storage.last_runs import jobs_with_open_runs
 from storage.ledger import JobStretch, told_by_runs, write_stretches
 from storage.postgres import Database, Driver
 
 JOBS_AT_ONCE = 1_000
 LATE_JOBS_AT_ONCE = 100
 """To reckon with long outages takes time, in which nothing is handed over."""
-RUNS_OF_A_JOB_AT_ONCE = 100
 
 
 # Read when the jobs are locked: who changes a calendar locks the jobs that name it, too.
@@ -88,29 +89,13 @@ class Claim(Struct, frozen=True):
     full: bool
 
 
-class _Fires(Struct, frozen=True):
-    """What becomes of one job's fire times within the claim, and of its row."""
-
-    service_id: UUID
-    job_id: UUID
-    overlap: str
-    instants: list[datetime]
-    due: list[datetime]
-    offsets: list[int]
-    unrun: list[Stretch]
-    next_fire_for: datetime | None
-    next_claim_at: datetime | None
-    accounted_to: datetime
-    claimed_for: list[datetime]
-    run_count: int
-
-
 async def claim_runs(command: ClaimRuns, database: Database) -> Claim:
     """Claim fire times of jobs and due retries, for this dispatcher alone."""
     async with database.driver() as driver:
         async with driver.transaction():
             due = await _due_jobs(driver, command)
-            fires = await _within_quota(driver, await _fires(driver, due, command), command.now)
+            fires = await _without_ended(driver, await _fires(driver, due, command))
+            fires = await _within_quota(driver, fires, command.now)
             runs = await _write(driver, fires, command.dispatcher_id) if fires else []
         retries = await claim_retries(
             driver,
@@ -154,9 +139,11 @@ async def _calendars(driver: Driver, due: list[asyncpg.Record]) -> dict[UUID, st
     return {row["id"]: row["calendars"] for row in rows}
 
 
-async def _fires(driver: Driver, due: list[asyncpg.Record], command: ClaimRuns) -> list[_Fires]:
+async def _fires(driver: Driver, due: list[asyncpg.Record], command: ClaimRuns) -> list[JobFires]:
     calendars = await _calendars(driver, due)
-    fires = [_fires_of(job, calendars.get(job["id"]), command) for job in due]
+    fires = [
+        fires_of(job, calendars.get(job["id"]), now=command.now, until=command.until) for job in due
+    ]
     # A fire time that has its run already may be given another in vain, but must not be counted
     # twice, nor be told of as one that did not run.
     doubtful = [
@@ -168,50 +155,38 @@ async def _fires(driver: Driver, due: list[asyncpg.Record], command: ClaimRuns) 
         return fires
     told = await told_by_runs(driver, doubtful)
     return [
-        _fires_of(job, calendars.get(job["id"]), command, told[job["id"]])
+        fires_of(
+            job,
+            calendars.get(job["id"]),
+            told[job["id"]],
+            now=command.now,
+            until=command.until,
+        )
         if told.get(job["id"])
         else fire
         for job, fire in zip(due, fires, strict=True)
     ]
 
 
-def _fires_of(
-    job: asyncpg.Record,
-    calendars: str | None,
-    command: ClaimRuns,
-    told: Sequence[datetime] = (),
-) -> _Fires:
-    schedule = schedule_of(job["schedule"], calendars)
-    most = schedule.max_runs
-    made = plan(
-        schedule,
-        decode_catchup(job["catchup"]),
-        accounted_to=job["accounted_to"],
-        next_fire_for=job["next_fire_for"],
-        now=command.now,
-        until=command.until,
-        limit=RUNS_OF_A_JOB_AT_ONCE,
-        runs_left=None if most is None else max(most - job["run_count"], 1),
-        told=told,
-    )
-    still_to_come = [instant for instant in job["claimed_for"] if instant > command.now]
-    return _Fires(
-        service_id=job["service_id"],
-        job_id=job["id"],
-        overlap=job["overlap"],
-        instants=made.runs,
-        due=[due_time(schedule, instant) for instant in made.runs],
-        offsets=[utc_offset(schedule, instant) for instant in made.runs],
-        unrun=made.unrun,
-        next_fire_for=made.next_fire_for,
-        next_claim_at=made.next_fire_for and due_time(schedule, made.next_fire_for),
-        accounted_to=made.accounted_to,
-        claimed_for=[*still_to_come, *made.runs],
-        run_count=job["run_count"] + (0 if most is None else len(made.runs)),
-    )
+async def _without_ended(driver: Driver, fires: list[JobFires]) -> list[JobFires]:
+    """The same; of the jobs that have had their runs, those are at their end whose runs are."""
+    waiting = [
+        (fire.service_id, fire.job_id, fire.waits_since)
+        for fire in fires
+        if fire.waits_since is not None
+    ]
+    if not waiting:
+        return fires
+    go_on = await jobs_with_open_runs(driver, waiting)
+    return [
+        fire
+        if fire.waits_since is None or fire.job_id in go_on
+        else msgspec.structs.replace(fire, next_fire_for=None, next_claim_at=None)
+        for fire in fires
+    ]
 
 
-async def _within_quota(driver: Driver, fires: list[_Fires], now: datetime) -> list[_Fires]:
+async def _within_quota(driver: Driver, fires: list[JobFires], now: datetime) -> list[JobFires]:
     """The same without the runs that are more than their services may have a minute."""
     wanted = Counter(minute for fire in fires for minute in _minutes(fire, now))
     beyond = await beyond_quota(driver, wanted) if wanted else {}
@@ -229,8 +204,8 @@ async def _within_quota(driver: Driver, fires: list[_Fires], now: datetime) -> l
 
 
 def _let_through(
-    fire: _Fires, now: datetime, left: Counter[Minute], told: Sequence[datetime]
-) -> _Fires:
+    fire: JobFires, now: datetime, left: Counter[Minute], told: Sequence[datetime]
+) -> JobFires:
     passes = []
     for minute in _minutes(fire, now):
         passes.append(left[minute] > 0)
@@ -250,15 +225,17 @@ def _let_through(
         offsets=list(compress(fire.offsets, passes)),
         claimed_for=[instant for instant in fire.claimed_for if instant not in gone],
         unrun=[*fire.unrun, *refused],
+        # Kept for jobs with a number of runs, of which these are none.
+        run_count=max(fire.run_count - len(refused), 0),
     )
 
 
-def _minutes(fire: _Fires, now: datetime) -> list[Minute]:
+def _minutes(fire: JobFires, now: datetime) -> list[Minute]:
     """The minute in which each of its runs rings."""
     return [(fire.service_id, max(due, now).replace(second=0, microsecond=0)) for due in fire.due]
 
 
-async def _write(driver: Driver, fires: list[_Fires], holder: UUID) -> list[ClaimedRun]:
+async def _write(driver: Driver, fires: list[JobFires], holder: UUID) -> list[ClaimedRun]:
     rows = [
         (
             fire.service_id,

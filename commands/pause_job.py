@@ -12,8 +12,10 @@ from domain.caller import Caller
 from domain.catchup import Outcome
 from domain.errors import Conflict
 from domain.job import Job, JobState, Versions
+from domain.schedules.schedule import first_moment
 from storage.audit import record
 from storage.job_changes import (
+    at_its_end,
     begin_pause,
     change_job,
     lock_job,
@@ -23,9 +25,10 @@ from storage.job_changes import (
 )
 from storage.job_entries import entry_of
 from storage.jobs import job_of
+from storage.last_runs import last_open_run
 from storage.shards import Shards
 from storage.shared_cache import NewEntry
-from storage.transactions import WriteConnection
+from storage.transactions import WriteConnection, driver_of
 
 
 class PauseJob(Struct, frozen=True, kw_only=True):
@@ -43,7 +46,7 @@ async def pause_job(command: PauseJob, shards: Shards) -> Job:
     """Pause the job; what has not begun to ring will not. Pausing twice changes nothing.
 
     Raises:
-        Conflict: When the job has no fire time left.
+        Conflict: When the job has no fire time left, and no run of its schedule is open.
         NotFound: When the service has no such job.
         PreconditionFailed: When it has none of the versions.
     """
@@ -58,13 +61,21 @@ async def pause_job(command: PauseJob, shards: Shards) -> Job:
             made.append(entry_of(job, command.now))
             command.caller.settle(job)
             return job
-        if job.state is JobState.COMPLETED:
+        if await _is_over(connection, row, job):
             raise Conflict("The job has no fire time left; give it a new schedule first.")
         await record(connection, command.caller, "job.paused", row["id"], command.now)
         paused = await pause(connection, row, command.now)
         made.append(entry_of(paused, command.now))
         command.caller.settle(paused)
         return paused
+
+
+async def _is_over(connection: WriteConnection, row: RowMapping, job: Job) -> bool:
+    """Whether a locked job will not fire again, and its last run has ended."""
+    if job.state is JobState.ACTIVE and not at_its_end(job.schedule, row["run_count"]):
+        return False
+    driver, since = await driver_of(connection), first_moment(job.schedule)
+    return await last_open_run(driver, row["service_id"], row["id"], since) is None
 
 
 async def pause(
@@ -79,8 +90,8 @@ async def pause(
     changes = await withdraw_to_come(connection, row, now)
     known = {**row, **changes}
     run_count = max(known["run_count"] - let_go, 0)
-    if known["next_fire_for"] is not None or let_go:
-        schedule = await stored_schedule(connection, row)
+    schedule = await stored_schedule(connection, row)
+    if let_go or (known["next_fire_for"] is not None and not at_its_end(schedule, run_count)):
         await begin_pause(connection, row, schedule, known["accounted_to"])
     return await change_job(
         connection,

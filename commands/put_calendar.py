@@ -20,6 +20,7 @@ from storage.audit import record
 from storage.calendars import calendar_of
 from storage.job_changes import (
     after,
+    at_its_end,
     change_job,
     stored_schedule,
     withdraw_to_come,
@@ -156,6 +157,8 @@ async def _before(connection: WriteConnection, row: RowMapping, now: datetime) -
     if upcoming is not None and upcoming <= now:
         until = upcoming - TICK  # it and what follows is for the next claim to decide on
     schedule = await stored_schedule(connection, row)
+    if at_its_end(schedule, known["run_count"]):
+        return changes  # nothing is told of beyond its last run, unless that is given back
     await write_account(connection, row, schedule, Outcome.EXCLUDED, until=until, changes=changes)
     return {**changes, "accounted_to": max(until, known["accounted_to"])}
 
@@ -165,7 +168,8 @@ async def _reckon_anew(
 ) -> datetime | None:
     schedule = await stored_schedule(connection, row)
     known = {**row, **changes}
-    changes = {**changes, **after(schedule, known["accounted_to"], known["run_count"])}
+    if not at_its_end(schedule, known["run_count"]):
+        changes = {**changes, **after(schedule, known["accounted_to"], known["run_count"])}
     await change_job(connection, row, now, **changes)
-    due: datetime | None = changes["next_claim_at"]
+    due: datetime | None = changes.get("next_claim_at")
     return due

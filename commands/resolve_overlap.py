@@ -111,9 +111,9 @@ async def _skip(driver: Driver, command: ResolveOverlap, job: asyncpg.Record, tr
     # A retry may be of a schedule that the job had before, and then it was never counted.
     counted = trigger == Trigger.SCHEDULE and run.scheduled_for > first_moment(schedule)
     if counted and schedule.max_runs is not None and job["run_count"] > 0:
-        # A run that is let go does not count; the job may have been at its end by it.
+        # A run that is let go does not count; the job may have had its runs by it, and goes on.
         upcoming = job["next_fire_for"]
-        if upcoming is None and not job["paused"]:
+        if job["run_count"] >= schedule.max_runs and not job["paused"]:
             upcoming = next_fire_time(schedule, after=job["accounted_to"])
         due = upcoming and due_time(schedule, upcoming)
         await driver.execute(_DO_NOT_COUNT, run.service_id, run.job_id, upcoming, due)

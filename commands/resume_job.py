@@ -10,7 +10,7 @@ from msgspec import Struct
 from domain.caller import Caller
 from domain.job import Job, Versions
 from storage.audit import record
-from storage.job_changes import after, change_job, end_pause, lock_job, stored_schedule
+from storage.job_changes import after_pause, change_job, end_pause, lock_job, stored_schedule
 from storage.job_entries import entry_of
 from storage.jobs import job_of
 from storage.ledger import close_pause
@@ -53,10 +53,11 @@ async def resume_job(command: ResumeJob, shards: Shards) -> Job:
         schedule = await stored_schedule(connection, row)
         if command.catch_up:
             await close_pause(await driver_of(connection), service_id, row["id"])
-            changes = after(schedule, row["accounted_to"], row["run_count"])
+            changes = await after_pause(connection, row, schedule, row["accounted_to"])
         else:
             await end_pause(connection, row, schedule, command.now)
-            changes = after(schedule, max(command.now, row["accounted_to"]), row["run_count"])
+            since = max(command.now, row["accounted_to"])
+            changes = await after_pause(connection, row, schedule, since)
         await record(
             connection,
             command.caller,

@@ -10,6 +10,7 @@ from itertools import groupby
 from msgspec import Struct
 
 from domain.errors import Invalid
+from domain.schedules.newest import newest
 from domain.schedules.schedule import (
     TICK,
     Schedule,
@@ -26,8 +27,6 @@ MAX_WINDOW = timedelta(days=366)
 MAX_LIMIT = 1_000
 COUNTED = 5_000
 """So many fire times are looked at one by one; where there are more, a stretch goes uncounted."""
-STOPS = 10
-"""A look back at late fire times ends when its search among excluded ones stopped so often."""
 
 
 class Coalesce(StrEnum):
@@ -288,7 +287,7 @@ def _chosen(
         times = fire_times(schedule, start=first, until=before - TICK, limit=1 + had)
         return making.without_runs(times)[:1]
     most = 1 if policy.coalesce is Coalesce.LATEST else policy.limit
-    return making.without_runs(_newest(schedule, first, before, most + had))[-most:]
+    return making.without_runs(newest(schedule, first, before, most + had, counted=COUNTED))[-most:]
 
 
 def _ended(making: _Making, runs_left: int) -> Plan:
@@ -313,43 +312,7 @@ def _first_due_from(schedule: Schedule, first: datetime, instant: datetime) -> d
         return first
     if schedule.jitter:
         # Each is due before the next one: of those before the instant, only the last may be later.
-        for last in _newest(schedule, first, instant, 1):
+        for last in newest(schedule, first, instant, 1, counted=COUNTED):
             if due_time(schedule, last) >= instant:
                 return last
     return next_fire_time(schedule, after=instant - TICK)
-
-
-def _newest(schedule: Schedule, first: datetime, before: datetime, limit: int) -> list[datetime]:
-    """The last `limit` fire times of `[first, before)`.
-
-    The search goes back in spans that double. Where more is excluded than it looks at, it tells
-    the last of those that follow on `first`.
-    """
-    newest: list[datetime] = []
-    end, span, stops = before, TOLERANCE, 0
-    while first < end and len(newest) < limit:
-        start = max(first, end - span)
-        times, stops = _fire_times_between(schedule, start, end, stops)
-        if stops >= STOPS:
-            break
-        if len(times) > COUNTED:
-            span /= 2  # the doubling reached too far into them
-        else:
-            newest, end, span = times + newest, start, 2 * span
-    if stops >= STOPS and not newest:
-        newest = fire_times(schedule, start=first, until=before - TICK, limit=COUNTED)
-    return newest[-limit:]
-
-
-def _fire_times_between(
-    schedule: Schedule, start: datetime, end: datetime, stops: int
-) -> tuple[list[datetime], int]:
-    """Those of `[start, end)`, or more than `COUNTED` of them, and how often searches stopped."""
-    times: list[datetime] = []
-    upcoming = next_fire_time(schedule, after=start - TICK)
-    while upcoming is not None and upcoming < end and len(times) <= COUNTED and stops < STOPS:
-        most = COUNTED + 1 - len(times)
-        times += fire_times(schedule, start=upcoming, until=end - TICK, limit=most)
-        upcoming = next_fire_time(schedule, after=max(upcoming, *times[-1:]))
-        stops += upcoming is not None and is_excluded(schedule, upcoming)
-    return times, stops

@@ -22,15 +22,20 @@ class JobState(StrEnum):
     """Whether a job will fire again."""
 
     ACTIVE = "active"
+    """It will, or it has a number of runs and the last of them is not over: one that is skipped
+    does not count."""
     PAUSED = "paused"
     COMPLETED = "completed"
-    """No fire time is left."""
+    """No fire time is left. Its last run may wait, ring or be tried again."""
 
 
 class Job(Struct, frozen=True, kw_only=True):
     """A stored intent, as its service sees it.
 
     Attributes:
+        next_fire_at: Nothing fires before it. The job fires then, unless more is excluded than one
+            search looks at: then it is as far as that came, and moves on when it is reached. Once a
+            job has had its number of runs, it is the last fire time until that run is over.
         pause_reason: Why Tocsin paused the job, if it was not its service.
     """
 
@@ -59,7 +64,7 @@ def visible_state(
     Fire times are claimed some seconds ahead; until they come they are still "next" to a reader.
 
     Args:
-        next_fire_for: The first fire time that no dispatcher has claimed.
+        next_fire_for: The first fire time that no dispatcher has claimed, if any may come.
         claimed_for: The fire times claimed last, in order.
     """
     if paused:

@@ -13,9 +13,17 @@ from domain.catchup import Outcome, Stretch, account
 from domain.errors import NotFound, PreconditionFailed
 from domain.job import Job, Versions
 from domain.run import RunState, Trigger
-from domain.schedules.schedule import TICK, Schedule, due_time, next_fire_time, next_nominal_time
+from domain.schedules.schedule import (
+    TICK,
+    Schedule,
+    due_time,
+    first_moment,
+    next_fire_time,
+    next_nominal_time,
+)
 from storage.calendars import full_schedule
 from storage.jobs import decode_schedule, job_of
+from storage.last_runs import last_open_run
 from storage.ledger import (
     JobStretch,
     close_pause,
@@ -111,7 +119,7 @@ async def withdraw_to_come(
     withdrawn = await _withdraw(connection, row, runs.c.scheduled_for > now)
     run_count = max(row["run_count"] - len(withdrawn), 0)
     schedule = await stored_schedule(connection, row)
-    if not withdrawn and _at_its_end(schedule, run_count):
+    if not withdrawn and at_its_end(schedule, run_count):
         return {}  # what is told of up to the last run of all stays: no claim would tell it again
     untold = await untell(connection, row, schedule, now)
     if not withdrawn and not untold:
@@ -186,7 +194,7 @@ async def write_account(
         changes: What has changed since the row was read.
     """
     known = {**row, **changes}
-    if _at_its_end(schedule, known["run_count"]):
+    if at_its_end(schedule, known["run_count"]):
         return
     position = known["accounted_to"]
     driver = await driver_of(connection)
@@ -234,10 +242,23 @@ async def cancel_runs(
     await driver.execute(_CANCEL, *job, backfill_id, now, reason)
 
 
+async def after_pause(
+    connection: WriteConnection, row: RowMapping, schedule: Schedule, instant: datetime
+) -> dict[str, Any]:
+    """What the row of a job that is resumed says when all up to `instant` is accounted for."""
+    changes = after(schedule, instant, row["run_count"])
+    if at_its_end(schedule, row["run_count"]):
+        since = first_moment(schedule)
+        driver = await driver_of(connection)
+        last = await last_open_run(driver, row["service_id"], row["id"], since)
+        if last is not None:  # and may still be given back (storage.last_runs)
+            changes |= {"next_fire_for": min(last, instant), "next_claim_at": instant}
+    return changes
+
+
 def after(schedule: Schedule, instant: datetime, run_count: int = 0) -> dict[str, Any]:
     """What a job's row says when all up to `instant` is accounted for."""
-    at_its_end = _at_its_end(schedule, run_count)
-    upcoming = None if at_its_end else next_fire_time(schedule, after=instant)
+    upcoming = None if at_its_end(schedule, run_count) else next_fire_time(schedule, after=instant)
     return {
         "next_fire_for": upcoming,
         "next_claim_at": None if upcoming is None else due_time(schedule, upcoming),
@@ -252,7 +273,8 @@ async def _write(driver: Driver, row: RowMapping, stretches: Sequence[Stretch]) 
     )
 
 
-def _at_its_end(schedule: Schedule, run_count: int) -> bool:
+def at_its_end(schedule: Schedule, run_count: int) -> bool:
+    """Whether a job has had as many runs as its schedule allows."""
     return schedule.max_runs is not None and run_count >= schedule.max_runs
 
 

@@ -50,9 +50,11 @@ jobs = Table(
     Column("calendars", ARRAY(Text), nullable=False, server_default="{}"),
     Column("paused", Boolean, nullable=False),
     Column("pause_reason", Text),
-    # The first fire time that no dispatcher has claimed; none when paused or at the end.
+    # The first fire time that no dispatcher has claimed, or where the search for it goes on
+    # (domain.schedules.schedule.next_fire_time); none when paused or at the end. When it is not
+    # later than `accounted_to`, the job has had its number of runs (storage.last_runs).
     Column("next_fire_for", INSTANT),
-    # When its run is due: later than that by the jitter.
+    # When its run is due: later than that by the jitter; or when to look at the last run again.
     Column("next_claim_at", INSTANT),
     # What the schedule names up to here has its outcome, as a run or in the ledger.
     Column("accounted_to", INSTANT, nullable=False),

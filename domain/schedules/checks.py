@@ -56,9 +56,9 @@ def check_schedule(schedule: Schedule) -> None:
         raise _never_fires(schedule)
     if is_excluded(schedule, first):
         raise Invalid(
-            f"No fire time is found: all that the specs name up to {first.isoformat()} is excluded, "
-            "and no further is searched. Exclude less, or give a `start_at` behind what is "
-            "excluded.",
+            f"No fire time is found: all that the specs name up to {first.isoformat()} is "
+            "excluded, and no further is searched. Exclude less, or give a `start_at` behind what "
+            "is excluded.",
             "/exclude",
         )
 

@@ -58,10 +58,8 @@ def schedule_warnings(
     if first is None:
         return [f"It never fires again after {instant_in_words(now)}."]
     if is_excluded(schedule, first):
-        return [
-            f"All that it names up to {instant_in_words(first)} is excluded, and no further was "
-            "searched; a job goes on from there."
-        ]
+        until = instant_in_words(first)
+        return [f"All up to {until} is excluded, and no further is searched before then."]
     return [
         *_of_expressions(schedule),
         *_of_intervals(schedule),

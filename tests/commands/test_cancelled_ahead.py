@@ -252,7 +252,7 @@ async def test_it_counts_as_one_of_a_number_of_runs(firing: Firing, resumed_at: 
     await firing.claim(resumed_at + 60 * MINUTE, now=resumed_at)
     assert len(await minutes_run(firing, job_id)) == 2
     row = await firing.job_row(job_id)
-    assert (row["next_fire_for"], row["run_count"]) == (None, 3)
+    assert (row["next_fire_for"], row["run_count"]) == (row["accounted_to"], 3)
 
 
 async def test_it_does_not_count_for_a_schedule_that_came_later(firing: Firing):

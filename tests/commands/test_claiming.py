@@ -7,7 +7,8 @@ from uuid import uuid4
 
 import pytest
 
-from commands.claim_runs import RUNS_OF_A_JOB_AT_ONCE, ClaimedRun
+from commands.claim_runs import ClaimedRun
+from commands.job_fires import RUNS_OF_A_JOB_AT_ONCE
 from domain.ids import run_id
 from tests.commands.firing import DUE, NOON, SECOND, Firing, instants_of
 

@@ -132,6 +132,7 @@ async def test_pausing_or_resuming_twice_changes_nothing(firing: Firing):
 
 async def test_a_completed_job_cannot_be_paused(firing: Firing):
     run = await firing.running_run()
+    await firing.finish(succeeded(run))
     with pytest.raises(Conflict, match="new schedule"):
         await pause(firing.shards, firing.caller, run.job_id, DUE + SECOND)
 
