@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from domain.catchup import CatchupPolicy
 from domain.job import Job, JobState
@@ -28,7 +29,14 @@ class JobResource(Struct, frozen=True, kw_only=True):
     overlap: Overlap
     catchup: CatchupPolicy
     state: JobState
-    next_fire_at: Instant | None
+    next_fire_at: Annotated[
+        Instant | None,
+        Meta(
+            description="Nothing fires before it. Usually the next fire time; while more is "
+            "excluded than is searched at once, how far that came; once `max_runs` are made, the "
+            "last fire time until its run has ended"
+        ),
+    ]
     pause_reason: str | None
     version: int
     created_at: Instant
