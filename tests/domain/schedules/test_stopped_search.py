@@ -16,6 +16,8 @@ from domain.catchup import CatchupPolicy, Coalesce, Outcome, Stretch, plan
 from domain.schedules import newest as newest_module
 from domain.schedules import schedule as schedule_module
 from domain.schedules.newest import newest
+from domain.schedules.pitfalls import schedule_warnings
+from domain.schedules.preview import preview
 from domain.schedules.schedule import (
     Exclusion,
     Schedule,
@@ -177,10 +179,22 @@ def test_the_end_of_a_schedule_is_told_from_the_end_of_a_search():
     assert stopped_at is not None
     assert is_excluded(endless, stopped_at)
     assert fire_times(endless, start=stopped_at, until=stopped_at + HOUR, limit=10) == []
+    (warning,) = schedule_warnings(endless, now=NOON)
+    assert "no further is searched" in warning
     over = Schedule(
         accepted_at=NOON, every=SECOND, end_at=NOON + HOUR / 60, exclude=(Exclusion(rrule=rule),)
     )
     assert next_fire_time(over, after=NOON) is None
+
+
+def test_a_preview_looks_further_than_one_search():
+    rule = f"DTSTART:20261124T120000\nRRULE:FREQ=SECONDLY;UNTIL={NOON + HOUR / 2:%Y%m%dT%H%M%SZ}"
+    schedule = Schedule(accepted_at=NOON, every=SECOND, exclude=(Exclusion(rrule=rule),))
+    first = next_fire_time(schedule, after=NOON)
+    assert first is not None
+    assert is_excluded(schedule, first)
+    (shown,) = preview(schedule, after=NOON, count=1)
+    assert shown.at == NOON + HOUR / 2 + SECOND
 
 
 @pytest.mark.parametrize(
