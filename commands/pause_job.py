@@ -61,7 +61,7 @@ async def pause_job(command: PauseJob, shards: Shards) -> Job:
             made.append(entry_of(job, command.now))
             command.caller.settle(job)
             return job
-        if await _is_over(connection, row, job):
+        if await _is_over(connection, row, job, command.now):
             raise Conflict("The job has no fire time left; give it a new schedule first.")
         await record(connection, command.caller, "job.paused", row["id"], command.now)
         paused = await pause(connection, row, command.now)
@@ -70,9 +70,10 @@ async def pause_job(command: PauseJob, shards: Shards) -> Job:
         return paused
 
 
-async def _is_over(connection: WriteConnection, row: RowMapping, job: Job) -> bool:
+async def _is_over(connection: WriteConnection, row: RowMapping, job: Job, now: datetime) -> bool:
     """Whether a locked job will not fire again, and its last run has ended."""
-    if job.state is JobState.ACTIVE and not at_its_end(job.schedule, row["run_count"]):
+    to_come = job.next_fire_at is not None and job.next_fire_at > now
+    if to_come or (job.next_fire_at and not at_its_end(job.schedule, row["run_count"])):
         return False
     driver, since = await driver_of(connection), first_moment(job.schedule)
     return await last_open_run(driver, row["service_id"], row["id"], since) is None
