@@ -20,6 +20,7 @@ from storage.postgres import Database
 # workers at once, the second sees at least that the first one's run is open, or does not see it.
 # The turn is locked before the run, as wherever both are. A run that was withdrawn meanwhile gets
 # a turn for nothing; the next one finds that out (commands/resolve_overlap.py).
+# It is begun a moment before it is due, and rings when it is.
 # The run before is asked for as a value: `EXISTS` may be answered from a table of all ended runs.
 START = f"""
 WITH wanted AS MATERIALIZED (
@@ -44,7 +45,8 @@ WITH wanted AS MATERIALIZED (
     RETURNING run_id
 )
 UPDATE runs
-SET state = 'running', attempt_count = wanted.number, attempt_started_at = $9
+SET state = 'running', attempt_count = wanted.number,
+    attempt_started_at = greatest($9, wanted.due_at)
 FROM wanted
 WHERE {looked_up("wanted", "$10", "$11")} AND runs.job_id = wanted.job_id
     AND runs.scheduled_for = wanted.scheduled_for AND runs.id = wanted.id

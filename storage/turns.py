@@ -15,7 +15,7 @@ SELECT run_id, scheduled_for FROM turns WHERE service_id = $1 AND job_id = $2 FO
 
 # With the row locked, a statement of its own sees all that was committed before.
 _HOLDER = """
-SELECT id, scheduled_for, generation, state, held_by, attempt_count, attempt_started_at
+SELECT id, scheduled_for, generation, state, held_by, attempt_count, attempt_started_at, abort
 FROM runs
 WHERE service_id = $1 AND job_id = $2 AND scheduled_for = $3 AND id = $4 AND open
 """
@@ -39,7 +39,11 @@ _CONTEND = "UPDATE turns SET contended = true WHERE service_id = $1 AND job_id =
 
 
 class Holder(Struct, frozen=True, kw_only=True):
-    """The open run that has a job's turn."""
+    """The open run that has a job's turn.
+
+    Attributes:
+        abort: Whether it rings and was asked to end.
+    """
 
     id: UUID
     scheduled_for: datetime
@@ -48,6 +52,7 @@ class Holder(Struct, frozen=True, kw_only=True):
     held_by: UUID | None
     attempt_count: int
     attempt_started_at: datetime | None
+    abort: bool
 
 
 async def lock_turn(driver: Driver, service_id: UUID, job_id: UUID) -> Holder | None:
