@@ -31,6 +31,7 @@ from workers.actors import declare_housekeeping, declare_ringing
 from workers.attempts import Ring
 from workers.dispatcher import TROUBLE
 from workers.folding import FoldRequests
+from workers.forgotten import ForgottenWatch
 from workers.heartbeat import Heartbeat
 from workers.readiness import asks
 from workers.recorder import Recorder
@@ -102,6 +103,7 @@ class Worker:
         )
         self._teller = Teller(shard, self._id, self._ringer.gates)
         self._aborts = AbortWatch(shard, self._id, self._ringer)
+        self._forgotten = ForgottenWatch(shard, self._id, self._ringer)
         declare_ringing(self._broker, self._ringer, shard)
         declare_housekeeping(self._broker, shard, Sweep(shard, self._heartbeat), retention)
 
@@ -121,6 +123,7 @@ class Worker:
                     self._ringer.run,
                     self._recorder.run,
                     self._aborts.run,
+                    self._forgotten.run,
                     self._folds.run,
                     self._teller.run,
                 )
