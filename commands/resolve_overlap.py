@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -16,7 +17,15 @@ from storage.aborts import ABORT_CHANNEL, end_running
 from storage.jobs import CALENDARS_OF_JOB, schedule_of
 from storage.postgres import Database, Driver
 from storage.run_events import with_event
-from storage.turns import Holder, contend, give_turn, lock_turn, someone_waits
+from storage.turns import (
+    Holder,
+    WaitingRun,
+    contend,
+    give_turn,
+    is_first_in_order,
+    lock_turn,
+    waiting_runs,
+)
 
 # It may have begun already, if the answer to that was lost; then it is begun again, and rings.
 _MINE = """
@@ -94,11 +103,12 @@ async def resolve_overlap(command: ResolveOverlap, database: Database) -> bool:
         policy = Overlap(mine["overlap"])
         if policy is Overlap.ALLOW_ALL:
             return True
-        waits = await someone_waits(driver, run.service_id, run.job_id)
-        if (holder is None and not waits) or await _make_room(driver, command, holder, policy):
+        waiting = await waiting_runs(driver, run.service_id, run.job_id)
+        is_free = holder is None and await _is_next(driver, run, policy, waiting)
+        if is_free or await _make_room(driver, command, holder, policy):
             await give_turn(driver, run.service_id, run.job_id, run.id, run.scheduled_for)
             return True
-        if verdict(policy, others_wait=waits) is Verdict.SKIP:
+        if verdict(policy, others_wait=bool(waiting)) is Verdict.SKIP:
             await _skip(driver, command, job, mine["trigger"])
         else:
             await driver.execute(_WAIT, *key)
@@ -120,6 +130,18 @@ async def _skip(driver: Driver, command: ResolveOverlap, job: asyncpg.Record, tr
             upcoming = next_fire_time(schedule, after=job["accounted_to"])
         due = upcoming and due_time(schedule, upcoming)
         await driver.execute(_DO_NOT_COUNT, run.service_id, run.job_id, upcoming, due)
+
+
+async def _is_next(
+    driver: Driver, run: TakenRun, policy: Overlap, waiting: Sequence[WaitingRun]
+) -> bool:
+    """Whether the run is the one to have the turn, when no other has it."""
+    if policy is not Overlap.BUFFER_ALL:
+        return not waiting
+    # One that was long on its way comes before those that had to wait for it.
+    if waiting and (waiting[0].due_at, waiting[0].id) < (run.due_at, run.id):
+        return False
+    return await is_first_in_order(driver, run.service_id, run.job_id, run.id)
 
 
 async def _make_room(

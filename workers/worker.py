@@ -16,7 +16,7 @@ from periodiq import PeriodiqMiddleware
 
 from commands.finish_attempts import FINISH
 from commands.pass_turns import pass_turns
-from commands.start_attempts import START
+from commands.start_attempts import START, START_IN_ORDER
 from commands.take_runs import TAKE
 from domain.egress import Egress
 from domain.ids import new_id
@@ -46,7 +46,7 @@ from workers.traced_rings import TracedRings
 from workers.vitals import Vitals
 
 log = structlog.get_logger()
-HOT = (TAKE, START, FINISH)
+HOT = (TAKE, START, START_IN_ORDER, FINISH)
 """Statements that are planned before the first run comes."""
 THREADS = 4
 POLL_MS = 250
