@@ -6,12 +6,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+import structlog
 from msgspec import Struct
 
 from commands.take_runs import TakenRun
+from domain.run import RunState
+from storage.fences import ASK_AT_MOST, Fence, still_fenced
 from storage.partitions import looked_up
-from storage.postgres import Database
+from storage.postgres import Database, Driver
 
+log = structlog.get_logger()
 # They have not begun: no attempt is counted, and `due_at`, from which lateness counts, stays.
 DEFER = f"""
 UPDATE runs
@@ -23,6 +27,7 @@ FROM unnest($2::uuid[], $3::uuid[], $4::timestamptz[], $5::uuid[], $6::timestamp
 WHERE {looked_up("deferred", "$8", "$9")} AND runs.job_id = deferred.job_id
     AND runs.scheduled_for = deferred.scheduled_for AND runs.id = deferred.id
     AND runs.held_by = $1 AND runs.state = 'queued' AND runs.due_at = deferred.due_at
+RETURNING runs.id
 """
 
 
@@ -37,18 +42,47 @@ class DeferRuns(Struct, frozen=True, kw_only=True):
 
 async def defer_runs(command: DeferRuns, database: Database) -> None:
     """Give the runs back to Postgres, those of them that are still this worker's and wait."""
-    runs = [run for run, _ in command.runs]
-    fire_times = [run.scheduled_for for run in runs]
+    runs = command.runs
     async with database.driver() as driver:
-        await driver.execute(
-            DEFER,
-            command.worker_id,
-            [run.service_id for run in runs],
-            [run.job_id for run in runs],
-            fire_times,
-            [run.id for run in runs],
-            [run.due_at for run in runs],
-            [until for _, until in command.runs],
-            min(fire_times),
-            max(fire_times),
-        )
+        for _ in range(ASK_AT_MOST):
+            deferred = await _defer(driver, command.worker_id, runs)
+            missing = [(run, until) for run, until in runs if run.id not in deferred]
+            fences = [_fence(run, command.worker_id) for run, _ in missing]
+            waiting = await still_fenced(driver, fences)
+            runs = [(run, until) for run, until in missing if run.id in waiting]
+            if not runs:
+                return
+    # The worker finds such a run again: it is queued, and nobody has it in hand.
+    log.error("runs.not_deferred", run_ids=[str(run.id) for run, _ in runs])
+
+
+def _fence(run: TakenRun, worker_id: UUID) -> Fence:
+    return Fence(
+        service_id=run.service_id,
+        job_id=run.job_id,
+        scheduled_for=run.scheduled_for,
+        id=run.id,
+        owned_by=worker_id,
+        state=RunState.QUEUED,
+        attempt_count=run.number - 1,
+        due_at=run.due_at,
+    )
+
+
+async def _defer(
+    driver: Driver, worker_id: UUID, runs: Sequence[tuple[TakenRun, datetime]]
+) -> set[UUID]:
+    fire_times = [run.scheduled_for for run, _ in runs]
+    rows = await driver.fetch(
+        DEFER,
+        worker_id,
+        [run.service_id for run, _ in runs],
+        [run.job_id for run, _ in runs],
+        fire_times,
+        [run.id for run, _ in runs],
+        [run.due_at for run, _ in runs],
+        [until for _, until in runs],
+        min(fire_times),
+        max(fire_times),
+    )
+    return {row["id"] for row in rows}

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import structlog
 from msgspec import Struct
 
 from domain.caller import Caller
 from domain.errors import NotFound
 from domain.retry import RetryPolicy
 from domain.run import Outcome, RunState
+from storage.fences import ASK_AT_MOST, Fence, still_fenced
 from storage.job_entries import entry_of
 from storage.partitions import looked_up
 from storage.postgres import Driver
@@ -19,6 +21,7 @@ from storage.run_events import DURATION_MS, event_of
 from storage.shards import Shard
 from storage.shared_cache import NewEntry
 
+log = structlog.get_logger()
 # An abandoned attempt is no answer of the target: it does not end a run, unless it keeps happening.
 MAX_ABANDONED_BEYOND = 5
 GONE = 410
@@ -46,9 +49,9 @@ WITH ended AS (
         held_by = NULL,
         abort = false,
         reason = CASE WHEN {_CUT_OFF} THEN runs.reason END,
-        started_at = coalesce(runs.started_at, ended.started_at),
+        started_at = coalesce(runs.started_at, greatest(ended.started_at, runs.due_at)),
         lateness_ms = coalesce(runs.lateness_ms,
-            extract(epoch FROM ended.started_at - runs.due_at) * 1000),
+            greatest(extract(epoch FROM ended.started_at - runs.due_at) * 1000, 0)),
         finished_at = CASE WHEN ended.retry_at IS NULL OR {_CUT_OFF} THEN ended.finished_at END
     FROM ended
     WHERE {looked_up("ended", "$15", "$16")} AND runs.job_id = ended.job_id
@@ -192,6 +195,35 @@ async def _finish_and_pause(attempt: EndedAttempt, reason: str, shard: Shard) ->
 
 
 async def _finish(driver: Driver, attempts: Sequence[EndedAttempt]) -> Finished:
+    """Record attempts. What the statement does not tell of was superseded, if that proves true."""
+    finished = await _finish_once(driver, attempts)
+    for _ in range(ASK_AT_MOST):
+        missing = [attempt for attempt in attempts if attempt.run_id not in finished.states]
+        running = await still_fenced(driver, [_fence(attempt) for attempt in missing])
+        if not running:
+            return finished
+        attempts = [attempt for attempt in missing if attempt.run_id in running]
+        finished.add(await _finish_once(driver, attempts))
+    # The worker finds such a run again: it is running, and nobody has it in hand.
+    lost = [str(one.run_id) for one in attempts if one.run_id not in finished.states]
+    if lost:
+        log.error("attempts.not_recorded", run_ids=lost)
+    return finished
+
+
+def _fence(attempt: EndedAttempt) -> Fence:
+    return Fence(
+        service_id=attempt.service_id,
+        job_id=attempt.job_id,
+        scheduled_for=attempt.scheduled_for,
+        id=attempt.run_id,
+        owned_by=attempt.held_by,
+        state=RunState.RUNNING,
+        attempt_count=attempt.number,
+    )
+
+
+async def _finish_once(driver: Driver, attempts: Sequence[EndedAttempt]) -> Finished:
     ends = [end_of(attempt) for attempt in attempts]
     fire_times = [attempt.scheduled_for for attempt in attempts]
     rows = await driver.fetch(

@@ -64,7 +64,7 @@ async def rescue_runs(command: RescueRuns, shard: Shard) -> list[RunKey]:
         freed = await driver.fetch(_FREE_WAITING, command.lapsed_before, RUNS_AT_ONCE)
         ringing = await _ringing(driver, command)
         await forget_lapsed(driver, command.lapsed_before)
-    await finish_attempts([_abandoned(row, command.now) for row in ringing], shard)
+    await finish_attempts([abandoned(row, command.now) for row in ringing], shard)
     return [(row["service_id"], row["id"]) for row in freed]
 
 
@@ -72,7 +72,8 @@ async def _ringing(driver: Driver, command: RescueRuns) -> list[asyncpg.Record]:
     return list(await driver.fetch(_RINGING, command.lapsed_before, RUNS_AT_ONCE))
 
 
-def _abandoned(row: asyncpg.Record, now: datetime) -> EndedAttempt:
+def abandoned(row: asyncpg.Record, now: datetime) -> EndedAttempt:
+    """The attempt of a run that rang in a worker which does not know of it any more."""
     return EndedAttempt(
         service_id=row["service_id"],
         job_id=row["job_id"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -10,18 +11,27 @@ from msgspec import Struct
 
 from commands.take_runs import TakenRun
 from domain.overlap import Overlap, Verdict, ends_others, verdict
-from domain.run import Trigger
+from domain.run import RunState, Trigger
 from domain.schedules.schedule import due_time, first_moment, next_fire_time
 from storage.aborts import ABORT_CHANNEL, end_running
 from storage.jobs import CALENDARS_OF_JOB, schedule_of
 from storage.postgres import Database, Driver
 from storage.run_events import with_event
-from storage.turns import Holder, contend, give_turn, lock_turn, someone_waits
+from storage.turns import (
+    Holder,
+    WaitingRun,
+    contend,
+    give_turn,
+    is_first_in_order,
+    lock_turn,
+    waiting_runs,
+)
 
+# It may have begun already, if the answer to that was lost; then it is begun again, and rings.
 _MINE = """
-SELECT overlap, trigger FROM runs
-WHERE service_id = $1 AND id = $2 AND scheduled_for = $3 AND held_by = $4 AND state = 'queued'
-    AND due_at = $5 AND attempt_count = $6 - 1
+SELECT overlap, trigger, state FROM runs
+WHERE service_id = $1 AND id = $2 AND scheduled_for = $3 AND held_by = $4 AND due_at = $5
+    AND (state = 'queued' AND attempt_count = $6 - 1 OR state = 'running' AND attempt_count = $6)
 FOR UPDATE
 """
 
@@ -84,18 +94,21 @@ async def resolve_overlap(command: ResolveOverlap, database: Database) -> bool:
         holder = await lock_turn(driver, run.service_id, run.job_id)
         key = (run.service_id, run.id, run.scheduled_for)
         mine = await driver.fetchrow(_MINE, *key, command.worker_id, run.due_at, run.number)
-        if mine is None or (holder is not None and holder.id == run.id):
+        if mine is None:
+            return False
+        if mine["state"] == RunState.RUNNING or (holder is not None and holder.id == run.id):
             # If it has the turn: its row was taken anew while it was begun, and Postgres, looking
             # again at the newer version, could not see the turn that the statement itself gave.
-            return mine is not None
+            return True
         policy = Overlap(mine["overlap"])
         if policy is Overlap.ALLOW_ALL:
             return True
-        waits = await someone_waits(driver, run.service_id, run.job_id)
-        if (holder is None and not waits) or await _make_room(driver, command, holder, policy):
+        waiting = await waiting_runs(driver, run.service_id, run.job_id)
+        is_free = holder is None and await _is_next(driver, run, policy, waiting)
+        if is_free or await _make_room(driver, command, holder, policy):
             await give_turn(driver, run.service_id, run.job_id, run.id, run.scheduled_for)
             return True
-        if verdict(policy, others_wait=waits) is Verdict.SKIP:
+        if verdict(policy, others_wait=bool(waiting)) is Verdict.SKIP:
             await _skip(driver, command, job, mine["trigger"])
         else:
             await driver.execute(_WAIT, *key)
@@ -119,6 +132,18 @@ async def _skip(driver: Driver, command: ResolveOverlap, job: asyncpg.Record, tr
         await driver.execute(_DO_NOT_COUNT, run.service_id, run.job_id, upcoming, due)
 
 
+async def _is_next(
+    driver: Driver, run: TakenRun, policy: Overlap, waiting: Sequence[WaitingRun]
+) -> bool:
+    """Whether the run is the one to have the turn, when no other has it."""
+    if policy is not Overlap.BUFFER_ALL:
+        return not waiting
+    # One that was long on its way comes before those that had to wait for it.
+    if waiting and (waiting[0].due_at, waiting[0].id) < (run.due_at, run.id):
+        return False
+    return await is_first_in_order(driver, run.service_id, run.job_id, run.id)
+
+
 async def _make_room(
     driver: Driver, command: ResolveOverlap, holder: Holder | None, policy: Overlap
 ) -> bool:
@@ -136,6 +161,11 @@ async def _ask_others_to_end(
 ) -> bool:
     """Ask the run that rings to end, and end those that do not; return whether one rings."""
     run = command.run
+    if holder is not None and holder.abort:
+        # Its row is not touched again, for the end of the run would wait. If that has come
+        # meanwhile, the sweep passes the turn on.
+        await _end_idle(driver, command, holder)
+        return True
     asked = holder is not None and await driver.fetch(
         _ASK_TO_END,
         run.service_id,

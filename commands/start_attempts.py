@@ -11,7 +11,9 @@ from msgspec import Struct
 from commands.take_runs import TakenRun
 from domain.overlap import Overlap
 from storage.partitions import looked_up
-from storage.postgres import Database
+from storage.postgres import Database, Driver
+from storage.turns import NO_RUN, first_in_order
+
 
 # Asked again after a lost reply, it answers the same: hence the second half of the last condition.
 #
@@ -20,8 +22,13 @@ from storage.postgres import Database
 # workers at once, the second sees at least that the first one's run is open, or does not see it.
 # The turn is locked before the run, as wherever both are. A run that was withdrawn meanwhile gets
 # a turn for nothing; the next one finds that out (commands/resolve_overlap.py).
+# It is begun a moment before it is due, and rings when it is.
 # The run before is asked for as a value: `EXISTS` may be answered from a table of all ended runs.
-START = f"""
+def _start(run_id: str) -> str:
+    """Args:
+    run_id: The run that is to have the turn of the job of `wanted`, or none.
+    """
+    return f"""
 WITH wanted AS MATERIALIZED (
     SELECT *
     FROM unnest($2::uuid[], $3::uuid[], $4::timestamptz[], $5::uuid[], $6::smallint[],
@@ -29,7 +36,7 @@ WITH wanted AS MATERIALIZED (
         AS run (service_id, job_id, scheduled_for, id, number, due_at, takes_turn)
 ), turn AS (
     INSERT INTO turns (service_id, job_id, run_id, scheduled_for)
-    SELECT service_id, job_id, id, scheduled_for
+    SELECT service_id, job_id, {run_id}, scheduled_for
     FROM wanted
     WHERE takes_turn
     ORDER BY service_id, job_id
@@ -44,7 +51,8 @@ WITH wanted AS MATERIALIZED (
     RETURNING run_id
 )
 UPDATE runs
-SET state = 'running', attempt_count = wanted.number, attempt_started_at = $9
+SET state = 'running', attempt_count = wanted.number,
+    attempt_started_at = greatest($9, wanted.due_at)
 FROM wanted
 WHERE {looked_up("wanted", "$10", "$11")} AND runs.job_id = wanted.job_id
     AND runs.scheduled_for = wanted.scheduled_for AND runs.id = wanted.id
@@ -54,6 +62,17 @@ WHERE {looked_up("wanted", "$10", "$11")} AND runs.job_id = wanted.job_id
         OR runs.state = 'running' AND runs.attempt_count = wanted.number)
 RETURNING runs.id
 """
+
+
+START = _start("id")
+# Of runs that begin in order, one that has not its job's turn yet gets it if none is open that was
+# due before. A row in `turns` is there afterwards in any case, and locked by whoever decides then.
+START_IN_ORDER = _start(f"""
+    CASE WHEN (SELECT turns.run_id FROM turns WHERE turns.service_id = wanted.service_id
+            AND turns.job_id = wanted.job_id) = wanted.id
+        OR ({first_in_order("wanted.service_id", "wanted.job_id")}) = wanted.id
+    THEN id ELSE '{NO_RUN}' END
+""")
 
 
 class StartAttempts(Struct, frozen=True, kw_only=True):
@@ -72,20 +91,31 @@ async def start_attempts(command: StartAttempts, database: Database) -> set[UUID
     Of each of the others, either another run of its job has the turn, or it was paused, edited,
     deleted or rescued since this worker took it.
     """
-    fire_times = [run.scheduled_for for run in command.runs]
+    in_order = [run for run in command.runs if run.overlap is Overlap.BUFFER_ALL]
+    others = [run for run in command.runs if run.overlap is not Overlap.BUFFER_ALL]
     async with database.driver() as driver:
-        rows = await driver.fetch(
-            START,
-            command.worker_id,
-            [run.service_id for run in command.runs],
-            [run.job_id for run in command.runs],
-            fire_times,
-            [run.id for run in command.runs],
-            [run.number for run in command.runs],
-            [run.due_at for run in command.runs],
-            [run.overlap is not Overlap.ALLOW_ALL for run in command.runs],
-            command.now,
-            min(fire_times),
-            max(fire_times),
-        )
+        started = await _started(driver, START, command, others) if others else set()
+        if in_order:
+            started |= await _started(driver, START_IN_ORDER, command, in_order)
+    return started
+
+
+async def _started(
+    driver: Driver, statement: str, command: StartAttempts, runs: Sequence[TakenRun]
+) -> set[UUID]:
+    fire_times = [run.scheduled_for for run in runs]
+    rows = await driver.fetch(
+        statement,
+        command.worker_id,
+        [run.service_id for run in runs],
+        [run.job_id for run in runs],
+        fire_times,
+        [run.id for run in runs],
+        [run.number for run in runs],
+        [run.due_at for run in runs],
+        [run.overlap is not Overlap.ALLOW_ALL for run in runs],
+        command.now,
+        min(fire_times),
+        max(fire_times),
+    )
     return {row["id"] for row in rows}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+import asyncpg
 from msgspec import Struct
 
 from domain.ids import fire_time_window
@@ -14,7 +16,7 @@ from domain.secrets import MARK
 from domain.targets import Target
 from storage.jobs import decode_retry, decode_target
 from storage.partitions import looked_up, of_days
-from storage.postgres import Database
+from storage.postgres import Database, Driver
 from storage.queue import RunKey
 from storage.run_events import with_event
 
@@ -105,17 +107,14 @@ class TakenRun(Struct, frozen=True, kw_only=True):
 
 async def take_runs(command: TakeRuns, database: Database) -> list[TakenRun]:
     """Own those of the runs that still wait; runs of a deleted job end as cancelled."""
-    windows = [fire_time_window(run) for _, run in command.runs]
     async with database.driver() as driver:
-        rows = await driver.fetch(
-            TAKE,
-            command.worker_id,
-            [service_id for service_id, _ in command.runs],
-            [run for _, run in command.runs],
-            min(start for start, _ in windows),
-            max(end for _, end in windows),
-            command.until,
-        )
+        rows = await _take(driver, command, command.runs)
+        if len(rows) < len(command.runs):
+            # It may be that one was taken and is not told of (storage/fences.py). If so once more,
+            # which is rarer still, it is handed over again.
+            taken = {row["id"] for row in rows}
+            missing = [key for key in command.runs if key[1] not in taken]
+            rows += await _take(driver, command, missing)
         orphans = [row for row in rows if row["version"] is None]
         if orphans:
             await driver.execute(
@@ -143,3 +142,16 @@ async def take_runs(command: TakeRuns, database: Database) -> list[TakenRun]:
         for row in rows
         if row["version"] is not None
     ]
+
+
+async def _take(driver: Driver, command: TakeRuns, runs: Sequence[RunKey]) -> list[asyncpg.Record]:
+    windows = [fire_time_window(run) for _, run in runs]
+    return await driver.fetch(
+        TAKE,
+        command.worker_id,
+        [service_id for service_id, _ in runs],
+        [run for _, run in runs],
+        min(start for start, _ in windows),
+        max(end for _, end in windows),
+        command.until,
+    )

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from storage.heartbeats import living
 from storage.oldest_due import oldest_unclaimed, oldest_untaken
+from storage.overrunning import overrunning
 from storage.partitions import last_days
 from storage.postgres import Driver
 
@@ -45,12 +46,14 @@ class Work(Struct, frozen=True, kw_only=True):
 
     Attributes:
         living: Processes that beat, by kind.
+        overrunning: Runs that ring for longer than their time-out allows.
         partitions: The last day that each table has a partition for, without a gap from today.
     """
 
     living: Mapping[str, int]
     unclaimed_since: datetime | None
     untaken_since: datetime | None
+    overrunning: int
     partitions: Mapping[str, date | None]
 
 
@@ -73,6 +76,7 @@ async def work(driver: Driver, now: datetime) -> Work:
         living=await living(driver, now),
         unclaimed_since=await oldest_unclaimed(driver, now),
         untaken_since=await oldest_untaken(driver, now),
+        overrunning=await overrunning(driver, now),
         partitions=await last_days(driver, now.date()),
     )
 

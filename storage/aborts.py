@@ -16,7 +16,8 @@ ABORT_CHANNEL = "tocsin_abort"
 _END = f"""
 WITH ended AS (
     UPDATE runs
-    SET state = 'cancelled', open = false, abort = true, finished_at = $4, reason = $5,
+    SET state = 'cancelled', open = false, abort = true,
+        finished_at = greatest($4, attempt_started_at), reason = $5,
         started_at = coalesce(started_at, attempt_started_at),
         lateness_ms = coalesce(lateness_ms,
             greatest(extract(epoch FROM attempt_started_at - due_at) * 1000, 0))
@@ -27,7 +28,8 @@ WITH ended AS (
 )
 INSERT INTO attempts (service_id, run_id, number, scheduled_for, started_at, finished_at, outcome,
     error)
-SELECT service_id, id, attempt_count, scheduled_for, attempt_started_at, $4, 'abandoned', $5
+SELECT service_id, id, attempt_count, scheduled_for, attempt_started_at, finished_at,
+    'abandoned', $5
 FROM ended
 ON CONFLICT DO NOTHING
 RETURNING run_id

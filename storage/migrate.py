@@ -16,6 +16,7 @@ from storage.postgres import UNREACHABLE, Database, Driver
 if TYPE_CHECKING:
     from alembic.config import Config
     from sqlalchemy import Connection
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 log = structlog.get_logger()
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -85,6 +86,7 @@ async def _upgraded(database: Database) -> bool:
     from sqlalchemy.exc import DBAPIError  # noqa: PLC0415 (as below)
 
     async with database.transactions.engine.connect() as connection:
+        await _wait_for_others(connection)
         try:
             await connection.run_sync(_upgrade)
         except DBAPIError as error:
@@ -93,6 +95,21 @@ async def _upgraded(database: Database) -> bool:
             return False
         await connection.commit()
     return True
+
+
+async def _wait_for_others(connection: AsyncConnection) -> None:
+    """Be the only one that migrates.
+
+    Nothing runs while it waits: an index that another builds concurrently would wait for that.
+    """
+    from sqlalchemy import text  # noqa: PLC0415
+
+    while not await connection.scalar(
+        text("SELECT pg_try_advisory_lock(:key)"), {"key": _ADVISORY_LOCK}
+    ):
+        await connection.commit()
+        await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+    await connection.commit()
 
 
 async def wait_for_schema(database: Database, seconds: float) -> None:
@@ -157,8 +174,6 @@ def _upgrade(connection: Connection) -> None:
     from alembic import command  # noqa: PLC0415
     from sqlalchemy import text  # noqa: PLC0415
 
-    connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _ADVISORY_LOCK})
-    connection.commit()
     try:
         command.upgrade(alembic_config(connection), "head")
     finally:

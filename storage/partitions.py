@@ -49,6 +49,9 @@ def looked_up(row: str, first: str, last: str) -> str:
     this leaves none that could be read whole: a service in an array is not merged with, and days
     that fulfil one condition or another are no part of an index to read.
 
+    A statement of this shape that had to wait for a row may tell of none: what it did not tell of
+    is asked for again before that is believed (storage/fences.py).
+
     Args:
         row: What tells the `service_id` of each run; the statement adds the rest of the key, all of
             it: of an index that lacks a part, a small day is read whole.

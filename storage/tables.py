@@ -166,6 +166,15 @@ runs = Table(
         postgresql_where=text("retry_at IS NOT NULL"),
     ),
     Index("runs_buffered", "service_id", "job_id", postgresql_where=text("buffered")),
+    # Of each job, in which order those begin that are to begin in order.
+    Index(
+        "runs_in_order",
+        "service_id",
+        "job_id",
+        "due_at",
+        "id",
+        postgresql_where=text("open AND overlap = 'buffer_all'"),
+    ),
     Index("runs_to_abort", "service_id", "id", postgresql_where=text("abort")),
     Index("runs_failed", "service_id", "id", postgresql_where=text("failed")),
     Index("runs_open_of_service", "service_id", "id", postgresql_where=text("open")),

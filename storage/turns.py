@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import Struct, convert
 
+from domain.overlap import Overlap
 from storage.postgres import Driver
 
 _LOCK = """
@@ -15,15 +16,31 @@ SELECT run_id, scheduled_for FROM turns WHERE service_id = $1 AND job_id = $2 FO
 
 # With the row locked, a statement of its own sees all that was committed before.
 _HOLDER = """
-SELECT id, scheduled_for, generation, state, held_by, attempt_count, attempt_started_at
+SELECT id, scheduled_for, generation, state, held_by, attempt_count, attempt_started_at, abort
 FROM runs
 WHERE service_id = $1 AND job_id = $2 AND scheduled_for = $3 AND id = $4 AND open
 """
 
 _WAITING = """
-SELECT id, scheduled_for FROM runs
+SELECT id, scheduled_for, due_at, overlap FROM runs
 WHERE service_id = $1 AND job_id = $2 AND buffered ORDER BY due_at, id LIMIT $3
 """
+
+NO_RUN = UUID(int=0)
+"""What has a turn that no run has had yet."""
+
+
+def first_in_order(service_id: str, job_id: str) -> str:
+    """A statement that tells which of a job's open runs of `buffer_all` was due first."""
+    return f"""
+    SELECT first.id FROM runs AS first
+    WHERE first.service_id = {service_id} AND first.job_id = {job_id}
+        AND first.open AND first.overlap = '{Overlap.BUFFER_ALL}'
+    ORDER BY first.due_at, first.id LIMIT 1
+    """
+
+
+_FIRST_IN_ORDER = first_in_order("$1", "$2")
 
 _GIVE = """
 UPDATE turns SET run_id = $3, scheduled_for = $4, contended = $5
@@ -39,7 +56,11 @@ _CONTEND = "UPDATE turns SET contended = true WHERE service_id = $1 AND job_id =
 
 
 class Holder(Struct, frozen=True, kw_only=True):
-    """The open run that has a job's turn."""
+    """The open run that has a job's turn.
+
+    Attributes:
+        abort: Whether it rings and was asked to end.
+    """
 
     id: UUID
     scheduled_for: datetime
@@ -48,6 +69,7 @@ class Holder(Struct, frozen=True, kw_only=True):
     held_by: UUID | None
     attempt_count: int
     attempt_started_at: datetime | None
+    abort: bool
 
 
 async def lock_turn(driver: Driver, service_id: UUID, job_id: UUID) -> Holder | None:
@@ -63,9 +85,27 @@ async def lock_turn(driver: Driver, service_id: UUID, job_id: UUID) -> Holder | 
     return None if row is None else Holder(**row)
 
 
-async def someone_waits(driver: Driver, service_id: UUID, job_id: UUID) -> bool:
-    """Whether a run waits for a job's locked turn."""
-    return bool(await driver.fetch(_WAITING, service_id, job_id, 1))
+class WaitingRun(Struct, frozen=True, kw_only=True):
+    """A run that waits for its job's turn."""
+
+    id: UUID
+    scheduled_for: datetime
+    due_at: datetime
+    overlap: Overlap
+
+
+async def waiting_runs(
+    driver: Driver, service_id: UUID, job_id: UUID, most: int = 1
+) -> list[WaitingRun]:
+    """Those that wait for a job's locked turn, the first first."""
+    rows = await driver.fetch(_WAITING, service_id, job_id, most)
+    return [convert(dict(row), WaitingRun) for row in rows]
+
+
+async def is_first_in_order(driver: Driver, service_id: UUID, job_id: UUID, run_id: UUID) -> bool:
+    """Whether no run of `buffer_all` that was due earlier waits, rings or is on its way."""
+    first: UUID | None = await driver.fetchval(_FIRST_IN_ORDER, service_id, job_id)
+    return first == run_id
 
 
 async def contend(driver: Driver, service_id: UUID, job_id: UUID) -> None:
@@ -77,17 +117,18 @@ async def give_turn(
     driver: Driver, service_id: UUID, job_id: UUID, run_id: UUID, scheduled_for: datetime
 ) -> None:
     """Give a job's locked turn to a run that does not wait."""
-    waits = await someone_waits(driver, service_id, job_id)
-    await driver.execute(_GIVE, service_id, job_id, run_id, scheduled_for, waits)
+    waits = await waiting_runs(driver, service_id, job_id)
+    await driver.execute(_GIVE, service_id, job_id, run_id, scheduled_for, bool(waits))
 
 
 async def pass_turn_on(driver: Driver, service_id: UUID, job_id: UUID) -> UUID | None:
     """Give a job's locked turn to the run that waits longest.
 
     Returns:
-        Its id, ready to be handed over; None when none waits.
+        Its id, ready to be handed over; None when none waits, or it is still to wait for one that
+        is on its way and comes before it.
     """
-    waiting = await driver.fetch(_WAITING, service_id, job_id, 2)
+    waiting = await waiting_runs(driver, service_id, job_id, 2)
     if not waiting:
         await driver.execute(
             "UPDATE turns SET contended = false WHERE service_id = $1 AND job_id = $2",
@@ -95,10 +136,11 @@ async def pass_turn_on(driver: Driver, service_id: UUID, job_id: UUID) -> UUID |
             job_id,
         )
         return None
-    first: UUID = waiting[0]["id"]
-    key = (service_id, job_id, waiting[0]["scheduled_for"], first)
-    await driver.execute(_LET_GO, *key)
-    await driver.execute(
-        _GIVE, service_id, job_id, first, waiting[0]["scheduled_for"], len(waiting) > 1
-    )
-    return first
+    first = waiting[0]
+    if first.overlap is Overlap.BUFFER_ALL and not await is_first_in_order(
+        driver, service_id, job_id, first.id
+    ):
+        return None
+    await driver.execute(_LET_GO, service_id, job_id, first.scheduled_for, first.id)
+    await driver.execute(_GIVE, service_id, job_id, first.id, first.scheduled_for, len(waiting) > 1)
+    return first.id

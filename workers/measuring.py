@@ -8,12 +8,18 @@ from prometheus_client import Gauge
 
 from storage.heartbeats import living
 from storage.oldest_due import oldest_unclaimed, oldest_untaken
+from storage.overrunning import overrunning
 from storage.postgres import Database
 
 OLDEST_DUE = Gauge(
     "tocsin_oldest_due_seconds",
     "Age of the oldest that is due and waits for a dispatcher or a worker.",
     ["waits_for"],
+    multiprocess_mode="mostrecent",
+)
+OVERRUNNING = Gauge(
+    "tocsin_overrunning_runs",
+    "Runs that ring 30 s longer than their target's time-out lets an attempt take.",
     multiprocess_mode="mostrecent",
 )
 HEARTBEATS = Gauge(
@@ -30,9 +36,11 @@ async def measure(database: Database, now: datetime) -> int:
     async with database.reading() as driver:
         unclaimed = await oldest_unclaimed(driver, now)
         untaken = await oldest_untaken(driver, now)
+        too_long = await overrunning(driver, now)
         counts = await living(driver, now)
     OLDEST_DUE.labels("dispatcher").set(_age(unclaimed, now))
     OLDEST_DUE.labels("worker").set(_age(untaken, now))
+    OVERRUNNING.set(too_long)
     for kind, count in counts.items():
         HEARTBEATS.labels(kind).set(count)
     return sum(counts.values())

@@ -95,6 +95,7 @@ class Ringer:
         self._held: set[UUID] = set()
         # Of those, the ones whose attempt fails without a ring.
         self._given_up: set[UUID] = set()
+        self._taking: list[list[RunKey]] = []
         self._taken_again: dict[UUID, TakenRun] = {}
         self._changed = asyncio.Event()
         self._room = Room(lambda: len(self._waiting) + BATCH_SIZE <= capacity)
@@ -161,6 +162,12 @@ class Ringer:
         """Whether an attempt of the run begins, rings or is recorded here."""
         return run_id in self._held
 
+    def has_in_hand(self, run_id: UUID) -> bool:
+        """The same, or whether the run is being taken, or waits here."""
+        if run_id in self._held or run_id in self._waiting:
+            return True
+        return any(run_id == taken for runs in self._taking for _, taken in runs)
+
     async def _ask(self, question: Coroutine[Any, Any, None]) -> None:
         """Await a take or a start that `stop` must wait for: its answer decides who holds what."""
         await self._ask_soon(question)
@@ -173,9 +180,13 @@ class Ringer:
 
     async def _take(self, runs: list[RunKey], now: datetime) -> None:
         command = TakeRuns(worker_id=self._worker_id, runs=runs, now=now, until=now + LOOK_AHEAD)
-        taken = await take_runs(command, self._database)
-        if self._on_taken is not None:
-            await self._on_taken(taken)
+        self._taking.append(runs)
+        try:
+            taken = await take_runs(command, self._database)
+            if self._on_taken is not None:
+                await self._on_taken(taken)
+        finally:
+            self._taking.remove(runs)
         for run in taken:
             if run.id in self._held:
                 # Told again, or already the next attempt: when it is let go, Postgres knows.

@@ -46,6 +46,9 @@ class Waiting:
     def __len__(self) -> int:
         return len(self._runs)
 
+    def __contains__(self, run_id: UUID) -> bool:
+        return run_id in self._runs
+
     @property
     def runs(self) -> list[TakenRun]:
         """All of them."""

@@ -16,7 +16,7 @@ from periodiq import PeriodiqMiddleware
 
 from commands.finish_attempts import FINISH
 from commands.pass_turns import pass_turns
-from commands.start_attempts import START
+from commands.start_attempts import START, START_IN_ORDER
 from commands.take_runs import TAKE
 from domain.egress import Egress
 from domain.ids import new_id
@@ -31,6 +31,7 @@ from workers.actors import declare_housekeeping, declare_ringing
 from workers.attempts import Ring
 from workers.dispatcher import TROUBLE
 from workers.folding import FoldRequests
+from workers.forgotten import ForgottenWatch
 from workers.heartbeat import Heartbeat
 from workers.readiness import asks
 from workers.recorder import Recorder
@@ -45,7 +46,7 @@ from workers.traced_rings import TracedRings
 from workers.vitals import Vitals
 
 log = structlog.get_logger()
-HOT = (TAKE, START, FINISH)
+HOT = (TAKE, START, START_IN_ORDER, FINISH)
 """Statements that are planned before the first run comes."""
 THREADS = 4
 POLL_MS = 250
@@ -102,6 +103,7 @@ class Worker:
         )
         self._teller = Teller(shard, self._id, self._ringer.gates)
         self._aborts = AbortWatch(shard, self._id, self._ringer)
+        self._forgotten = ForgottenWatch(shard, self._id, self._ringer)
         declare_ringing(self._broker, self._ringer, shard)
         declare_housekeeping(self._broker, shard, Sweep(shard, self._heartbeat), retention)
 
@@ -121,6 +123,7 @@ class Worker:
                     self._ringer.run,
                     self._recorder.run,
                     self._aborts.run,
+                    self._forgotten.run,
                     self._folds.run,
                     self._teller.run,
                 )

@@ -83,6 +83,7 @@ class Examination:
             primary.judge_partitions(todo.partitions, now.date()),
             *primary.judge_connections(facts, todo.living, self._settings.pool_size),
             *elsewhere.judge_processes(todo.living),
+            primary.judge_overrunning(todo.overrunning),
             *elsewhere.judge_lateness(todo.unclaimed_since, todo.untaken_since, now),
         ]
 

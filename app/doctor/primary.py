@@ -88,3 +88,11 @@ def judge_partitions(last: Mapping[str, date | None], today: date) -> Finding:
     if least < DAYS_AHEAD - 1:
         return warn("partitions", f"{table} has them for {least} days ahead", advice)
     return ok("partitions", f"for {least} days ahead")
+
+
+def judge_overrunning(count: int) -> Finding:
+    """Whether runs ring that should have ended: their jobs may wait for them."""
+    if count:
+        said = f"{count} ring longer than their time-out allows"
+        return fail("runs", said, "Read the workers' logs, and start anew the worker they are in.")
+    return ok("runs", "none rings longer than its time-out allows")

@@ -8,11 +8,14 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from commands.cancel_runs import CancelRun, cancel_run
 from commands.finish_attempts import MAX_ABANDONED_BEYOND
+from commands.rescue_runs import RescueRuns, rescue_runs
 from domain.retry import RetryPolicy
 from domain.run import Outcome
 from tests.commands.firing import (
     DUE,
+    LATER,
     OTHER_WORKER,
     SECOND,
     STEADY,
@@ -170,3 +173,21 @@ async def test_an_answer_after_an_abandoned_attempt_is_the_last(firing: Firing):
     again = await firing.next_attempt(run)
     await firing.finish(failed(again))
     assert (await firing.run(run.id))["state"] == "failed"
+
+
+@pytest.mark.parametrize("end", ["rescued", "cancelled"])
+async def test_no_run_that_was_cut_off_began_before_it_was_due(firing: Firing, end: str):
+    """Postgres knows a moment before it is due that it begins (workers/ringer.py)."""
+    run = await firing.queued_run()
+    early = DUE - timedelta(milliseconds=5)
+    assert await firing.start(run, now=early) == {run.id}
+    if end == "rescued":
+        await rescue_runs(RescueRuns(now=LATER, lapsed_before=LATER), firing.shard)
+    else:
+        command = CancelRun(caller=firing.caller, run_id=run.id, now=early)
+        await cancel_run(command, firing.shards)
+    row = await firing.run(run.id)
+    assert (row["started_at"], row["lateness_ms"]) == (DUE, 0)
+    (attempt,) = await firing.rows("SELECT * FROM attempts WHERE run_id = $1", run.id)
+    assert attempt["started_at"] == DUE
+    assert attempt["finished_at"] >= DUE

@@ -131,6 +131,19 @@ async def test_cancel_other_asks_the_run_that_rings_to_end_and_waits_for_that(fi
     assert await firing.pass_turns() == [run.id]
 
 
+async def test_a_run_that_was_asked_to_end_is_not_touched_again(firing: Firing):
+    """Its end would wait for that."""
+    holder = await firing.running_run()
+    await second(firing, holder, Overlap.CANCEL_OTHER)
+    version = "SELECT xmin, * FROM runs WHERE id = $1"
+    before = await firing.rows(version, holder.id)
+    last = await second(firing, holder, Overlap.CANCEL_OTHER)
+    await assert_waits(firing, last)
+    assert await firing.rows(version, holder.id) == before
+    await firing.finish(ended(holder, Outcome.ABANDONED))
+    assert await firing.pass_turns() == [last.id]
+
+
 async def test_a_run_that_was_asked_to_end_may_have_succeeded_by_then(firing: Firing):
     holder = await firing.running_run()
     run = await second(firing, holder, Overlap.CANCEL_OTHER)

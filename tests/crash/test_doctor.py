@@ -19,7 +19,7 @@ from redis import Redis
 
 from app.doctor.elsewhere import judge_replica, judge_skew, judge_tick
 from app.doctor.finding import Level
-from app.doctor.primary import judge_connections, judge_partitions
+from app.doctor.primary import judge_connections, judge_overrunning, judge_partitions
 from queries.diagnose import ServerFacts
 from storage.embedded.servers import EmbeddedServers
 from storage.migrate import migrate
@@ -89,6 +89,7 @@ def test_what_runs_well_is_found_well(crowd: System) -> None:
     assert findings["replica-1 follows"][1].startswith("replayed all within ")
     assert findings["fsync"] == ("ok", "on")
     assert findings["partitions"][0] == "ok"
+    assert findings["runs"] == ("ok", "none rings longer than its time-out allows")
     lines = examine(crowd.environment | POOL)
     assert lines.returncode == 0
     assert len(lines.stdout.splitlines()) == len(findings) + 1  # two are about what is due
@@ -207,6 +208,10 @@ def test_room_for_connections(most: int, level: Level) -> None:
     (finding,) = judge_connections(facts, {"dispatcher": 2, "worker": 2}, 8)
     assert finding.level is level
     assert f"max_connections {most}; 4 dispatchers and workers take up to 76" in finding.said
+
+
+def test_runs_that_should_have_ended() -> None:
+    assert [judge_overrunning(count).level for count in (0, 1)] == [Level.OK, Level.FAIL]
 
 
 def test_partitions_ahead() -> None:

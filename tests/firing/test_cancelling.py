@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
 
+from loadtests.sink_process import SinkProcess
 from tests.firing.hanging import HangingTarget
-from tests.firing.target import created, ended
+from tests.firing.target import FINAL, created, ended
 from tests.processes import runs_of, wait_until
 
 JOBS = 4  # so many that both workers are most likely to ring some
 CUT_OFF_SECONDS = 5
+AT_ONCE = 6
+SLOW_MS = 1_500
 
 
 @pytest.fixture
@@ -118,3 +122,27 @@ def test_a_run_that_is_replayed_rings_anew(
     assert (again["trigger"], again["scheduled_for"]) == ("replay", run["scheduled_for"])
     wait_until(lambda: read(client, again["id"])["state"] == "succeeded")
     assert target.arrived == [run["id"], again["id"]]
+
+
+def test_runs_that_cancel_each_other_at_once_all_end(
+    caller_of_pairs: httpx.Client, sink: SinkProcess
+) -> None:
+    """While one ends, others ask it to: its end waits for them, and is not lost."""
+    client = caller_of_pairs
+    body = {
+        "schedule": {"cron": "0 0 1 1 *"},
+        "target": {"type": "http", "url": f"{sink.url}/slow/{SLOW_MS}"},
+        "overlap": "cancel_other",
+    }
+    jobs = [created(client, body) for _ in range(JOBS)]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for job_id in jobs:
+            first = trigger(client, job_id)
+            wait_until(lambda first=first: read(client, first)["state"] == "running", what="rings")
+            list(pool.map(lambda _, job_id=job_id: trigger(client, job_id), range(AT_ONCE)))
+    for job_id in jobs:
+        wait_until(
+            lambda job_id=job_id: {run["state"] for run in runs_of(client, job_id)} <= set(FINAL),
+            what="all end",
+        )
+        assert [run["state"] for run in runs_of(client, job_id)].count("succeeded") >= 1

@@ -239,10 +239,14 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 async def at_0008(database: Database) -> Database:
     """A database whose next revision wants a table of old for itself: 0009 indexes services."""
-    async with database.transactions.engine.connect() as connection:
-        await connection.run_sync(lambda on: command.upgrade(alembic_config(on), "0008"))
-        await connection.commit()
+    await upgrade_to(database, "0008")
     return database
+
+
+async def upgrade_to(database: Database, revision: str) -> None:
+    async with database.transactions.engine.connect() as connection:
+        await connection.run_sync(lambda on: command.upgrade(alembic_config(on), revision))
+        await connection.commit()
 
 
 @pytest.mark.usefixtures("hasty")

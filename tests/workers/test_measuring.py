@@ -7,8 +7,12 @@ from uuid import uuid4
 
 from prometheus_client import REGISTRY
 
+from domain.targets.http import HttpTarget
+from domain.targets.timeout import MAX_TIMEOUT
 from storage.heartbeats import LAPSE
 from storage.oldest_due import LOOKED_AT, UNCLAIMED, UNTAKEN
+from storage.overrunning import MARGIN, OVERRUNNING
+from tests.commands.changing import delete
 from tests.commands.firing import DUE, NOON, OTHER_WORKER, SECOND, WORKER, Firing
 from workers.heartbeat import Heartbeat
 from workers.measuring import measure
@@ -52,6 +56,24 @@ async def test_a_process_lives_as_long_as_it_beats(firing: Firing):
     assert REGISTRY.get_sample_value("tocsin_heartbeats", {"kind": "dispatcher"}) == 0
 
 
+async def test_a_run_rings_too_long_beyond_its_time_out_and_a_margin(firing: Firing):
+    def too_long() -> float | None:
+        return REGISTRY.get_sample_value("tocsin_overrunning_runs")
+
+    target = HttpTarget(url="https://example.com", timeout=90 * SECOND)
+    run = await firing.running_run(target=target)
+    await firing.queued_run()
+    await measure(firing.database, DUE + MARGIN + 89 * SECOND)
+    assert too_long() == 0
+    await measure(firing.database, DUE + MARGIN + 90 * SECOND)
+    assert too_long() == 1
+    await delete(firing.shards, firing.caller, run.job_id)
+    await measure(firing.database, DUE + MARGIN + 90 * SECOND)
+    assert too_long() == 0
+    await measure(firing.database, DUE + MARGIN + MAX_TIMEOUT)
+    assert too_long() == 1
+
+
 async def test_what_is_looked_at_is_bounded_however_much_is_open(firing: Firing):
     """Rows and pages are counted by Postgres itself, with 20,000 runs that ring and are old."""
     async with firing.database.driver() as driver:
@@ -59,7 +81,7 @@ async def test_what_is_looked_at_is_bounded_however_much_is_open(firing: Firing)
             _MANY_RUNS, firing.caller.service_id, NOON - timedelta(minutes=1), MANY
         )
     async with firing.database.reading() as driver:
-        for statement in (UNCLAIMED, UNTAKEN):
+        for statement in (UNCLAIMED, UNTAKEN, OVERRUNNING):
             plan = await driver.fetch(f"EXPLAIN (ANALYZE, BUFFERS OFF) {statement}", NOON)
             text = "\n".join(line[0] for line in plan)
             assert "Seq Scan" not in text, text
