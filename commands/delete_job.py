@@ -12,7 +12,7 @@ from domain.backfill import BackfillState
 from domain.caller import Caller
 from domain.job import Versions
 from storage.audit import record
-from storage.job_changes import cancel_runs, lock_job, withdraw_to_come
+from storage.job_changes import cancel_runs, change_from, lock_job, withdraw_to_come
 from storage.job_counts import uncount_job
 from storage.job_entries import entry_of_deleted
 from storage.shards import Shards
@@ -48,7 +48,8 @@ async def delete_job(command: DeleteJob, shards: Shards) -> None:
         await connection.execute(
             delete(turns).where(turns.c.service_id == service_id, turns.c.job_id == row["id"])
         )
-        await withdraw_to_come(connection, row, command.now)
+        since = await change_from(connection, row, command.now)
+        await withdraw_to_come(connection, row, since)
         await cancel_runs(connection, (service_id, row["id"]), command.now, "The job was deleted.")
         await connection.execute(
             delete(jobs).where(jobs.c.service_id == service_id, jobs.c.id == row["id"])

@@ -17,6 +17,7 @@ from storage.audit import record
 from storage.job_changes import (
     at_its_end,
     begin_pause,
+    change_from,
     change_job,
     lock_job,
     stored_schedule,
@@ -87,8 +88,9 @@ async def pause(
     Args:
         reason: Why Tocsin does it, if it is not the service's wish.
     """
-    let_go = await withdraw_past(connection, row, now, Outcome.PAUSED)
-    changes = await withdraw_to_come(connection, row, now)
+    since = await change_from(connection, row, now)
+    let_go = await withdraw_past(connection, row, since, Outcome.PAUSED)
+    changes = await withdraw_to_come(connection, row, since)
     known = {**row, **changes}
     run_count = max(known["run_count"] - let_go, 0)
     schedule = await stored_schedule(connection, row)

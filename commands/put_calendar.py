@@ -21,6 +21,7 @@ from storage.calendars import calendar_of
 from storage.job_changes import (
     after,
     at_its_end,
+    change_from,
     change_job,
     stored_schedule,
     withdraw_to_come,
@@ -82,7 +83,8 @@ async def _stored(
         await savepoint.rollback()
         return None
     for row in came:
-        change = await withdraw_to_come(connection, row, command.now)
+        since = await change_from(connection, row, command.now)
+        change = await withdraw_to_come(connection, row, since)
         wake_for.append(await _reckon_anew(connection, row, change, command.now))
     await savepoint.commit()
     return calendar, wake_for
@@ -151,6 +153,7 @@ async def _before(connection: WriteConnection, row: RowMapping, now: datetime) -
     Returns:
         The changes to the job's row.
     """
+    now = await change_from(connection, row, now)
     changes = await withdraw_to_come(connection, row, now)
     known = {**row, **changes}
     upcoming, until = known["next_fire_for"], now

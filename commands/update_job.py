@@ -30,6 +30,7 @@ from storage.handing_over import hand_over_soon
 from storage.job_changes import (
     after,
     begin_pause,
+    change_from,
     change_job,
     end_pause,
     free_runs,
@@ -105,7 +106,8 @@ async def update_job(command: UpdateJob, shards: Shards) -> Job:
                 connection, row, command.changes.schedule, limits, command.now
             )
         elif changes.keys() & _TOLD_TO_WORKERS:
-            changes |= await withdraw_to_come(connection, row, command.now)
+            since = await change_from(connection, row, command.now)
+            changes |= await withdraw_to_come(connection, row, since)
         if changes.keys() & _TOLD_TO_WORKERS:
             told = {"overlap": changed["overlap"]} if "overlap" in changed else {}
             freed = await free_runs(connection, row, **told)
@@ -155,7 +157,7 @@ async def reschedule(
         check_frequency(full, limits)
     old = await stored_schedule(connection, row)
     # What the old one names at this very instant is left to the new one.
-    start = min(now - TICK, first_moment(schedule))
+    start = await change_from(connection, row, min(now - TICK, first_moment(schedule)))
     await withdraw_past(connection, row, start, Outcome.CANCELLED)
     withdrawn = await withdraw_to_come(connection, row, start)
     await untell(connection, row, old, start)

@@ -29,6 +29,7 @@ from storage.ledger import (
     close_pause,
     open_pause,
     take_back,
+    takes_effect_at,
     told_by_runs,
     write_stretches,
 )
@@ -87,6 +88,11 @@ async def stored_schedule(connection: WriteConnection, row: RowMapping) -> Sched
     schedule = decode_schedule(row["schedule"])
     driver = await driver_of(connection)
     return await full_schedule(driver, row["service_id"], schedule, lock=True)
+
+
+async def change_from(connection: WriteConnection, row: RowMapping, now: datetime) -> datetime:
+    """From when on a command may change a locked job's fire times (storage.ledger)."""
+    return await takes_effect_at(await driver_of(connection), row["service_id"], row["id"], now)
 
 
 async def change_job(

@@ -36,6 +36,14 @@ WHERE service_id = $1 AND job_id = $2 AND last > $3 AND last <> 'infinity'
 RETURNING first
 """
 
+# Claims look ahead for what is excluded, and for what is beyond a quota; all else is told when it
+# has passed.
+_TOLD_AS_PAST = """
+SELECT max(last) FROM ledger
+WHERE service_id = $1 AND job_id = $2 AND last > $3 AND last <> 'infinity'
+    AND outcome NOT IN ('excluded', 'quota')
+"""
+
 _CLOSE_PAUSE = """
 DELETE FROM ledger WHERE service_id = $1 AND job_id = $2 AND last = 'infinity'
 """
@@ -97,6 +105,18 @@ async def take_back(
     """
     rows = await driver.fetch(_TAKE_BACK, service_id, job_id, instant)
     return [row["first"] for row in rows]
+
+
+async def takes_effect_at(
+    driver: Driver, service_id: UUID, job_id: UUID, now: datetime
+) -> datetime:
+    """From when on a command on a locked job may change what becomes of its fire times.
+
+    That is later than `now` where a claim has told of fire times as past meanwhile: the command has
+    waited for the job, or its process's clock is behind. What is told so stays.
+    """
+    told: datetime | None = await driver.fetchval(_TOLD_AS_PAST, service_id, job_id, now)
+    return now if told is None else told
 
 
 async def open_pause(driver: Driver, service_id: UUID, job_id: UUID, first: datetime) -> None:
