@@ -30,7 +30,7 @@ async def measure(database: Database, now: datetime) -> int:
     async with database.reading() as driver:
         unclaimed = await oldest_unclaimed(driver, now)
         untaken = await oldest_untaken(driver, now)
-        counts = await living(driver, now)
+        counts = await living(driver)
     OLDEST_DUE.labels("dispatcher").set(_age(unclaimed, now))
     OLDEST_DUE.labels("worker").set(_age(untaken, now))
     for kind, count in counts.items():
