@@ -10,9 +10,10 @@ from litestar.exceptions import NotAuthorizedException
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
 from app.auth import Authentication, Principal
+from app.clock_watch import ClockWatch
 from app.failed_logins import FailedLogins
 from app.key_use import KeyUse
-from app.problems import problem, send_problem
+from app.problems import RETRY_AFTER_SECONDS, problem, send_problem
 from app.rate_limiting import RateLimiting
 from storage.shards import Shards
 
@@ -35,8 +36,11 @@ class Admission:
     none.
     """
 
-    def __init__(self, app: ASGIApp, authentication: Authentication, shards: Shards) -> None:
+    def __init__(
+        self, app: ASGIApp, authentication: Authentication, shards: Shards, clock: ClockWatch
+    ) -> None:
         self._app = app
+        self._clock = clock
         self._authentication = authentication
         self._rates = RateLimiting(shards)
         self._failed = FailedLogins(shards)
@@ -45,6 +49,9 @@ class Admission:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == ScopeType.HTTP:
             authorization, service = _credentials(scope)
+            if scope["method"] not in _READS and (wrong := self._clock.wrong()):
+                await _refuse_write(send, wrong)
+                return
             if authorization is not None:
                 refusal = await self._admit(scope, authorization, service)
                 if refusal is not None:
@@ -98,6 +105,11 @@ def _credentials(scope: Scope) -> tuple[str | None, str | None]:
         elif name == _SERVICE:
             service = value.decode("latin-1")
     return authorization, service
+
+
+async def _refuse_write(send: Send, wrong: str) -> None:
+    said = problem(503, f"The clock of this server {wrong}; try again, another may answer.")
+    await send_problem(send, said, [(b"retry-after", RETRY_AFTER_SECONDS.encode())])
 
 
 async def _refuse(send: Send, refusal: Refusal) -> None:

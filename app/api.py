@@ -16,6 +16,7 @@ from app.access import Access, rules
 from app.admission import Admission
 from app.auth import Authentication
 from app.authorization import authorize
+from app.clock_watch import ClockWatch
 from app.cross_origin import CrossOrigin
 from app.observation import Observation
 from app.openapi import ASSETS, complete, openapi_config, page_script
@@ -64,11 +65,13 @@ def create_app(settings: Settings) -> Litestar:
     """
     shards = Shards(settings.shard_urls(), pool_size=settings.pool_size, ring=settings.key_ring())
     authentication = Authentication(shards, _tokens(settings))
+    clock = ClockWatch(shards)
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         background = [
             asyncio.create_task(shards.watch()),
+            asyncio.create_task(clock.run()),
             asyncio.create_task(admission.key_use.run()),
             *(asyncio.create_task(shard.warm_up(HOT, HOT_READS)) for shard in shards.all()),
         ]
@@ -90,6 +93,7 @@ def create_app(settings: Settings) -> Litestar:
         state=State(
             {
                 "shards": shards,
+                "clock": clock,
                 "authentication": authentication,
                 "actors": frozenset(settings.actors),
                 "egress": settings.egress(),
@@ -104,7 +108,7 @@ def create_app(settings: Settings) -> Litestar:
     )
     # As one of Litestar's middlewares it would not see what the router refuses.
     short_cut = app.state.short_cut = ShortCut(app.asgi_handler, shards)
-    admission = Admission(short_cut, authentication, shards)
+    admission = Admission(short_cut, authentication, shards, clock)
     origins = settings.cors_origins
     shared = CrossOrigin(admission, origins) if origins else admission
     app.asgi_handler = Observation(shared, ResponseHeaders(tls=settings.tls))

@@ -136,6 +136,7 @@ def clock(settings: Settings) -> None:
 @click.pass_obj
 def migrate(settings: Settings, wait: bool, within: float) -> None:
     """Bring the database to the newest schema, or wait until somebody has."""
+    from storage.heartbeats import measure_clock
     from storage.migrate import LockedOut, SchemaMissing, wait_for_schema
     from storage.migrate import migrate as apply_migrations
     from storage.postgres import Database
@@ -147,7 +148,7 @@ def migrate(settings: Settings, wait: bool, within: float) -> None:
         if wait:
             await wait_for_schema(database, within)
         else:
-            await apply_migrations(database, datetime.now(UTC))
+            await apply_migrations(database, await measure_clock(database))
         await database.close()
 
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import compress
 from operator import not_
 from uuid import UUID
@@ -17,7 +17,7 @@ from commands.job_fires import JobFires, fires_of
 from domain.catchup import TOLERANCE, Outcome, Stretch
 from domain.ids import EPOCH, run_id
 from domain.schedules.schedule import TICK
-from storage.due import Turns, claim_retries, due_jobs
+from storage.due import Turns, claim_retries, due_jobs, prepare_claim
 from storage.fire_quotas import Minute, beyond_quota
 from storage.jobs import CALENDARS_OF_JOB
 from storage.last_runs import jobs_with_open_runs
@@ -27,7 +27,6 @@ from storage.postgres import Database, Driver
 JOBS_AT_ONCE = 1_000
 LATE_JOBS_AT_ONCE = 100
 """To reckon with long outages takes time, in which nothing is handed over."""
-
 
 # Read when the jobs are locked: who changes a calendar locks the jobs that name it, too.
 _CALENDARS = f"""
@@ -65,6 +64,7 @@ class ClaimRuns(Struct, frozen=True, kw_only=True):
     until: Claim what is due up to this instant.
     late: Claim what should have been claimed long ago, and nothing else.
     turns: How services share the claim; without it, what is due first comes first.
+    most_offset: If `now` is later than the database's by more, the claim is refused; None asks not.
     """
 
     dispatcher_id: UUID
@@ -72,6 +72,7 @@ class ClaimRuns(Struct, frozen=True, kw_only=True):
     until: datetime
     late: bool = False
     turns: Turns | None = None
+    most_offset: timedelta | None = None
 
 
 class ClaimedRun(Struct, frozen=True, order=True):
@@ -90,9 +91,10 @@ class Claim(Struct, frozen=True):
 
 
 async def claim_runs(command: ClaimRuns, database: Database) -> Claim:
-    """Claim fire times of jobs and due retries, for this dispatcher alone."""
+    """Claim fire times and due retries, for this dispatcher alone; ClockAhead where it may not."""
     async with database.driver() as driver:
         async with driver.transaction():
+            await prepare_claim(driver, command.now, command.most_offset)
             due = await _due_jobs(driver, command)
             fires = await _without_ended(driver, await _fires(driver, due, command))
             fires = await _within_quota(driver, fires, command.now)

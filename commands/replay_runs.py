@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from domain.caller import Caller
 from domain.errors import Conflict, NotFound
-from domain.ids import fire_time_window
+from domain.ids import EPOCH, fire_time_window
 from domain.overlap import Overlap
 from domain.run import Run, Trigger
 from domain.run_filter import RunFilter
@@ -19,10 +19,12 @@ from storage.handing_over import hand_over_soon
 from storage.more_runs import MoreRun, write_more_runs
 from storage.postgres import Driver
 from storage.queue import RunKey
+from storage.retention import ExpiringDays, expiring_days
 from storage.runs import RUN_COLUMNS, run_of
 from storage.shards import Shards
 
 RUNS_AT_ONCE = 1_000
+_NONE = ExpiringDays(EPOCH, EPOCH)
 # One after the other: a job whose runs must not overlap would lose all but one.
 OVERLAP = Overlap.BUFFER_ALL
 
@@ -40,6 +42,7 @@ WHERE service_id = $1 AND failed AND NOT replayed
     AND ($3::timestamptz IS NULL OR scheduled_for >= $3)
     AND ($4::timestamptz IS NULL OR scheduled_for < $4)
     AND ($5::text IS NULL OR trigger = $5)
+    AND NOT (scheduled_for >= $7 AND scheduled_for < $8)
     AND EXISTS (SELECT FROM jobs WHERE jobs.service_id = $1 AND jobs.id = runs.job_id)
 ORDER BY id
 LIMIT $6
@@ -79,7 +82,7 @@ async def replay_run(command: ReplayRun, shards: Shards) -> Run:
     """Make a new run of an ended run's fire time.
 
     Raises:
-        Conflict: When the run has not ended, or its job was deleted.
+        Conflict: When the run has not ended, its day is dropped soon, or its job was deleted.
         NotFound: When the service has no such run.
     """
     service_id = command.caller.service_id
@@ -91,6 +94,12 @@ async def replay_run(command: ReplayRun, shards: Shards) -> Run:
             raise NotFound(f"There is no run {command.run_id}.")
         if old["open"]:
             raise Conflict("The run has not ended; cancel it first, or wait.")
+        expiring = await expiring_days(driver)
+        if expiring is not None and old["scheduled_for"] in expiring:
+            raise Conflict(
+                "History of the run's day is about to be deleted; runs of"
+                f" {expiring.until:%Y-%m-%d} and later can be replayed."
+            )
         if not await driver.fetch(_LOCK_JOB, service_id, old["job_id"]):
             raise Conflict("The run's job was deleted, and with it the target.")
         keys = await _replay(driver, command.caller, [old], command.now)
@@ -101,7 +110,7 @@ async def replay_run(command: ReplayRun, shards: Shards) -> Run:
 
 
 async def replay_runs(command: ReplayRuns, shards: Shards) -> int:
-    """Replay failed runs, the oldest first.
+    """Replay failed runs, the oldest first; those whose day is dropped soon are left out.
 
     Returns:
         How many; as many as the limit means that there may be more.
@@ -110,6 +119,7 @@ async def replay_runs(command: ReplayRuns, shards: Shards) -> int:
     shard = shards.of(service_id)
     chosen = command.chosen
     async with shard.writing_driver(service_id, (), command.caller.claim) as driver:
+        expiring = await expiring_days(driver) or _NONE
         dead = await driver.fetch(
             _DEAD,
             service_id,
@@ -118,6 +128,8 @@ async def replay_runs(command: ReplayRuns, shards: Shards) -> int:
             chosen.before,
             chosen.trigger,
             command.limit,
+            expiring.start,
+            expiring.until,
         )
         keys = await _replay(driver, command.caller, dead, command.now) if dead else []
         command.caller.settle(len(keys))

@@ -11,47 +11,46 @@ from commands.finish_attempts import EndedAttempt, finish_attempts
 from domain.retry import RetryPolicy
 from domain.run import Outcome
 from storage.aborts import forget_lapsed
+from storage.heartbeats import BEATS
 from storage.jobs import decode_retry
-from storage.postgres import Driver
 from storage.queue import RunKey
 from storage.shards import Shard
 
 RUNS_AT_ONCE = 1_000
 
-_FREE_WAITING = """
+_FREE_WAITING = f"""
 UPDATE runs
 SET state = CASE attempt_count WHEN 0 THEN 'scheduled' ELSE 'retrying' END, held_by = NULL
 WHERE (service_id, job_id, scheduled_for, generation) IN (
     SELECT service_id, job_id, scheduled_for, generation
     FROM runs
     WHERE open AND state = 'queued'
-        AND NOT EXISTS (SELECT FROM workers WHERE id = held_by AND heartbeat_at >= $1)
+        AND NOT EXISTS (SELECT FROM workers WHERE workers.id = held_by AND {BEATS})
     ORDER BY due_at
-    LIMIT $2
+    LIMIT $1
     FOR UPDATE SKIP LOCKED
 ) AND state = 'queued'
 RETURNING service_id, id
 """
 
-_RINGING = """
+_RINGING = f"""
 SELECT runs.service_id, runs.job_id, runs.id, runs.scheduled_for, runs.held_by,
     runs.attempt_count, runs.attempt_started_at, runs.started_at, jobs.retry
 FROM runs
 LEFT JOIN jobs ON jobs.service_id = runs.service_id AND jobs.id = runs.job_id
 WHERE runs.open AND runs.state = 'running'
-    AND NOT EXISTS (SELECT FROM workers WHERE workers.id = held_by AND heartbeat_at >= $1)
+    AND NOT EXISTS (SELECT FROM workers WHERE workers.id = held_by AND {BEATS})
 ORDER BY runs.due_at
-LIMIT $2
+LIMIT $1
 """
 
 
 class RescueRuns(Struct, frozen=True, kw_only=True):
     """Attributes:
-    lapsed_before: A heartbeat older than this has lapsed.
+    now: When the attempts that rang are said to have ended.
     """
 
     now: datetime
-    lapsed_before: datetime
 
 
 async def rescue_runs(command: RescueRuns, shard: Shard) -> list[RunKey]:
@@ -61,15 +60,11 @@ async def rescue_runs(command: RescueRuns, shard: Shard) -> list[RunKey]:
         Freed runs, ready to be handed over. Abandoned ones come back as retries.
     """
     async with shard.database.driver() as driver:
-        freed = await driver.fetch(_FREE_WAITING, command.lapsed_before, RUNS_AT_ONCE)
-        ringing = await _ringing(driver, command)
-        await forget_lapsed(driver, command.lapsed_before)
+        freed = await driver.fetch(_FREE_WAITING, RUNS_AT_ONCE)
+        ringing = list(await driver.fetch(_RINGING, RUNS_AT_ONCE))
+        await forget_lapsed(driver)
     await finish_attempts([abandoned(row, command.now) for row in ringing], shard)
     return [(row["service_id"], row["id"]) for row in freed]
-
-
-async def _ringing(driver: Driver, command: RescueRuns) -> list[asyncpg.Record]:
-    return list(await driver.fetch(_RINGING, command.lapsed_before, RUNS_AT_ONCE))
 
 
 def abandoned(row: asyncpg.Record, now: datetime) -> EndedAttempt:
@@ -83,7 +78,8 @@ def abandoned(row: asyncpg.Record, now: datetime) -> EndedAttempt:
         number=row["attempt_count"],
         started_at=row["attempt_started_at"],
         first_started_at=row["started_at"],
-        finished_at=now,
+        # Two clocks may differ by what is allowed: no attempt ends before it began.
+        finished_at=max(now, row["attempt_started_at"]),
         outcome=Outcome.ABANDONED,
         # A job deleted meanwhile has no policy: its run is cancelled when it is next taken.
         retry=decode_retry(row["retry"]) if row["retry"] else RetryPolicy(),

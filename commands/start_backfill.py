@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import msgspec
@@ -18,9 +18,10 @@ from domain.run import RunState
 from domain.schedules.schedule import TICK, Schedule, is_excluded, nominal_times
 from storage.audit import record
 from storage.job_changes import lock_job, stored_schedule
+from storage.retention import MARGIN, expiring_days
 from storage.shards import Shards
 from storage.tables import backfills, runs
-from storage.transactions import WriteConnection
+from storage.transactions import WriteConnection, driver_of
 
 
 class StartBackfill(Struct, frozen=True, kw_only=True):
@@ -47,7 +48,8 @@ async def start_backfill(command: StartBackfill, shards: Shards) -> Backfill:
     A dry run stores nothing and tells by `run_count` how many runs there would be.
 
     Raises:
-        Invalid: When the range or the rate makes no sense, or the range holds too many fire times.
+        Invalid: When the range or the rate makes no sense, or the range holds too many fire times,
+            or some whose day is dropped soon.
         NotFound: When the service has no such job.
     """
     check_backfill(command.start, command.end, command.runs_per_minute, command.now)
@@ -57,6 +59,7 @@ async def start_backfill(command: StartBackfill, shards: Shards) -> Backfill:
         schedule = await stored_schedule(connection, row)
         times = _fire_times(schedule, command.start, command.end)
         made = _backfill_of(command, len(times))
+        await _refuse_expiring(connection, made)
         if command.dry_run:
             done = await _succeeded(connection, command) if command.only_missing else set()
             counted = msgspec.structs.replace(made, run_count=len(set(times) - done))
@@ -91,6 +94,18 @@ async def start_backfill(command: StartBackfill, shards: Shards) -> Backfill:
         )
         command.caller.settle(made)
     return made
+
+
+async def _refuse_expiring(connection: WriteConnection, made: Backfill) -> None:
+    """Refuse days that may be dropped before the last of its runs has been made."""
+    takes = timedelta(minutes=1) * made.total / made.runs_per_minute
+    expiring = await expiring_days(await driver_of(connection), MARGIN + takes)
+    if expiring and made.start_at < expiring.until and made.end_at > expiring.start:
+        raise Invalid(
+            "History of days in the range is about to be deleted; start at"
+            f" {expiring.until:%Y-%m-%dT%H:%MZ} or later.",
+            "/start",
+        )
 
 
 def _backfill_of(command: StartBackfill, total: int) -> Backfill:

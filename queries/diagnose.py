@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 
 from msgspec import Struct
 
-from storage.heartbeats import living
+from storage.heartbeats import MeasuredClock, living, measured_clocks
 from storage.oldest_due import oldest_unclaimed, oldest_untaken
 from storage.overrunning import overrunning
 from storage.partitions import last_days
@@ -47,10 +47,12 @@ class Work(Struct, frozen=True, kw_only=True):
     Attributes:
         living: Processes that beat, by kind.
         overrunning: Runs that ring for longer than their time-out allows.
+        clocks: How far those of these processes are off, the worst first.
         partitions: The last day that each table has a partition for, without a gap from today.
     """
 
     living: Mapping[str, int]
+    clocks: Sequence[MeasuredClock]
     unclaimed_since: datetime | None
     untaken_since: datetime | None
     overrunning: int
@@ -73,7 +75,8 @@ async def server_facts(driver: Driver) -> ServerFacts:
 async def work(driver: Driver, now: datetime) -> Work:
     """Ask the primary."""
     return Work(
-        living=await living(driver, now),
+        living=await living(driver),
+        clocks=await measured_clocks(driver),
         unclaimed_since=await oldest_unclaimed(driver, now),
         untaken_since=await oldest_untaken(driver, now),
         overrunning=await overrunning(driver, now),

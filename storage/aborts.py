@@ -6,6 +6,7 @@ from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
+from storage.heartbeats import BEATS
 from storage.postgres import Driver
 from storage.run_events import ENDED, event_of
 
@@ -43,13 +44,13 @@ WHERE held_by = $1 AND abort AND NOT open AND id = ANY ($2::uuid[])
 """
 
 # Partial indexes hold the few such runs, so a look costs next to nothing.
-_FORGET_LAPSED = """
+_FORGET_LAPSED = f"""
 UPDATE runs SET abort = false, held_by = NULL
 WHERE (service_id, job_id, scheduled_for, generation) IN (
     SELECT service_id, job_id, scheduled_for, generation
     FROM runs
     WHERE abort AND NOT open
-        AND NOT EXISTS (SELECT FROM workers WHERE id = held_by AND heartbeat_at >= $1)
+        AND NOT EXISTS (SELECT FROM workers WHERE workers.id = held_by AND {BEATS})
     FOR UPDATE SKIP LOCKED
 )
 """
@@ -81,6 +82,6 @@ async def note_aborted(driver: Driver, worker_id: UUID, run_ids: Collection[UUID
     await driver.execute(_ABORTED, worker_id, list(run_ids))
 
 
-async def forget_lapsed(driver: Driver, lapsed_before: datetime) -> None:
+async def forget_lapsed(driver: Driver) -> None:
     """Forget about ended runs of workers that are no more: nobody is left to cut them off."""
-    await driver.execute(_FORGET_LAPSED, lapsed_before)
+    await driver.execute(_FORGET_LAPSED)

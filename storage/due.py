@@ -10,6 +10,7 @@ import asyncpg
 from msgspec import Struct
 
 from domain.turns import fair_shares
+from storage.clock_offset import refuse_if_ahead
 from storage.postgres import Driver
 
 DEFERRED_AHEAD = timedelta(milliseconds=500)
@@ -89,7 +90,9 @@ _JOBS = {late: _jobs_by("DESC" if late else "ASC") for late in (False, True)}
 _JOBS_IN_TURNS = {late: _jobs_in_turns_by("DESC" if late else "ASC") for late in (False, True)}
 # Planned for any limit, Postgres would read all that is due and sort it: 80 ms instead of one,
 # where 100,000 jobs are.
-_IN_ORDER_OF_THE_INDEX = "SET LOCAL enable_sort = off"
+_IN_ORDER_OF_THE_INDEX = """
+SELECT set_config('enable_sort', 'off', true), clock_timestamp() AS database_now
+"""
 
 _KEY = "service_id, job_id, scheduled_for, generation"
 
@@ -145,6 +148,17 @@ class Turns(Struct, frozen=True, kw_only=True):
         return fair_shares(wanted, min(most, max(self.room, 0)))
 
 
+async def prepare_claim(driver: Driver, now: datetime, most_offset: timedelta | None) -> None:
+    """Have a transaction claim by indexes, if its `now` has come by the database's clock.
+
+    Raises:
+        ClockAhead: When it comes later than the offset allows.
+    """
+    (row,) = await driver.fetch(_IN_ORDER_OF_THE_INDEX)
+    if most_offset is not None:
+        refuse_if_ahead(now, row["database_now"], most_offset)
+
+
 async def due_jobs(
     driver: Driver,
     until: datetime,
@@ -161,7 +175,6 @@ async def due_jobs(
         turns: None takes them in their order, which is cheaper.
         late: Take those first that fell due last.
     """
-    await driver.execute(_IN_ORDER_OF_THE_INDEX)
     if turns is None:
         return await driver.fetch(_JOBS[late], until, since, most)
     rows = await driver.fetch(_COUNT_JOBS, until, since, most)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, time, timedelta
+
+import asyncpg
 
 from storage.postgres import Driver
 
@@ -18,7 +21,12 @@ PARTITIONED = {
 # times of long ago, and are kept from their end on.
 _OVER = {
     "runs": "scheduled_for < $1 AND NOT open AND finished_at < $1",
-    "attempts": "scheduled_for < $1 AND finished_at < $1",
+    "attempts": """scheduled_for < $1 AND finished_at < $1 AND NOT EXISTS (
+        SELECT FROM runs
+        WHERE runs.service_id = attempts_default.service_id
+            AND runs.scheduled_for = attempts_default.scheduled_for
+            AND runs.id = attempts_default.run_id AND runs.open
+    )""",
     "ledger": "last < $1",
     "audit": "at < $1",
 }
@@ -36,7 +44,17 @@ _WRITTEN_COLUMNS = """
 SELECT string_agg(attname, ', ') FROM pg_attribute
 WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
 """
+_ANY_OPEN = """
+SELECT EXISTS (SELECT FROM runs WHERE scheduled_for >= $1 AND scheduled_for < $2 AND open)
+"""
 DAYS_AHEAD = 7
+DAYS_AT_ONCE = 3
+"""No more are dropped by one call: a clock or a setting that is wrong is noticed in time."""
+MAKE_LOCK = "5s"
+DROP_LOCK = "500ms"
+"""Less than after what Postgres looks for deadlocks: others never fail by one with a drop."""
+DROP_TRIES = 5
+DROP_PAUSE_SECONDS = 1.0
 _DAY = timedelta(days=1)
 _ADVISORY_LOCK = 0x70C51
 
@@ -85,11 +103,24 @@ async def make_partitions(driver: Driver, today: date) -> list[str]:
 async def drop_partitions(driver: Driver, before: date) -> list[str]:
     """Drop the partitions of days before `before`, and empty the default ones of such rows.
 
+    A day with a run that is still open is kept, in all tables.
+
+    Args:
+        before: If that are more than `DAYS_AT_ONCE`, the oldest are dropped.
+
     Returns:
         The names of those that were dropped.
     """
-    old = [name for name in await _existing(driver) if (day := _day(name)) and day < before]
-    dropped = [name for name in old if await _drop(driver, name)]
+    days = {day for name in await _existing(driver) if (day := _day(name)) and day < before}
+    dropped: list[str] = []
+    count = 0
+    for day in sorted(days):
+        if count == DAYS_AT_ONCE:
+            before = day
+            break
+        names = await _drop_in_tries(driver, day)
+        count += bool(names)
+        dropped += names
     for table, condition in _OVER.items():
         # Rare: rows that no daily partition was there for, such as those of old backfills.
         async with _alone(driver):
@@ -134,12 +165,12 @@ async def partitions_held(driver: Driver) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _alone(driver: Driver) -> AsyncIterator[None]:
+async def _alone(driver: Driver, lock_timeout: str = MAKE_LOCK) -> AsyncIterator[None]:
     """A transaction in which no other session makes or drops partitions."""
     async with driver.transaction():
         await driver.execute("SELECT pg_advisory_xact_lock($1)", _ADVISORY_LOCK)
         # Who waits for a table blocks everyone behind: better to give up and come again.
-        await driver.execute("SET LOCAL lock_timeout = '5s'")
+        await driver.execute(f"SET LOCAL lock_timeout = '{lock_timeout}'")
         yield
 
 
@@ -170,14 +201,30 @@ async def _make(driver: Driver, table: str, day: date) -> bool:
     return True
 
 
-async def _drop(driver: Driver, name: str) -> bool:
-    async with _alone(driver):
-        there = await _exists(driver, name)
-        if there and name.startswith("runs_"):
-            # A run that is still open is none of the past.
-            there = not await driver.fetch(f"SELECT FROM {name} WHERE open LIMIT 1")
+async def _drop_in_tries(driver: Driver, day: date) -> list[str]:
+    for tries_left in reversed(range(DROP_TRIES)):
+        try:
+            return await _drop(driver, day)
+        except asyncpg.LockNotAvailableError:
+            if not tries_left:
+                raise
+            await asyncio.sleep(DROP_PAUSE_SECONDS)
+    return []
+
+
+async def _drop(driver: Driver, day: date) -> list[str]:
+    """Drop a day of all tables, unless a run of it is open: that is none of the past."""
+    async with _alone(driver, DROP_LOCK):
+        # Whoever is about to write a run of that day has done so then, or comes too late. Runs
+        # come first, as for those who fire.
+        for table in PARTITIONED:
+            await driver.execute(f"LOCK TABLE ONLY {table} IN ACCESS EXCLUSIVE MODE")
+        if await driver.fetchval(_ANY_OPEN, _midnight(day), _midnight(day + _DAY)):
+            return []
+        names = [_name(table, day) for table in PARTITIONED]
+        there = [name for name in names if await _exists(driver, name)]
         if there:
-            await driver.execute(f"DROP TABLE {name}")
+            await driver.execute(f"DROP TABLE {', '.join(there)}")
     return there
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 import asyncpg
 import structlog
 
+from storage.clock_offset import ClockOffset
 from storage.pooled import CONNECT_OPTIONS, PooledDriver
 
 if TYPE_CHECKING:
@@ -195,12 +196,14 @@ class Database:
 
     Attributes:
         primary_url: Where a session is one, for what has to outlast a transaction.
+        clock: How far this process's clock is from its.
     """
 
     def __init__(
         self, primary_url: str, *, pool_size: int = POOL_SIZE, pooler_url: str | None = None
     ) -> None:
         self.primary_url = primary_url
+        self.clock = ClockOffset()
         self._url = pooler_url or primary_url
         self._pool_size = pool_size
         self._is_pooled = pooler_url is not None

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
     Computed,
+    Date,
     Double,
     ForeignKey,
     Index,
@@ -269,6 +272,14 @@ backfills = Table(
     Index("backfills_to_continue", "continue_at", postgresql_where=text("continue_at IS NOT NULL")),
 )
 
+retention = Table(
+    "retention",
+    metadata,
+    Column("only_one", Boolean, primary_key=True, server_default=text("true")),
+    Column("kept_from", Date, nullable=False),
+    CheckConstraint("only_one"),
+)
+
 workers = Table(
     "workers",
     metadata,
@@ -278,4 +289,5 @@ workers = Table(
     Column("pid", Integer, nullable=False),
     Column("started_at", INSTANT, nullable=False),
     Column("heartbeat_at", INSTANT, nullable=False),
+    Column("clock_offset_ms", BigInteger),
 )

@@ -48,6 +48,7 @@ STORED = (
     "secrets",
     "jobs",
     "workers",
+    "retention",
     "audit",
     "idempotency_keys",
 )

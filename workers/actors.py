@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import dramatiq
+import structlog
 from periodiq import cron
 
+from storage.clock_offset import read_clocks
 from storage.queue import (
     FOLD_ACTOR,
     HOUSEKEEPING_QUEUE,
@@ -31,6 +33,7 @@ if TYPE_CHECKING:  # the clock knows the actors by name only
     from workers.ringer import Ringer
     from workers.sweep import Sweep
 
+log = structlog.get_logger()
 HOUSEKEEPING_SECONDS = 50.0
 AHEAD = -1
 """Of what a process has fetched, the lowest priority number goes first; others have 0."""
@@ -77,18 +80,28 @@ def declare_housekeeping(
     broker: dramatiq.Broker, shard: Shard, sweep: Sweep, retention: timedelta
 ) -> None:
     """Declare the housekeeping actors with their work."""
-    _declare(
-        broker,
-        {
-            "keep_partitions": lambda now: keep_partitions(shard, now, retention),
-            "forget_processes": lambda now: forget_processes(shard, now),
-            "forget_old_stats": lambda now: forget_old_stats(shard, now),
-            "forget_past_minutes": lambda now: forget_past_minutes(shard, now),
-            "rescue_runs": sweep.rescue,
-            "resend_runs": sweep.resend,
-            FOLD_ACTOR: lambda now: fold_all(shard.database, now),
-        },
-    )
+    works: dict[str, Work] = {
+        "keep_partitions": lambda _: keep_partitions(shard, retention),
+        "forget_processes": lambda _: forget_processes(shard),
+        "forget_old_stats": lambda _: forget_old_stats(shard),
+        "forget_past_minutes": lambda _: forget_past_minutes(shard),
+        "rescue_runs": sweep.rescue,
+        "resend_runs": sweep.resend,
+        FOLD_ACTOR: lambda now: fold_all(shard.database, now),
+    }
+    _declare(broker, {name: _timely(name, work, shard) for name, work in works.items()})
+
+
+def _timely(name: str, work: Work, shard: Shard) -> Work:
+    """The same, which does nothing while this process's clock is wrong: others come, too."""
+
+    async def work_if_right(now: datetime) -> None:
+        if trouble := shard.database.clock.trouble(read_clocks()):
+            log.warning("housekeeping.left_out", work=name, clock=trouble)
+        else:
+            await work(now)
+
+    return work_if_right
 
 
 def declare_names(broker: dramatiq.Broker) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import cast
 from uuid import UUID
 
@@ -25,6 +26,9 @@ LATENESS = Histogram(
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
 )
 RINGING = Gauge("tocsin_ringer_ringing_runs", "Attempts under way.", multiprocess_mode="livesum")
+
+LONGEST_WAIT_SECONDS = 0.1
+"""Attempts are begun a few milliseconds before they ring."""
 
 _CUT_OFF = Answer(outcome=Outcome.ABANDONED, error="The run was asked to end.")
 
@@ -80,13 +84,14 @@ class Attempts:
             await asyncio.wait(self._ringing)
 
     async def _attempt(self, run: TakenRun, answer: Answer | None) -> None:
-        # Timers count whole milliseconds and may end a little early; a run never starts early.
-        while (started_at := datetime.now(UTC)) < run.due_at:  # noqa: ASYNC110
-            await asyncio.sleep((run.due_at - started_at).total_seconds())
+        started_at = await _due(run)
+        began = time.monotonic()
         if run.number == 1:
             LATENESS.observe((started_at - run.due_at).total_seconds())
         answer = answer or await self._answer(run, started_at)
-        await self._recorder.record(_ended(run, self._worker_id, started_at, answer))
+        # Not what the wall clock shows: it may have been set meanwhile.
+        finished_at = started_at + timedelta(seconds=time.monotonic() - began)
+        await self._recorder.record(_ended(run, self._worker_id, started_at, finished_at, answer))
         self._on_end(run, started_at, answer)
 
     async def _answer(self, run: TakenRun, started_at: datetime) -> Answer:
@@ -111,7 +116,19 @@ class Attempts:
             del self._abortable[run.id]
 
 
-def _ended(run: TakenRun, worker_id: UUID, started_at: datetime, answer: Answer) -> EndedAttempt:
+async def _due(run: TakenRun) -> datetime:
+    """Wait until a run is due, and return when that is."""
+    # Timers count whole milliseconds and may end a little early; a run never starts early. For a
+    # clock that has been set back meanwhile, nobody waits.
+    deadline = time.monotonic() + LONGEST_WAIT_SECONDS
+    while (now := datetime.now(UTC)) < run.due_at and time.monotonic() < deadline:  # noqa: ASYNC110
+        await asyncio.sleep(min((run.due_at - now).total_seconds(), LONGEST_WAIT_SECONDS))
+    return now
+
+
+def _ended(
+    run: TakenRun, worker_id: UUID, started_at: datetime, finished_at: datetime, answer: Answer
+) -> EndedAttempt:
     return EndedAttempt(
         service_id=run.service_id,
         job_id=run.job_id,
@@ -121,7 +138,7 @@ def _ended(run: TakenRun, worker_id: UUID, started_at: datetime, answer: Answer)
         number=run.number,
         started_at=started_at,
         first_started_at=run.first_started_at,
-        finished_at=datetime.now(UTC),
+        finished_at=finished_at,
         outcome=answer.outcome,
         retry=run.retry,
         draw=random.random(),  # noqa: S311

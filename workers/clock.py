@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from dramatiq.errors import BrokerError
@@ -11,6 +12,7 @@ from periodiq import PeriodiqMiddleware, Scheduler
 from prometheus_client import Gauge
 from redis.exceptions import RedisError
 
+from storage.clock_offset import compared, read_clocks
 from storage.clock_ticks import note_tick
 from storage.queue import make_broker
 from workers.actors import declare_names
@@ -43,12 +45,14 @@ class Clock(Scheduler):  # type: ignore[misc]
         note_tick(self._broker.client, now)
 
     def servers(self) -> Servers:
-        """Whether Redis answers; the clock needs nothing else."""
+        """Whether Redis answers, and as what time it is; the clock needs nothing else."""
         try:
-            self._broker.client.ping()
+            asked = read_clocks()
+            seconds, microseconds = self._broker.client.time()
         except RedisError as error:
             return {"redis": str(error)}
-        return {"redis": "ok"}
+        theirs = datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=microseconds)
+        return {"redis": "ok", "clock": compared(asked, theirs, read_clocks()) or "ok"}
 
 
 def run_clock(redis_url: str, vitals: Vitals) -> None:

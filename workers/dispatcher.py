@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 
 from commands.claim_runs import ClaimedRun, ClaimRuns, claim_runs
 from commands.continue_backfills import continue_backfills
+from storage.clock_offset import MOST_OFFSET, ClockAhead, Moment, read_clocks
 from storage.due import Turns
 from storage.listening import listen
 from storage.migrate import until_migrated
@@ -57,11 +58,24 @@ TROUBLE = (*UNREACHABLE, RedisError, BrokerError)
 
 
 class Dispatcher:
-    """One dispatcher process; any number of them share a shard without a leader."""
+    """One dispatcher process; any number of them share a shard without a leader.
 
-    def __init__(self, shard: Shard, process_id: UUID, vitals: Vitals | None = None) -> None:
+    Args:
+        most_offset: A claim from so much later than the database's now is refused; None refuses
+            none.
+    """
+
+    def __init__(
+        self,
+        shard: Shard,
+        process_id: UUID,
+        vitals: Vitals | None = None,
+        *,
+        most_offset: timedelta | None = MOST_OFFSET,
+    ) -> None:
         self._shard = shard
         self._id = process_id
+        self._most_offset = most_offset
         self._vitals = vitals or Vitals()
         self._heartbeat = Heartbeat(process_id, "dispatcher", shard.database, self._vitals)
         self._held = Held()
@@ -75,6 +89,7 @@ class Dispatcher:
     async def run(self) -> None:
         """Work until cancelled."""
         await until_migrated(self._shard.database)
+        await self._heartbeat.begin()  # measures the clock, without which nothing is claimed
         self._vitals.started(asks(self._shard))
         log.info("dispatcher.started", dispatcher_id=str(self._id))
         async with asyncio.TaskGroup() as tasks:
@@ -83,11 +98,11 @@ class Dispatcher:
             tasks.create_task(self._keep_claiming())
             tasks.create_task(self._keep_catching_up())
             tasks.create_task(self._keep_handing_over())
-            tasks.create_task(self._every(SWEEP_SECONDS, self._sweep.resend))
-            tasks.create_task(self._every(SWEEP_SECONDS, self._sweep.pass_turns))
-            tasks.create_task(self._every(RESCUE_SECONDS, self._sweep.rescue))
-            tasks.create_task(self._every(BACKFILL_SECONDS, self._backfill))
-            tasks.create_task(self._every(MEASURE_SECONDS, self._measure))
+            tasks.create_task(self._every(SWEEP_SECONDS, self._timely(self._sweep.resend)))
+            tasks.create_task(self._every(SWEEP_SECONDS, self._timely(self._sweep.pass_turns)))
+            tasks.create_task(self._every(RESCUE_SECONDS, self._timely(self._sweep.rescue)))
+            tasks.create_task(self._every(BACKFILL_SECONDS, self._timely(self._backfill)))
+            tasks.create_task(self._every(MEASURE_SECONDS, self._timely(self._measure)))
 
     async def stop(self) -> None:
         """Hand over at once what is held, and leave."""
@@ -116,6 +131,7 @@ class Dispatcher:
             until=now + LOOK_AHEAD,
             late=late,
             turns=self._turns(late=late),
+            most_offset=self._most_offset,
         )
         claim = await claim_runs(command, self._shard.database)
         self._flooded[late] = claim.full
@@ -170,9 +186,10 @@ class Dispatcher:
         while True:
             self._woken.clear()
             self._vitals.beat("claiming")
+            moment = read_clocks()
             try:
-                more = await self.claim(datetime.now(UTC))
-            except UNREACHABLE as error:
+                more = self._is_right(moment) and await self.claim(moment.wall)
+            except (ClockAhead, *UNREACHABLE) as error:
                 log.warning("dispatcher.claim_failed", error=str(error))
                 more = False
             if not more:
@@ -180,9 +197,10 @@ class Dispatcher:
 
     async def _keep_catching_up(self) -> None:
         while True:
+            moment = read_clocks()
             try:
-                more = await self.catch_up(datetime.now(UTC))
-            except TROUBLE as error:
+                more = self._is_right(moment) and await self.catch_up(moment.wall)
+            except (ClockAhead, *TROUBLE) as error:
                 log.warning("dispatcher.catch_up_failed", error=str(error))
                 more = False
             if not more:
@@ -201,7 +219,7 @@ class Dispatcher:
             self._claimed.clear()
             self._vitals.beat("handing over")
             try:
-                await self.hand_over(datetime.now(UTC))
+                await self.hand_over(self._hand_over_at(read_clocks()))
             except (RedisError, BrokerError) as error:
                 log.warning("dispatcher.hand_over_failed", error=str(error))
                 await asyncio.sleep(RETRY_SECONDS)
@@ -215,7 +233,26 @@ class Dispatcher:
         if due_at is None:
             return CLAIM_SECONDS
         upcoming = (due_at - LEAD - datetime.now(UTC)).total_seconds()
-        return max(upcoming + GATHER_SECONDS, 0)
+        # The clock may be stepped while it waits.
+        return min(max(upcoming + GATHER_SECONDS, 0), CLAIM_SECONDS)
+
+    def _hand_over_at(self, moment: Moment) -> datetime:
+        """Where its own clock is wrong, workers get at once what is held, and wait themselves."""
+        return FOR_EVER - LEAD if self._shard.database.clock.wrong(moment) else moment.wall
+
+    def _is_right(self, moment: Moment) -> bool:
+        return self._shard.database.clock.trouble(moment) is None
+
+    def _timely(
+        self, sweep: Callable[[datetime], Awaitable[int]]
+    ) -> Callable[[datetime], Awaitable[int]]:
+        """The same, which does nothing while this process's clock is wrong."""
+
+        async def sweep_if_right(_: datetime) -> int:
+            moment = read_clocks()
+            return await sweep(moment.wall) if self._is_right(moment) else 0
+
+        return sweep_if_right
 
     async def _every(self, seconds: float, sweep: Callable[[datetime], Awaitable[int]]) -> None:
         clock = asyncio.get_running_loop().time

@@ -16,6 +16,7 @@ from prometheus_client import Counter
 from redis.exceptions import RedisError
 
 from commands.recover_runs import OwnedRun, RecoverRuns, owned_runs, recover_runs
+from storage.clock_offset import read_clocks
 from storage.postgres import UNREACHABLE
 from storage.queue import RunKey
 from storage.shards import Shard
@@ -45,6 +46,8 @@ class ForgottenWatch:
         """Watch until cancelled."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
+            if self._shard.database.clock.wrong(read_clocks()) is not None:
+                continue  # what is due is not known, nor when an attempt ended
             try:
                 freed = await self.look(datetime.now(UTC))
                 await self._shard.queue.hand_over(freed)

@@ -5,72 +5,97 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import timedelta
 from uuid import UUID
 
 import structlog
 
-from storage.heartbeats import LAPSE
+from storage.clock_offset import Moment, read_clocks
+from storage.heartbeats import BEAT, LAPSE
 from storage.postgres import UNREACHABLE, Database
 from workers.vitals import Vitals
 
 log = structlog.get_logger()
 INTERVAL = timedelta(seconds=1)
-
-_BEAT = """
-INSERT INTO workers (id, kind, host, pid, started_at, heartbeat_at) VALUES ($1, $2, $3, $4, $5, $6)
-ON CONFLICT (id) DO UPDATE SET heartbeat_at = excluded.heartbeat_at
-"""
+_LAPSE_SECONDS = LAPSE.total_seconds()
 
 
 class Heartbeat:
-    """Keeps one process's row fresh, and knows how long it has been doing so without a gap."""
+    """Keeps one process's row fresh, and knows how long it has been doing so without a gap.
+
+    Each beat measures how far the process's clock is from the database's.
+    """
 
     def __init__(
-        self, process_id: UUID, kind: str, database: Database, vitals: Vitals | None = None
+        self,
+        process_id: UUID,
+        kind: str,
+        database: Database,
+        vitals: Vitals | None = None,
+        clocks: Callable[[], Moment] = read_clocks,
     ) -> None:
         self.process_id = process_id
         self._kind = kind
         self._database = database
         self._vitals = vitals or Vitals()
-        self._started_at = datetime.now(UTC)
-        self._last_beat: datetime | None = None
-        self._steady_since: datetime | None = None
+        self._clocks = clocks
+        self._started_at = clocks().wall
+        self._last_beat: float | None = None
+        self._steady_since: float | None = None
+
+    async def begin(self) -> None:
+        """Beat for the first time, whenever the database is there."""
+        while True:
+            try:
+                return await self.beat()
+            except UNREACHABLE as error:
+                log.warning("heartbeat.waiting_for_postgres", error=str(error))
+                await asyncio.sleep(INTERVAL.total_seconds())
 
     async def run(self) -> None:
         """Beat until cancelled; a beat that fails is tried again at the next interval."""
         while True:
             self._vitals.beat("heartbeat")
             try:
-                await self.beat(datetime.now(UTC))
+                await self.beat()
             except UNREACHABLE as error:
                 log.warning("heartbeat.missed", error=str(error))
             await asyncio.sleep(INTERVAL.total_seconds())
 
-    async def beat(self, now: datetime) -> None:
+    async def beat(self) -> None:
         """Touch the row."""
         async with self._database.driver() as driver:
-            await driver.execute(
-                _BEAT,
+            asked = self._clocks()
+            database_now = await driver.fetchval(
+                BEAT,
                 self.process_id,
                 self._kind,
                 socket.gethostname(),
                 os.getpid(),
                 self._started_at,
-                now,
+                self._database.clock.milliseconds,
             )
-        if self._last_beat is None or now - self._last_beat > LAPSE / 2:
-            self._steady_since = now
-        self._last_beat = now
+            answered = self._clocks()
+        self._database.clock.measured(asked, database_now, answered)
+        self._note(asked.monotonic)
 
-    def may_judge(self, now: datetime) -> bool:
+    def _note(self, at: float) -> None:
+        if self._last_beat is None or at - self._last_beat > _LAPSE_SECONDS / 2:
+            self._steady_since = at
+        self._last_beat = at
+
+    def may_judge(self) -> bool:
         """Whether this process may call others dead.
 
         When the primary was away nobody could beat, so whoever just came back must first give
         the others the time to be heard again.
         """
-        beating = self._last_beat is not None and now - self._last_beat <= LAPSE / 2
-        return beating and self._steady_since is not None and now - self._steady_since > LAPSE
+        if self._last_beat is None or self._steady_since is None:
+            return False
+        now = self._clocks().monotonic
+        is_beating = now - self._last_beat <= _LAPSE_SECONDS / 2
+        return is_beating and now - self._steady_since > _LAPSE_SECONDS
 
     async def stop(self) -> None:
         """Remove the row: this process holds nothing any more."""

@@ -1,14 +1,19 @@
-"""Work of the minute clock; every piece may run twice at once without harm."""
+"""Work of the minute clock; every piece may run twice at once without harm.
+
+What is old is reckoned from what the clock of the database shows.
+"""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import structlog
 
 from storage.fire_quotas import forget_fire_counts
+from storage.heartbeats import database_now, forget_lapsed_processes
 from storage.partitions import drop_partitions, make_partitions
+from storage.retention import note_kept_from
 from storage.stats import forget_stats
 from storage.traces import forget_traces
 
@@ -21,38 +26,37 @@ STATS_KEPT = timedelta(days=400)
 """Longer than any run: last year can be compared with this one."""
 
 
-async def keep_partitions(shard: Shard, now: datetime, retention: timedelta) -> None:
+async def keep_partitions(shard: Shard, retention: timedelta) -> None:
     """Make partitions ahead, and drop those whose rows are all older than `retention`.
 
     Which traces runs of then belonged to is forgotten with them.
     """
     async with shard.database.driver() as driver:
+        now = await database_now(driver)
         made = await make_partitions(driver, now.date())
-        dropped = await drop_partitions(driver, (now - retention).date())
+        kept_from = min((now - retention).date(), now.date())
+        await note_kept_from(driver, kept_from)
+        dropped = await drop_partitions(driver, kept_from)
         await forget_traces(driver, now - retention)
     if made or dropped:
         log.info("partitions.kept", made=made, dropped=dropped)
 
 
-async def forget_processes(shard: Shard, now: datetime) -> None:
+async def forget_processes(shard: Shard) -> None:
     """Remove the rows of processes that stopped beating long ago; nothing is held by them."""
     async with shard.database.driver() as driver:
-        await driver.execute(
-            "DELETE FROM workers WHERE heartbeat_at < $1"
-            " AND NOT EXISTS (SELECT FROM runs WHERE open AND held_by = workers.id)",
-            now - FORGET_AFTER,
-        )
+        await forget_lapsed_processes(driver, FORGET_AFTER)
 
 
-async def forget_past_minutes(shard: Shard, now: datetime) -> None:
+async def forget_past_minutes(shard: Shard) -> None:
     """Forget how many runs rang in minutes that are over."""
     async with shard.database.driver() as driver:
-        await forget_fire_counts(driver, now - FORGET_AFTER)
+        await forget_fire_counts(driver, await database_now(driver) - FORGET_AFTER)
 
 
-async def forget_old_stats(shard: Shard, now: datetime) -> None:
+async def forget_old_stats(shard: Shard) -> None:
     """Delete statistics of long ago."""
     async with shard.database.driver() as driver:
-        forgotten = await forget_stats(driver, now - STATS_KEPT)
+        forgotten = await forget_stats(driver, await database_now(driver) - STATS_KEPT)
     if forgotten:
         log.info("stats.forgotten", buckets=forgotten)

@@ -37,7 +37,7 @@ async def measure(database: Database, now: datetime) -> int:
         unclaimed = await oldest_unclaimed(driver, now)
         untaken = await oldest_untaken(driver, now)
         too_long = await overrunning(driver, now)
-        counts = await living(driver, now)
+        counts = await living(driver)
     OLDEST_DUE.labels("dispatcher").set(_age(unclaimed, now))
     OLDEST_DUE.labels("worker").set(_age(untaken, now))
     OVERRUNNING.set(too_long)

@@ -1,4 +1,4 @@
-"""Whether the servers of a shard answer, asked for a process by another thread of it."""
+"""Whether the servers of a shard answer, and its clock is right: another thread asks for it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 
-from storage.checks import asked, look_at_schema
+from storage.checks import OK, asked, look_at_schema
+from storage.clock_offset import read_clocks
 from storage.shards import Shard
 from workers.vitals import Servers
 
@@ -31,4 +32,5 @@ async def _servers_of(shard: Shard) -> Servers:
     primary, redis = await asyncio.gather(
         asked(partial(look_at_schema, shard.database)), asked(shard.queue.depth)
     )
-    return {"primary": primary, "redis": redis}
+    clock = shard.database.clock.trouble(read_clocks())
+    return {"primary": primary, "redis": redis, "clock": clock or OK}

@@ -18,6 +18,7 @@ from commands.start_attempts import StartAttempts, start_attempts
 from commands.take_runs import TakenRun, TakeRuns, take_runs
 from domain.deferral import give_up_at
 from domain.run import Outcome
+from storage.clock_offset import read_clocks
 from storage.postgres import UNREACHABLE, Database
 from storage.queue import BATCH_SIZE, RunKey
 from storage.shards import LOOK_AHEAD
@@ -47,6 +48,7 @@ HEAD_START = timedelta(milliseconds=5)
 GATHER = timedelta(milliseconds=15)
 """What falls due within so long of the first is begun with it: one statement, not many."""
 RETRY_SECONDS = 0.1
+WRONG_CLOCK_SECONDS = 0.25
 IDLE_SECONDS = 30.0
 """Also while there is nothing to do, it is to be seen that the loop turns."""
 RESOLVE_AGAIN_SECONDS = 1.0
@@ -110,13 +112,18 @@ class Ringer:
             ahead: Do not wait.
 
         Returns:
-            False when nothing was taken: the ringer is stopping, or too many wait already.
+            False when nothing was taken: the ringer is stopping, too many wait already, or the
+            clock of this process is wrong.
         """
         if not ahead and not await self._room.found():
             return False
         while not self._stopping:
+            moment = read_clocks()
+            if self._database.clock.trouble(moment):
+                await asyncio.sleep(WRONG_CLOCK_SECONDS)
+                return False
             try:
-                await self._ask(self._take(runs, datetime.now(UTC)))
+                await self._ask(self._take(runs, moment.wall))
             except UNREACHABLE as error:
                 log.warning("ringer.take_failed", error=str(error))
                 await asyncio.sleep(RETRY_SECONDS)
@@ -129,6 +136,9 @@ class Ringer:
         while True:
             self._changed.clear()
             self._vitals.beat("ringer")
+            if self._database.clock.trouble(read_clocks()):
+                await asyncio.sleep(WRONG_CLOCK_SECONDS)
+                continue
             batch = self._next_batch(datetime.now(UTC))
             put_off = self._put_off(datetime.now(UTC))
             if batch:
@@ -146,12 +156,26 @@ class Ringer:
         await self._room.close()
         while self._asking:
             await asyncio.wait(self._asking)
-        waiting = [(run.service_id, run.id) for run in self._waiting.runs]
-        self._waiting.clear()
-        command = GiveBackRuns(worker_id=self._worker_id, runs=waiting)
-        given_back = await give_back_runs(command, self._database)
+        given_back = await self.give_back()
         await self._attempts.end()
         return given_back
+
+    async def give_back(self) -> list[RunKey]:
+        """Free what only waits.
+
+        Returns:
+            The runs, to be handed over to another worker.
+        """
+        waiting = self._waiting.runs
+        self._waiting.clear()
+        keys = [(run.service_id, run.id) for run in waiting]
+        command = GiveBackRuns(worker_id=self._worker_id, runs=keys)
+        try:
+            return await give_back_runs(command, self._database) if keys else []
+        except BaseException:
+            for run in waiting:
+                self._waiting.add(run)
+            raise
 
     def abort(self, run_ids: Collection[UUID]) -> None:
         """Cut off the attempts of runs that were asked to end."""

@@ -13,7 +13,7 @@ from prometheus_client import Counter
 
 from commands.pass_turns import pass_free_turns
 from commands.rescue_runs import RescueRuns, rescue_runs
-from storage.heartbeats import LAPSE
+from storage.heartbeats import BEATS
 from storage.queue import RunKey
 from storage.shards import Shard
 from workers.heartbeat import Heartbeat
@@ -29,13 +29,13 @@ RUNS_AT_ONCE = 5_000
 
 # While workers are behind, dispatchers keep runs in hand that are long due: those are not lost.
 # Each dispatcher knows its own, and of another whether it lives.
-_UNTAKEN = """
+_UNTAKEN = f"""
 SELECT service_id, id
 FROM runs
 WHERE open AND state IN ('scheduled', 'retrying') AND retry_at IS NULL AND due_at < $1
     AND NOT buffered
     AND (NOT $3::boolean OR held_by IS NULL OR held_by = $4
-        OR NOT EXISTS (SELECT FROM workers WHERE id = held_by AND heartbeat_at >= $5))
+        OR NOT EXISTS (SELECT FROM workers WHERE workers.id = held_by AND {BEATS}))
 ORDER BY due_at
 LIMIT $2
 """
@@ -72,10 +72,9 @@ class Sweep:
 
     async def rescue(self, now: datetime) -> int:
         """Free the runs of processes whose heartbeat lapsed, and return how many waited there."""
-        if not self._heartbeat.may_judge(now):
+        if not self._heartbeat.may_judge():
             return 0
-        command = RescueRuns(now=now, lapsed_before=now - LAPSE)
-        freed = await rescue_runs(command, self._shard)
+        freed = await rescue_runs(RescueRuns(now=now), self._shard)
         await self._hand_over(freed, "rescued")
         return len(freed)
 
@@ -108,7 +107,6 @@ class Sweep:
                 RUNS_AT_ONCE + len(self._in_hand),
                 behind,
                 self._heartbeat.process_id,
-                now - LAPSE,
             )
         return [(row["service_id"], row["id"]) for row in rows]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import resource
 from collections.abc import Collection, Coroutine, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -22,13 +22,13 @@ from domain.egress import Egress
 from domain.ids import new_id
 from storage.key_ring import KeyRing
 from storage.migrate import until_migrated
-from storage.postgres import UNREACHABLE
 from storage.queue import make_broker
 from storage.shards import Shard
 from storage.tracing import active
 from workers.aborts import AbortWatch
 from workers.actors import declare_housekeeping, declare_ringing
 from workers.attempts import Ring
+from workers.clock_watch import ClockWatch
 from workers.dispatcher import TROUBLE
 from workers.folding import FoldRequests
 from workers.forgotten import ForgottenWatch
@@ -130,6 +130,7 @@ class Worker:
             ]
             await self._shard.database.primary.warm_up(HOT)
             threads = _start_threads(self._broker)
+            running.append(tasks.create_task(ClockWatch(self._shard, self._ringer, threads).run()))
             self._vitals.started(asks(self._shard))
             log.info("worker.started", worker_id=str(self._id))
             await stop.wait()
@@ -149,12 +150,7 @@ class Worker:
 
     async def _first_beat(self) -> None:
         await until_migrated(self._shard.database)
-        while True:
-            try:
-                return await self._heartbeat.beat(datetime.now(UTC))
-            except UNREACHABLE as error:
-                log.warning("worker.waiting_for_postgres", error=str(error))
-                await asyncio.sleep(1)
+        await self._heartbeat.begin()
 
     async def _drain(self, threads: dramatiq.Worker) -> None:
         try:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from app.doctor.finding import Finding, fail, ok, warn
+from storage.clock_offset import MOST_OFFSET
+from storage.heartbeats import MeasuredClock
 
-SKEW_TO_LOOK_AT, MOST_SKEW = 0.1, 1.0
+SKEW_TO_LOOK_AT, MOST_SKEW = 0.1, MOST_OFFSET.total_seconds()
 LATE_SECONDS = 60.0
 TICK_SECONDS = 150.0
 BEHIND_TO_LOOK_AT = 16 * 1024 * 1024
@@ -66,6 +68,25 @@ def judge_skew(server: str, skew: float, doubt: float) -> Finding:
     if sure > SKEW_TO_LOOK_AT:
         return warn(subject, said, advice)
     return ok(subject, said)
+
+
+def judge_clocks(clocks: Sequence[MeasuredClock]) -> Iterator[Finding]:
+    """Whether the clocks of dispatchers and workers agree with the primary's, as each measured it.
+
+    Args:
+        clocks: The worst first.
+    """
+    wrong = [one for one in clocks if abs(one.offset_ms) > SKEW_TO_LOOK_AT * 1_000]
+    for one in wrong:
+        subject = f"clock of {one.kind} {one.pid} on {one.host}"
+        said = f"{one.offset_ms:+} ms against the primary's"
+        if abs(one.offset_ms) > MOST_SKEW * 1_000:
+            advice = f"Have NTP set it: beyond {MOST_SKEW:g} s the process does nothing."
+            yield fail(subject, said, advice)
+        else:
+            yield warn(subject, said, "Have NTP set it: runs ring by the clock of the worker.")
+    if clocks and not wrong:
+        yield ok("clocks of processes", f"within {abs(clocks[0].offset_ms)} ms of the primary's")
 
 
 def judge_processes(living: Mapping[str, int]) -> Iterator[Finding]:

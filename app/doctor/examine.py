@@ -19,6 +19,7 @@ from app.doctor.finding import Finding, Level, fail, ok, warn
 from app.settings import Settings
 from queries.diagnose import ServerFacts, flushed, replayed, server_facts, work
 from storage.clock_ticks import last_tick
+from storage.heartbeats import database_now
 from storage.migrate import revision_of
 from storage.postgres import READ_SETTINGS, UNREACHABLE, Driver, Server
 from storage.queue import make_broker
@@ -77,13 +78,14 @@ class Examination:
             ]
 
     async def _work(self, driver: Driver, facts: ServerFacts) -> list[Finding]:
-        now = datetime.now(UTC)
+        now = await database_now(driver)
         todo = await work(driver, now)
         return [
             primary.judge_partitions(todo.partitions, now.date()),
             *primary.judge_connections(facts, todo.living, self._settings.pool_size),
             *elsewhere.judge_processes(todo.living),
             primary.judge_overrunning(todo.overrunning),
+            *elsewhere.judge_clocks(todo.clocks),
             *elsewhere.judge_lateness(todo.unclaimed_since, todo.untaken_since, now),
         ]
 

@@ -47,8 +47,11 @@ class HealthController(Controller):
                 servers = await check_servers(request.shards)
         except TimeoutError:
             servers = {"primary": f"no answer within {CHECK_SECONDS:g} s"}
+        wrong = request.app.state.clock.wrong()
+        if wrong:
+            servers["clock"] = wrong
         # Without replicas or Redis requests are slower, without the primary they fail.
-        ready = servers["primary"] == "ok"
+        ready = servers["primary"] == "ok" and not wrong
         return Response(
             Health("ok" if ready else "unavailable", servers), status_code=200 if ready else 503
         )

@@ -41,6 +41,13 @@ STEADY = RetryPolicy(max_attempts=3, min_backoff=60 * SECOND, jitter=False)
 WORKER, OTHER_WORKER = uuid4(), uuid4()
 
 
+_BEAT = """
+INSERT INTO workers (id, kind, host, pid, started_at, heartbeat_at)
+VALUES ($1, $2, 'host', 1, clock_timestamp(), clock_timestamp() - $3::interval)
+ON CONFLICT (id) DO UPDATE SET heartbeat_at = excluded.heartbeat_at
+"""
+
+
 class Firing:
     """What dispatchers and workers do, with defaults that a test may replace."""
 
@@ -119,6 +126,12 @@ class Firing:
         taken = await self.queued_run(by, **job)
         assert await self.start(taken, by=by) == {taken.id}
         return taken
+
+    async def beat(
+        self, process: UUID, *, ago: timedelta = timedelta(), kind: str = "worker"
+    ) -> None:
+        """The last beat of a process, so long ago by the database's clock."""
+        await self.rows(_BEAT, process, kind, ago)
 
     async def begin(
         self,

@@ -207,7 +207,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def crash(self) -> None:
         """The worker dies with all that it holds, and a sweep finds out."""
         self.taken, self.rings = [], {}
-        command = RescueRuns(now=self.now, lapsed_before=self.now)
+        command = RescueRuns(now=self.now)
         self.wait(rescue_runs(command, self.firing.shard))
         self.look()
 

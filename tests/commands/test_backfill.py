@@ -16,6 +16,7 @@ from domain.backfill import Backfill, BackfillState
 from domain.errors import Invalid, NotFound
 from domain.ids import run_id
 from domain.overlap import Overlap
+from storage.retention import MARGIN, note_kept_from
 from tests.commands.changing import delete, pause
 from tests.commands.firing import (
     NOON,
@@ -343,3 +344,26 @@ async def test_a_range_or_a_rate_that_makes_no_sense_is_refused(
         await begin(firing, job_id, dry_run=dry_run, **changes)
     assert refusal.value.pointer == pointer
     assert await firing.rows("SELECT FROM backfills") == []
+
+
+async def test_days_that_are_dropped_soon_are_not_backfilled(firing: Firing):
+    day = START.date()
+    async with firing.database.driver() as driver:
+        await note_kept_from(driver, day)
+    job_id = await job(firing)
+    for dry_run in (True, False):
+        with pytest.raises(Invalid, match=f"start at {day + MARGIN}") as refusal:
+            await begin(firing, job_id, dry_run=dry_run)
+        assert refusal.value.pointer == "/start"
+    async with firing.database.driver() as driver:
+        await note_kept_from(driver, day - MARGIN)
+    await begin(firing, job_id)
+
+
+async def test_what_is_older_than_all_days_is_backfilled_and_kept_from_its_end_on(firing: Firing):
+    async with firing.database.driver() as driver:
+        await note_kept_from(driver, START.date())
+    long_ago = timedelta(days=1_000)
+    job_id = await job(firing)
+    await begin(firing, job_id, start=START - long_ago, end=END - long_ago)
+    assert await step(firing)

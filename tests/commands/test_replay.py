@@ -22,6 +22,7 @@ from queries.get_run import GetRun, get_run
 from queries.list_service_runs import list_service_runs
 from queries.run_pages import RunQuery
 from storage.more_runs import MoreRun, write_more_runs
+from storage.retention import MARGIN, note_kept_from
 from storage.shards import Shards
 from tests.commands.changing import delete
 from tests.commands.firing import (
@@ -265,3 +266,16 @@ async def test_a_limit_leaves_the_newest_for_the_next_time(firing: Firing):
 async def test_filters_narrow_what_is_replayed(firing: Firing, chosen, count: int):
     await dead(firing)
     assert await replay_all(firing, **chosen) == count
+
+
+async def test_a_run_whose_day_is_dropped_soon_is_not_replayed(firing: Firing):
+    run = await dead(firing)
+    day = run.scheduled_for.date()
+    async with firing.database.driver() as driver:
+        await note_kept_from(driver, day)
+    assert await replay_all(firing) == 0
+    with pytest.raises(Conflict, match=rf"runs of {day + MARGIN} and later"):
+        await replay(firing, run.id)
+    async with firing.database.driver() as driver:
+        await note_kept_from(driver, day - MARGIN)
+    assert (await replay(firing, run.id)).trigger is Trigger.REPLAY

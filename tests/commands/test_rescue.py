@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime, timedelta
-from uuid import UUID, uuid4
+from datetime import timedelta
+from uuid import uuid4
 
 import msgspec
 import pytest
@@ -13,28 +13,23 @@ from commands.cancel_runs import CancelRun, cancel_run
 from commands.delete_job import DeleteJob, delete_job
 from commands.rescue_runs import RescueRuns, rescue_runs
 from domain.overlap import Overlap
+from storage.heartbeats import LAPSE
 from storage.queue import RunKey
 from tests.commands.firing import DUE, OTHER_WORKER, SECOND, STEADY, Firing, succeeded
-from workers.heartbeat import Heartbeat
 
 LATER = DUE + 60 * SECOND
-LAPSED_BEFORE = LATER - 6 * SECOND
-TICK = timedelta(microseconds=1)
-
-
-async def beat(firing: Firing, worker: UUID, at: datetime) -> None:
-    await Heartbeat(worker, "worker", firing.database).beat(at)
+JUST_IN_TIME, LAPSED = LAPSE - SECOND, LAPSE + timedelta(milliseconds=1)
 
 
 async def rescue(firing: Firing) -> list[RunKey]:
-    command = RescueRuns(now=LATER, lapsed_before=LAPSED_BEFORE)
+    command = RescueRuns(now=LATER)
     return await rescue_runs(command, firing.shard)
 
 
 async def test_runs_that_waited_in_a_lapsed_worker_are_freed(firing: Firing):
     worker = uuid4()
     run = await firing.queued_run(worker)
-    await beat(firing, worker, LAPSED_BEFORE - TICK)
+    await firing.beat(worker, ago=LAPSED)
     assert await rescue(firing) == [(run.service_id, run.id)]
     row = await firing.run(run.id)
     assert (row["state"], row["held_by"], row["open"]) == ("scheduled", None, True)
@@ -54,7 +49,7 @@ async def test_a_run_that_rang_in_a_lapsed_worker_ends_its_attempt_as_abandoned(
     worker = uuid4()
     once = msgspec.structs.replace(STEADY, max_attempts=1)
     run = await firing.running_run(worker, retry=once)
-    await beat(firing, worker, LAPSED_BEFORE - TICK)
+    await firing.beat(worker, ago=LAPSED)
     assert await rescue(firing) == []
     row = await firing.run(run.id)
     assert (row["state"], row["held_by"], row["retry_at"]) == ("retrying", None, LATER)
@@ -65,14 +60,14 @@ async def test_a_run_that_rang_in_a_lapsed_worker_ends_its_attempt_as_abandoned(
 
 
 @pytest.mark.parametrize("stage", ["queued_run", "running_run"])
-@pytest.mark.parametrize("beat_at", [LAPSED_BEFORE, LATER])
+@pytest.mark.parametrize("ago", [JUST_IN_TIME, timedelta()])
 async def test_runs_of_a_worker_that_beats_are_left_alone(
-    firing: Firing, stage: str, beat_at: datetime
+    firing: Firing, stage: str, ago: timedelta
 ):
     worker = uuid4()
     run = await getattr(firing, stage)(worker)
     before = await firing.run(run.id)
-    await beat(firing, worker, beat_at)
+    await firing.beat(worker, ago=ago)
     assert await rescue(firing) == []
     assert await firing.run(run.id) == before
     assert await firing.outcomes(run.id) == []
@@ -112,7 +107,7 @@ async def test_a_rescued_run_that_was_taken_meanwhile_stays_with_its_new_worker(
     run = await firing.queued_run(uuid4())
     (key,) = await rescue(firing)
     (taken,) = await firing.take(key, by=OTHER_WORKER)
-    await beat(firing, OTHER_WORKER, LATER)
+    await firing.beat(OTHER_WORKER)
     assert await rescue(firing) == []
     assert await firing.start(taken, by=OTHER_WORKER) == {run.id}
 
@@ -140,13 +135,13 @@ async def test_nobody_is_asked_to_cut_off_what_rang_in_a_lapsed_worker_and_was_e
     else:
         other = await firing.triggered(run.job_id, Overlap.TERMINATE_OTHER)
         assert await firing.begin(other, by=OTHER_WORKER, now=LATER)
-    await beat(firing, OTHER_WORKER, LATER)
-    await beat(firing, worker, LAPSED_BEFORE)
+    await firing.beat(OTHER_WORKER)
+    await firing.beat(worker, ago=JUST_IN_TIME)
     before = await firing.run(run.id)
     assert (before["state"], before["abort"], before["held_by"]) == ("cancelled", True, worker)
     await rescue(firing)
     assert await firing.run(run.id) == before
-    await beat(firing, worker, LAPSED_BEFORE - TICK)
+    await firing.beat(worker, ago=LAPSED)
     await rescue(firing)
     assert dict(await firing.run(run.id)) == {**before, "abort": False, "held_by": None}
     assert await firing.outcomes(run.id) == ["abandoned"]

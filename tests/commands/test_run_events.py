@@ -120,7 +120,7 @@ async def taking_what_was_deleted(firing: Firing) -> None:
 async def abandoning_too_often(firing: Firing) -> None:
     run = await firing.running_run(retry=RetryPolicy(max_attempts=1))
     await firing.rows("UPDATE runs SET attempt_count = 50 WHERE id = $1", run.id)
-    await rescue_runs(RescueRuns(now=LATER, lapsed_before=LATER), firing.shard)
+    await rescue_runs(RescueRuns(now=LATER), firing.shard)
 
 
 async def cancelling_a_backfill(firing: Firing) -> None:

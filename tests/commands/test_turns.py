@@ -193,7 +193,7 @@ async def cancel(firing: Firing, run_id: UUID) -> None:
 async def test_a_run_whose_worker_died_for_good_passes_its_turn_on(firing: Firing):
     holder = await firing.running_run(retry=RetryPolicy(max_attempts=1))
     run = await firing.buffered(holder.job_id)
-    lapsed = RescueRuns(now=LATER, lapsed_before=LATER)
+    lapsed = RescueRuns(now=LATER)
     await rescue_runs(lapsed, firing.shard)
     # Abandoned attempts are tried again; the turn stays where it is until they are over.
     assert await firing.state(holder.id) == "retrying"
@@ -208,7 +208,7 @@ async def test_a_run_that_was_asked_to_end_and_whose_worker_died_passes_its_turn
 ):
     holder = await firing.running_run()
     run = await firing.buffered(holder.job_id, Overlap.CANCEL_OTHER)
-    await rescue_runs(RescueRuns(now=LATER, lapsed_before=LATER), firing.shard)
+    await rescue_runs(RescueRuns(now=LATER), firing.shard)
     assert await firing.state(holder.id) == "cancelled"
     assert await firing.pass_turns() == [run.id]
 

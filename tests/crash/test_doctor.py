@@ -17,11 +17,12 @@ import psutil
 import pytest
 from redis import Redis
 
-from app.doctor.elsewhere import judge_replica, judge_skew, judge_tick
+from app.doctor.elsewhere import judge_clocks, judge_replica, judge_skew, judge_tick
 from app.doctor.finding import Level
 from app.doctor.primary import judge_connections, judge_overrunning, judge_partitions
 from queries.diagnose import ServerFacts
 from storage.embedded.servers import EmbeddedServers
+from storage.heartbeats import MeasuredClock
 from storage.migrate import migrate
 from storage.postgres import Database
 from storage.urls import ShardUrls
@@ -182,6 +183,19 @@ def test_servers_that_forget_what_they_confirm(urls: ShardUrls, crowd: System) -
 def test_clocks_that_disagree() -> None:
     levels = [judge_skew("it", skew, 0.05).level for skew in (0.1, -0.14, 0.2, -1.2)]
     assert levels == [Level.OK, Level.OK, Level.WARN, Level.FAIL]
+
+
+def test_clocks_of_processes() -> None:
+    def levels(*offsets: int) -> list[Level]:
+        clocks = [
+            MeasuredClock(kind="worker", host="host", pid=pid, offset_ms=offset)
+            for pid, offset in enumerate(offsets)
+        ]
+        return [one.level for one in judge_clocks(clocks)]
+
+    assert levels() == []
+    assert levels(100, -20) == [Level.OK]
+    assert levels(-120_000, 900, 3) == [Level.FAIL, Level.WARN]
 
 
 def test_a_clock_that_stands() -> None:

@@ -13,6 +13,7 @@ from storage.shards import Shards
 from storage.urls import ShardUrls, redis_database
 from tests.commands.firing import WORKER, Firing
 from tests.workers.ringing import Bell
+from tests.workers.stepped_clocks import SteppedClocks
 from workers.heartbeat import Heartbeat
 from workers.recorder import Recorder
 from workers.ringer import Ringer
@@ -67,6 +68,12 @@ async def ringer(firing: Firing, bell: Bell, recorder: Recorder) -> AsyncIterato
 
 
 @pytest.fixture
-def heartbeat(firing: Firing) -> Heartbeat:
+def clocks() -> SteppedClocks:
+    """Those of the heartbeat's process."""
+    return SteppedClocks()
+
+
+@pytest.fixture
+def heartbeat(firing: Firing, clocks: SteppedClocks) -> Heartbeat:
     """The heartbeat of a process that has not beaten yet."""
-    return Heartbeat(WORKER, "worker", firing.database)
+    return Heartbeat(WORKER, "worker", firing.database, clocks=clocks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
@@ -13,6 +14,7 @@ from commands.trigger_job import TriggerJob, trigger_job
 from domain.caller import Caller
 from domain.ids import run_id
 from domain.keys import service_of
+from storage.clock_offset import ClockAhead
 from storage.embedded.ports import free_port
 from storage.queue import FEW, MAX_DEPTH
 from storage.shards import LOOK_AHEAD, Shard
@@ -24,7 +26,7 @@ from workers.dispatcher import LEAD, Dispatcher
 
 @pytest.fixture
 def dispatcher(firing: Firing) -> Dispatcher:
-    return Dispatcher(firing.shard, uuid4())
+    return Dispatcher(firing.shard, uuid4(), most_offset=None)
 
 
 async def test_a_run_is_handed_over_at_its_lead_and_not_before(
@@ -47,6 +49,18 @@ async def test_what_is_due_beyond_the_look_ahead_is_not_claimed(
     await dispatcher.claim(NOON)
     assert await firing.runs(job.id) == []
     await dispatcher.claim(NOON + SECOND)
+    assert len(await firing.runs(job.id)) == 1
+
+
+async def test_a_claim_from_later_than_now_is_refused_and_changes_nothing(firing: Firing):
+    now = datetime.now(UTC)
+    job = await firing.job(now=now, at=now + 3 * SECOND)
+    dispatcher = Dispatcher(firing.shard, uuid4())
+    for claim in (dispatcher.claim, dispatcher.catch_up):
+        with pytest.raises(ClockAhead):
+            await claim(now + 120 * SECOND)
+    assert await firing.runs(job.id) == []
+    await dispatcher.claim(now)
     assert len(await firing.runs(job.id)) == 1
 
 
@@ -80,7 +94,7 @@ async def test_what_redis_does_not_take_is_kept_and_sent_when_it_is_back(firing:
     away = Shard(
         ShardUrls(primary=urls.primary, replicas=(), redis=f"redis://127.0.0.1:{free_port()}")
     )
-    dispatcher = Dispatcher(away, uuid4())
+    dispatcher = Dispatcher(away, uuid4(), most_offset=None)
     job = await firing.job()
     await dispatcher.claim(NOON)
     for _ in range(2):

@@ -16,7 +16,7 @@ OUTAGE = timedelta(hours=1)
 
 @pytest.fixture
 def dispatcher(firing: Firing) -> Dispatcher:
-    return Dispatcher(firing.shard, uuid4())
+    return Dispatcher(firing.shard, uuid4(), most_offset=None)
 
 
 async def test_what_is_late_is_left_to_the_lane_of_its_own(firing: Firing, dispatcher: Dispatcher):

@@ -75,5 +75,5 @@ async def test_housekeeping_keeps_the_statistics_of_a_year(firing: Firing):
     endings = [Ending(job_id=job.id, due_at=DUE - 86_400 * age * SECOND) for age in ages]
     await end(firing.shard, firing.caller, endings)
     await fold_all(firing.database, DUE)
-    await forget_old_stats(firing.shard, DUE)
+    await forget_old_stats(firing.shard)
     assert await service_counts(firing) == {"succeeded": 2}

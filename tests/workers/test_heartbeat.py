@@ -7,68 +7,90 @@ from uuid import uuid4
 
 import pytest
 
-from tests.commands.firing import NOON, OTHER_WORKER, SECOND, WORKER, Firing
+from tests.commands.firing import OTHER_WORKER, SECOND, WORKER, Firing
+from tests.workers.stepped_clocks import SteppedClocks
 from workers.heartbeat import INTERVAL, LAPSE, Heartbeat
 from workers.housekeeping import FORGET_AFTER, forget_processes
 
-TICK = timedelta(microseconds=1)
+TICK = timedelta(milliseconds=1)
 
 
-async def beat_every(heartbeat: Heartbeat, gap: timedelta, *, until: timedelta) -> None:
-    at = timedelta(0)
-    while at <= until:
-        await heartbeat.beat(NOON + at)
-        at += gap
+async def beat_every(
+    heartbeat: Heartbeat, clocks: SteppedClocks, gap: timedelta, *, times: int
+) -> None:
+    """Beat, and beat again after each gap."""
+    await heartbeat.beat()
+    for _ in range(times):
+        clocks.advance(gap)
+        await heartbeat.beat()
 
 
-async def test_a_beat_touches_the_processs_one_row(firing: Firing, heartbeat: Heartbeat):
-    await heartbeat.beat(NOON)
-    await heartbeat.beat(NOON + SECOND)
-    (row,) = await firing.rows("SELECT * FROM workers")
-    assert (row["id"], row["kind"], row["heartbeat_at"]) == (WORKER, "worker", NOON + SECOND)
+async def test_a_beat_touches_the_processs_one_row_by_the_databases_clock(
+    firing: Firing, heartbeat: Heartbeat, clocks: SteppedClocks
+):
+    clocks.step(timedelta(days=3))
+    await heartbeat.beat()
+    (first,) = await firing.rows("SELECT * FROM workers")
+    await heartbeat.beat()
+    (row,) = await firing.rows("SELECT *, clock_timestamp() AS now FROM workers")
+    assert (row["id"], row["kind"]) == (WORKER, "worker")
+    assert first["heartbeat_at"] < row["heartbeat_at"] < row["now"]
+    assert row["clock_offset_ms"] == pytest.approx(3 * 86_400_000, abs=60_000)
 
 
 async def test_a_process_that_stops_removes_its_row_and_no_other(
     firing: Firing, heartbeat: Heartbeat
 ):
-    await Heartbeat(OTHER_WORKER, "worker", firing.database).beat(NOON)
-    await heartbeat.beat(NOON)
+    await firing.beat(OTHER_WORKER)
+    await heartbeat.beat()
     await heartbeat.stop()
     assert [row["id"] for row in await firing.rows("SELECT id FROM workers")] == [OTHER_WORKER]
 
 
 def test_who_never_beat_may_not_judge(heartbeat: Heartbeat):
-    assert not heartbeat.may_judge(NOON)
+    assert not heartbeat.may_judge()
 
 
-async def test_one_may_judge_after_a_lapses_time_of_steady_beats(heartbeat: Heartbeat):
-    await beat_every(heartbeat, INTERVAL, until=LAPSE)
-    assert not heartbeat.may_judge(NOON + LAPSE)
-    assert heartbeat.may_judge(NOON + LAPSE + TICK)
+async def test_one_may_judge_after_a_lapses_time_of_steady_beats(
+    heartbeat: Heartbeat, clocks: SteppedClocks
+):
+    await beat_every(heartbeat, clocks, INTERVAL, times=LAPSE // INTERVAL)
+    assert not heartbeat.may_judge()
+    clocks.advance(TICK)
+    assert heartbeat.may_judge()
 
 
-async def test_a_late_beat_of_up_to_half_a_lapse_is_steady(heartbeat: Heartbeat):
-    await beat_every(heartbeat, LAPSE / 2, until=2 * LAPSE)
-    assert heartbeat.may_judge(NOON + 2 * LAPSE)
+async def test_a_late_beat_of_up_to_half_a_lapse_is_steady(
+    heartbeat: Heartbeat, clocks: SteppedClocks
+):
+    await beat_every(heartbeat, clocks, LAPSE / 2, times=4)
+    assert heartbeat.may_judge()
 
 
-async def test_after_a_gap_the_others_get_time_to_be_heard_again(heartbeat: Heartbeat):
-    await beat_every(heartbeat, INTERVAL, until=3 * LAPSE)
-    back = NOON + 3 * LAPSE + LAPSE / 2 + SECOND
-    await heartbeat.beat(back)
-    assert not heartbeat.may_judge(back)
-    while not heartbeat.may_judge(back + LAPSE + TICK):
-        assert heartbeat._last_beat < back + LAPSE
-        await heartbeat.beat(heartbeat._last_beat + INTERVAL)
-        assert not heartbeat.may_judge(min(heartbeat._last_beat, back + LAPSE))
+async def test_a_wall_clock_that_is_set_makes_no_gap(heartbeat: Heartbeat, clocks: SteppedClocks):
+    await beat_every(heartbeat, clocks, INTERVAL, times=2 * LAPSE // INTERVAL)
+    clocks.step(timedelta(hours=-1))
+    assert heartbeat.may_judge()
+
+
+async def test_after_a_gap_the_others_get_time_to_be_heard_again(
+    heartbeat: Heartbeat, clocks: SteppedClocks
+):
+    await beat_every(heartbeat, clocks, INTERVAL, times=3 * LAPSE // INTERVAL)
+    clocks.advance(LAPSE / 2 + SECOND)
+    await beat_every(heartbeat, clocks, INTERVAL, times=LAPSE // INTERVAL)
+    assert not heartbeat.may_judge()
+    clocks.advance(TICK)
+    assert heartbeat.may_judge()
 
 
 @pytest.mark.parametrize(("since", "may"), [(LAPSE / 2, True), (LAPSE / 2 + TICK, False)])
 async def test_who_did_not_beat_of_late_may_not_judge(
-    heartbeat: Heartbeat, since: timedelta, may: bool
+    heartbeat: Heartbeat, clocks: SteppedClocks, since: timedelta, may: bool
 ):
-    await beat_every(heartbeat, INTERVAL, until=2 * LAPSE)
-    assert heartbeat.may_judge(NOON + 2 * LAPSE + since) is may
+    await beat_every(heartbeat, clocks, INTERVAL, times=2 * LAPSE // INTERVAL)
+    clocks.advance(since)
+    assert heartbeat.may_judge() is may
 
 
 async def test_only_processes_that_hold_nothing_are_forgotten_and_only_after_long(
@@ -77,13 +99,9 @@ async def test_only_processes_that_hold_nothing_are_forgotten_and_only_after_lon
     run = await firing.queued_run(uuid4())
     holder = (await firing.run(run.id))["held_by"]
     gone, lately = uuid4(), uuid4()
-    now = NOON + 2 * FORGET_AFTER
-    for process, at in (
-        (holder, NOON),
-        (gone, now - FORGET_AFTER - TICK),
-        (lately, now - FORGET_AFTER),
-    ):
-        await Heartbeat(process, "worker", firing.database).beat(at)
-    await forget_processes(firing.shard, now)
+    await firing.beat(holder, ago=2 * FORGET_AFTER)
+    await firing.beat(gone, ago=FORGET_AFTER + TICK)
+    await firing.beat(lately, ago=FORGET_AFTER - 60 * SECOND)
+    await forget_processes(firing.shard)
     left = {row["id"] for row in await firing.rows("SELECT id FROM workers")}
     assert left == {holder, lately}

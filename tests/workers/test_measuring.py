@@ -14,7 +14,6 @@ from storage.oldest_due import LOOKED_AT, UNCLAIMED, UNTAKEN
 from storage.overrunning import MARGIN, OVERRUNNING
 from tests.commands.changing import delete
 from tests.commands.firing import DUE, NOON, OTHER_WORKER, SECOND, WORKER, Firing
-from workers.heartbeat import Heartbeat
 from workers.measuring import measure
 
 MANY = 20_000
@@ -48,9 +47,9 @@ async def test_it_waits_for_a_dispatcher_and_then_for_a_worker(firing: Firing):
 
 
 async def test_a_process_lives_as_long_as_it_beats(firing: Firing):
-    await Heartbeat(WORKER, "worker", firing.database).beat(NOON)
-    await Heartbeat(OTHER_WORKER, "worker", firing.database).beat(NOON - LAPSE)
-    await Heartbeat(uuid4(), "dispatcher", firing.database).beat(NOON - LAPSE - SECOND)
+    await firing.beat(WORKER)
+    await firing.beat(OTHER_WORKER, ago=LAPSE - SECOND)
+    await firing.beat(uuid4(), kind="dispatcher", ago=LAPSE)
     assert await measure(firing.database, NOON) == 2
     assert REGISTRY.get_sample_value("tocsin_heartbeats", {"kind": "worker"}) == 2
     assert REGISTRY.get_sample_value("tocsin_heartbeats", {"kind": "dispatcher"}) == 0

@@ -7,6 +7,7 @@ from cachetools import TTLCache
 
 from tests.commands.firing import DUE, OTHER_WORKER, SECOND, Firing
 from tests.commands.messages import waiting_messages
+from tests.workers.stepped_clocks import SteppedClocks
 from workers.heartbeat import LAPSE, Heartbeat
 from workers.sweep import BACKLOG_GRACE, GRACE, RESEND_SECONDS, Sweep
 
@@ -19,12 +20,11 @@ def sweep(firing: Firing, heartbeat: Heartbeat) -> Sweep:
     return Sweep(firing.shard, heartbeat)
 
 
-async def steady(heartbeat: Heartbeat, until) -> None:
+async def steady(heartbeat: Heartbeat, clocks: SteppedClocks) -> None:
     """Beat without a gap for longer than it takes to judge others."""
-    at = until - LAPSE - SECOND
-    while at <= until:
-        await heartbeat.beat(at)
-        at += SECOND
+    for _ in range(LAPSE // SECOND + 2):
+        await heartbeat.beat()
+        clocks.advance(SECOND)
 
 
 async def test_a_run_whose_message_was_lost_is_handed_over_again(firing: Firing, sweep: Sweep):
@@ -77,22 +77,22 @@ async def test_a_retry_whose_dispatcher_died_is_sent(firing: Firing, sweep: Swee
 
 
 async def test_runs_of_a_lapsed_worker_are_handed_over(
-    firing: Firing, sweep: Sweep, heartbeat: Heartbeat
+    firing: Firing, sweep: Sweep, heartbeat: Heartbeat, clocks: SteppedClocks
 ):
     run = await firing.queued_run(OTHER_WORKER)
-    await Heartbeat(OTHER_WORKER, "worker", firing.database).beat(LATE - LAPSE - TICK)
-    await steady(heartbeat, LATE)
+    await firing.beat(OTHER_WORKER, ago=LAPSE + TICK)
+    await steady(heartbeat, clocks)
     assert await sweep.rescue(LATE) == 1
     assert waiting_messages(firing.shards) == [(run.service_id, run.id)]
     assert (await firing.run(run.id))["state"] == "scheduled"
 
 
 async def test_runs_of_a_worker_that_beat_just_in_time_are_not_rescued(
-    firing: Firing, sweep: Sweep, heartbeat: Heartbeat
+    firing: Firing, sweep: Sweep, heartbeat: Heartbeat, clocks: SteppedClocks
 ):
     run = await firing.queued_run(OTHER_WORKER)
-    await Heartbeat(OTHER_WORKER, "worker", firing.database).beat(LATE - LAPSE)
-    await steady(heartbeat, LATE)
+    await steady(heartbeat, clocks)
+    await firing.beat(OTHER_WORKER, ago=LAPSE - SECOND)
     assert await sweep.rescue(LATE) == 0
     assert (await firing.run(run.id))["held_by"] == OTHER_WORKER
 
@@ -101,7 +101,7 @@ async def test_who_just_came_back_rescues_nobody(
     firing: Firing, sweep: Sweep, heartbeat: Heartbeat
 ):
     run = await firing.queued_run(OTHER_WORKER)
-    await heartbeat.beat(LATE)
+    await heartbeat.beat()
     assert await sweep.rescue(LATE) == 0
     assert (await firing.run(run.id))["held_by"] == OTHER_WORKER
 
@@ -119,11 +119,11 @@ async def test_while_messages_wait_what_another_that_lives_holds_is_not_lost(
 ):
     await firing.job()
     (run,) = (await firing.claim(by=OTHER_WORKER)).runs
-    holder = Heartbeat(OTHER_WORKER, "dispatcher", firing.database)
     await firing.shard.queue.hand_over([(run.service_id, run.id)])
-    await holder.beat(LATE)
+    await firing.beat(OTHER_WORKER, kind="dispatcher")
     assert await sweep.resend(LATE) == 0
-    assert await sweep.resend(LATE + LAPSE + TICK) == 1
+    await firing.beat(OTHER_WORKER, kind="dispatcher", ago=LAPSE + TICK)
+    assert await sweep.resend(LATE) == 1
 
 
 async def test_a_few_late_runs_in_a_workers_hands_do_not_put_off_the_search(

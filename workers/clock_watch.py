@@ -1,0 +1,55 @@
+"""Has a worker whose clock is wrong pass on its work, until the clock is right again."""
+
+from __future__ import annotations
+
+import asyncio
+
+import dramatiq
+import structlog
+from dramatiq import BrokerError
+from redis.exceptions import RedisError
+
+from storage.clock_offset import read_clocks
+from storage.postgres import UNREACHABLE
+from storage.shards import Shard
+from workers.ringer import Ringer
+
+log = structlog.get_logger()
+LOOK_SECONDS = 0.25
+
+
+class ClockWatch:
+    """Fetches no messages and gives back what waits, while the clock of the process is wrong.
+
+    What rings goes on: nothing of it needs the wall clock.
+    """
+
+    def __init__(self, shard: Shard, ringer: Ringer, threads: dramatiq.Worker) -> None:
+        self._shard = shard
+        self._ringer = ringer
+        self._threads = threads
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        while True:
+            is_wrong = self._shard.database.clock.wrong(read_clocks()) is not None
+            self._fetch(is_wanted=not is_wrong)
+            if is_wrong:
+                await self._pass_on()
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def _fetch(self, *, is_wanted: bool) -> None:
+        # Not the threads that work, too: what they have fetched, they hand over again.
+        for consumer in self._threads.consumers.values():
+            if is_wanted and consumer.paused:
+                consumer.resume()
+            elif not is_wanted and not consumer.paused:
+                consumer.pause()
+
+    async def _pass_on(self) -> None:
+        try:
+            given_back = await self._ringer.give_back()
+            await self._shard.queue.hand_over(given_back)
+        except (*UNREACHABLE, RedisError, BrokerError) as error:
+            # Sweeps find what is free and not handed over.
+            log.warning("worker.not_passed_on", error=str(error))
