@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-import asyncpg
 import structlog
 
-from storage.postgres import CONNECT_SECONDS, UNREACHABLE, target_of
+from storage.keepalive import SERVER_SIDE
+from storage.postgres import CONNECT_SECONDS, UNREACHABLE, connect
 
 log = structlog.get_logger()
 RETRY_SECONDS = 0.25
@@ -30,7 +30,7 @@ async def listen(url: str, channel: str, on_notice: Callable[[str], object]) -> 
 
 async def _listen_until_closed(url: str, channel: str, on_notice: Callable[[str], object]) -> None:
     closed = asyncio.Event()
-    connection = await asyncpg.connect(url, timeout=CONNECT_SECONDS, **target_of(url))
+    connection = await connect(url, timeout=CONNECT_SECONDS, server_settings=SERVER_SIDE)
     try:
         connection.add_termination_listener(lambda _: closed.set())
         await connection.add_listener(channel, lambda *notice: on_notice(notice[-1]))
