@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+import asyncpg
 import structlog
 
 from storage.keepalive import SERVER_SIDE
@@ -23,8 +24,8 @@ async def listen(url: str, channel: str, on_notice: Callable[[str], object]) -> 
     while True:
         try:
             await _listen_until_closed(url, channel, on_notice)
-        except UNREACHABLE as error:
-            log.warning("channel.not_listening", channel=channel, error=str(error))
+        except (*UNREACHABLE, asyncpg.PostgresError) as error:
+            log.warning("channel.not_listening", channel=channel, error=str(error) or repr(error))
         await asyncio.sleep(RETRY_SECONDS)
 
 
