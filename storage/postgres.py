@@ -68,6 +68,9 @@ SERVER_SETTINGS = {
     "idle_in_transaction_session_timeout": f"{IN_TRANSACTION_SECONDS}s",
     "jit": "off",
     "plan_cache_mode": "force_generic_plan",
+    # Our end of a connection gives a statement up by then. If it is gone, or stands between
+    # preparing and executing, where Postgres takes the session for busy, the server does.
+    "statement_timeout": f"{STATEMENT_SECONDS}s",
 }
 # What a list of ids says is looked up id by id; a bitmap would be of all that lies between them,
 # and what an index has in order is not to be read whole and sorted.
@@ -109,6 +112,7 @@ class Server:
         if read_only:
             self._settings["default_transaction_read_only"] = "on"
             self._statement_seconds = READ_SECONDS
+            self._settings["statement_timeout"] = f"{READ_SECONDS}s"
         self._is_pooled = pooled
         self._pool: asyncpg.Pool | None = None
 

@@ -82,7 +82,7 @@ class Transactions:
 
 @contextmanager
 def _as_the_driver_tells() -> Iterator[None]:
-    """Errors as asyncpg raises them, so that whoever waits for a server knows one family of them."""
+    """Errors as asyncpg raises them: whoever waits for a server knows one family of them."""
     try:
         yield
     except DBAPIError as error:

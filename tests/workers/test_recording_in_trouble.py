@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -69,16 +70,17 @@ async def test_a_connection_that_breaks_while_a_410_is_recorded(
     assert (await firing.job_row(run.job_id))["paused"]
 
 
-@pytest.mark.parametrize("code", ["53100", "53200", "53400", "57P03", "58030"])
-@pytest.mark.parametrize("ends", [succeeded, gone])
+@pytest.mark.parametrize(
+    "trouble", itertools.product((succeeded, gone), ("53100", "53200", "53400", "57P03"))
+)
 async def test_a_database_without_room(
     firing: Firing,
     recorder: Recorder,
     other: Database,
     capsys: pytest.CaptureFixture[str],
-    ends: Callable[[TakenRun], EndedAttempt],
-    code: str,
+    trouble: tuple[Callable[[TakenRun], EndedAttempt], str],
 ):
+    ends, code = trouble
     run = await firing.running_run(**EVERY)
 
     async def was_refused() -> bool:
