@@ -27,6 +27,7 @@ LOCK_SECONDS = 5.0
 """A migration that waits for a lock blocks everyone behind it: it lets them pass after so long."""
 LOCK_TRIES = 12
 LOCK_PAUSE_SECONDS = 5.0
+STILL_SECONDS = 60
 _LOCK_NOT_AVAILABLE = "55P03"
 
 
@@ -158,6 +159,10 @@ def _upgrade(connection: Connection) -> None:
     from sqlalchemy import text  # noqa: PLC0415
 
     connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _ADVISORY_LOCK})
+    # Between two statements a revision may compute; who stands still must not lock tables for ever.
+    connection.execute(text(f"SET idle_in_transaction_session_timeout = '{STILL_SECONDS}s'"))
+    if connection.scalar(text("SELECT current_setting('transaction_timeout', true)")) is not None:
+        connection.execute(text("SET transaction_timeout = 0"))
     connection.commit()
     try:
         command.upgrade(alembic_config(connection), "head")

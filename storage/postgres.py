@@ -36,6 +36,10 @@ WARM = 3
 WARM_UP_SECONDS = 5
 CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 30
+TRANSACTION_SECONDS = 30
+"""Of a client that stands between preparing and executing, Postgres holds that it is busy, and no
+other bound ends its transaction (findings/asyncpg_flush.sh)."""
+_BOUNDED_SINCE = 17
 READ_SECONDS = 2
 """A replica that takes longer is taken for one that fails; the primary is asked instead."""
 _QUERIES_OF_A_CONNECTION = 1_000_000  # then it is made anew, for what a backend may have gathered
@@ -68,8 +72,7 @@ SERVER_SETTINGS = {
     "idle_in_transaction_session_timeout": f"{IN_TRANSACTION_SECONDS}s",
     "jit": "off",
     "plan_cache_mode": "force_generic_plan",
-    # Our end of a connection gives a statement up by then. If it is gone, or stands between
-    # preparing and executing, where Postgres takes the session for busy, the server does.
+    # Our end of a connection gives a statement up by then; if it is gone, the server does.
     "statement_timeout": f"{STATEMENT_SECONDS}s",
 }
 # What a list of ids says is looked up id by id; a bitmap would be of all that lies between them,
@@ -254,6 +257,9 @@ async def connect(url: str, **options: Any) -> asyncpg.Connection:
     """
     connection = await asyncpg.connect(url, **options, **target_of(url))
     keep_alive(connection)
+    if "server_settings" in options and connection.get_server_version().major >= _BOUNDED_SINCE:
+        # Not at the start: an older server refuses a connection with a setting that it lacks.
+        await connection.execute(f"SET transaction_timeout = '{TRANSACTION_SECONDS}s'")
     return connection
 
 
