@@ -71,7 +71,7 @@ async def test_a_connection_that_breaks_while_a_410_is_recorded(
 
 
 @pytest.mark.parametrize(
-    "trouble", itertools.product((succeeded, gone), ("53100", "53200", "53400", "57P03"))
+    "trouble", [*itertools.product((succeeded, gone), ("53100", "53200", "53400", "57P03"))]
 )
 async def test_a_database_without_room(
     firing: Firing,
