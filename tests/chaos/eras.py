@@ -44,6 +44,8 @@ def eras_of(job: Job, history: History, audit: list[AuditRow], to: datetime) -> 
         for row in audit
         if row.action == "job.updated" and "schedule" in row.details["changed"]
     ]
+    if not begun:
+        return []
     # What the old one names at the very instant of an edit is the new one's.
     ends = [at - TICK for at, _ in begun[1:]] + [to]
     return [
