@@ -9,6 +9,8 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import msgspec
+
 from tests.chaos.report import story, summary
 from tests.chaos.seed import Plan, run_seed
 from tests.processes import CHECKOUT
@@ -51,6 +53,7 @@ def _play(seed: int, seconds: float, folder: Path) -> int:
         print(line)
     print(summary(judged.history, judged.violations, judged.cores), flush=True)
     if judged.violations:
+        (mine / "history.json").write_bytes(msgspec.json.encode(judged.history))
         print(f"The logs are in {mine}; again: make chaos SEED={seed} SECONDS={seconds:g}")
     return 1 if judged.violations else 0
 

@@ -93,6 +93,11 @@ class Run(Struct, frozen=True, kw_only=True):
     reason: str | None = None
     backfill_id: str | None = None
 
+    @property
+    def ended_with_its_first(self) -> bool:
+        """Whether its `due_at` is that of its first attempt."""
+        return self.attempt_count == 1 and self.state in ("succeeded", "failed")
+
 
 class Attempt(Struct, frozen=True, kw_only=True):
     run_id: str
@@ -193,9 +198,9 @@ class History(Struct, kw_only=True):
             if fault.overlaps(start, end) and (not kinds or fault.kind in kinds):
                 yield fault
 
-    def clock_was_wrong(self, instant: datetime, *, within: timedelta) -> bool:
-        """Whether some process's clock was shifted around an instant."""
-        return any(self.faults_between(instant - within, instant + within, "clock"))
+    def clock_was_wrong(self, start: datetime, end: datetime, *, within: timedelta) -> bool:
+        """Whether some process's clock was shifted in a span, or shortly before or after it."""
+        return any(self.faults_between(start - within, end + within, "clock"))
 
 
 def grouped(things: list[Any], name: str) -> dict[str, list[Any]]:

@@ -10,7 +10,7 @@ from tests.chaos.checks.lateness import worst
 from tests.chaos.history import History, Violation
 
 AROUND = timedelta(seconds=10)
-TOLD = 12
+TOLD = 6
 """Of each promise; the rest is counted."""
 
 

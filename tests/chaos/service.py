@@ -82,7 +82,8 @@ class Service:
         key = str(uuid4())
         op = self.call("create", "POST", "/jobs", json=body, key=key)
         if not op.accepted:
-            if op.status is not None and op.status < 500:
+            too_late = op.status == 422 and "at" in body["schedule"]
+            if op.status is not None and op.status < 500 and not too_late:
                 self.complain("accepted", f"a job was refused: {op.status} {op.answer}", None)
             return None
         job_id = str(op.answer["id"])

@@ -28,6 +28,15 @@ LIMIT 5
 EXPLAINED = (
     # A process that is denied memory says so, in whatever it does at the moment.
     re.compile(r"MemoryError|Cannot allocate memory|can't start new thread"),
+    # Dramatiq calls it an error when its consumer loses Redis, and tries again.
+    re.compile(r"Consumer encountered an unexpected error.*redis\.exceptions\."),
+    # The same of housekeeping while a server is away, full or has no connection left; it comes
+    # again a minute later.
+    re.compile(
+        r"Failed to process message.*(asyncpg\.exceptions\.(CannotConnectNow|TooManyConnections"
+        r"|DiskFull|OutOfMemory|ConnectionDoesNotExist|AdminShutdown|CrashShutdown|InternalServer)"
+        r"|ConnectionRefused|ConnectionReset|ConnectionError|redis\.exceptions\.|TimeoutError)"
+    ),
 )
 
 
@@ -75,22 +84,23 @@ def errors_in(logs: list[Path]) -> Iterator[Complaint]:
     seen: set[str] = set()
     for log in logs:
         for line in log.read_text(errors="replace").splitlines():
-            kind, at = _error(line)
-            if kind is None or (kind in seen) or any(one.search(line) for one in EXPLAINED):
+            if (error := _error(line)) is None or any(one.search(line) for one in EXPLAINED):
                 continue
-            seen.add(kind)
-            said = f"{log.name}: {line[:3_000]}"
-            yield Complaint(promise="logs", at=at or datetime.now(UTC), said=said)
+            kind, at, said = error
+            if kind not in seen:
+                seen.add(kind)
+                yield Complaint(promise="logs", at=at, said=f"{log.name}: {kind}: {said}")
 
 
-def _error(line: str) -> tuple[str | None, datetime | None]:
-    """What kind of error a line tells of, and when; or nothing."""
+def _error(line: str) -> tuple[str, datetime, str] | None:
+    """What kind of error a line tells of, when, and its end."""
     try:
         told = msgspec.json.decode(line)
     except msgspec.DecodeError:
         is_trace = line.startswith("Traceback") or "Fatal Python error" in line
-        return (line if is_trace else None), None
+        return (line, datetime.now(UTC), "") if is_trace else None
     if not isinstance(told, dict) or told.get("level") not in ("error", "critical", "exception"):
-        return None, None
-    last = str(told.get("exception", "")).strip().rpartition("\n")[2]
-    return f"{told.get('event')} {last[:60]}", datetime.fromisoformat(told["timestamp"])
+        return None
+    said = str(told.get("exception", told)).strip()
+    kind = f"{told.get('event')} {said.rpartition(chr(10))[2][:60]}"
+    return kind, datetime.fromisoformat(told["timestamp"]), said[-800:]

@@ -44,8 +44,16 @@ def check(history: History) -> Iterator[Violation]:
 
 
 def worst(history: History) -> float:
-    """The worst lateness of a first ring, in seconds."""
-    return max((run.lateness_ms or 0 for run in history.runs), default=0) / 1_000
+    """The worst lateness that is judged here, in seconds."""
+    runs = {run.id: run for run in history.runs}
+    return max(
+        (
+            (one.arrived_at - run.due_at).total_seconds()
+            for one in history.deliveries
+            if (run := runs.get(one.webhook_id)) and _is_plain(run, one.attempt, one.path)
+        ),
+        default=0.0,
+    )
 
 
 def _is_plain(run: Run, attempt: int, path: str) -> bool:
