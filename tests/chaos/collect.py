@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -12,14 +12,19 @@ from tests.chaos.history import (
     Attempt,
     AuditRow,
     Backfill,
+    Complaint,
     History,
     JobRow,
     LedgerRow,
     Run,
+    grouped,
 )
+from tests.chaos.nominal import parsed
 from tests.chaos.scene import Scene
 from tests.chaos.service import Service
 
+COMPARED = 12
+"""Jobs of each service whose ledger is read through the API."""
 _JOBS = "SELECT id::text, paused, next_fire_for IS NOT NULL AS has_next, run_count FROM jobs"
 _AUDIT = """
 SELECT object_id::text, action, at, details::text FROM audit
@@ -56,6 +61,28 @@ def collect(history: History, scene: Scene, services: Iterable[Service]) -> None
         history.patches |= service.patches
         history.ops += service.ops
         history.complaints += service.complaints
+
+
+def ledger_complaints(history: History, services: Iterable[Service]) -> Iterator[Complaint]:
+    """What the API tells of some jobs' fire times that differs from what is stored."""
+    stored, runs = grouped(history.ledger, "job_id"), history.runs_of()
+    for service in services:
+        known = [job_id for job_id in service.jobs if job_id in history.job_rows]
+        for job_id in known[:: max(len(known) // COMPARED, 1)]:
+            told = list(service.pages(f"/jobs/{job_id}/ledger", limit=200))
+            ran = {run.id for run in runs.get(job_id, []) if run.trigger == "schedule"}
+            unrun = {_stretch(row) for row in stored.get(job_id, []) if row.last}
+            missing = ran ^ {one["run_id"] for one in told if one["run_id"]} | unrun - {
+                (parsed(one["scheduled_for"]), parsed(one["until"] or one["scheduled_for"]))
+                for one in told
+            }
+            if missing:
+                said = f"its ledger and what is stored differ by {list(missing)[:5]}"
+                yield Complaint(promise="ledger", at=datetime.now(UTC), said=said, job_id=job_id)
+
+
+def _stretch(row: LedgerRow) -> tuple[datetime, datetime]:
+    return row.first, row.last or row.first
 
 
 def stats_of(service: Service, since: datetime) -> dict[str, int]:

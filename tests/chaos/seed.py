@@ -18,7 +18,7 @@ from domain.keys import service_of
 from storage.embedded.servers import EmbeddedServers
 from tests.chaos.bodies import Bodies
 from tests.chaos.checks import statistics, violations_of
-from tests.chaos.collect import collect, stats_of
+from tests.chaos.collect import collect, ledger_complaints, stats_of
 from tests.chaos.crowd import Crowd
 from tests.chaos.history import History, Violation
 from tests.chaos.receiver import Receiver
@@ -76,6 +76,7 @@ def run_seed(plan: Plan, folder: Path) -> Judged:
         cores = (cpu_seconds() - spent) / (time.monotonic() - begun)
         watch.stop()
         collect(history, scene, services)
+        history.complaints += ledger_complaints(history, services)
         _count(history, scene, services)
         history.deliveries = receiver.deliveries()
         history.complaints += watch.complaints

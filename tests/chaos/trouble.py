@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from tests.chaos.faults import processes, servers
+from tests.chaos.faults import housekeeping, processes, servers
 from tests.chaos.history import Complaint, Fault
 from tests.chaos.scene import Scene
 
@@ -23,6 +23,7 @@ OF_PROCESSES: tuple[Kind, ...] = (
     ("term", processes.term, 4),
     ("memory", processes.starve, 2),
     ("clock", processes.shift_clock, 6),
+    ("housekeeping", housekeeping.keep_house, 3),
 )
 OF_SERVERS: tuple[Kind, ...] = (
     ("valkey", servers.kill_valkey, 3),

@@ -85,12 +85,17 @@ class _Account:
 
     def _outcomes(self, instant: datetime) -> list[str]:
         runs = ["run"] * len(self._runs.get(instant, ()))
-        return runs + [row.outcome for row in self._ledger if row.covers(instant)]
+        # A pause that goes on leaves out what has its run.
+        return runs + [
+            row.outcome
+            for row in self._ledger
+            if row.covers(instant) and not (runs and row.last is None)
+        ]
 
     def _fits(self, outcome: str, excluded: bool) -> bool:
         if excluded:
             # A pause that goes on, or is long, tells exclusions apart only when it is read.
-            return outcome in ("excluded", "paused", "cancelled", "missed") and outcome != "run"
+            return outcome in ("excluded", "paused", "cancelled", "missed")
         return outcome != "excluded"
 
     def _named_within(self, row: LedgerRow) -> int:

@@ -8,14 +8,15 @@ from datetime import datetime, timedelta
 from tests.chaos.history import Fault, History, Run, Violation, grouped
 
 # On a machine that others use too, with nothing wrong.
-UNDISTURBED = timedelta(seconds=4)
-# What a fault may cost at most, beside the time until it is healed where that is the cost.
+UNDISTURBED = timedelta(seconds=5)
+# What a fault of a process may cost at most, in seconds, however long it lasts: a heartbeat lapses
+# after 6 s, an idle transaction ends after 5 s.
 COST = {
-    "kill": timedelta(seconds=12),
-    "term": timedelta(seconds=12),
-    "stop": timedelta(seconds=14),
-    "memory": timedelta(seconds=14),
-    "clock": timedelta(seconds=14),
+    "kill": {"dispatcher": 4, "worker": 12, "api": 2, "clock": 2},
+    "term": {"dispatcher": 4, "worker": 8, "api": 2, "clock": 2},
+    "stop": {"dispatcher": 8, "worker": 14, "api": 8, "clock": 2},
+    "clock": {"dispatcher": 8, "worker": 14, "clock": 2},
+    "memory": {"worker": 14},
 }
 # Servers that are away, or full, cost what they take and the time to come back from it.
 COMING_BACK = timedelta(seconds=15)
@@ -71,6 +72,9 @@ def _explained(history: History, due_at: datetime, arrived_at: datetime) -> time
 
 
 def _cost(fault: Fault) -> timedelta:
-    if fault.kind in COST:
-        return COST[fault.kind]
+    if fault.kind == "housekeeping":
+        return timedelta()
+    for process, seconds in COST.get(fault.kind, {}).items():
+        if f": {process}-" in fault.target:
+            return timedelta(seconds=seconds)
     return fault.healed_at - fault.begun_at + COMING_BACK

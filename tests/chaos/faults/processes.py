@@ -15,6 +15,8 @@ from tests.chaos.scene import Scene
 
 GONE_SECONDS = (0.1, 3.0)
 STILL_SECONDS = (1.0, 20.0)
+STILL_IN_CLAIM_SECONDS = (14.0, 20.0)
+"""Longer than it may cost."""
 CLAIM_TRIES = 400
 SPARE_BYTES = 2 << 20
 SHIFTS = (0.5, -0.5, 0.9, -0.9, 3.0, -3.0, 10.0, -10.0, 30.0, -30.0, 120.0, -120.0)
@@ -66,7 +68,7 @@ def stop_in_claim(scene: Scene, chance: random.Random) -> str:
     with member.lock:
         caught = member.is_alive and _caught_in_claim(scene, member)
         if member.is_alive:
-            seconds = chance.uniform(*STILL_SECONDS) if caught else 0.0
+            seconds = chance.uniform(*STILL_IN_CLAIM_SECONDS) if caught else 0.0
             _stand_still(scene, member, seconds)
     return f"{member.name}, {'with jobs locked' if caught else 'not caught'}"
 
