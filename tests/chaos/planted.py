@@ -138,6 +138,10 @@ def ended_too_soon(history: History) -> None:
     history.job_rows["job"] = JobRow(id="job", paused=False, has_next=False, run_count=COUNT)
 
 
+def went_on_after_its_end(history: History) -> None:
+    history.ops.append(_op("pause", 409))
+
+
 def ended_without_an_end(history: History) -> None:
     history.job_rows["job"] = JobRow(id="job", paused=False, has_next=False, run_count=0)
 

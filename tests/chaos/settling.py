@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from uuid import uuid4
 
 import asyncpg
 
@@ -17,6 +18,7 @@ from tests.chaos.workload import Workload
 CAUGHT_UP_SECONDS = 45.0
 STILL_SECONDS = 60.0
 MOST_SECONDS = 420.0
+BAD_TARGETS = ("fail", "busy", "hang")
 
 _LATE = "SELECT count(*) FROM jobs WHERE next_claim_at < clock_timestamp() - interval '2 seconds'"
 _OPEN = "SELECT count(*) FROM runs WHERE open"
@@ -38,6 +40,7 @@ def settle(
         load.settle()
     for service in services:
         _end_backfills(service)
+        _end_what_waits_for_its_target(service)
     _wait_for_ends(scene)
 
 
@@ -47,6 +50,14 @@ def _end_backfills(service: Service) -> None:
             if one["state"] == "running":
                 path = f"/backfills/{one['id']}/cancel"
                 service.call("cancel_backfill", "POST", path, job_id=job_id)
+
+
+def _end_what_waits_for_its_target(service: Service) -> None:
+    """Targets that fail are left alone for minutes: what waits for them is cancelled."""
+    for job_id, job in service.jobs.items():
+        if job.body["target"]["url"].split("/")[3] in BAD_TARGETS:
+            body = {"job_id": job_id, "limit": 1_000}
+            service.call("cancel_some", "POST", "/runs/cancel", json=body, key=str(uuid4()))
 
 
 def _wait_for_ends(scene: Scene) -> None:

@@ -28,6 +28,7 @@ PLANTED: list[tuple[Callable[[History], None], str]] = [
     (planted.miscounted_stretch, "accounting"),
     (planted.once_too_often, "max_runs"),
     (planted.ended_too_soon, "max_runs"),
+    (planted.went_on_after_its_end, "max_runs"),
     (planted.ended_without_an_end, "max_runs"),
     (planted.unknown_delivery, "deliveries"),
     (planted.delivered_twice, "deliveries"),

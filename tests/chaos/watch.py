@@ -29,6 +29,7 @@ EXPLAINED = (
     # A process that is denied memory says so, in whatever it does at the moment.
     re.compile(r"MemoryError|Cannot allocate memory|can't start new thread"),
     # Dramatiq calls it an error when its consumer loses Redis, and tries again.
+    re.compile(r"Consumer encountered a connection error"),
     re.compile(r"Consumer encountered an unexpected error.*redis\.exceptions\."),
     # The same of housekeeping while a server is away, full or has no connection left; it comes
     # again a minute later.
