@@ -61,28 +61,44 @@ class Judged(Struct, frozen=True, kw_only=True):
 
 def run_seed(plan: Plan, folder: Path) -> Judged:
     """Play a seed, and judge it. Logs stay in the folder."""
-    with _stage(folder) as (scene, receiver):
+    with _stage(folder) as (scene, receiver), ExitStack() as stack:
         history = History(seed=plan.seed, begun_at=datetime.now(UTC), judged_to=datetime.now(UTC))
         services = _services(scene, plan.seed)
+        for service in services:
+            stack.callback(service.close)
         loads = [
-            Workload(service, Bodies(_chance(plan, f"body {n}"), receiver, f"s{n}"), chance)
-            for n, service in enumerate(services)
-            for chance in [_chance(plan, f"load {n}")]
+            Workload(
+                service,
+                Bodies(_chance(plan, f"body {number}"), receiver, f"s{number}"),
+                _chance(plan, f"load {number}"),
+            )
+            for number, service in enumerate(services)
         ]
-        watch = Watch(scene)
-        begun, spent = time.monotonic(), cpu_seconds()
-        _play(plan, scene, loads, watch, history)
-        settle(scene, services, loads, history)
-        cores = (cpu_seconds() - spent) / (time.monotonic() - begun)
-        watch.stop()
+        cores = _play_and_settle(plan, scene, loads, services, history)
         collect(history, scene, services)
         history.complaints += ledger_complaints(history, services)
         _count(history, scene, services)
         history.deliveries = receiver.deliveries()
-        history.complaints += watch.complaints
         scene.crowd.stop()
         history.complaints += errors_in([member.log for member in scene.crowd.members])
     return Judged(history=history, violations=violations_of(history), cores=cores)
+
+
+def _play_and_settle(
+    plan: Plan,
+    scene: Scene,
+    loads: Sequence[Workload],
+    services: Sequence[Service],
+    history: History,
+) -> float:
+    """Do what is planned, and say how many cores it took."""
+    watch = Watch(scene)
+    begun, spent = time.monotonic(), cpu_seconds()
+    _play(plan, scene, loads, watch, history)
+    settle(scene, services, loads, history)
+    watch.stop()
+    history.complaints += watch.complaints
+    return (cpu_seconds() - spent) / (time.monotonic() - begun)
 
 
 @contextmanager

@@ -42,7 +42,11 @@ class Service:
             timeout=httpx.Timeout(ANSWER_SECONDS, connect=2.0),
         )
 
-    def call(  # what is told of a call, and how it is made
+    def close(self) -> None:
+        """Close its connections."""
+        self._http.close()
+
+    def call(
         self,
         kind: str,
         method: str,

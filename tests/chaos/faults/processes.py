@@ -8,6 +8,7 @@ import signal
 import time
 from datetime import timedelta
 
+import asyncpg
 import psutil
 
 from tests.chaos.crowd import Member
@@ -124,17 +125,25 @@ def _caught_in_claim(scene: Scene, member: Member) -> bool:
     """Stop it again and again until Postgres says that it is within a claim."""
     for _ in range(CLAIM_TRIES):
         os.kill(member.pid, signal.SIGSTOP)
-        ports = [
-            one.laddr.port
-            for one in psutil.Process(member.pid).net_connections()
-            if one.raddr and one.raddr.port == scene.servers.primary.port
-        ]
-        if scene.execute(_IN_TRANSACTION, ports)[0][0]:
-            time.sleep(0.02)  # what was active has run to its end
-            if scene.execute(_IN_TRANSACTION, ports)[0][0]:
-                return True
+        if _has_jobs_locked(scene, member):
+            return True
         os.kill(member.pid, signal.SIGCONT)
         time.sleep(0.02)
         if scene.over.is_set():
             break
     return False
+
+
+def _has_jobs_locked(scene: Scene, member: Member) -> bool:
+    ports = [
+        one.laddr.port
+        for one in psutil.Process(member.pid).net_connections()
+        if one.raddr and one.raddr.port == scene.servers.primary.port
+    ]
+    try:
+        if not scene.execute(_IN_TRANSACTION, ports)[0][0]:
+            return False
+        time.sleep(0.02)  # what was active has run to its end
+        return bool(scene.execute(_IN_TRANSACTION, ports)[0][0])
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        return False  # the primary is away
