@@ -20,6 +20,7 @@ FULL_SECONDS = (3.0, 10.0)
 TAKEN_SECONDS = (3.0, 10.0)
 TAKEN_AT_ONCE = 20
 MOST_CONNECTIONS = 300
+LOST_BYTES = 64
 
 
 class DoesNotComeBack(Exception):
@@ -50,14 +51,14 @@ def flush(scene: Scene, chance: random.Random) -> str:
 
 
 def damage_valkey(scene: Scene, chance: random.Random) -> str:
-    """SIGKILL Valkey, and write nonsense into the middle of its append-only file."""
+    """SIGKILL Valkey, and have its append-only file damaged, as by a page that was not written."""
     valkey = scene.servers.valkey
     valkey.kill()
     files = [one for one in _append_only(valkey.directory) if one.stat().st_size > 64]
     for file in files:
         with file.open("r+b") as written:
-            written.seek(chance.randrange(32, file.stat().st_size - 16))
-            written.write(b"*1\r\n$-7\r\nnonsense")
+            written.seek(chance.randrange(0, file.stat().st_size - LOST_BYTES // 2))
+            written.write(bytes(LOST_BYTES))
     try:
         valkey.start(timeout=15.0)
     except EmbeddedServerError as error:
