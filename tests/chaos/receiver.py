@@ -26,14 +26,15 @@ from typing import Self
 import httptools
 import msgspec
 
+from loadtests import CHECKOUT
 from loadtests.sink_process import first_line
 from tests.chaos.history import Delivery
-from tests.processes import CHECKOUT
 
 PORTS = 4
 MOST = 400_000
 PAGE = 20_000
 HANG_SECONDS = 60.0
+START_SECONDS = 120.0
 
 
 class Book:
@@ -164,7 +165,7 @@ class Receiver:
             stdout=subprocess.PIPE,
             cwd=CHECKOUT,
         )
-        self.ports = [int(port) for port in first_line(self._process, 20.0).split()]
+        self.ports = [int(port) for port in first_line(self._process, START_SECONDS).split()]
         assert len(self.ports) == PORTS
         return self
 
