@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import signal
 import threading
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import httpx
 
-from storage.embedded.ports import free_port
+from storage.embedded.ports import is_free
 from tests.chaos.history import Complaint
 from tests.clock_shift import COMPILER, ShiftedClock
 from tests.processes import System, TocsinProcess, wait_until
@@ -19,6 +20,18 @@ START_SECONDS = 180.0
 """Several seeds may start at once, on a machine that does other things, too."""
 KINDS = ("api", "dispatcher", "worker", "clock")
 COUNTS = {"api": 2, "dispatcher": 2, "worker": 2, "clock": 1}
+
+
+# Below those that other tests choose from, and that systems hand out to clients.
+PORTS = range(10_000, 20_000)
+
+
+def quiet_port() -> int:
+    """A port that stays free while its process is away, as nobody else looks for one here."""
+    chance = random.SystemRandom()
+    while not is_free("127.0.0.1", port := chance.choice(PORTS)):
+        pass
+    return port
 
 
 class Member:
@@ -31,8 +44,8 @@ class Member:
     def __init__(self, kind: str, number: int, system: System, folder: Path) -> None:
         self.kind = kind
         self.name = f"{kind}-{number}"
-        self.port = free_port()
-        self.metrics_port = free_port()
+        self.port = quiet_port()
+        self.metrics_port = quiet_port()
         self.lock = threading.Lock()
         self.log = folder / f"{self.name}.log"
         self._system = system

@@ -15,11 +15,12 @@ import psutil
 from msgspec import Struct
 
 from domain.keys import service_of
+from storage.embedded.ports import Ports
 from storage.embedded.servers import EmbeddedServers
 from tests.chaos.bodies import Bodies
 from tests.chaos.checks import statistics, violations_of
 from tests.chaos.collect import collect, ledger_complaints, stats_of
-from tests.chaos.crowd import Crowd
+from tests.chaos.crowd import Crowd, quiet_port
 from tests.chaos.history import History, Violation
 from tests.chaos.receiver import Receiver
 from tests.chaos.scene import DATA_BYTES, METRICS_BYTES, WAL_MEGABYTES, Scene, disk
@@ -106,7 +107,7 @@ def _stage(folder: Path) -> Iterator[tuple[Scene, Receiver]]:
     with ExitStack() as stack:
         data = stack.enter_context(disk(folder / "data", DATA_BYTES))
         metrics = stack.enter_context(disk(folder / "metrics", METRICS_BYTES))
-        servers = stack.enter_context(EmbeddedServers(data.folder, durable=True))
+        servers = stack.enter_context(EmbeddedServers(data.folder, ports=_ports()))
         for server in (servers.replica, servers.primary):
             with (server.directory / "postgresql.auto.conf").open("a") as file:
                 file.write(f"max_wal_size = '{WAL_MEGABYTES}MB'\n")
@@ -118,6 +119,10 @@ def _stage(folder: Path) -> Iterator[tuple[Scene, Receiver]]:
         stack.callback(crowd.stop)
         crowd.start()
         yield Scene(crowd, servers, data, metrics), receiver
+
+
+def _ports() -> Ports:
+    return Ports(primary=quiet_port(), replica=quiet_port(), valkey=quiet_port())
 
 
 def _services(scene: Scene, seed: int) -> list[Service]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -37,6 +38,7 @@ class Workload:
         for body in self._bodies.standing():
             if (job_id := self._service.create(body)) is not None:
                 self._standing.append(job_id)
+        assert self._standing, "no job could be stored"
 
     def start(self) -> None:
         """Begin to call."""
@@ -60,7 +62,10 @@ class Workload:
         works, weights = zip(*WORKS, strict=True)
         while not self._stop.wait(self._chance.expovariate(1 / PAUSE_SECONDS)):
             (work,) = self._chance.choices(works, weights)
-            work(self)
+            try:
+                work(self)
+            except Exception:  # noqa: BLE001 (whatever it is, it is to be seen)
+                self._service.complain("harness", traceback.format_exc(), None)
 
     # Single calls.
 
