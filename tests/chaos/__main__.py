@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from loadtests.system import exit_on_sigterm
 from tests.chaos.report import story, summary
 from tests.chaos.seed import Plan, run_seed
 from tests.processes import CHECKOUT
@@ -20,6 +21,7 @@ SECONDS = 1_800.0
 
 def main() -> int:
     """Play the seeds that are asked for; 1 if a promise was broken."""
+    exit_on_sigterm()  # servers and disks are to go with us
     chosen = _arguments()
     if len(chosen.seeds) == 1:
         return _play(chosen.seeds[0], chosen.seconds, chosen.folder)
