@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run test fuzz lint format bench bench-compare autoscaling loadtest loadtest-throttled image image-base manifests lock clean
+.PHONY: help run test fuzz chaos lint format bench bench-compare autoscaling loadtest loadtest-throttled image image-base manifests lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,6 +17,9 @@ test: .venv/dev.installed ## Run all tests on embedded servers
 
 fuzz: .venv/dev.installed ## Try everything that the API describes at random, for ten minutes
 	$(BIN)/python -m tests.api.fuzzing
+
+chaos: .venv/dev.installed ## Disturb everything at random, and judge [SEEDS=1-10] [SECONDS=1800] [PARALLEL=1]
+	$(BIN)/python -m tests.chaos --seeds $(or $(SEEDS),$(SEED),1) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(PARALLEL),--parallel $(PARALLEL))
 
 lint: .venv/dev.installed ## Check style, types and import directions
 	$(BIN)/ruff check .

@@ -93,6 +93,11 @@ class TocsinProcess:
         """Whether it runs."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def status(self) -> int | None:
+        """Its exit status, if it has ended."""
+        return None if self._process is None else self._process.poll()
+
     def kill(self) -> None:
         """SIGKILL it and wait until it is gone."""
         self._end(signal.SIGKILL)

@@ -111,7 +111,7 @@ class Server(ABC):
             self.prepare()
             if self._run(timeout):
                 return
-            if advice := self.mend(self._last_lines()):
+            if attempt < ATTEMPTS - 1 and (advice := self.mend(self._last_lines())):
                 log.warning("server.does_not_start", server=self.name, advice=advice)
         said = self._last_lines()
         advice = self.mend(said) or ""

@@ -68,6 +68,13 @@ def test_a_damaged_valkey_starts_empty_and_keeps_the_files(valkey: Valkey, name:
     assert next(aside.glob(pattern)).read_bytes() == content
 
 
+def test_a_valkey_that_crashed_while_it_loaded_its_files_sets_them_aside(valkey: Valkey) -> None:
+    said = ["=== VALKEY BUG REPORT END. Make sure to include from START to END. ==="]
+    assert valkey.mend(said) is not None
+    valkey.start()
+    assert (keys(valkey), len(set_aside(valkey))) == ([], 1)
+
+
 def test_few_are_kept(valkey: Valkey) -> None:
     for _ in range(KEPT_ASIDE + 1):
         damage(valkey, *DAMAGES["commands"])

@@ -1,0 +1,122 @@
+"""Each nominal instant of a job has exactly one outcome: none is lost, doubled or invented."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from tests.chaos.eras import Era, eras_of, owed_to
+from tests.chaos.history import History, Job, LedgerRow, Run, Violation, grouped
+from tests.chaos.nominal import SECOND
+
+# A late fire time of a job that runs all that it missed is only given up after so long.
+PATIENT = timedelta(minutes=10)
+DISTURBED = timedelta(seconds=75)
+
+
+def check(history: History) -> Iterator[Violation]:
+    """Judge every job that was accepted."""
+    audit, ledger = grouped(history.audit, "object_id"), grouped(history.ledger, "job_id")
+    runs = history.runs_of()
+    for job in history.jobs.values():
+        rows = audit.get(job.id, [])
+        owed = owed_to(rows, history.judged_to)
+        # The horizon of what may be told is wider: claims look ahead.
+        eras = eras_of(job, history, rows, history.judged_to + timedelta(minutes=10))
+        judged = _Account(job, eras, runs.get(job.id, []), ledger.get(job.id, []), history)
+        yield from judged.lost_or_doubled(owed)
+        yield from judged.invented()
+        yield from judged.given_up()
+
+
+class _Account:
+    """One job's instants against its runs and its ledger."""
+
+    def __init__(
+        self, job: Job, eras: list[Era], runs: list[Run], ledger: list[LedgerRow], history: History
+    ) -> None:
+        self._job = job
+        self._eras = eras
+        self._ledger = sorted(ledger, key=lambda row: row.first)
+        self._history = history
+        self._runs: dict[datetime, list[Run]] = {}
+        for run in runs:
+            if run.trigger == "schedule":
+                self._runs.setdefault(run.scheduled_for, []).append(run)
+        self._era_of = {instant: era for era in eras for instant in era.instants()}
+
+    def lost_or_doubled(self, owed: datetime) -> Iterator[Violation]:
+        """Instants with no outcome, or with several."""
+        for instant, era in self._era_of.items():
+            if instant > owed or self._is_behind_its_last_run(instant, era):
+                continue
+            outcomes = self._outcomes(instant)
+            if not outcomes:
+                yield self._violation("an instant has no outcome", instant)
+            elif len(outcomes) > 1:
+                yield self._violation(f"an instant has several outcomes: {outcomes}", instant)
+            elif not self._fits(outcomes[0], era.is_excluded(instant)):
+                yield self._violation(f"the outcome {outcomes[0]} does not fit", instant)
+
+    def invented(self) -> Iterator[Violation]:
+        """Runs and stretches of instants that the schedule does not name."""
+        for instant in self._runs:
+            if instant not in self._era_of:
+                yield self._violation("a run is of no instant of the schedule", instant)
+        for row in self._ledger:
+            if row.count is not None and row.count != self._named_within(row):
+                said = f"the ledger counts {row.count} as {row.outcome} up to {row.last},"
+                yield self._violation(f"{said} there are {self._named_within(row)}", row.first)
+        for one, other in pairwise(self._ledger):
+            if one.last is None or other.first <= one.last:
+                yield self._violation(f"stretches overlap: {one} {other}", other.first)
+
+    def given_up(self) -> Iterator[Violation]:
+        """Instants that were missed though nothing was wrong, or though the job is patient."""
+        for row in self._ledger:
+            if row.outcome not in ("missed", "coalesced", "quota"):
+                continue
+            last = row.last or row.first
+            if row.outcome == "quota" or self._is_patient():
+                yield self._violation(f"{row.outcome} up to {last} of a patient job", row.first)
+            elif not any(self._history.faults_between(row.first - DISTURBED, last + DISTURBED)):
+                yield self._violation(f"{row.outcome} up to {last} without a fault", row.first)
+
+    def _outcomes(self, instant: datetime) -> list[str]:
+        runs = ["run"] * len(self._runs.get(instant, ()))
+        # A pause that goes on leaves out what has its run.
+        return runs + [
+            row.outcome
+            for row in self._ledger
+            if row.covers(instant) and not (runs and row.last is None)
+        ]
+
+    def _fits(self, outcome: str, excluded: bool) -> bool:
+        if excluded:
+            # A pause that goes on, or is long, tells exclusions apart only when it is read.
+            return outcome in ("excluded", "paused", "cancelled", "missed")
+        return outcome != "excluded"
+
+    def _named_within(self, row: LedgerRow) -> int:
+        return sum(row.covers(instant) for instant in self._era_of)
+
+    def _is_behind_its_last_run(self, instant: datetime, era: Era) -> bool:
+        most = era.schedule.get("max_runs")
+        counted = [
+            one
+            for one, runs in self._runs.items()
+            if era.after < one <= era.to and any(run.state != "skipped_overlap" for run in runs)
+        ]
+        return most is not None and len(counted) >= most and instant > max(counted)
+
+    def _is_patient(self) -> bool:
+        policy = self._job.body.get("catchup", {})
+        return (
+            policy.get("coalesce") == "all"
+            and policy.get("limit", 0) >= 1_000
+            and policy.get("window", 0) * SECOND >= PATIENT
+        )
+
+    def _violation(self, said: str, at: datetime) -> Violation:
+        return Violation(promise="accounting", said=said, at=at, job_id=self._job.id)

@@ -1,0 +1,60 @@
+"""The stretches of a job's life in which one schedule holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from msgspec import Struct
+
+from tests.chaos.history import AuditRow, History, Job
+from tests.chaos.nominal import TICK, instants, is_excluded
+
+# What a job still owed at its deletion is not accounted for: it has no ledger any more.
+OWED_AT_DELETION = timedelta(seconds=120)
+
+
+class Era(Struct, frozen=True, kw_only=True):
+    """One schedule, for what it names later than `after`, up to `to`."""
+
+    schedule: Mapping[str, Any]
+    accepted_at: datetime
+    after: datetime
+    to: datetime
+
+    def instants(self) -> list[datetime]:
+        """What is named within it."""
+        return instants(self.schedule, self.accepted_at, self.after, self.to)
+
+    def is_excluded(self, instant: datetime) -> bool:
+        """Whether what is named at an instant does not fire."""
+        return is_excluded(self.schedule, instant)
+
+
+def eras_of(job: Job, history: History, audit: list[AuditRow], to: datetime) -> list[Era]:
+    """The eras of a job up to an instant, oldest first.
+
+    Args:
+        audit: The rows about this job, oldest first.
+    """
+    begun = [(row.at, job.body["schedule"]) for row in audit if row.action == "job.created"]
+    begun += [
+        (row.at, history.patches[row.details["after"]["description"]]["schedule"])
+        for row in audit
+        if row.action == "job.updated" and "schedule" in row.details["changed"]
+    ]
+    if not begun:
+        return []
+    # What the old one names at the very instant of an edit is the new one's.
+    ends = [at - TICK for at, _ in begun[1:]] + [to]
+    return [
+        Era(schedule=schedule, accepted_at=at, after=at - TICK, to=min(end, to))
+        for (at, schedule), end in zip(begun, ends, strict=True)
+    ]
+
+
+def owed_to(audit: list[AuditRow], judged_to: datetime) -> datetime:
+    """Up to here, each instant of a job must have its outcome."""
+    deleted = [row.at - OWED_AT_DELETION for row in audit if row.action == "job.deleted"]
+    return min([*deleted, judged_to])

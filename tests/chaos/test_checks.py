@@ -1,0 +1,107 @@
+"""The checks find what is wrong: each is shown a history in which one thing is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from msgspec.structs import replace
+
+from tests.chaos import planted
+from tests.chaos.checks import violations_of
+from tests.chaos.history import Fault, History, LedgerRow
+from tests.chaos.planted import (
+    COUNT,
+    a_delivery,
+    a_fault,
+    an_attempt,
+    at,
+    good,
+    told,
+)
+
+PLANTED: list[tuple[Callable[[History], None], str]] = [
+    (planted.lost, "accounting"),
+    (planted.doubled, "accounting"),
+    (planted.invented, "accounting"),
+    (planted.missed_for_nothing, "accounting"),
+    (planted.miscounted_stretch, "accounting"),
+    (planted.once_too_often, "max_runs"),
+    (planted.ended_too_soon, "max_runs"),
+    (planted.went_on_after_its_end, "max_runs"),
+    (planted.ended_without_an_end, "max_runs"),
+    (planted.unknown_delivery, "deliveries"),
+    (planted.delivered_twice, "deliveries"),
+    (planted.never_delivered, "deliveries"),
+    (planted.said_not_to_have_rung, "deliveries"),
+    (planted.too_early, "deliveries"),
+    (planted.early_by_a_wrong_clock, "deliveries"),
+    (planted.together, "overlap"),
+    (planted.out_of_order, "overlap"),
+    (planted.left_open, "states"),
+    (planted.gap_between_attempts, "states"),
+    (planted.negative_lateness, "states"),
+    (planted.begun_before_due, "states"),
+    (planted.miscounted, "statistics"),
+    (planted.late_for_nothing, "lateness"),
+    (planted.lost_trigger, "accepted"),
+    (planted.trigger_that_rang_twice, "accepted"),
+    (planted.lost_edit, "accepted"),
+    (planted.lost_job, "accepted"),
+    (planted.job_of_nobody, "accepted"),
+    (planted.gap_in_a_backfill, "accepted"),
+    (planted.seen_on_the_spot, "own_writes"),
+]
+
+
+def found(history: History) -> set[str]:
+    return {one.promise for one in violations_of(history)}
+
+
+def test_nothing_is_wrong_with_what_is_good() -> None:
+    assert violations_of(good()) == []
+
+
+@pytest.mark.parametrize(
+    ("plant", "promise"), PLANTED, ids=[plant.__name__ for plant, _ in PLANTED]
+)
+def test_what_is_planted_is_found(plant: Callable[[History], None], promise: str) -> None:
+    history = good()
+    plant(history)
+    assert found(history) == {promise}
+
+
+def test_an_attempt_that_was_given_up_may_ring_on() -> None:
+    history = good()
+    planted.together(history)
+    history.attempts[2] = an_attempt(3, outcome="abandoned", status_code=None)
+    history.attempts.append(an_attempt(3, number=2, started_at=at(3.6), finished_at=at(3.7)))
+    history.deliveries.append(a_delivery(3.6, run=3, attempt=2, arrived=1_003.6, ended=1_003.7))
+    history.runs[2] = replace(history.runs[2], attempt_count=2)
+    assert found(history) == set()
+
+
+def test_a_fault_explains_what_is_late_or_missed() -> None:
+    history = good()
+    planted.lost(history)
+    history.ledger.append(told(3, "coalesced"))
+    history.runs[3] = replace(history.runs[3], overlap="allow_all")
+    history.deliveries[3] = a_delivery(12, run=5)
+    history.faults.append(a_fault("stop"))
+    assert found(history) == set()
+
+
+def test_a_fault_explains_no_more_than_it_may_cost() -> None:
+    history = good()
+    history.runs[2] = replace(history.runs[2], overlap="allow_all")
+    history.deliveries[2] = a_delivery(25, run=3)
+    history.faults.append(
+        Fault(kind="stop", target="stop_in_claim: dispatcher-1", begun_at=at(2.5), healed_at=at(24))
+    )
+    assert found(history) == {"lateness"}
+
+
+def test_a_pause_that_goes_on_leaves_out_what_ran() -> None:
+    history = good()
+    history.ledger.append(LedgerRow(job_id="job", first=at(COUNT - 1), last=None, outcome="paused"))
+    assert found(history) == set()

@@ -1,0 +1,107 @@
+"""Looks, while it goes on, at what nobody could tell afterwards."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import asyncpg
+import msgspec
+
+from tests.chaos.history import Complaint
+from tests.chaos.scene import Scene
+
+EVERY_SECONDS = 2.0
+MOST_COMPLAINTS = 20
+
+_WRITTEN_OFF = """
+SELECT job_id::text, first, last, outcome, clock_timestamp() AS now FROM ledger
+WHERE outcome IN ('missed', 'coalesced', 'quota') AND last <> 'infinity'
+    AND first > clock_timestamp() + interval '1.5 seconds'
+LIMIT 5
+"""
+
+# What a process may say as an error, and why that is no fault of it.
+EXPLAINED = (
+    # A process that is denied memory says so, in whatever it does at the moment.
+    re.compile(r"MemoryError|Cannot allocate memory|can't start new thread"),
+    # Dramatiq calls it an error when its consumer loses Redis, and tries again.
+    re.compile(r"Consumer encountered a connection error"),
+    re.compile(r"Consumer encountered an unexpected error.*redis\.exceptions\."),
+    # The same of housekeeping while a server is away, full or has no connection left; it comes
+    # again a minute later.
+    re.compile(
+        r"Failed to process message.*(asyncpg\.exceptions\.(CannotConnectNow|TooManyConnections"
+        r"|DiskFull|OutOfMemory|ConnectionDoesNotExist|AdminShutdown|CrashShutdown|InternalServer)"
+        r"|ConnectionRefused|ConnectionReset|ConnectionError|redis\.exceptions\.|TimeoutError)"
+    ),
+)
+
+
+class Watch:
+    """A thread that looks every two seconds."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+        self._stop = threading.Event()
+        self._seen: set[tuple[str, datetime]] = set()
+        self.complaints: list[Complaint] = []
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Look for the last time."""
+        self._stop.set()
+        self._thread.join(60)
+
+    def _run(self) -> None:
+        while not self._stop.wait(EVERY_SECONDS):
+            self.complaints += self._scene.crowd.ended_by_themselves()
+            try:
+                rows = self._scene.execute(_WRITTEN_OFF)
+            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                continue  # the primary is away
+            for row in rows:
+                self._written_off(row)
+
+    def _written_off(self, row: asyncpg.Record) -> None:
+        key = (row["job_id"], row["first"])
+        if key not in self._seen and len(self.complaints) < MOST_COMPLAINTS:
+            self._seen.add(key)
+            said = f"{row['outcome']} is said of {row['first']}, at {row['now']}"
+            self.complaints.append(
+                Complaint(promise="clocks", at=datetime.now(UTC), said=said, job_id=row["job_id"])
+            )
+
+
+def errors_in(logs: list[Path]) -> Iterator[Complaint]:
+    """Errors and tracebacks in what processes printed that nothing explains; each kind once."""
+    seen: set[str] = set()
+    for log in logs:
+        for line in log.read_text(errors="replace").splitlines():
+            if (error := _error(line)) is None or any(one.search(line) for one in EXPLAINED):
+                continue
+            kind, at, said = error
+            if kind not in seen:
+                seen.add(kind)
+                yield Complaint(promise="logs", at=at, said=f"{log.name}: {kind}: {said}")
+
+
+def _error(line: str) -> tuple[str, datetime, str] | None:
+    """What kind of error a line tells of, when, and its end."""
+    try:
+        told = msgspec.json.decode(line)
+    except msgspec.DecodeError:
+        is_trace = line.startswith("Traceback") or "Fatal Python error" in line
+        return (line, datetime.now(UTC), "") if is_trace else None
+    if not isinstance(told, dict) or told.get("level") not in ("error", "critical", "exception"):
+        return None
+    said = str(told.get("exception", told)).strip()
+    kind = f"{told.get('event')} {said.rpartition(chr(10))[2][:60]}"
+    return kind, datetime.fromisoformat(told["timestamp"]), said[-800:]
