@@ -105,8 +105,9 @@ class Recorder:
         for version in (attempt, _without_texts(attempt)):
             try:
                 return await self._when_reachable([version])
-            except Exception:
-                log.exception("recorder.attempt_refused", run_id=str(attempt.run_id))
+            except Exception as error:  # noqa: BLE001 (told of with its traceback already)
+                run_id = str(attempt.run_id)
+                log.error("recorder.attempt_refused", run_id=run_id, error=repr(error))
         return Finished(states={}, contended=set())
 
     async def _when_reachable(self, attempts: Sequence[EndedAttempt]) -> Finished:

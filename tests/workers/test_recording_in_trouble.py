@@ -64,7 +64,7 @@ async def test_a_connection_that_breaks_while_a_410_is_recorded(
         recording = asyncio.create_task(recorder.record(gone(run)))
         async with other.reading() as elsewhere:
             await eventually(lambda: elsewhere.fetchval(WAITING), what="its session is ended")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await recording
     assert await firing.state(run.id) == "failed"
     assert (await firing.job_row(run.job_id))["paused"]
@@ -90,7 +90,7 @@ async def test_a_database_without_room(
         recording = asyncio.create_task(recorder.record(ends(run)))
         await eventually(was_refused, what="it is tried in vain")
         assert not recording.done()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await recording
     assert not (await firing.run(run.id))["open"]
 
@@ -101,7 +101,7 @@ async def test_what_the_database_will_never_take_holds_up_nothing_else(
     refused, fine = await firing.running_run(**EVERY), await firing.running_run(**EVERY)
 
     async def all_recorded(*attempts: EndedAttempt) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await asyncio.gather(*map(recorder.record, attempts))
 
     async with refusing(other, "23514"):
