@@ -74,7 +74,7 @@ class _Account:
                 yield self._violation(f"stretches overlap: {one} {other}", other.first)
 
     def _began_before_an_edit(self, instant: datetime) -> bool:
-        """Whether the schedule before still held, as an edit is done later than it was asked for."""
+        """Whether the schedule before still held: an edit is done later than it is asked for."""
         return any(
             era.to < instant <= era.to + EDIT_TAKES and era.names(instant)
             for era in self._eras[:-1]
