@@ -27,6 +27,10 @@ class Era(Struct, frozen=True, kw_only=True):
         """What is named within it."""
         return instants(self.schedule, self.accepted_at, self.after, self.to)
 
+    def names(self, instant: datetime) -> bool:
+        """Whether the schedule names an instant, within the era or not."""
+        return bool(instants(self.schedule, self.accepted_at, instant - TICK, instant))
+
     def is_excluded(self, instant: datetime) -> bool:
         """Whether what is named at an instant does not fire."""
         return is_excluded(self.schedule, instant)

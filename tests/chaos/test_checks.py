@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from tests.chaos import planted
 from tests.chaos.checks import violations_of
-from tests.chaos.history import Fault, History, LedgerRow
+from tests.chaos.history import AuditRow, Fault, History, LedgerRow
 from tests.chaos.planted import (
     COUNT,
     a_delivery,
@@ -105,3 +105,17 @@ def test_a_pause_that_goes_on_leaves_out_what_ran() -> None:
     history = good()
     history.ledger.append(LedgerRow(job_id="job", first=at(COUNT - 1), last=None, outcome="paused"))
     assert found(history) == set()
+
+
+@pytest.mark.parametrize(("began", "expected"), [(5, set()), (5.5, {"accounting"})])
+def test_what_began_before_an_edit_was_done_stays(began: float, expected: set[str]) -> None:
+    history = good()
+    history.patches["edit"] = {"schedule": {"every": 2}}
+    details = {"changed": ["schedule"], "after": {"description": "edit"}}
+    history.audit.append(
+        AuditRow(object_id="job", action="job.updated", at=at(4.9), details=details)
+    )
+    history.runs[4] = replace(history.runs[4], scheduled_for=at(began), due_at=at(began))
+    history.runs[4] = replace(history.runs[4], started_at=at(began), finished_at=at(began + 0.1))
+    history.deliveries[4] = a_delivery(began, run=5)
+    assert found(history) == expected

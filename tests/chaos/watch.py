@@ -31,6 +31,8 @@ EXPLAINED = (
     # Dramatiq calls it an error when its consumer loses Redis, and tries again.
     re.compile(r"Consumer encountered a connection error"),
     re.compile(r"Consumer encountered an unexpected error.*redis\.exceptions\."),
+    # What was done is done again: every piece of housekeeping may be.
+    re.compile(r"Unhandled error during post_process_message.*redis\.exceptions\."),
     # The same of housekeeping while a server is away, full or has no connection left; it comes
     # again a minute later.
     re.compile(

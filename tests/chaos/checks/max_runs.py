@@ -23,7 +23,7 @@ def check(history: History) -> Iterator[Violation]:
             counted = sum(
                 run.trigger == "schedule"
                 and run.state != "skipped_overlap"
-                and (era.after < run.scheduled_for <= era.to)
+                and (era.after < run.scheduled_for <= era.to and era.names(run.scheduled_for))
                 for run in runs.get(job.id, [])
             )
             if most is not None and counted > most:
