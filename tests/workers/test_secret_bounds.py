@@ -23,6 +23,8 @@ def test_the_page_names_the_bounds_of_the_code() -> None:
         f"up to {LOOK_AHEAD.total_seconds():g} seconds ahead",
         f"up to {tls.MAX_CA_CHARACTERS // 1_024} KiB of PEM",
         f"{reading.MOST_HEADERS} lines of 8 KiB and {reading.EXCERPT_BYTES // 1_024} KiB",
+        f"{reading.MOST_BYTES_BESIDE_BODY // 1_024} KiB that are no body",
+        f"{reading.MOST_INTERIM} answers with 1xx",
     ]
     assert [text for text in promised if text not in PAGE] == []
     assert signing.DEFAULT_OVERLAP.days == 1
