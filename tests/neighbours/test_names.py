@@ -72,7 +72,7 @@ def test_names_that_nobody_knows_cost_a_neighbour_no_run(
         for number in range(JOBS):
             url = f"http://silent-{number}.example:{port}/"
             created(flood, {"schedule": {"every": 1}, "target": {"type": "http", "url": url}})
-        wait_until(lambda: len(server.asked) >= JOBS / 2, what="half of the names were asked for")
+        wait_until(lambda: len(server.asked) >= 4, what="the first names were asked for")
         url = f"http://known.example:{port}/{uuid4()}"
         job = created(neighbour, {"schedule": {"every": 1}, "target": {"type": "http", "url": url}})
         wait_until(lambda: len(ended(runs_of(neighbour, job))) >= FIRES, seconds=40)

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-import ssl
 from collections.abc import Mapping, Sequence
 from uuid import UUID
-
-from cachetools import LRUCache
 
 from domain.egress import Egress
 from domain.targets.http import HttpTarget
@@ -20,8 +17,8 @@ from workers.targets.egress import check_host
 from workers.targets.idle_connections import IdleConnections
 from workers.targets.names import Names, Resolve
 from workers.targets.reading import Response
+from workers.targets.tls_contexts import TlsContexts
 
-_CONTEXTS = 256
 # What a server may have done already when its connection broke, and may do again (RFC 9110, 9.2.2).
 _IDEMPOTENT = {"GET", "HEAD", "PUT", "DELETE"}
 _BODILESS = {"GET", "HEAD", "DELETE"}
@@ -52,7 +49,7 @@ class Transport:
         self._dialer = Dialer(egress, self._names, proxy)
         self._idle = IdleConnections(connections)
         self._free = asyncio.Semaphore(connections)
-        self._contexts: LRUCache[str | None, ssl.SSLContext] = LRUCache(_CONTEXTS)
+        self._contexts = TlsContexts()
 
     async def request(
         self, target: HttpTarget, body: bytes, headers: Mapping[str, str], service: UUID
@@ -89,7 +86,8 @@ class Transport:
                 # It may have been closed just as we began to use it.
                 if connection.was_answered or method not in _IDEMPOTENT:
                     raise
-        connection = await self._dialer.connect(way, self._context(way), service)
+        tls = await self._contexts.context(way.ca, service) if way.secure else None
+        connection = await self._dialer.connect(way, tls, service)
         return await self._use(connection, way, request, method)
 
     async def _use(self, connection: Connection, way: Way, request: bytes, method: str) -> Response:
@@ -113,12 +111,3 @@ class Transport:
             raise ValueError("A header has a line break or NUL, which cannot be sent.")
         head = f"{method} {where} HTTP/1.1\r\nhost: {address.authority}\r\n{lines}{more}\r\n"
         return head.encode("latin-1")
-
-    def _context(self, way: Way) -> ssl.SSLContext | None:
-        if not way.secure:
-            return None
-        context = self._contexts.get(way.ca)
-        if context is None:
-            context = Tls(ca=way.ca).context() if way.ca else ssl.create_default_context()
-            self._contexts[way.ca] = context
-        return context
