@@ -25,9 +25,9 @@ def test_the_page_names_the_bounds_of_the_code() -> None:
         f"{reading.MOST_HEADERS} lines of 8 KiB and {reading.EXCERPT_BYTES // 1_024} KiB",
         f"{reading.MOST_BYTES_BESIDE_BODY // 1_024} KiB that are no body",
         f"{reading.MOST_INTERIM} answers with 1xx",
-        f"What was found is kept for {names.KEPT_SECONDS:g} s, a failure for"
-        f" {names.KEPT_FAILURE_SECONDS:g} s. A look-up takes {names.LOOK_UP_SECONDS:g} s at most, and"
-        f" a service has {names.LOOK_UPS_OF_A_SERVICE} at once",
+        f"found is kept for {names.KEPT_SECONDS:g} s, a failure for {names.KEPT_FAILURE_SECONDS:g}",
+        f"A look-up takes {names.LOOK_UP_SECONDS:g} s at most",
+        f"a service has {names.LOOK_UPS_OF_A_SERVICE} at once",
         f"Of a name, {names.MOST_ADDRESSES} addresses",
         f"keeps {tls_contexts.MOST_CONTEXTS_OF_A_SERVICE} authorities of a service ready",
         f"waits for {1 / tls_contexts.PAUSE_SECONDS:g} a second",
