@@ -111,6 +111,7 @@ def worker(settings: Settings) -> None:
             retention=settings.retention,
             egress=settings.egress(),
             proxy=settings.egress_proxy,
+            name_servers=settings.name_servers,
             actors=settings.actors,
             ring=settings.key_ring(),
             vitals=vitals,

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Mapping
 from datetime import timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -23,6 +24,7 @@ _LISTS = (
     "replica_urls",
     "egress_allow",
     "egress_deny",
+    "name_servers",
     "actors",
     "cors_origins",
     "oidc_algorithms",
@@ -58,6 +60,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         egress_deny: Networks, and names of hosts (`*.` before one: all below it), where targets may
             not lie even if that is allowed.
         egress_proxy: `http://…` of the proxy that targets are called through.
+        name_servers: Addresses, with ports if need be and separated by commas, of the DNS servers
+            that targets' names are looked up at; without them, those of the system.
         actors: Dramatiq actors that targets may name, separated by commas.
         retention_days: How long runs, attempts and audit are kept.
         pool_size: Connections of an API process to each Postgres server.
@@ -85,6 +89,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     egress_allow: tuple[str, ...] = ()
     egress_deny: tuple[str, ...] = ()
     egress_proxy: str | None = None
+    name_servers: tuple[str, ...] = ()
     actors: tuple[str, ...] = ("log", "noop")
     retention_days: int = 30
     pool_size: int = 20
@@ -169,6 +174,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     _check_provider(settings)
     _check_origins(settings)
     _check_proxy(settings)
+    _check_name_servers(settings)
     return settings
 
 
@@ -201,6 +207,18 @@ def _check_proxy(settings: Settings) -> None:
     url = urlsplit(settings.egress_proxy or "http://proxy")
     if url.scheme != "http" or not url.hostname:
         raise SettingsError("TOCSIN_EGRESS_PROXY must be like http://proxy.example:3128.")
+
+
+def _check_name_servers(settings: Settings) -> None:
+    for text in settings.name_servers:
+        try:
+            url = urlsplit(f"//{text}" if text.count(":") < 2 or "[" in text else f"//[{text}]")
+            ip_address(url.hostname or "")
+            _ = url.port
+        except ValueError:
+            raise SettingsError(
+                "TOCSIN_NAME_SERVERS must be like 192.0.2.53,[2001:db8::53]:5353."
+            ) from None
 
 
 def _decode(kind: type, value: object) -> object:

@@ -83,6 +83,7 @@ class EndedAttempt(Struct, frozen=True, kw_only=True):
         held_by: The worker process that made it.
         first_started_at: When the run's first attempt began, if this is not the first.
         draw: Where in the backoff the jitter falls, 0 to 1.
+        lost_again: Whether the worker of the attempt before was lost, too.
         retry_after: What the target asked for.
     """
 
@@ -99,6 +100,7 @@ class EndedAttempt(Struct, frozen=True, kw_only=True):
     draw: float
     first_started_at: datetime | None = None
     retry_after: timedelta | None = None
+    lost_again: bool = False
     status_code: int | None = None
     error: str | None = None
     response_excerpt: str | None = None
@@ -162,7 +164,8 @@ def _delay_after(attempt: EndedAttempt) -> timedelta | None:
             elapsed=attempt.finished_at - began,
             retry_after=attempt.retry_after,
         )
-    if attempt.number >= attempt.retry.max_attempts + MAX_ABANDONED_BEYOND:
+    # What two workers in turn were lost with may be what ended them.
+    if attempt.lost_again or attempt.number >= attempt.retry.max_attempts + MAX_ABANDONED_BEYOND:
         return None
     return timedelta(0)
 

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import asyncpg
 from msgspec import Struct
+from msgspec.structs import replace
 
 from commands.finish_attempts import EndedAttempt, finish_attempts
 from domain.retry import RetryPolicy
@@ -17,6 +18,10 @@ from storage.queue import RunKey
 from storage.shards import Shard
 
 RUNS_AT_ONCE = 1_000
+_LOST_AGAIN = (
+    "The worker that made this attempt stopped before it ended, as did the one before: the run is"
+    " not tried again."
+)
 
 _FREE_WAITING = f"""
 UPDATE runs
@@ -35,7 +40,13 @@ RETURNING service_id, id
 
 _RINGING = f"""
 SELECT runs.service_id, runs.job_id, runs.id, runs.scheduled_for, runs.held_by,
-    runs.attempt_count, runs.attempt_started_at, runs.started_at, jobs.retry
+    runs.attempt_count, runs.attempt_started_at, runs.started_at, jobs.retry,
+    EXISTS (
+        SELECT FROM attempts
+        WHERE attempts.service_id = runs.service_id AND attempts.run_id = runs.id
+            AND attempts.scheduled_for = runs.scheduled_for
+            AND attempts.number = runs.attempt_count - 1 AND attempts.outcome = 'abandoned'
+    ) AS lost_before
 FROM runs
 LEFT JOIN jobs ON jobs.service_id = runs.service_id AND jobs.id = runs.job_id
 WHERE runs.open AND runs.state = 'running'
@@ -63,8 +74,13 @@ async def rescue_runs(command: RescueRuns, shard: Shard) -> list[RunKey]:
         freed = await driver.fetch(_FREE_WAITING, RUNS_AT_ONCE)
         ringing = list(await driver.fetch(_RINGING, RUNS_AT_ONCE))
         await forget_lapsed(driver)
-    await finish_attempts([abandoned(row, command.now) for row in ringing], shard)
+    await finish_attempts([_lost(row, command.now) for row in ringing], shard)
     return [(row["service_id"], row["id"]) for row in freed]
+
+
+def _lost(row: asyncpg.Record, now: datetime) -> EndedAttempt:
+    attempt = abandoned(row, now)
+    return replace(attempt, lost_again=True, error=_LOST_AGAIN) if row["lost_before"] else attempt
 
 
 def abandoned(row: asyncpg.Record, now: datetime) -> EndedAttempt:

@@ -51,6 +51,7 @@ async def run_worker(
     retention: timedelta,
     egress: Egress,
     proxy: str | None,
+    name_servers: Sequence[str],
     actors: Sequence[str],
     ring: KeyRing,
     vitals: Vitals,
@@ -60,6 +61,7 @@ async def run_worker(
     Args:
         egress: Where targets may lie.
         proxy: URL of the HTTP proxy through which they are called, if any.
+        name_servers: Where names of targets are looked up, if not at the system's.
         actors: Names of the actors that targets may name.
         ring: What secrets are encrypted with.
         vitals: Are told how the process fares.
@@ -75,6 +77,7 @@ async def run_worker(
         retention=retention,
         egress=egress,
         proxy=proxy,
+        name_servers=name_servers,
         actors=actors,
         ring=ring,
         vitals=vitals,

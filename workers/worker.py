@@ -61,6 +61,7 @@ class Worker:
         retention: How long history is kept.
         egress: Where targets may lie.
         proxy: Through which HTTP targets are called, if any.
+        name_servers: Where names of targets are looked up, if not at the system's.
         actors: Names of the actors that may be rung.
         ring: What secrets are encrypted with.
         vitals: What is to know how the process fares.
@@ -73,6 +74,7 @@ class Worker:
         retention: timedelta,
         egress: Egress,
         proxy: str | None,
+        name_servers: Sequence[str],
         actors: Sequence[str],
         ring: KeyRing,
         vitals: Vitals,
@@ -86,7 +88,7 @@ class Worker:
         self._targets = Targets(
             self._broker,
             actors=actors,
-            transport=Transport(egress, CONCURRENCY, proxy=proxy),
+            transport=Transport(egress, CONCURRENCY, proxy=proxy, name_servers=name_servers),
             secrets=Secrets(shard.database, ring),
             ring=ring,
         )

@@ -15,7 +15,7 @@ from commands.rescue_runs import RescueRuns, rescue_runs
 from domain.overlap import Overlap
 from storage.heartbeats import LAPSE
 from storage.queue import RunKey
-from tests.commands.firing import DUE, OTHER_WORKER, SECOND, STEADY, Firing, succeeded
+from tests.commands.firing import DUE, OTHER_WORKER, SECOND, STEADY, Firing, failed, succeeded
 
 LATER = DUE + 60 * SECOND
 JUST_IN_TIME, LAPSED = LAPSE - SECOND, LAPSE + timedelta(milliseconds=1)
@@ -57,6 +57,31 @@ async def test_a_run_that_rang_in_a_lapsed_worker_ends_its_attempt_as_abandoned(
     assert (attempt["outcome"], attempt["number"]) == ("abandoned", 1)
     assert (attempt["started_at"], attempt["finished_at"]) == (DUE, LATER)
     assert await firing.finish(succeeded(run, by=worker)) == set()
+
+
+async def test_a_run_that_two_workers_in_turn_were_lost_with_ends_and_says_so(firing: Firing):
+    run = await firing.running_run(uuid4(), retry=msgspec.structs.replace(STEADY, max_attempts=9))
+    await rescue(firing)
+    again = await firing.next_attempt(run, by=uuid4())
+    await rescue(firing)
+    row = await firing.run(run.id)
+    assert (row["state"], row["open"], again.number) == ("failed", False, 2)
+    assert await firing.outcomes(run.id) == ["abandoned", "abandoned"]
+    (last,) = await firing.rows(
+        "SELECT error FROM attempts WHERE run_id = $1 AND number = 2", run.id
+    )
+    assert last["error"].endswith("as did the one before: the run is not tried again.")
+
+
+async def test_a_run_that_a_worker_was_lost_with_now_and_then_goes_on(firing: Firing):
+    run = await firing.running_run(uuid4(), retry=msgspec.structs.replace(STEADY, max_attempts=9))
+    await rescue(firing)
+    run = await firing.next_attempt(run, by=OTHER_WORKER)
+    await firing.finish(failed(run, by=OTHER_WORKER))
+    await firing.next_attempt(run, by=uuid4())
+    await rescue(firing)
+    assert (await firing.run(run.id))["state"] == "retrying"
+    assert await firing.outcomes(run.id) == ["abandoned", "failed", "abandoned"]
 
 
 @pytest.mark.parametrize("stage", ["queued_run", "running_run"])

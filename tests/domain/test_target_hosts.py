@@ -142,6 +142,17 @@ def test_a_rule_that_makes_no_sense_is_refused(name: str, text: str):
         read_settings({f"TOCSIN_{name}": text}).egress()
 
 
+@pytest.mark.parametrize("text", ["192.0.2.53", "192.0.2.53:5353", "2001:db8::53", "[::1]:53"])
+def test_a_name_server_is_an_address_with_or_without_a_port(text: str):
+    assert read_settings({"TOCSIN_NAME_SERVERS": text}).name_servers == (text,)
+
+
+@pytest.mark.parametrize("text", ["dns.example", "192.0.2.53:x", "192.0.2.53:99999", "192.0.2"])
+def test_a_name_server_that_is_none_is_refused(text: str):
+    with pytest.raises(SettingsError, match="NAME_SERVERS"):
+        read_settings({"TOCSIN_NAME_SERVERS": text})
+
+
 @pytest.mark.parametrize("text", ["proxy:3128", "socks5://proxy", "http://", "https://proxy"])
 def test_a_proxy_that_is_none_is_refused(text: str):
     with pytest.raises(SettingsError, match="PROXY"):

@@ -20,7 +20,17 @@ def connect_to(address: str, allowed: list[str], denied: list[str] | None = None
 
 @pytest.mark.parametrize(
     "address",
-    ["8.8.8.8", "1.1.1.1", "172.32.0.1", "2606:4700:4700::1111", "::ffff:8.8.8.8"],
+    [
+        "8.8.8.8",
+        "1.1.1.1",
+        "172.32.0.1",
+        "168.63.129.17",
+        "199.36.153.3",
+        "2606:4700:4700::1111",
+        "2600:2d00:2:3000::1",
+        "2a00:1450:4001:80b::5efe",  # no ISATAP: it ends so by chance
+        "::ffff:8.8.8.8",
+    ],
 )
 def test_public_addresses_are_connected_to(address: str):
     connect_to(address, [])
@@ -83,6 +93,91 @@ def test_private_addresses_in_disguise_are_refused(address: str):
         connect_to(address, [])
 
 
+# One address of each row of the registries' tables and of what clouds document; where a network
+# carries IPv4 addresses, a public one.
+ROWS = {
+    "this network": "0.1.2.3",
+    "private use, 10": "10.255.255.254",
+    "shared": "100.127.255.254",
+    "loopback": "127.1.2.3",
+    "link-local": "169.254.1.2",
+    "private use, 172": "172.31.255.254",
+    "protocol assignments": "192.0.0.8",
+    "documentation, 1": "192.0.2.77",
+    "6to4 relays": "192.88.99.77",
+    "private use, 192": "192.168.77.77",
+    "benchmarks": "198.19.255.254",
+    "documentation, 2": "198.51.100.77",
+    "documentation, 3": "203.0.113.77",
+    "multicast": "233.252.0.1",
+    "reserved": "250.1.2.3",
+    "broadcast": "255.255.255.255",
+    "IPv4-compatible": "::8.8.8.8",
+    "IPv4-translated": "::ffff:0:8.8.8.8",
+    "NAT64": "64:ff9b::8.8.8.8",
+    "NAT64 of the operator's own": "64:ff9b:1::8.8.8.8",
+    "discard only": "100::77",
+    "dummy prefix": "100:0:0:1::77",
+    "protocol assignments of IPv6": "2001:1ff::77",
+    "Teredo": "2001:0:808:808::f7f7:f7f7",
+    "benchmarks of IPv6": "2001:2::77",
+    "ORCHID": "2001:20::77",
+    "documentation of IPv6": "2001:db8::77",
+    "6to4": "2002:808:808::1",
+    "documentation of IPv6, 2": "3fff::77",
+    "not allotted": "4000::77",
+    "segment routing": "5f00::77",
+    "unique local": "fd12:3456::77",
+    "link-local of IPv6": "fe80::77",
+    "site-local": "fec0::77",
+    "multicast of IPv6": "ff0e::77",
+    "ISATAP": "2606:4700::5efe:808:808",
+    "ISATAP, by a unique address": "2606:4700::200:5efe:808:808",
+    "Azure": "168.63.129.16",
+    "Google, direct connectivity": "34.126.63.254",
+    "Google, DNS": "35.199.223.254",
+    "Google, restricted": "199.36.153.7",
+    "Google, private": "199.36.153.11",
+    "Google, direct connectivity by IPv6": "2001:4860:8040::77",
+    "Google, restricted by IPv6": "2600:2d00:2:1000::77",
+    "Google, private by IPv6": "2600:2d00:2:2000::77",
+    "IBM, infrastructure": "161.26.77.77",
+    "IBM, services": "166.11.77.77",
+}
+
+
+@pytest.mark.parametrize("address", ROWS.values(), ids=ROWS)
+def test_no_row_is_public_and_an_operator_may_allow_each(address: str):
+    with pytest.raises(EgressRefused):
+        connect_to(address, [])
+    connect_to(
+        address, [f"{address}/32" if "." in address and ":" not in address else f"{address}/128"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("carrier", "network"),
+    [
+        ("::ffff:0:10.1.2.3", "::ffff:0:0:0/96"),
+        ("64:ff9b::10.1.2.3", "64:ff9b::/96"),
+        ("64:ff9b:1::10.1.2.3", "64:ff9b:1::/48"),
+        ("2002:a01:203::1", "2002::/16"),
+        ("2001:0:808:808::f5fe:fdfc", "2001::/32"),
+        ("fd00::5efe:a01:203", "fd00::/8"),
+        ("fd00::200:5efe:a01:203", "fd00::/8"),
+    ],
+)
+def test_where_a_carrier_is_allowed_what_it_carries_has_to_be_allowed_too(
+    carrier: str, network: str
+):
+    for allowed in ([network], ["10.0.0.0/8"]):
+        with pytest.raises(EgressRefused):
+            connect_to(carrier, allowed)
+    connect_to(carrier, [network, "10.0.0.0/8"])
+    with pytest.raises(EgressRefused):
+        connect_to(carrier, [network, "10.0.0.0/8"], ["10.1.2.3/32"])
+
+
 @pytest.mark.parametrize(
     ("address", "allowed"),
     [
@@ -110,7 +205,7 @@ def test_an_operator_may_allow_a_network(address: str, allowed: str):
     ],
 )
 def test_what_is_denied_is_denied_though_it_is_allowed(address: str, denied: str):
-    allowed = ["127.0.0.0/8", "::1/128", "8.0.0.0/8", "2002::/16"]
+    allowed = ["127.0.0.0/8", "::1/128", "8.0.0.0/8", "64:ff9b::/96", "2002::/16"]
     connect_to(address, allowed)
     with pytest.raises(EgressRefused):
         connect_to(address, allowed, [denied])

@@ -6,7 +6,7 @@ from domain import secrets, signing
 from domain.targets import tls
 from tests.processes import CHECKOUT
 from workers.ringer import LOOK_AHEAD
-from workers.targets import reading
+from workers.targets import names, reading, tls_contexts
 from workers.targets.secrets import KEPT_SECONDS
 
 PAGE = " ".join((CHECKOUT / "docs" / "secrets.md").read_text().split())
@@ -23,6 +23,14 @@ def test_the_page_names_the_bounds_of_the_code() -> None:
         f"up to {LOOK_AHEAD.total_seconds():g} seconds ahead",
         f"up to {tls.MAX_CA_CHARACTERS // 1_024} KiB of PEM",
         f"{reading.MOST_HEADERS} lines of 8 KiB and {reading.EXCERPT_BYTES // 1_024} KiB",
+        f"{reading.MOST_BYTES_BESIDE_BODY // 1_024} KiB that are no body",
+        f"{reading.MOST_INTERIM} answers with 1xx",
+        f"found is kept for {names.KEPT_SECONDS:g} s, a failure for {names.KEPT_FAILURE_SECONDS:g}",
+        f"A look-up takes {names.LOOK_UP_SECONDS:g} s at most",
+        f"a service has {names.LOOK_UPS_OF_A_SERVICE} at once",
+        f"Of a name, {names.MOST_ADDRESSES} addresses",
+        f"keeps {tls_contexts.MOST_CONTEXTS_OF_A_SERVICE} authorities of a service ready",
+        f"waits for {1 / tls_contexts.PAUSE_SECONDS:g} a second",
     ]
     assert [text for text in promised if text not in PAGE] == []
     assert signing.DEFAULT_OVERLAP.days == 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -12,7 +11,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from aiohappyeyeballs import AddrInfoType
 
 from domain.egress import parse_egress
 from domain.run import Outcome
@@ -38,19 +36,9 @@ class Names:
         self.asked: list[str] = []
         self._answers = list(answers)
 
-    async def resolve(self, host: str, port: int) -> list[AddrInfoType]:
+    async def resolve(self, host: str) -> list[str]:
         self.asked.append(host)
-        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
-        return [
-            (
-                socket.AF_INET6 if ":" in address else socket.AF_INET,
-                socket.SOCK_STREAM,
-                socket.IPPROTO_TCP,
-                "",
-                (address, port),
-            )
-            for address in answer
-        ]
+        return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
 
 
 @asynccontextmanager

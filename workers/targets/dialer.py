@@ -6,6 +6,7 @@ import asyncio
 import ssl
 from base64 import b64encode
 from typing import cast
+from uuid import UUID
 
 from aiohappyeyeballs import start_connection
 from msgspec import Struct
@@ -54,20 +55,26 @@ class Dialer:
         self._proxy = URL(proxy) if proxy else None
         self._socket = guarded_socket(egress)
 
-    async def way(self, address: Address, ca: str | None) -> Way:
+    async def way(self, address: Address, ca: str | None, service: UUID) -> Way:
         """The way to an address.
+
+        Args:
+            service: Whose target it is.
 
         Raises:
             OSError: When a proxy is to be asked, and there is no address that it may be asked for.
         """
         by_proxy = None
         if self._proxy is not None:
-            found = await self._names.addresses(address.host, address.port)
+            found = await self._names.addresses(address.host, address.port, service)
             by_proxy = permitted(self._egress, [str(info[4][0]) for info in found])
         return Way(address.secure, address.host, address.port, ca, by_proxy)
 
-    async def connect(self, way: Way, tls: ssl.SSLContext | None) -> Connection:
+    async def connect(self, way: Way, tls: ssl.SSLContext | None, service: UUID) -> Connection:
         """A new connection.
+
+        Args:
+            service: Whose target it is.
 
         Raises:
             EgressRefused: When no address of the host may be called.
@@ -76,7 +83,7 @@ class Dialer:
         server_name = way.host.rstrip(".") if tls else None
         if way.by_proxy is not None:
             return await self._by_proxy(way, tls, server_name)
-        infos = await self._names.addresses(way.host, way.port)
+        infos = await self._names.addresses(way.host, way.port, service)
         sock = await start_connection(
             infos, socket_factory=self._socket, happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS
         )
@@ -97,7 +104,9 @@ class Dialer:
     ) -> Connection:
         proxy, loop = address_of(str(self._proxy)), asyncio.get_running_loop()
         # It is the operator's own, and may lie where no target may.
-        _, connection = await loop.create_connection(Connection, proxy.host, proxy.port)
+        infos = await self._names.addresses(proxy.host, proxy.port, None)
+        sock = await start_connection(infos, happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS)
+        _, connection = await loop.create_connection(Connection, sock=sock)
         if tls is None:
             return connection
         authority = f"[{way.by_proxy}]" if ":" in str(way.by_proxy) else way.by_proxy

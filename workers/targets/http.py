@@ -15,6 +15,7 @@ from storage.key_ring import KeyRing, Undecipherable
 from storage.tracing import active
 from workers.targets.answer import Answer
 from workers.targets.egress import EgressRefused
+from workers.targets.names import TooManyLookUps
 from workers.targets.reading import Response
 from workers.targets.signature import SigningSecrets, sign
 from workers.targets.transport import Transport
@@ -41,7 +42,7 @@ class HttpRinger:
         try:
             secrets = self._signing_secrets.live(run.service_id, run.signing_secrets, started_at)
             _add_delivery_headers(headers, run, started_at, secrets, body)
-            response = await self._transport.request(target, body, headers)
+            response = await self._transport.request(target, body, headers, run.service_id)
         except TimeoutError:
             seconds = target.timeout.total_seconds()
             return Answer(outcome=Outcome.TIMED_OUT, error=f"No answer within {seconds:g} s.")
@@ -126,7 +127,7 @@ def _sentence(error: Exception) -> str:
 
 def _is_at_fault(error: Exception) -> bool:
     """Whether the target failed, and not we who would not ring it."""
-    return isinstance(error, OSError) and not isinstance(error, EgressRefused)
+    return isinstance(error, OSError) and not isinstance(error, EgressRefused | TooManyLookUps)
 
 
 def _storable(text: bytes) -> str:

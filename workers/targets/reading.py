@@ -10,13 +10,25 @@ EXCERPT_BYTES = 4_096
 LONGEST_LINE = 8_192
 """Of an answer's head, which may have so many:"""
 MOST_HEADERS = 128
-_MOST_HEAD_BYTES = 128 * 1024
+MOST_BYTES_BESIDE_BODY = 128 * 1024
+"""Of heads, the sizes and extensions of chunks, and trailers, together."""
+MOST_INTERIM = 32
+"""Answers with 1xx that may come before the one that counts."""
+MOST_PIECES = EXCERPT_BYTES
+"""Chunks of a body; of one byte each, so many are read."""
+_STEP_BYTES = 16 * 1024
+"""The bounds are looked at after so much; a read of the event loop may bring 256 KiB."""
 _SWITCHING_PROTOCOLS = 101
+_TOO_LARGE_HEAD = "The head of the target's answer is too large."
 _FRAMING = {"content-length", "transfer-encoding"}
 
 
 class BadAnswer(OSError):
     """What came is not the answer of an HTTP/1.1 server, or not all of it, or too large."""
+
+
+class _Enough(Exception):
+    pass
 
 
 class Response(Struct, frozen=True):
@@ -48,7 +60,9 @@ class Reading:
         self._parser = HttpResponseParser(self)
         self._status = 0
         self._headers: dict[str, str] = {}
-        self._head_bytes = self._lines = self._longest = 0
+        self._lines = self._interim = self._pieces = 0
+        self._beside_body = 0
+        self._fault: str | None = None
         self._body = bytearray()
         self._has_head = self._has_ended = False
 
@@ -59,15 +73,10 @@ class Reading:
             BadAnswer: When it is none.
         """
         self.began = True
-        try:
-            self._parser.feed_data(data)
-        except (HttpParserError, HttpParserUpgrade) as error:
-            self.keeps_alive = False
-            if not self._has_ended:
-                raise BadAnswer(f"The target's answer is no HTTP/1.1: {error}") from None
-        if not self._has_head:
-            self._head_bytes += len(data)
-        self._check_head()
+        if len(data) <= _STEP_BYTES:
+            self._parse(data)
+        else:
+            self._parse_in_steps(data)
         if self._has_ended or len(self._body) >= EXCERPT_BYTES:
             return self._response()
         return None
@@ -84,14 +93,16 @@ class Reading:
 
     def on_message_begin(self) -> None:
         if self._has_ended:  # what follows the answer is none
-            self.keeps_alive = False
+            raise _Enough
 
     def on_status(self, reason: bytes) -> None:
-        self._longest = max(self._longest, len(reason))
+        if len(reason) > LONGEST_LINE:
+            self._refuse(_TOO_LARGE_HEAD)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._lines += 1
-        self._longest = max(self._longest, len(name) + len(value))
+        if self._lines > MOST_HEADERS or len(name) + len(value) > LONGEST_LINE:
+            self._refuse(_TOO_LARGE_HEAD)
         self._headers.setdefault(name.decode("latin-1").lower(), value.decode("latin-1"))
 
     def on_headers_complete(self) -> None:
@@ -105,25 +116,48 @@ class Reading:
         self._has_ended = not self._has_body
 
     def on_body(self, body: bytes) -> None:
-        if self._has_ended:
-            self.keeps_alive = False
-        elif (room := EXCERPT_BYTES - len(self._body)) > 0:
+        self._pieces += 1
+        if self._has_ended or self._pieces > MOST_PIECES:
+            raise _Enough
+        self._beside_body -= len(body)
+        if (room := EXCERPT_BYTES - len(self._body)) > 0:
             self._body += body[:room]
 
     def on_message_complete(self) -> None:
-        if self._is_interim():
-            self._headers.clear()
-            self._head_bytes = 0
-        else:
+        if not self._is_interim():
             self._has_ended = True
+            return
+        self._headers.clear()
+        self._interim += 1
+        if self._interim > MOST_INTERIM:
+            self._refuse(_TOO_LARGE_HEAD)
+
+    def _parse_in_steps(self, data: bytes) -> None:
+        for at in range(0, len(data), _STEP_BYTES):
+            if self._has_ended or self._pieces > MOST_PIECES:
+                self.keeps_alive = False
+                return
+            self._parse(data[at : at + _STEP_BYTES])
+
+    def _parse(self, data: bytes) -> None:
+        self._beside_body += len(data)
+        try:
+            self._parser.feed_data(data)
+        except (HttpParserError, HttpParserUpgrade) as error:
+            self.keeps_alive = False
+            if self._fault is not None:
+                raise BadAnswer(self._fault) from None
+            if not self._has_ended and self._pieces <= MOST_PIECES:
+                raise BadAnswer(f"The target's answer is no HTTP/1.1: {error}") from None
+        if self._beside_body > MOST_BYTES_BESIDE_BODY and not self._has_ended:
+            raise BadAnswer("The target's answer has too much that is no body.")
+
+    def _refuse(self, fault: str) -> None:
+        self._fault = fault
+        raise _Enough
 
     def _is_interim(self) -> bool:
         return not self._has_head and self._status < 200 and self._status != _SWITCHING_PROTOCOLS
-
-    def _check_head(self) -> None:
-        too_long = self._longest > LONGEST_LINE or self._head_bytes > _MOST_HEAD_BYTES
-        if too_long or self._lines > MOST_HEADERS:
-            raise BadAnswer("The head of the target's answer is too large.")
 
     def _response(self) -> Response:
         if self._status == _SWITCHING_PROTOCOLS:

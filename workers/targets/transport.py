@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-import ssl
-from collections.abc import Mapping
-
-from cachetools import LRUCache
+from collections.abc import Mapping, Sequence
+from uuid import UUID
 
 from domain.egress import Egress
 from domain.targets.http import HttpTarget
@@ -19,8 +17,8 @@ from workers.targets.egress import check_host
 from workers.targets.idle_connections import IdleConnections
 from workers.targets.names import Names, Resolve
 from workers.targets.reading import Response
+from workers.targets.tls_contexts import TlsContexts
 
-_CONTEXTS = 256
 # What a server may have done already when its connection broke, and may do again (RFC 9110, 9.2.2).
 _IDEMPOTENT = {"GET", "HEAD", "PUT", "DELETE"}
 _BODILESS = {"GET", "HEAD", "DELETE"}
@@ -33,7 +31,8 @@ class Transport:
     Args:
         connections: In use at once, and as many again that wait for their next use.
         proxy: An HTTP proxy's URL (see Dialer).
-        resolve: Of names, if not the system's.
+        name_servers: Where names are looked up, if not at the system's.
+        resolve: In place of them.
     """
 
     def __init__(
@@ -42,19 +41,23 @@ class Transport:
         connections: int,
         *,
         proxy: str | None = None,
+        name_servers: Sequence[str] = (),
         resolve: Resolve | None = None,
     ) -> None:
         self._egress = egress
-        self._names = Names(resolve)
+        self._names = Names(name_servers, resolve)
         self._dialer = Dialer(egress, self._names, proxy)
         self._idle = IdleConnections(connections)
         self._free = asyncio.Semaphore(connections)
-        self._contexts: LRUCache[str | None, ssl.SSLContext] = LRUCache(_CONTEXTS)
+        self._contexts = TlsContexts()
 
     async def request(
-        self, target: HttpTarget, body: bytes, headers: Mapping[str, str]
+        self, target: HttpTarget, body: bytes, headers: Mapping[str, str], service: UUID
     ) -> Response:
         """The answer; redirects are not followed.
+
+        Args:
+            service: Whose target it is.
 
         Raises:
             EgressRefused: When the target may not be called.
@@ -66,15 +69,15 @@ class Transport:
         check_host(address.host, self._egress)
         ca = target.tls.ca if isinstance(target.tls, Tls) else None
         async with asyncio.timeout(target.timeout.total_seconds()), self._free:
-            way = await self._dialer.way(address, ca)
+            way = await self._dialer.way(address, ca, service)
             request = self._head(target.method, address, way, headers, len(body)) + body
-            return await self._exchange(way, request, target.method)
+            return await self._exchange(way, request, target.method, service)
 
     async def close(self) -> None:
         """Close every connection that waits."""
         self._idle.close()
 
-    async def _exchange(self, way: Way, request: bytes, method: str) -> Response:
+    async def _exchange(self, way: Way, request: bytes, method: str, service: UUID) -> Response:
         connection = self._idle.take(way)
         if connection is not None:
             try:
@@ -83,7 +86,8 @@ class Transport:
                 # It may have been closed just as we began to use it.
                 if connection.was_answered or method not in _IDEMPOTENT:
                     raise
-        connection = await self._dialer.connect(way, self._context(way))
+        tls = await self._contexts.context(way.ca, service) if way.secure else None
+        connection = await self._dialer.connect(way, tls, service)
         return await self._use(connection, way, request, method)
 
     async def _use(self, connection: Connection, way: Way, request: bytes, method: str) -> Response:
@@ -107,12 +111,3 @@ class Transport:
             raise ValueError("A header has a line break or NUL, which cannot be sent.")
         head = f"{method} {where} HTTP/1.1\r\nhost: {address.authority}\r\n{lines}{more}\r\n"
         return head.encode("latin-1")
-
-    def _context(self, way: Way) -> ssl.SSLContext | None:
-        if not way.secure:
-            return None
-        context = self._contexts.get(way.ca)
-        if context is None:
-            context = Tls(ca=way.ca).context() if way.ca else ssl.create_default_context()
-            self._contexts[way.ca] = context
-        return context

@@ -1,0 +1,132 @@
+"""Targets that harm whoever rings them; a neighbour's job goes on every second."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from storage.urls import ShardUrls
+from tests.firing.listening import Listening, QuietHandler
+from tests.firing.target import Target, created
+from tests.processes import System, runs_of, wait_until
+from tests.workers.name_server import NameServer, name_server
+from workers.targets.reading import MOST_BYTES_BESIDE_BODY
+
+NAMES = 60
+FIRES = 8
+LATE_SECONDS = 2.0
+
+
+class Trails(QuietHandler):
+    """Sends a body and a trailer a little over the bound, and then nothing more."""
+
+    protocol_version = "HTTP/1.1"
+
+    def answer(self) -> None:
+        head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nx-trailer: "
+        self.wfile.write(head + b"x" * (MOST_BYTES_BESIDE_BODY + 1_024))
+        self.wfile.flush()
+        self.rfile.read()
+
+    do_POST = answer  # noqa: N815
+
+
+@contextmanager
+def name_server_in_a_thread() -> Iterator[NameServer]:
+    loop, ended = asyncio.new_event_loop(), asyncio.Event()
+    begun = threading.Event()
+    servers: list[NameServer] = []
+
+    async def serve() -> None:
+        async with name_server() as server:
+            servers.append(server)
+            begun.set()
+            await ended.wait()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),), daemon=True)
+    thread.start()
+    assert begun.wait(10)
+    yield servers[0]
+    loop.call_soon_threadsafe(ended.set)
+    thread.join(10)
+    loop.close()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[NameServer]:
+    with name_server_in_a_thread() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def system(
+    urls: ShardUrls, server: NameServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[System]:
+    with System(urls, tmp_path_factory.mktemp("targets")) as running:
+        running.environment["TOCSIN_NAME_SERVERS"] = server.address
+        running.migrate()
+        running.start("api", "dispatcher", "worker")
+        yield running
+
+
+@pytest.fixture
+def flood(system: System) -> Iterator[httpx.Client]:
+    with system.client(f"test-{uuid4()}") as calling:
+        yield calling
+
+
+@pytest.fixture
+def neighbour(system: System) -> Iterator[httpx.Client]:
+    with system.client(f"test-{uuid4()}") as calling:
+        yield calling
+
+
+def every_second(client: httpx.Client, url: str) -> str:
+    return created(client, {"schedule": {"every": 1}, "target": {"type": "http", "url": url}})
+
+
+def loses_nothing(neighbour: httpx.Client, port: str) -> None:
+    """Whether a job of the neighbour's has run at each of the next seconds, in time."""
+    job = every_second(neighbour, f"http://known.example:{port}/{uuid4()}")
+    wait_until(lambda: len(ended(neighbour, job)) >= FIRES, seconds=40, what=f"{FIRES} runs")
+    runs = ended(neighbour, job)
+    assert {run["state"] for run in runs} == {"succeeded"}
+    assert [run for run in runs if run["lateness_ms"] > LATE_SECONDS * 1_000] == []
+
+
+def ended(client: httpx.Client, job: str) -> list[dict[str, Any]]:
+    return [run for run in runs_of(client, job) if run["finished_at"]]
+
+
+def test_names_that_nobody_knows_cost_a_neighbour_no_run(
+    system: System, server: NameServer, flood: httpx.Client, neighbour: httpx.Client
+) -> None:
+    with Target(headers={"connection": "close"}) as target:  # so that every ring connects anew
+        port = target.url.rpartition(":")[2]
+        jobs = [every_second(flood, f"http://silent-{n}.example:{port}/") for n in range(NAMES)]
+        wait_until(lambda: len(server.asked) >= 4, what="the first names were asked for")
+        loses_nothing(neighbour, port)
+        for job in jobs:
+            flood.delete(f"/jobs/{job}")
+    assert "Traceback" not in system.newest("worker").text
+
+
+def test_answers_that_go_on_after_their_end_cost_a_neighbour_no_run(
+    flood: httpx.Client, neighbour: httpx.Client
+) -> None:
+    with Target() as target, Listening(Trails) as trailing:
+        jobs = [every_second(flood, trailing.url) for _ in range(2)]
+        loses_nothing(neighbour, target.url.rpartition(":")[2])
+        for job in jobs:
+            failed = [run for run in runs_of(flood, job) if run["attempt_count"]]
+            assert failed
+            attempts = flood.get(f"/runs/{failed[-1]['id']}").json()["attempts"]
+            assert attempts[0]["error"] == "The target's answer has too much that is no body."
+            flood.delete(f"/jobs/{job}")
