@@ -6,6 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from msgspec import Struct
+
 from domain.caller import Caller
 from domain.errors import NotFound
 from storage.audit import record

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 import asyncpg
 import structlog
 
+from storage.error_kinds import kind_of
 from storage.pooled import CONNECT_OPTIONS, PooledDriver
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ class Server:
                     for statement in statements:
                         await _plan(connection, statement)
         except (*UNREACHABLE, asyncpg.PostgresError) as error:
-            log.info("database.not_warmed_up", error=str(error))
+            log.info("database.not_warmed_up", error=kind_of(error))
         finally:
             for connection in connections:
                 await pool.release(connection)

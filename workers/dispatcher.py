@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 from commands.claim_runs import ClaimedRun, ClaimRuns, claim_runs
 from commands.continue_backfills import continue_backfills
 from storage.due import Turns
+from storage.error_kinds import kind_of
 from storage.listening import listen
 from storage.migrate import until_migrated
 from storage.postgres import UNREACHABLE
@@ -173,7 +174,7 @@ class Dispatcher:
             try:
                 more = await self.claim(datetime.now(UTC))
             except UNREACHABLE as error:
-                log.warning("dispatcher.claim_failed", error=str(error))
+                log.warning("dispatcher.claim_failed", error=kind_of(error))
                 more = False
             if not more:
                 await _wait(self._woken, CLAIM_SECONDS)
@@ -183,7 +184,7 @@ class Dispatcher:
             try:
                 more = await self.catch_up(datetime.now(UTC))
             except TROUBLE as error:
-                log.warning("dispatcher.catch_up_failed", error=str(error))
+                log.warning("dispatcher.catch_up_failed", error=kind_of(error))
                 more = False
             if not more:
                 await asyncio.sleep(CLAIM_SECONDS)
@@ -203,7 +204,7 @@ class Dispatcher:
             try:
                 await self.hand_over(datetime.now(UTC))
             except (RedisError, BrokerError) as error:
-                log.warning("dispatcher.hand_over_failed", error=str(error))
+                log.warning("dispatcher.hand_over_failed", error=kind_of(error))
                 await asyncio.sleep(RETRY_SECONDS)
             if self._crowded:
                 await asyncio.sleep(CROWDED_SECONDS)
@@ -224,7 +225,7 @@ class Dispatcher:
             try:
                 await sweep(datetime.now(UTC))
             except TROUBLE as error:
-                log.warning("dispatcher.sweep_failed", error=str(error))
+                log.warning("dispatcher.sweep_failed", error=kind_of(error))
             await asyncio.sleep(max(seconds, REST_FACTOR * (clock() - began)))
 
 

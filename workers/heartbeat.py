@@ -10,6 +10,7 @@ from uuid import UUID
 
 import structlog
 
+from storage.error_kinds import kind_of
 from storage.heartbeats import LAPSE
 from storage.postgres import UNREACHABLE, Database
 from workers.vitals import Vitals
@@ -44,7 +45,7 @@ class Heartbeat:
             try:
                 await self.beat(datetime.now(UTC))
             except UNREACHABLE as error:
-                log.warning("heartbeat.missed", error=str(error))
+                log.warning("heartbeat.missed", error=kind_of(error))
             await asyncio.sleep(INTERVAL.total_seconds())
 
     async def beat(self, now: datetime) -> None:

@@ -14,6 +14,7 @@ from prometheus_client import Counter
 
 from commands.finish_attempts import EndedAttempt, Finished, finish_attempts
 from domain.run import RunState
+from storage.error_kinds import kind_of
 from storage.postgres import UNREACHABLE
 from storage.shards import Shard
 
@@ -90,7 +91,7 @@ class Recorder:
                 log.exception("recorder.text_refused", attempts=len(attempts))
                 attempts = [_without_texts(attempt) for attempt in attempts]
             except UNREACHABLE as error:
-                log.warning("recorder.write_failed", error=str(error))
+                log.warning("recorder.write_failed", error=kind_of(error))
                 await asyncio.sleep(RETRY_SECONDS)
 
 

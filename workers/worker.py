@@ -20,6 +20,7 @@ from commands.start_attempts import START
 from commands.take_runs import TAKE
 from domain.egress import Egress
 from domain.ids import new_id
+from storage.error_kinds import kind_of
 from storage.key_ring import KeyRing
 from storage.migrate import until_migrated
 from storage.postgres import UNREACHABLE
@@ -142,7 +143,7 @@ class Worker:
             runs = await pass_turns(self._shard.database, jobs)
             await self._shard.queue.hand_over(runs)
         except TROUBLE as error:
-            log.warning("worker.turns_not_passed", error=str(error))
+            log.warning("worker.turns_not_passed", error=kind_of(error))
 
     async def _first_beat(self) -> None:
         await until_migrated(self._shard.database)
@@ -150,7 +151,7 @@ class Worker:
             try:
                 return await self._heartbeat.beat(datetime.now(UTC))
             except UNREACHABLE as error:
-                log.warning("worker.waiting_for_postgres", error=str(error))
+                log.warning("worker.waiting_for_postgres", error=kind_of(error))
                 await asyncio.sleep(1)
 
     async def _drain(self, threads: dramatiq.Worker) -> None:
@@ -164,7 +165,7 @@ class Worker:
             log.warning("worker.stopped_with_attempts_under_way")
         except TROUBLE as error:
             # What could not be given back now is rescued when the heartbeat lapses.
-            log.warning("worker.not_drained", error=str(error))
+            log.warning("worker.not_drained", error=kind_of(error))
 
 
 def _traced(ring: Ring, shard: Shard) -> TracedRings | None:

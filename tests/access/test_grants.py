@@ -84,7 +84,7 @@ def test_what_a_key_made_is_revoked_with_it(
         (("admin", "read", "operate", "write"), "admin", 200),
     ],
 )
-def test_membership_grants_no_more_than_the_granter_has(
+def test_membership_grants_no_more_than_the_granter_has(  # noqa: PLR0917
     installation: System,
     operator: httpx.Client,
     service_id: str,
