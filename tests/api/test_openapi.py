@@ -90,6 +90,7 @@ def test_who_has_the_document_is_not_sent_it_again(api: httpx.Client) -> None:
     again = api.get("/openapi.json", headers={"if-none-match": first.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
     assert again.headers["etag"] == first.headers["etag"]
+    assert {answer.headers["cache-control"] for answer in (first, again)} == {"private, no-cache"}
     assert api.get("/openapi.json", headers={"if-none-match": '"x"'}).content == first.content
 
 
