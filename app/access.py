@@ -16,7 +16,7 @@ class Access(StrEnum):
 
     PUBLIC = "public"  # anybody
     KNOWN = "known"  # any principal
-    PERSON = "person"  # a member of the service, by token or by an own key
+    PERSON = "person"  # a member of the service, by token or by an own key with `admin`
     READ = "read"
     OPERATE = "operate"
     WRITE = "write"

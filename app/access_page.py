@@ -20,7 +20,8 @@ A key has scopes, a person has a role: a viewer the scope `read`, an operator of
 `operate` and `write`, its admin all four. A person's own key has what both allow. No scope includes
 another. Keys act in their service, people in the one that `Tocsin-Service` names (by id or name; it
 may be left out by who belongs to one only). Operators of the installation name any service and have
-there what they have in the installation.
+there what they have in the installation. A person's own keys are for those who come with a token,
+or with an own key that has `admin`.
 
 *yes*: the call is carried out within the caller's service. Whatever belongs to another service is
 answered with 404, as if it did not exist, and so is another service's id in a path. 401: no

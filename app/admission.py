@@ -6,19 +6,16 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from litestar.enums import ScopeType
-from litestar.exceptions import NotAuthorizedException
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
 from app.auth import Authentication, Principal
 from app.clock_watch import ClockWatch
-from app.failed_logins import FailedLogins
+from app.credentials import Credentials, credentials_of
 from app.key_use import KeyUse
-from app.problems import RETRY_AFTER_SECONDS, problem, send_problem
+from app.problems import RETRY_AFTER_SECONDS, BadRequest, problem, send_problem
 from app.rate_limiting import RateLimiting
 from storage.shards import Shards
 
-SERVICE_HEADER = "Tocsin-Service"
-_AUTHORIZATION, _SERVICE = b"authorization", SERVICE_HEADER.lower().encode()
 _READS = {"GET", "HEAD", "OPTIONS"}
 
 
@@ -32,8 +29,8 @@ class Refusal(NamedTuple):
 class Admission:
     """Finds out who sends a request, and counts it; its route decides what the caller may do.
 
-    What it finds lies in the scope's state: a `principal`, or the error that tells why there is
-    none.
+    What it finds lies in the scope's state: the `credentials`, and a `principal` or the error that
+    tells why there is none.
     """
 
     def __init__(
@@ -43,68 +40,65 @@ class Admission:
         self._clock = clock
         self._authentication = authentication
         self._rates = RateLimiting(shards)
-        self._failed = FailedLogins(shards)
         self.key_use = KeyUse(shards)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == ScopeType.HTTP:
-            authorization, service = _credentials(scope)
+            try:
+                sent = credentials_of(scope)
+            except BadRequest as error:
+                await send_problem(send, problem(error.status, error.detail), [])
+                return
             if scope["method"] not in _READS and (wrong := self._clock.wrong()):
                 await _refuse_write(send, wrong)
                 return
-            if authorization is not None:
-                refusal = await self._admit(scope, authorization, service)
+            if sent is not None:
+                refusal = await self._admit(scope, sent)
                 if refusal is not None:
                     await _refuse(send, refusal)
                     return
         await self._app(scope, receive, send)
 
-    async def _admit(
-        self, scope: HTTPScope, authorization: str, service: str | None
-    ) -> Refusal | None:
+    async def _admit(self, scope: HTTPScope, sent: Credentials) -> Refusal | None:
         """Note in the scope who it is; None unless it is refused already here."""
         now = datetime.now(UTC)
-        principal: Principal | Exception | None
-        principal = self._authentication.known(authorization, service, now)
-        if principal is None:
-            address = scope["client"][0] if scope["client"] else ""
-            if seconds := self._failed.closed_for(address, authorization):
-                return Refusal("Too many requests with bad credentials.", seconds)
-            principal = await self._look_up(address, authorization, service, now)
-        scope["state"]["principal"] = principal
-        if isinstance(principal, Exception):
+        state = scope["state"]
+        state["credentials"] = sent
+        principal = self._authentication.known(sent, now)
+        if principal is not None:
+            state["principal"] = principal
+            return await self._count(scope, principal)
+        address = scope["client"][0] if scope["client"] else ""
+        if seconds := self._authentication.closed_for(address, sent):
+            return Refusal("Too many requests with bad credentials.", seconds)
+        try:
+            return await self._look_up(scope, sent, address, now)
+        except Exception as error:  # noqa: BLE001 - the route's guard raises it, if it has one
+            state["principal"] = error
             return None
+
+    async def _look_up(
+        self, scope: HTTPScope, sent: Credentials, address: str, now: datetime
+    ) -> Refusal | None:
+        """Find out who it is, and count the request before the service that it names is sought."""
+        bearer = await self._authentication.bearer(sent, address, now)
+        at_home = bearer.at_home
+        if sent.service is not None and (refusal := await self._count(scope, at_home)):
+            return refusal
+        principal = await self._authentication.in_service(bearer, sent, now)
+        scope["state"]["principal"] = principal
+        if principal.key is not None:
+            self.key_use.note(principal.key, now)
+        if sent.service is not None and principal.service_id == at_home.service_id:
+            return None
+        return await self._count(scope, principal)
+
+    async def _count(self, scope: HTTPScope, principal: Principal) -> Refusal | None:
         admitted = await self._rates.admit(principal, reads=scope["method"] in _READS)
         scope["state"]["headers"] = admitted.headers
         if admitted.retry_after is None:
             return None
         return Refusal(f"The rate limit of the {admitted.limit} is used up.", admitted.retry_after)
-
-    async def _look_up(
-        self, address: str, authorization: str, service: str | None, now: datetime
-    ) -> Principal | Exception:
-        """Who it is, or why that is not known."""
-        try:
-            principal = await self._authentication.principal(authorization, service, now)
-        except NotAuthorizedException as error:
-            await self._failed.note(address)
-            return error
-        except Exception as error:  # noqa: BLE001 - the route's guard raises it, if it has one
-            return error
-        self._failed.trust(authorization)
-        if principal.key is not None:
-            self.key_use.note(principal.key, now)
-        return principal
-
-
-def _credentials(scope: Scope) -> tuple[str | None, str | None]:
-    authorization = service = None
-    for name, value in scope["headers"]:
-        if name == _AUTHORIZATION:
-            authorization = value.decode("latin-1")
-        elif name == _SERVICE:
-            service = value.decode("latin-1")
-    return authorization, service
 
 
 async def _refuse_write(send: Send, wrong: str) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from litestar import Litestar, Router, get
+from litestar import Litestar, Router
 from litestar.datastructures import State
 from litestar.static_files import create_static_files_router
 from litestar_offline_docs import __file__ as offline_docs
 
-from app.access import Access, rules
+from app.access import rules
 from app.admission import Admission
 from app.auth import Authentication
 from app.authorization import authorize
@@ -20,7 +20,9 @@ from app.clock_watch import ClockWatch
 from app.cross_origin import CrossOrigin
 from app.observation import Observation
 from app.openapi import ASSETS, complete, openapi_config, page_script
+from app.openapi_document import openapi_document
 from app.problems import HANDLERS
+from app.readiness import Readiness
 from app.requests import MAX_BODY_BYTES, ServiceRequest
 from app.response_headers import ResponseHeaders
 from app.routes.audit import list_audit_entries
@@ -97,6 +99,8 @@ def create_app(settings: Settings) -> Litestar:
                 "authentication": authentication,
                 "actors": frozenset(settings.actors),
                 "egress": settings.egress(),
+                "readiness": Readiness(shards),
+                "metrics_port": settings.metrics_port,
             }
         ),
         lifespan=[lifespan],
@@ -117,12 +121,6 @@ def create_app(settings: Settings) -> Litestar:
     list(rules(app))  # none is missing
     complete(app.openapi_schema)
     return app
-
-
-@get("/openapi.json", needs=Access.PUBLIC, include_in_schema=False, sync_to_thread=False)
-def openapi_document(request: ServiceRequest) -> dict[str, Any]:
-    """The API's description, in OpenAPI 3.1."""
-    return request.app.openapi_schema.to_schema()
 
 
 def _service_routes() -> Router:

@@ -12,8 +12,8 @@ from litestar.exceptions import NotAuthorizedException
 from litestar.handlers import BaseRouteHandler
 
 from app.access import Access
-from app.admission import SERVICE_HEADER
 from app.auth import Authentication, Principal
+from app.credentials import SERVICE_HEADER, Credentials
 from app.problems import BadRequest
 from domain.access import INSTALLATION, Scope
 from domain.caller import Caller
@@ -44,7 +44,9 @@ async def authorize(
         limits=principal.limits,
         operator=principal.operator,
         subject=principal.subject,
-        address=connection.client.host if connection.client else "",
+        key=principal.key,
+        key_ends_at=principal.until if principal.key else None,
+        address=_address(connection),
     )
     structlog.contextvars.bind_contextvars(service_id=str(caller.service_id))
     _check(caller, needs, in_path="service_id" in connection.path_params)
@@ -66,8 +68,13 @@ async def _of_path(
     if service_id is None or service_id == principal.service_id:
         return principal
     authentication: Authentication = connection.app.state.authentication
-    authorization = connection.headers["authorization"]
-    return await authentication.principal(authorization, str(service_id), datetime.now(UTC))
+    sent: Credentials = connection.scope["state"]["credentials"]
+    there = sent._replace(service=str(service_id))
+    return await authentication.principal(there, _address(connection), datetime.now(UTC))
+
+
+def _address(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
+    return connection.client.host if connection.client else ""
 
 
 def _check(caller: Caller, needs: Access, *, in_path: bool) -> None:
@@ -82,6 +89,8 @@ def _check(caller: Caller, needs: Access, *, in_path: bool) -> None:
     if needs is Access.PERSON:
         if caller.subject is None:
             raise Forbidden("Only people have keys of their own; yours is a service's.")
+        if caller.key is not None and Scope.ADMIN not in caller.scopes:
+            raise Forbidden("Manage your keys with a token, or with a key of the scope `admin`.")
         return
     if Scope(needs.value) not in caller.scopes:
         raise Forbidden(f"This takes the scope `{needs.value}`, which you do not have here.")

@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 import click
+import msgspec
 import uvloop
 
 # structlog would import rich, which something else brought along, for tracebacks on terminals:
@@ -70,11 +71,16 @@ def api(settings: Settings) -> None:
 
     _begin(settings, traced="api")
     _readable(settings)
+    listening = inherited_socket()
+    if listening is not None:
+        # One of several on a port that they share: it has no other to itself.
+        settings = msgspec.structs.replace(settings, metrics_port=0)
     serve(
         create_app(settings),
         settings.host,
         settings.port,
-        inherited_socket(),
+        listening,
+        metrics_port=settings.metrics_port,
         tls=settings.tls,
     )
 

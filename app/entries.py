@@ -23,14 +23,14 @@ def answer(entry: Entry, query: GetJob | ListJobs, request: ServiceRequest) -> R
     """
     request.app.state.short_cut.remember(request.scope, query)
     headers = {"ETag": entry.etag}
-    if is_known(entry, request.headers.get("if-none-match")):
+    if has_tag(entry.etag, request.headers.get("if-none-match")):
         return Response(None, status_code=304, headers=headers)
     return Response(entry.body, media_type=MediaType.JSON, headers=headers)
 
 
-def is_known(entry: Entry, if_none_match: str | None) -> bool:
-    """Whether a client has an entry: its entity tags are compared weakly (RFC 9110, 13.1.2)."""
+def has_tag(etag: str, if_none_match: str | None) -> bool:
+    """Whether a client has what has that tag: they are compared weakly (RFC 9110, 13.1.2)."""
     if if_none_match is None:
         return False
     tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
-    return entry.etag in tags or "*" in tags
+    return etag in tags or "*" in tags

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from functools import lru_cache
+from hashlib import sha256
 from ipaddress import IPv6Address, ip_address, ip_network
 
 from cachetools import LRUCache, TTLCache
@@ -38,16 +39,16 @@ class FailedLogins:
         self._limits = shards.of(INSTALLATION).rate_limits
         self._clock = clock
         self._closed_until: LRUCache[str, float] = LRUCache(ADDRESSES)
-        self._trusted: TTLCache[str, None] = TTLCache(TRUSTED, TRUSTED_SECONDS, timer=clock)
+        self._trusted: TTLCache[bytes, None] = TTLCache(TRUSTED, TRUSTED_SECONDS, timer=clock)
 
     def closed_for(self, address: str, authorization: str) -> int:
         """For how many seconds credentials from an address are not looked at; 0 if they are."""
         seconds = self._closed_until.get(_network(address), 0.0) - self._clock()
-        return 0 if seconds <= 0 or authorization in self._trusted else math.ceil(seconds)
+        return 0 if seconds <= 0 or _digest(authorization) in self._trusted else math.ceil(seconds)
 
     def trust(self, authorization: str) -> None:
         """These credentials are good."""
-        self._trusted[authorization] = None
+        self._trusted[_digest(authorization)] = None
 
     async def note(self, address: str) -> None:
         """Credentials from an address were not good; while Redis is away, that has no effect."""
@@ -59,6 +60,11 @@ class FailedLogins:
             return
         if not grant.count:
             self._closed_until[network] = self._clock() + grant.later_seconds
+
+
+def _digest(authorization: str) -> bytes:
+    # A person's token may have 8 KiB.
+    return sha256(authorization.encode()).digest()
 
 
 @lru_cache(ADDRESSES)

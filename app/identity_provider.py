@@ -13,10 +13,13 @@ import structlog
 from msgspec import Struct
 
 from app.person import ProviderAway
+from storage.error_kinds import kind_of
 
 log = structlog.get_logger()
 DISCOVERY = "/.well-known/openid-configuration"
-FETCH_SECONDS = 5
+FETCH_SECONDS = 5.0
+WAIT_SECONDS = 1.0
+"""For so long requests wait for what it says anew of a key that it has named before."""
 MOST_BYTES = 256 * 1024
 FRESH_SECONDS = 300.0
 """A key that the provider withdrew is refused after so long."""
@@ -31,6 +34,10 @@ class _Discovery(Struct):
     jwks_uri: str
 
 
+class _Wrong(Exception):
+    """The provider answered, and not as a provider does; says how."""
+
+
 class IdentityProvider:
     """Fetches the provider's signing keys, and keeps them for a while.
 
@@ -42,7 +49,7 @@ class IdentityProvider:
         self.issuer = issuer
         self._keys: dict[str | None, jwt.PyJWK] = {}
         self._fetched_at = self._asked_at = float("-inf")
-        self._asking = asyncio.Lock()
+        self._asking: asyncio.Task[None] | None = None
 
     async def key(self, key_id: str | None) -> jwt.PyJWK | None:
         """The key of that id (a provider with one key may leave it out), or None.
@@ -51,7 +58,7 @@ class IdentityProvider:
             ProviderAway: When it is not known, and the provider does not answer.
         """
         if self._age > FRESH_SECONDS or key_id not in self._keys:
-            await self._refresh(key_id)
+            await self._refresh(WAIT_SECONDS if key_id in self._keys else FETCH_SECONDS)
         if self._age > STALE_SECONDS:
             raise ProviderAway
         return self._keys.get(key_id)
@@ -60,28 +67,36 @@ class IdentityProvider:
     def _age(self) -> float:
         return time.monotonic() - self._fetched_at
 
-    async def _refresh(self, key_id: str | None) -> None:
-        async with self._asking:
-            if self._age <= FRESH_SECONDS and key_id in self._keys:
-                return
-            if time.monotonic() - self._asked_at < ASK_AGAIN_SECONDS:
-                return
-            self._asked_at = time.monotonic()
-            try:
+    async def _refresh(self, seconds: float) -> None:
+        """Have the provider asked, and wait so long for it at most, from when it was."""
+        now = time.monotonic()
+        if self._asking is None and now - self._asked_at >= ASK_AGAIN_SECONDS:
+            self._asked_at = now
+            self._asking = asyncio.create_task(self._ask())
+        left = self._asked_at + seconds - now
+        if self._asking is not None and left > 0:
+            await asyncio.wait([self._asking], timeout=left)
+
+    async def _ask(self) -> None:
+        try:
+            async with asyncio.timeout(FETCH_SECONDS):
                 self._keys = await _fetch_keys(self.issuer)
-            except (aiohttp.ClientError, OSError, ValueError, jwt.PyJWTError) as error:
-                log.warning("identity_provider.unreachable", issuer=self.issuer, error=str(error))
-            else:
-                self._fetched_at = time.monotonic()
+        except Exception as error:  # noqa: BLE001 - whatever it is, what was said before holds
+            kind = kind_of(error)
+            log.warning("identity_provider.unreachable", issuer=self.issuer, error=kind)
+        else:
+            self._fetched_at = time.monotonic()
+        finally:
+            self._asking = None
+            self._asked_at = time.monotonic()  # one that hangs gets its pause, too
 
 
 async def _fetch_keys(issuer: str) -> dict[str | None, jwt.PyJWK]:
-    timeout = aiohttp.ClientTimeout(total=FETCH_SECONDS)
-    async with aiohttp.ClientSession(timeout=timeout) as session:
+    async with aiohttp.ClientSession() as session:
         found = await _get(session, issuer.rstrip("/") + DISCOVERY)
         discovery = msgspec.json.decode(found, type=_Discovery)
         if discovery.issuer != issuer:
-            raise ValueError(f"the provider says its issuer is {discovery.issuer!r}")
+            raise _Wrong(f"the provider says its issuer is {discovery.issuer!r}")
         answer: dict[str, Any] = msgspec.json.decode(
             await _get(session, discovery.jwks_uri), type=dict
         )
@@ -99,10 +114,10 @@ async def _fetch_keys(issuer: str) -> dict[str | None, jwt.PyJWK]:
 async def _get(session: aiohttp.ClientSession, url: str) -> bytes:
     async with session.get(url, allow_redirects=False) as response:
         if response.status != 200:
-            raise ValueError(f"{url} answered {response.status}")
+            raise _Wrong(f"{url} answered {response.status}")
         body = await response.content.read(MOST_BYTES + 1)
         while len(body) <= MOST_BYTES and (more := await response.content.read(MOST_BYTES)):
             body += more
     if len(body) > MOST_BYTES:
-        raise ValueError(f"{url} answered more than {MOST_BYTES} bytes")
+        raise _Wrong(f"{url} answered more than {MOST_BYTES} bytes")
     return body

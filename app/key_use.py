@@ -10,6 +10,7 @@ import asyncpg
 import structlog
 
 from commands.note_key_use import NoteKeyUse, note_key_use
+from storage.error_kinds import kind_of
 from storage.postgres import UNREACHABLE
 from storage.shards import Shards
 
@@ -42,7 +43,7 @@ class KeyUse:
         try:
             await note_key_use(NoteKeyUse(used_at=used_at), self._shards)
         except (*UNREACHABLE, asyncpg.PostgresError) as error:
-            log.warning("key_use.not_written", error=str(error))
+            log.warning("key_use.not_written", error=kind_of(error))
             self._used_at = {**used_at, **self._used_at}
 
     async def run(self) -> None:

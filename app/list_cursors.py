@@ -10,13 +10,14 @@ from uuid import UUID
 import msgspec
 
 from app.problems import BadParameter
+from domain.durations import END_OF_TIME
 from domain.ids import EPOCH
 from domain.place import Place
 
 _MICROSECOND = timedelta(microseconds=1)
 _SECOND = timedelta(seconds=1)
 _FIRST = datetime.min.replace(tzinfo=UTC) + _SECOND
-_LAST = datetime.max.replace(tzinfo=UTC) - _SECOND
+_LAST = END_OF_TIME
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(tuple[bytes, int | None, bytes | int]).decode
 

@@ -12,6 +12,7 @@ from typing import TextIO, cast
 import msgspec
 import structlog
 
+from app.tracebacks import as_lines, as_text, log_what_ends_us
 from storage.tracing import active
 
 
@@ -29,9 +30,12 @@ def configure_logs(level: str) -> None:
     ]
     on_terminal = sys.stderr.isatty()
     render: list[structlog.types.Processor] = (
-        [structlog.dev.ConsoleRenderer()]
+        [structlog.dev.ConsoleRenderer(exception_formatter=as_lines)]
         if on_terminal
-        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_dumps)]
+        else [
+            structlog.processors.ExceptionRenderer(as_text),
+            structlog.processors.JSONRenderer(_dumps),
+        ]
     )
     structlog.configure(
         processors=[*chain, *render],
@@ -40,6 +44,7 @@ def configure_logs(level: str) -> None:
         cache_logger_on_first_use=True,
     )
     _configure_libraries(level, chain, render)
+    log_what_ends_us()
 
 
 class GatheredLines:
@@ -86,7 +91,7 @@ def _configure_libraries(
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=chain,
+            foreign_pre_chain=[_without_errors_text, *chain],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
         )
     )
@@ -95,6 +100,15 @@ def _configure_libraries(
     root.setLevel(level.upper())
     for chatty in ("alembic", "dramatiq", "periodiq"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def _without_errors_text(
+    _: object, __: str, event: structlog.types.EventDict
+) -> structlog.types.EventDict:
+    """Of a task's error that nobody awaits, asyncio says the text in lines of its own."""
+    if event["_record"].name == "asyncio":
+        event["event"] = str(event["event"]).partition("\n")[0]
+    return event
 
 
 def _add_trace(_: object, __: str, event: structlog.types.EventDict) -> structlog.types.EventDict:

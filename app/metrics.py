@@ -22,6 +22,7 @@ from redis.exceptions import RedisError
 
 from app.metric_files import VARIABLE, SharedMetrics
 from app.process_health import Vitals, with_health
+from storage.error_kinds import kind_of
 from storage.postgres import UNREACHABLE
 from storage.run_events import waiting_events
 from storage.shards import Shards
@@ -44,11 +45,11 @@ async def exposition(shards: Shards) -> bytes:
     try:
         DEPTH.set(sum([await shard.queue.depth() for shard in shards.all()]))
     except (RedisError, BrokerError) as error:
-        log.warning("metrics.queue_depth_unknown", error=str(error))
+        log.warning("metrics.queue_depth_unknown", error=kind_of(error))
     try:
         EVENTS.set(await _waiting_events(shards))
     except (asyncpg.PostgresError, *UNREACHABLE) as error:
-        log.warning("metrics.waiting_events_unknown", error=str(error))
+        log.warning("metrics.waiting_events_unknown", error=kind_of(error))
     return generate_latest(_registry())
 
 

@@ -33,6 +33,7 @@ from domain.errors import (
     PreconditionFailed,
     QuotaExceeded,
 )
+from storage.error_kinds import kind_of
 from storage.key_ring import Undecipherable
 from storage.postgres import UNREACHABLE
 from storage.redis_link import RedisAway
@@ -144,7 +145,7 @@ def respond(request: Request[Any, Any, Any], error: Exception) -> Response[Probl
     if problem.status == 500:
         log.error("request.failed", exc_info=error)
     if problem.status == 503:
-        log.warning("request.unavailable", error=str(error))
+        log.warning("request.unavailable", error=kind_of(error))
     if problem.status == 503 or isinstance(error, KeyInProgress):
         headers["Retry-After"] = RETRY_AFTER_SECONDS
     if problem.status == 401:

@@ -48,12 +48,13 @@ class ServicePage(Page[ServiceResource], frozen=True, kw_only=True):
 
 
 class KeyResource(Struct, frozen=True, kw_only=True):
-    """An API key. `key`, its text, is told once: when it is made."""
+    """An API key. `key`, its text, is told once: when it is made; with `made_by` it is revoked."""
 
     id: UUID
     name: str
     scopes: list[Scope]
     subject: str | None
+    made_by: UUID | None
     created_at: Instant
     expires_at: Instant | None
     revoked_at: Instant | None
@@ -67,6 +68,7 @@ class KeyResource(Struct, frozen=True, kw_only=True):
             name=key.name,
             scopes=sorted(key.scopes),
             subject=key.subject,
+            made_by=key.made_by,
             created_at=instant(key.created_at),
             expires_at=instant_or_none(key.expires_at),
             revoked_at=instant_or_none(key.revoked_at),

@@ -13,7 +13,7 @@ from litestar.types import ASGIApp
 from app.bounded_protocol import BoundedProtocol
 from app.leaving_server import LeavingServer
 from app.response_headers import api_headers
-from app.up.listening import BACKLOG
+from app.up.listening import BACKLOG, listen
 from storage.garbage import collect_rarely
 
 LAST_SECONDS = 1  # before what is still under way is cancelled
@@ -25,12 +25,14 @@ def serve(
     port: int,
     listening: socket.socket | None = None,
     *,
+    metrics_port: int = 0,
     tls: bool = False,
 ) -> None:
     """Serve until a signal asks for the end, then finish what is under way.
 
     Args:
         listening: A socket that listens already, in place of host and port.
+        metrics_port: Another port to listen on; the application knows which request came there.
         tls: Whether TLS ends in front of us.
     """
     leaving = asyncio.Event()
@@ -49,7 +51,10 @@ def serve(
         timeout_graceful_shutdown=LAST_SECONDS,
     )
     collect_rarely()
-    LeavingServer(config, leaving).run(sockets=[listening] if listening else None)
+    sockets = [listening] if listening else None
+    if metrics_port:
+        sockets = [*(sockets or listen(host, port, 1)), *listen(host, metrics_port, 1)]
+    LeavingServer(config, leaving).run(sockets=sockets)
 
 
 def _protocol(leaving: asyncio.Event, *, tls: bool) -> Any:

@@ -69,7 +69,8 @@ class Settings(Struct, frozen=True, kw_only=True):
             most.
         cors_origins: Web origins whose pages may call the API, separated by commas.
         tls: Whether TLS ends in front of the API, so that browsers are told to insist on it.
-        metrics_port: Where dispatcher, worker and clock serve metrics and health; 0 for nowhere.
+        metrics_port: Where each process serves metrics, and dispatcher, worker and clock their
+            health; with 0 the API does so at `/metrics` of its own port, and the others nowhere.
         oidc_issuer: URL of the OIDC provider whose tokens people may send; with https, unless it is
             on this host.
         oidc_audience: What such a token must say in `aud`.

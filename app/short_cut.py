@@ -17,7 +17,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from msgspec import Struct
 
 from app.auth import Principal
-from app.entries import is_known
+from app.entries import has_tag
 from domain.access import INSTALLATION
 from domain.access import Scope as Right
 from queries.get_job import GetJob, load_job
@@ -27,8 +27,14 @@ from storage.postgres import Driver
 from storage.read_cache import Loaded
 from storage.shards import Shards
 
-REMEMBERED = 50_000
-"""URLs at most; the least recently used are forgotten."""
+REMEMBERED_BYTES = 32 * 1024 * 1024
+"""Of URLs with what they ask; the least recently used are forgotten."""
+LONGEST_URL = 1_024
+"""A longer one goes the long way each time."""
+_BYTES_OF_ONE = 1_024
+"""Of a query, the cache's slot and all else that does not grow with its URL."""
+_TIMES_ITS_LENGTH = 12
+"""A URL of many short tags has them in its query as objects of 50 bytes each."""
 
 
 class Named(Struct, frozen=True):
@@ -37,6 +43,11 @@ class Named(Struct, frozen=True):
     query: GetJob | ListJobs
     entry: str
     route: str
+    length: int
+
+
+def _size(named: Named) -> int:
+    return _BYTES_OF_ONE + _TIMES_ITS_LENGTH * named.length
 
 
 class ShortCut:
@@ -45,18 +56,20 @@ class ShortCut:
     def __init__(self, app: ASGIApp, shards: Shards) -> None:
         self._app = app
         self._shards = shards
-        self._named: LRUCache[bytes, Named] = LRUCache(REMEMBERED)
+        self._named: LRUCache[bytes, Named] = LRUCache(REMEMBERED_BYTES, _size)
 
     def remember(self, scope: Scope, query: GetJob | ListJobs) -> None:
         """The long way has answered a GET with what a query reads, whichever service asks it."""
-        self._named[_url(scope)] = Named(query, query.entry, scope["path_template"])
+        url = _url(scope)
+        if len(url) <= LONGEST_URL:
+            self._named[url] = Named(query, query.entry, scope["path_template"], len(url))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         entry = await self._entry(scope) if scope.get("method") == "GET" else None
         if entry is None:
             await self._app(scope, receive, send)
             return
-        known = is_known(entry, _header(scope, b"if-none-match"))
+        known = has_tag(entry.etag, _header(scope, b"if-none-match"))
         body = b"" if known else entry.body
         await send(
             {

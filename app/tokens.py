@@ -10,6 +10,7 @@ import jwt
 
 from app.identity_provider import IdentityProvider
 from app.person import Person, TokenRefused
+from domain.durations import END_OF_TIME
 from domain.service import SUBJECT
 
 MOST_CHARACTERS = 8_192
@@ -57,8 +58,15 @@ class Tokens:
                 options={"require": ["exp", "iat", "iss", "aud", "sub"]},
             )
             until = datetime.fromtimestamp(claims["exp"], UTC) + CLOCK_SKEW
-        except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError):
+        except (jwt.PyJWTError, ValueError, TypeError, ArithmeticError, OSError, RecursionError):
             raise TokenRefused from None
-        if _SUBJECT.fullmatch(claims["sub"]) is None:
+        if until >= END_OF_TIME or _SUBJECT.fullmatch(claims["sub"]) is None:
+            raise TokenRefused
+        # OpenID Connect Core, 3.1.3.7: of several audiences, it must be ours that may use it.
+        if _has_more(claims["aud"]) and claims.get("azp") != self._audience:
             raise TokenRefused
         return Person(claims["sub"], until)
+
+
+def _has_more(audience: object) -> bool:
+    return isinstance(audience, list) and len(audience) > 1

@@ -10,9 +10,9 @@ from msgspec import Struct
 from domain.access import Scope
 from domain.caller import Caller
 from domain.errors import Conflict, Invalid
-from domain.keys import Key, check_end, check_grant
+from domain.keys import Key, check_end, check_grant, end_of_made
 from storage.audit import record
-from storage.keys import store_key
+from storage.keys import maker_of, store_key
 from storage.postgres import Driver
 from storage.shards import Shards
 from storage.transactions import driver_of
@@ -28,6 +28,7 @@ FROM services WHERE id = $1 FOR UPDATE
 
 class CreateKey(Struct, frozen=True, kw_only=True):
     """Attributes:
+    expires_at: None for as long as may be: without end, or as long as the caller's key.
     subject: The person whose own key it is to be; None for one of the service.
     """
 
@@ -47,13 +48,14 @@ async def create_key(command: CreateKey, shards: Shards) -> tuple[Key, str]:
 
     Raises:
         Conflict: When the service has 1,000 live keys already.
-        Forbidden: When it would have a scope that the caller has not.
+        Forbidden: When it would have a scope that the caller has not, or outlive the caller's key.
         Invalid: When it would have expired already, or no scope.
     """
-    _check(command)
+    expires_at = _check(command)
     service_id = command.caller.service_id
     async with shards.of(service_id).writing(service_id, ()) as connection:
         await _check_count(await driver_of(connection), service_id, command.now)
+        made_by = await maker_of(connection, command.caller, command.now)
         key, text = await store_key(
             connection,
             service_id,
@@ -61,7 +63,8 @@ async def create_key(command: CreateKey, shards: Shards) -> tuple[Key, str]:
             name=command.name,
             scopes=command.scopes,
             subject=command.subject,
-            expires_at=command.expires_at,
+            made_by=made_by,
+            expires_at=expires_at,
         )
         await record(
             connection,
@@ -77,11 +80,13 @@ async def create_key(command: CreateKey, shards: Shards) -> tuple[Key, str]:
     return key, text
 
 
-def _check(command: CreateKey) -> None:
+def _check(command: CreateKey) -> datetime | None:
+    """When the key is to end."""
     if not command.scopes:
         raise Invalid("Give the key at least one scope.", "/scopes")
     check_grant(command.scopes, command.caller.scopes)
     check_end(command.expires_at, command.now)
+    return end_of_made(command.expires_at, command.caller)
 
 
 async def _check_count(driver: Driver, service_id: UUID, now: datetime) -> None:

@@ -7,8 +7,9 @@ from datetime import datetime
 from msgspec import Struct
 from sqlalchemy.dialects.postgresql import insert
 
-from domain.access import Role
+from domain.access import SCOPES_OF, Role
 from domain.caller import Caller
+from domain.keys import check_grant, check_lasting
 from domain.service import Member
 from storage.audit import record
 from storage.service_tables import members
@@ -23,7 +24,14 @@ class PutMember(Struct, frozen=True, kw_only=True):
 
 
 async def put_member(command: PutMember, shards: Shards) -> Member:
-    """Store the membership; every process knows it within a second."""
+    """Store the membership; every process knows it within a second.
+
+    Raises:
+        Forbidden: When the role has a scope that the caller has not, or the caller is a key that
+            ends.
+    """
+    check_grant(SCOPES_OF[command.role], command.caller.scopes)
+    check_lasting(command.caller)
     service_id = command.caller.service_id
     async with shards.of(service_id).writing(service_id) as connection:
         stored = await connection.execute(

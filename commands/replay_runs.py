@@ -16,7 +16,7 @@ from domain.run import Run, Trigger
 from domain.run_filter import RunFilter
 from storage.audit import record_with
 from storage.handing_over import hand_over_soon
-from storage.more_runs import MoreRun, write_more_runs
+from storage.more_runs import MOST_GENERATIONS, MoreRun, write_more_runs
 from storage.postgres import Driver
 from storage.queue import RunKey
 from storage.retention import ExpiringDays, expiring_days
@@ -82,7 +82,8 @@ async def replay_run(command: ReplayRun, shards: Shards) -> Run:
     """Make a new run of an ended run's fire time.
 
     Raises:
-        Conflict: When the run has not ended, its day is dropped soon, or its job was deleted.
+        Conflict: When the run has not ended, its day is dropped soon, its job was deleted, or its
+            fire time has had as many runs as it may.
         NotFound: When the service has no such run.
     """
     service_id = command.caller.service_id
@@ -103,6 +104,8 @@ async def replay_run(command: ReplayRun, shards: Shards) -> Run:
         if not await driver.fetch(_LOCK_JOB, service_id, old["job_id"]):
             raise Conflict("The run's job was deleted, and with it the target.")
         keys = await _replay(driver, command.caller, [old], command.now)
+        if not keys:
+            raise Conflict(f"This fire time has had {MOST_GENERATIONS:,} runs; trigger the job.")
         run = run_of(await _row(driver, *keys[0]))
         command.caller.settle(run)
     await hand_over_soon(shard, keys)

@@ -6,11 +6,11 @@ from datetime import datetime
 from uuid import UUID
 
 from msgspec import Struct
-from sqlalchemy import update
 
 from domain.caller import Caller
 from domain.errors import NotFound
 from storage.audit import record
+from storage.keys import lock_keys, revoke_with_made
 from storage.service_tables import api_keys
 from storage.shards import Shards
 
@@ -27,7 +27,9 @@ class RevokeKey(Struct, frozen=True, kw_only=True):
 
 
 async def revoke_key(command: RevokeKey, shards: Shards) -> None:
-    """Revoke a key: every process refuses it within a second. Revoking twice changes nothing.
+    """Revoke a key and what it made: every process refuses them within a second.
+
+    Revoking twice changes nothing.
 
     Raises:
         NotFound: When the service has no such key.
@@ -37,6 +39,7 @@ async def revoke_key(command: RevokeKey, shards: Shards) -> None:
     if command.subject is not None:
         mine.append(api_keys.c.subject == command.subject)
     async with shards.of(service_id).writing(service_id) as connection:
+        await lock_keys(connection, service_id)
         found = await connection.execute(
             api_keys.select()
             .with_only_columns(api_keys.c.revoked_at)
@@ -47,5 +50,8 @@ async def revoke_key(command: RevokeKey, shards: Shards) -> None:
         if row is None:
             raise NotFound(f"There is no key {command.key_id}.")
         if row.revoked_at is None:
-            await connection.execute(update(api_keys).where(*mine).values(revoked_at=command.now))
-            await record(connection, command.caller, "key.revoked", command.key_id, command.now)
+            gone = await revoke_with_made(connection, service_id, [command.key_id], command.now)
+            made = sorted(str(key_id) for key_id in gone if key_id != command.key_id)
+            await record(
+                connection, command.caller, "key.revoked", command.key_id, command.now, made=made
+            )

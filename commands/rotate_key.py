@@ -10,10 +10,10 @@ from sqlalchemy import select, update
 
 from domain.access import Scope
 from domain.caller import Caller
-from domain.errors import Conflict, Invalid, NotFound
-from domain.keys import LONGEST_OVERLAP, Key, check_end, check_grant
+from domain.errors import Conflict, Forbidden, Invalid, NotFound
+from domain.keys import LONGEST_OVERLAP, Key, check_end, check_grant, end_of_made
 from storage.audit import record
-from storage.keys import store_key
+from storage.keys import lock_keys, maker_of, store_key
 from storage.service_tables import api_keys
 from storage.shards import Shards
 
@@ -21,7 +21,7 @@ from storage.shards import Shards
 class RotateKey(Struct, frozen=True, kw_only=True):
     """Attributes:
     overlap: How long the old key stays good.
-    expires_at: Of the new key.
+    expires_at: Of the new key; None for as long as may be, as of one that is made.
     subject: If given, only a key of this person.
     """
 
@@ -41,16 +41,18 @@ async def rotate_key(command: RotateKey, shards: Shards) -> tuple[Key, str]:
 
     Raises:
         Conflict: When the old key is good no more.
-        Forbidden: When it has a scope that the caller has not.
+        Forbidden: When it has a scope that the caller has not, is another person's, or the new one
+            would outlive the caller's key.
         Invalid: When the overlap is out of bounds, or the new key would have expired already.
         NotFound: When the service has no such key.
     """
-    _check(command)
+    expires_at = _check(command)
     service_id = command.caller.service_id
     mine = [api_keys.c.service_id == service_id, api_keys.c.id == command.key_id]
     if command.subject is not None:
         mine.append(api_keys.c.subject == command.subject)
     async with shards.of(service_id).writing(service_id) as connection:
+        await lock_keys(connection, service_id)
         found = await connection.execute(select(api_keys).where(*mine).with_for_update())
         old = found.mappings().one_or_none()
         if old is None:
@@ -60,6 +62,8 @@ async def rotate_key(command: RotateKey, shards: Shards) -> tuple[Key, str]:
             raise Conflict("This key is good no more; make a new one.")
         scopes = frozenset(Scope(scope) for scope in old["scopes"])
         check_grant(scopes, command.caller.scopes)
+        _check_person(old["subject"], command.caller)
+        maker = await maker_of(connection, command.caller, command.now)
         until = command.now + command.overlap
         if ends_at is None or until < ends_at:
             await connection.execute(update(api_keys).where(*mine).values(expires_at=until))
@@ -70,7 +74,14 @@ async def rotate_key(command: RotateKey, shards: Shards) -> tuple[Key, str]:
             name=old["name"],
             scopes=scopes,
             subject=old["subject"],
-            expires_at=command.expires_at,
+            # What replaces itself is made by nobody new.
+            made_by=old["made_by"] if maker == command.key_id else maker,
+            expires_at=expires_at,
+        )
+        await connection.execute(
+            update(api_keys)
+            .where(api_keys.c.service_id == service_id, api_keys.c.made_by == command.key_id)
+            .values(made_by=key.id)
         )
         await record(
             connection,
@@ -84,7 +95,15 @@ async def rotate_key(command: RotateKey, shards: Shards) -> tuple[Key, str]:
     return key, text
 
 
-def _check(command: RotateKey) -> None:
+def _check(command: RotateKey) -> datetime | None:
+    """When the new key is to end."""
     if not timedelta(0) <= command.overlap <= LONGEST_OVERLAP:
         raise Invalid(f"Choose an overlap of 0 to {LONGEST_OVERLAP.days} days.", "/overlap")
     check_end(command.expires_at, command.now)
+    return end_of_made(command.expires_at, command.caller)
+
+
+def _check_person(subject: str | None, caller: Caller) -> None:
+    # Whoever has the new text calls as that person.
+    if subject not in {None, caller.subject}:
+        raise Forbidden("Only its person may rotate this key; you may revoke it.")

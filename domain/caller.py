@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
 from msgspec import Struct
@@ -22,6 +23,8 @@ class Caller(Struct, frozen=True, kw_only=True):
         limits: Of that service.
         operator: Whether the caller operates the installation.
         subject: Which person, if it is one.
+        key: Service and id of the key, if it is one.
+        key_ends_at: When that key ends by itself, if it does.
         address: Where the request came from, as far as that is known.
         claim: To the request's idempotency key, if it has one.
     """
@@ -33,6 +36,8 @@ class Caller(Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     operator: bool = False
     subject: str | None = None
+    key: tuple[UUID, UUID] | None = None
+    key_ends_at: datetime | None = None
     address: str = ""
     claim: Claim | None = None
 

@@ -10,6 +10,11 @@ from msgspec import Meta
 
 from domain.errors import Invalid
 
+END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC)
+"""From here on no instant is taken: local times, and what is reckoned from it, would pass it."""
+
+TOO_LATE = "The instant must come before 9999-01-01T00:00Z."
+
 Duration = Annotated[
     timedelta | Annotated[float, Meta(extra_json_schema={"minimum": 0})],
     Meta(description="ISO 8601, such as PT30S, or a number of seconds"),
@@ -30,13 +35,16 @@ def instant_of(value: datetime, pointer: str, timezone: ZoneInfo | None = None) 
     """A sent instant in UTC.
 
     Raises:
-        Invalid: When it does not exist in UTC.
+        Invalid: When it does not exist in UTC, or lies in the year 9999 or later.
     """
     try:
         aware = value if value.tzinfo else value.replace(tzinfo=timezone)
-        return aware.astimezone(UTC)
+        in_utc = aware.astimezone(UTC)
     except (OverflowError, ValueError):
         raise Invalid("The instant is out of range.", pointer) from None
+    if in_utc >= END_OF_TIME:
+        raise Invalid(TOO_LATE, pointer)
+    return in_utc
 
 
 def duration_of(value: Any, pointer: str) -> timedelta:

@@ -12,6 +12,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from domain.access import Scope
+from domain.caller import Caller
 from domain.errors import Forbidden, Invalid
 
 LONGEST_OVERLAP = timedelta(days=30)
@@ -24,6 +25,7 @@ class Key(Struct, frozen=True, kw_only=True):
     Attributes:
         subject: The person whose key it is; its scopes count as far as that person's role goes.
         expires_at: From when on it is refused.
+        made_by: The key of the same service that made it: with that one it is revoked.
         last_used_at: To the minute.
     """
 
@@ -32,6 +34,7 @@ class Key(Struct, frozen=True, kw_only=True):
     name: str
     scopes: frozenset[Scope]
     subject: str | None
+    made_by: UUID | None
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
@@ -60,7 +63,7 @@ def service_of(text: str) -> UUID | None:
 
 
 def check_grant(scopes: Collection[Scope], held: Collection[Scope]) -> None:
-    """Refuse to give a key what its maker has not.
+    """Refuse to give a key or a person what the giver has not.
 
     Raises:
         Forbidden: With the scopes that are missing.
@@ -77,3 +80,34 @@ def check_end(expires_at: datetime | None, now: datetime) -> None:
     """
     if expires_at is not None and expires_at <= now:
         raise Invalid("This instant has passed; give one to come.", "/expires_at")
+
+
+def end_of_made(expires_at: datetime | None, caller: Caller) -> datetime | None:
+    """When a key ends that the caller makes: no later than the key that the caller is.
+
+    Args:
+        expires_at: What was asked for; None for as long as may be.
+
+    Raises:
+        Forbidden: When a later end was asked for.
+    """
+    latest = caller.key_ends_at
+    if latest is None or expires_at is None:
+        return latest or expires_at
+    if expires_at > latest:
+        raise Forbidden(
+            f"Your key ends at {latest.isoformat()}, and with it what it makes; give no later end."
+        )
+    return expires_at
+
+
+def check_lasting(caller: Caller) -> None:
+    """Refuse what has no end of its own to a key that ends.
+
+    Raises:
+        Forbidden: When the caller is such a key.
+    """
+    if caller.key_ends_at is not None:
+        raise Forbidden(
+            "A key that ends cannot give what lasts; use a token, or a key without end."
+        )

@@ -1,25 +1,30 @@
-"""Whether a server answers, in a word or two."""
+"""Whether a server answers, in a word or two of our own: what it says itself is for our logs."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+import structlog
 from dramatiq import BrokerError
 from redis.exceptions import RedisError
 
+from storage.error_kinds import kind_of
 from storage.migrate import is_migrated
 from storage.postgres import UNREACHABLE, Database
 from storage.redis_link import RedisAway
 
+log = structlog.get_logger()
 OK = "ok"
+AWAY = "does not answer"
 
 
 async def asked(question: Callable[[], Awaitable[object]]) -> str:
-    """What it answers if that is a text, `ok` for anything else, or what went wrong."""
+    """What it answers if that is a text, `ok` for anything else, or that it does not answer."""
     try:
         answer = await question()
     except (RedisAway, RedisError, BrokerError, *UNREACHABLE) as error:
-        return str(error) or type(error).__name__
+        log.warning("server.away", error=kind_of(error))
+        return AWAY
     return answer if isinstance(answer, str) else OK
 
 

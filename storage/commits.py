@@ -10,6 +10,7 @@ import structlog
 from prometheus_client import Counter
 
 from storage.batches import Batches
+from storage.error_kinds import kind_of
 from storage.listening import listen
 from storage.postgres import UNREACHABLE, Database
 from storage.redis_link import RedisAway
@@ -54,7 +55,9 @@ class Commits:
             await self._recordings.answer(commit)
         except (RedisAway, *UNREACHABLE) as error:
             UNRECORDED.inc()
-            log.warning("commit.unrecorded", service_id=str(commit.service_id), error=str(error))
+            log.warning(
+                "commit.unrecorded", service_id=str(commit.service_id), error=kind_of(error)
+            )
             self._doubtful.add(commit.service_id)
             await self._announce(commit.service_id)
 
@@ -93,7 +96,7 @@ class Commits:
             async with self._database.driver() as driver:
                 await driver.execute("SELECT pg_notify($1, $2)", UNRECORDED_CHANNEL, service_id.hex)
         except UNREACHABLE as error:
-            log.warning("commit.unannounced", service_id=str(service_id), error=str(error))
+            log.warning("commit.unannounced", service_id=str(service_id), error=kind_of(error))
 
     async def _record(self, commits: list[Commit]) -> dict[Commit, None]:
         async with self._database.driver() as driver:

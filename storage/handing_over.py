@@ -8,6 +8,7 @@ import structlog
 from dramatiq import BrokerError
 from redis.exceptions import RedisError
 
+from storage.error_kinds import kind_of
 from storage.queue import RunKey
 from storage.shards import Shard
 
@@ -19,4 +20,4 @@ async def hand_over_soon(shard: Shard, runs: Sequence[RunKey]) -> None:
     try:
         await shard.queue.hand_over_now(runs)
     except (RedisError, BrokerError) as error:
-        log.warning("runs.not_handed_over", count=len(runs), error=str(error))
+        log.warning("runs.not_handed_over", count=len(runs), error=kind_of(error))

@@ -6,16 +6,30 @@ from datetime import datetime
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
 from domain.access import Scope
+from domain.caller import Caller
+from domain.errors import Forbidden
 from domain.ids import new_id
 from domain.keys import Key, key_hash, key_text, new_secret
-from storage.service_tables import api_keys
-from storage.transactions import WriteConnection
+from storage.service_tables import api_keys, services
+from storage.transactions import WriteConnection, driver_of
 
 KEY_COLUMNS = """
-    id, service_id, name, scopes, subject, created_at, expires_at, revoked_at, last_used_at
+    id, service_id, name, scopes, subject, made_by, created_at, expires_at, revoked_at, last_used_at
+"""
+# A key may have been made by one that it has since replaced: `UNION` ends circles.
+_REVOKE = """
+WITH RECURSIVE gone (id) AS (
+    SELECT id FROM api_keys WHERE service_id = $1 AND id = ANY ($2::uuid[])
+    UNION
+    SELECT made.id FROM gone JOIN api_keys AS made ON made.made_by = gone.id
+    WHERE made.service_id = $1
+)
+UPDATE api_keys SET revoked_at = $3
+WHERE service_id = $1 AND id IN (SELECT id FROM gone) AND revoked_at IS NULL
+RETURNING id
 """
 
 
@@ -27,11 +41,56 @@ def key_of(row: asyncpg.Record) -> Key:
         name=row["name"],
         scopes=frozenset(Scope(scope) for scope in row["scopes"]),
         subject=row["subject"],
+        made_by=row["made_by"],
         created_at=row["created_at"],
         expires_at=row["expires_at"],
         revoked_at=row["revoked_at"],
         last_used_at=row["last_used_at"],
     )
+
+
+async def lock_keys(connection: WriteConnection, service_id: UUID) -> None:
+    """Let one command at a time change a service's keys."""
+    await connection.execute(
+        select(services.c.id).where(services.c.id == service_id).with_for_update(key_share=True)
+    )
+
+
+async def maker_of(connection: WriteConnection, caller: Caller, now: datetime) -> UUID | None:
+    """The key of the same service that makes another one, if the caller is one.
+
+    Its keys are locked, so that it is not revoked meanwhile without what it makes.
+
+    Raises:
+        Forbidden: When it was revoked or ended since the request came.
+    """
+    if caller.key is None or caller.key[0] != caller.service_id:
+        return None
+    key_id = caller.key[1]
+    found = await connection.execute(
+        select(api_keys.c.revoked_at, api_keys.c.expires_at).where(
+            api_keys.c.service_id == caller.service_id, api_keys.c.id == key_id
+        )
+    )
+    maker = found.one_or_none()
+    # Its end may have come nearer: by a rotation.
+    if maker is None or maker.revoked_at is not None or maker.expires_at != caller.key_ends_at:
+        raise Forbidden("Your key was revoked or replaced just now.")
+    if maker.expires_at is not None and maker.expires_at <= now:
+        raise Forbidden("Your key has ended.")
+    return key_id
+
+
+async def revoke_with_made(
+    connection: WriteConnection, service_id: UUID, key_ids: list[UUID], now: datetime
+) -> list[UUID]:
+    """Revoke keys with all that they made, and return which were still good.
+
+    The service's keys are locked.
+    """
+    driver = await driver_of(connection)
+    rows = await driver.fetch(_REVOKE, service_id, key_ids, now)
+    return [row["id"] for row in rows]
 
 
 async def store_key(
@@ -42,6 +101,7 @@ async def store_key(
     name: str,
     scopes: frozenset[Scope],
     subject: str | None = None,
+    made_by: UUID | None = None,
     expires_at: datetime | None = None,
 ) -> tuple[Key, str]:
     """Store a new key.
@@ -55,6 +115,7 @@ async def store_key(
         name=name,
         scopes=scopes,
         subject=subject,
+        made_by=made_by,
         created_at=now,
         expires_at=expires_at,
         revoked_at=None,
@@ -69,6 +130,7 @@ async def store_key(
             name=name,
             scopes=sorted(scopes),
             subject=subject,
+            made_by=made_by,
             created_at=now,
             expires_at=expires_at,
         )

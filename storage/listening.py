@@ -8,6 +8,7 @@ from collections.abc import Callable
 import asyncpg
 import structlog
 
+from storage.error_kinds import kind_of
 from storage.keepalive import SERVER_SIDE
 from storage.postgres import CONNECT_SECONDS, UNREACHABLE, connect
 
@@ -25,7 +26,7 @@ async def listen(url: str, channel: str, on_notice: Callable[[str], object]) -> 
         try:
             await _listen_until_closed(url, channel, on_notice)
         except (*UNREACHABLE, asyncpg.PostgresError) as error:
-            log.warning("channel.not_listening", channel=channel, error=str(error) or repr(error))
+            log.warning("channel.not_listening", channel=channel, error=kind_of(error))
         await asyncio.sleep(RETRY_SECONDS)
 
 

@@ -14,6 +14,9 @@ from domain.run import Trigger
 from storage.postgres import Driver
 from storage.queue import RunKey
 
+MOST_GENERATIONS = 32_767
+"""Of a fire time: as many runs as the table can tell apart, beside the schedule's own."""
+
 _GENERATIONS = """
 SELECT wanted.job_id, wanted.scheduled_for, (
     SELECT coalesce(max(generation), 0) FROM runs
@@ -58,31 +61,38 @@ async def write_more_runs(
 
     Generation 0 is left to the schedule itself, which may not have come to a fire time yet.
 
+    A fire time that has had 32,767 of them gets no more.
+
     Returns:
         Their keys in the order wanted, ready to be handed over after the commit.
     """
     # Whoever makes runs of the same fire times at the same time takes a generation from us.
     made: dict[int, UUID] = {}
-    while missing := [number for number in range(len(wanted)) if number not in made]:
+    missing = list(range(len(wanted)))
+    while missing:
         ids = await _next_ids(driver, service_id, [wanted[number] for number in missing])
+        tried = [
+            (number, generation, new)
+            for number, (generation, new) in zip(missing, ids, strict=True)
+            if generation <= MOST_GENERATIONS
+        ]
         rows = await driver.fetch(
             _WRITE,
             service_id,
-            [wanted[number].job_id for number in missing],
-            [wanted[number].scheduled_for for number in missing],
-            [generation for generation, _ in ids],
-            [new for _, new in ids],
-            [due_at] * len(missing),
-            [wanted[number].overlap for number in missing],
+            [wanted[number].job_id for number, _, _ in tried],
+            [wanted[number].scheduled_for for number, _, _ in tried],
+            [generation for _, generation, _ in tried],
+            [new for _, _, new in tried],
+            [due_at] * len(tried),
+            [wanted[number].overlap for number, _, _ in tried],
             trigger,
             backfill_id,
-            [wanted[number].utc_offset for number in missing],
+            [wanted[number].utc_offset for number, _, _ in tried],
         )
         written = {row["id"] for row in rows}
-        made |= {
-            number: new for number, (_, new) in zip(missing, ids, strict=True) if new in written
-        }
-    return [(service_id, made[number]) for number in range(len(wanted))]
+        made |= {number: new for number, _, new in tried if new in written}
+        missing = [number for number, _, new in tried if new not in written]
+    return [(service_id, new) for _, new in sorted(made.items())]
 
 
 async def _next_ids(

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from importlib.metadata import entry_points
+from typing import Any
 
 from opentelemetry import propagate, trace
 from opentelemetry.context import Context
@@ -13,13 +14,16 @@ from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
-from opentelemetry.trace import Link, Span, SpanContext, SpanKind
+from opentelemetry.trace import Link, Span, SpanContext, SpanKind, Status, StatusCode
 from opentelemetry.util.types import AttributeValue
 
+from storage.error_kinds import kind_of
 from storage.tracing import TracingError
 
 Attributes = Mapping[str, AttributeValue]
 _NAMES = {"otlp": "otlp_proto_http"}
+# Of itself it would send the error's text, which may hold what somebody stored.
+_ERRORS: dict[str, Any] = {"record_exception": False, "set_status_on_exception": False}
 _trace_id: ContextVar[int | None] = ContextVar("trace_id", default=None)
 
 
@@ -56,13 +60,17 @@ class Tracing:
             parent: A `traceparent`; what is none is passed over.
             links: The same of what it has to do with.
         """
-        with self._tracer.start_as_current_span(
-            name,
-            context=None if parent is None else _extracted({"traceparent": parent}),
-            kind=kind,
-            attributes=attributes,
-            links=[Link(context) for link in links if (context := _context_of(link)).is_valid],
-        ) as span:
+        with (
+            self._tracer.start_as_current_span(
+                name,
+                context=None if parent is None else _extracted({"traceparent": parent}),
+                kind=kind,
+                attributes=attributes,
+                links=[Link(context) for link in links if (context := _context_of(link)).is_valid],
+                **_ERRORS,
+            ) as span,
+            _told(span),
+        ):
             yield span
 
     @contextmanager
@@ -70,9 +78,16 @@ class Tracing:
         self, name: str, headers: Mapping[str, str], attributes: Attributes
     ) -> Iterator[Span]:
         """A span for a request, below that of the client if its headers name one."""
-        with self._tracer.start_as_current_span(
-            name, context=_extracted(headers), kind=SpanKind.SERVER, attributes=attributes
-        ) as span:
+        with (
+            self._tracer.start_as_current_span(
+                name,
+                context=_extracted(headers),
+                kind=SpanKind.SERVER,
+                attributes=attributes,
+                **_ERRORS,
+            ) as span,
+            _told(span),
+        ):
             yield span
 
     @contextmanager
@@ -96,6 +111,16 @@ class Tracing:
         if not context.is_valid:
             return None
         return trace.format_trace_id(context.trace_id), trace.format_span_id(context.span_id)
+
+
+@contextmanager
+def _told(span: Span) -> Iterator[None]:
+    """Mark the span of what fails with the kind of error."""
+    try:
+        yield
+    except Exception as error:
+        span.set_status(Status(StatusCode.ERROR, kind_of(error)))
+        raise
 
 
 class _Ids(RandomIdGenerator):

@@ -12,6 +12,7 @@ import asyncpg
 import structlog
 
 from storage.clock_offset import ClockOffset
+from storage.error_kinds import kind_of
 from storage.keepalive import IN_TRANSACTION_SECONDS, SERVER_SIDE, keep_alive
 from storage.pooled import CONNECT_OPTIONS, PooledDriver
 
@@ -157,7 +158,7 @@ class Server:
                     for statement in statements:
                         await _plan(connection, statement)
         except (*UNREACHABLE, asyncpg.PostgresError) as error:
-            log.info("database.not_warmed_up", error=str(error))
+            log.info("database.not_warmed_up", error=kind_of(error))
         finally:
             for connection in connections:
                 await pool.release(connection)

@@ -12,6 +12,7 @@ from redis.asyncio import Connection
 from redis.exceptions import RedisError
 
 from storage.batches import Batches
+from storage.error_kinds import kind_of
 from storage.redis_servers import redis_pool
 
 log = structlog.get_logger()
@@ -85,8 +86,8 @@ class RedisLink:
             if not isinstance(error, (RedisError, OSError)):
                 raise
             self._away_until = max(self._away_until, clock() + AWAY_SECONDS)
-            log.warning("redis.away", error=str(error) or "no answer in time")
-            raise RedisAway(str(error)) from error
+            log.warning("redis.away", error=kind_of(error))
+            raise RedisAway(kind_of(error)) from error
         return dict(zip(commands, answers, strict=True))
 
     async def _connect(self) -> Connection:

@@ -9,6 +9,7 @@ import structlog
 from prometheus_client import Gauge
 
 from storage.batches import Batches
+from storage.error_kinds import kind_of
 from storage.postgres import READ_SETTINGS, UNREACHABLE, Server
 
 log = structlog.get_logger()
@@ -73,7 +74,7 @@ class Replica:
         if self.usable:
             self._pause = min(max(2 * self._pause, FIRST_PAUSE), LONGEST_PAUSE)
             self._ejected_until = asyncio.get_running_loop().time() + self._pause
-            log.warning("replica.ejected", replica=self.name, error=str(error) or repr(error))
+            log.warning("replica.ejected", replica=self.name, error=kind_of(error))
         USABLE.labels(self.name).set(0)
 
     async def ask(self) -> None:

@@ -52,6 +52,8 @@ api_keys = Table(
     Column("expires_at", INSTANT),
     Column("revoked_at", INSTANT),
     Column("last_used_at", INSTANT),
+    # The key of the same service that made it, with which it is revoked.
+    Column("made_by", Uuid),
     PrimaryKeyConstraint("service_id", "hash"),
     Index("api_keys_by_id", "service_id", "id", unique=True),
 )

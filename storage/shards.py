@@ -17,6 +17,7 @@ from domain.idempotency import Claim
 from storage.commits import Commits
 from storage.encoded_jobs import EncodedJobs
 from storage.entries import Entry, Position
+from storage.error_kinds import kind_of
 from storage.idempotency import holding
 from storage.job_inserts import JobInserts
 from storage.key_ring import NO_KEYS, KeyRing
@@ -165,7 +166,7 @@ class Shard:
             async with self.database.driver() as driver:
                 await driver.execute(f"NOTIFY {WAKE_CHANNEL}")
         except UNREACHABLE as error:
-            log.warning("dispatcher.not_woken", error=str(error))
+            log.warning("dispatcher.not_woken", error=kind_of(error))
 
     async def warm_up(self, writes: Sequence[str], reads: Sequence[str]) -> None:
         """Have the servers plan statements before anybody waits for them (see Server)."""

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import structlog
 
+from storage.error_kinds import kind_of
 from storage.postgres import UNREACHABLE, Driver
 from storage.tracing import active
 
@@ -46,7 +47,7 @@ async def note_trace(shard: Shard, service_id: UUID, object_id: UUID, now: datet
         async with shard.database.driver() as driver:
             await driver.execute(_NOTE, service_id, object_id, traceparent, now)
     except UNREACHABLE as error:
-        log.warning("trace.not_noted", error=str(error))
+        log.warning("trace.not_noted", error=kind_of(error))
 
 
 async def look_up_traces(driver: Driver, keys: Sequence[tuple[UUID, UUID]]) -> dict[UUID, str]:

@@ -38,6 +38,7 @@ class Transactions:
             creator=self._connect,
             pool_size=pool_size,
             max_overflow=0,
+            hide_parameters=True,
             pool_timeout=postgres.POOL_WAIT_SECONDS,
             json_serializer=_encode,
             json_deserializer=_as_text,

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from domain.backfill import MAX_FIRE_TIMES
 from tests.processes import CHECKOUT
 
 GUIDE = (CHECKOUT / "docs" / "schedules.md").read_text()
@@ -37,6 +38,10 @@ def local_times(client: httpx.Client, body: object) -> list[str]:
     answer = client.post("/schedules/preview", json=body)
     assert answer.status_code == 200, answer.text
     return [item["local"] for item in answer.json()["items"]]
+
+
+def test_the_guide_says_how_large_a_backfill_may_be() -> None:
+    assert f"at most {MAX_FIRE_TIMES:,} fire times" in GUIDE
 
 
 def test_every_example_is_tried() -> None:

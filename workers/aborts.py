@@ -8,6 +8,7 @@ from uuid import UUID
 import structlog
 
 from storage.aborts import ABORT_CHANNEL, note_aborted, runs_to_abort
+from storage.error_kinds import kind_of
 from storage.listening import listen
 from storage.postgres import UNREACHABLE
 from storage.shards import Shard
@@ -51,7 +52,7 @@ class AbortWatch:
             try:
                 await self.look()
             except UNREACHABLE as error:
-                log.warning("aborts.not_seen", error=str(error))
+                log.warning("aborts.not_seen", error=kind_of(error))
             try:
                 async with asyncio.timeout(LOOK_SECONDS):
                     await self._told.wait()

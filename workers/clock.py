@@ -12,8 +12,10 @@ from periodiq import PeriodiqMiddleware, Scheduler
 from prometheus_client import Gauge
 from redis.exceptions import RedisError
 
+from storage.checks import AWAY
 from storage.clock_offset import compared, read_clocks
 from storage.clock_ticks import note_tick
+from storage.error_kinds import kind_of
 from storage.queue import make_broker
 from workers.actors import declare_names
 from workers.vitals import TICK_SECONDS, Servers, Vitals
@@ -50,7 +52,8 @@ class Clock(Scheduler):  # type: ignore[misc]
             asked = read_clocks()
             seconds, microseconds = self._broker.client.time()
         except RedisError as error:
-            return {"redis": str(error)}
+            log.warning("server.away", error=kind_of(error))
+            return {"redis": AWAY}
         theirs = datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=microseconds)
         return {"redis": "ok", "clock": compared(asked, theirs, read_clocks()) or "ok"}
 
@@ -76,6 +79,6 @@ def _tick(clock: Clock, vitals: Vitals) -> None:
             vitals.started(clock.servers)
             clock.loop()
         except (RedisError, BrokerError) as error:
-            log.warning("clock.waiting_for_redis", error=str(error))
+            log.warning("clock.waiting_for_redis", error=kind_of(error))
             vitals.beat("clock", TICK_SECONDS)
             time.sleep(RETRY_SECONDS)

@@ -10,6 +10,7 @@ from dramatiq import BrokerError
 from redis.exceptions import RedisError
 
 from storage.clock_offset import read_clocks
+from storage.error_kinds import kind_of
 from storage.postgres import UNREACHABLE
 from storage.shards import Shard
 from workers.ringer import Ringer
@@ -52,4 +53,4 @@ class ClockWatch:
             await self._shard.queue.hand_over(given_back)
         except (*UNREACHABLE, RedisError, BrokerError) as error:
             # Sweeps find what is free and not handed over.
-            log.warning("worker.not_passed_on", error=str(error))
+            log.warning("worker.not_passed_on", error=kind_of(error))

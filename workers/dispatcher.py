@@ -16,6 +16,7 @@ from commands.claim_runs import ClaimedRun, ClaimRuns, claim_runs
 from commands.continue_backfills import continue_backfills
 from storage.clock_offset import MOST_OFFSET, ClockAhead, Moment, read_clocks
 from storage.due import Turns
+from storage.error_kinds import kind_of
 from storage.listening import listen
 from storage.migrate import until_migrated
 from storage.postgres import UNREACHABLE
@@ -190,7 +191,7 @@ class Dispatcher:
             try:
                 more = self._is_right(moment) and await self.claim(moment.wall)
             except (ClockAhead, *UNREACHABLE) as error:
-                log.warning("dispatcher.claim_failed", error=str(error))
+                log.warning("dispatcher.claim_failed", error=kind_of(error))
                 more = False
             if not more:
                 await _wait(self._woken, CLAIM_SECONDS)
@@ -201,7 +202,7 @@ class Dispatcher:
             try:
                 more = self._is_right(moment) and await self.catch_up(moment.wall)
             except (ClockAhead, *TROUBLE) as error:
-                log.warning("dispatcher.catch_up_failed", error=str(error))
+                log.warning("dispatcher.catch_up_failed", error=kind_of(error))
                 more = False
             if not more:
                 await asyncio.sleep(CLAIM_SECONDS)
@@ -221,7 +222,7 @@ class Dispatcher:
             try:
                 await self.hand_over(self._hand_over_at(read_clocks()))
             except (RedisError, BrokerError) as error:
-                log.warning("dispatcher.hand_over_failed", error=str(error))
+                log.warning("dispatcher.hand_over_failed", error=kind_of(error))
                 await asyncio.sleep(RETRY_SECONDS)
             if self._crowded:
                 await asyncio.sleep(CROWDED_SECONDS)
@@ -261,7 +262,7 @@ class Dispatcher:
             try:
                 await sweep(datetime.now(UTC))
             except TROUBLE as error:
-                log.warning("dispatcher.sweep_failed", error=str(error) or repr(error))
+                log.warning("dispatcher.sweep_failed", error=kind_of(error))
             except Exception:
                 # Of one run or backfill, perhaps: the others are to fire all the same.
                 log.exception("dispatcher.sweep_broken")

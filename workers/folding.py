@@ -11,6 +11,7 @@ from prometheus_client import Counter
 from redis.exceptions import RedisError
 
 from commands.fold_run_events import FoldRunEvents, fold_run_events
+from storage.error_kinds import kind_of
 from storage.postgres import Database
 from storage.queue import RunQueue
 
@@ -48,4 +49,4 @@ class FoldRequests:
             try:
                 await self._queue.ask_to_fold()
             except (RedisError, BrokerError) as error:
-                log.warning("fold.not_asked_for", error=str(error))
+                log.warning("fold.not_asked_for", error=kind_of(error))

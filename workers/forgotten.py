@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 
 from commands.recover_runs import OwnedRun, RecoverRuns, owned_runs, recover_runs
 from storage.clock_offset import read_clocks
+from storage.error_kinds import kind_of
 from storage.postgres import UNREACHABLE
 from storage.queue import RunKey
 from storage.shards import Shard
@@ -52,7 +53,7 @@ class ForgottenWatch:
                 freed = await self.look(datetime.now(UTC))
                 await self._shard.queue.hand_over(freed)
             except (*UNREACHABLE, RedisError, BrokerError) as error:
-                log.warning("forgotten.not_looked_for", error=str(error))
+                log.warning("forgotten.not_looked_for", error=kind_of(error))
 
     async def look(self, now: datetime) -> list[RunKey]:
         """Recover what the look before this one found, too; return what is to be handed over."""

@@ -12,6 +12,7 @@ from uuid import UUID
 import structlog
 
 from storage.clock_offset import Moment, read_clocks
+from storage.error_kinds import kind_of
 from storage.heartbeats import BEAT, LAPSE
 from storage.postgres import UNREACHABLE, Database
 from workers.vitals import Vitals
@@ -50,7 +51,7 @@ class Heartbeat:
             try:
                 return await self.beat()
             except UNREACHABLE as error:
-                log.warning("heartbeat.waiting_for_postgres", error=str(error))
+                log.warning("heartbeat.waiting_for_postgres", error=kind_of(error))
                 await asyncio.sleep(INTERVAL.total_seconds())
 
     async def run(self) -> None:
@@ -60,7 +61,7 @@ class Heartbeat:
             try:
                 await self.beat()
             except UNREACHABLE as error:
-                log.warning("heartbeat.missed", error=str(error))
+                log.warning("heartbeat.missed", error=kind_of(error))
             await asyncio.sleep(INTERVAL.total_seconds())
 
     async def beat(self) -> None:

@@ -10,6 +10,7 @@ import structlog
 
 from domain.egress import Egress
 from domain.ids import new_id
+from storage.error_kinds import kind_of
 from storage.garbage import collect_rarely
 from storage.key_ring import KeyRing
 from storage.urls import ShardUrls
@@ -39,7 +40,7 @@ async def run_dispatcher(urls: ShardUrls, stop: asyncio.Event, vitals: Vitals) -
             await dispatcher.stop()
     except (*TROUBLE, TimeoutError) as error:
         # What was not handed over is found by the other dispatchers' sweeps.
-        log.warning("dispatcher.not_stopped_cleanly", error=str(error))
+        log.warning("dispatcher.not_stopped_cleanly", error=kind_of(error))
     await shards.close()
     log.info("dispatcher.stopped")
 

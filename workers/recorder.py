@@ -18,6 +18,7 @@ from commands.finish_attempts import (
     reason_to_pause,
 )
 from domain.run import RunState
+from storage.error_kinds import kind_of
 from storage.postgres import UNREACHABLE
 from storage.shards import Shard
 
@@ -107,7 +108,7 @@ class Recorder:
                 return await self._when_reachable([version])
             except Exception as error:  # noqa: BLE001 (told of with its traceback already)
                 run_id = str(attempt.run_id)
-                log.error("recorder.attempt_refused", run_id=run_id, error=repr(error))
+                log.error("recorder.attempt_refused", run_id=run_id, error=kind_of(error))
         return Finished(states={}, contended=set())
 
     async def _when_reachable(self, attempts: Sequence[EndedAttempt]) -> Finished:
@@ -117,7 +118,7 @@ class Recorder:
             except UNREACHABLE as error:
                 if isinstance(error, ValueError):  # the driver's word for what it cannot encode
                     raise
-                log.warning("recorder.write_failed", error=str(error) or repr(error))
+                log.warning("recorder.write_failed", error=kind_of(error))
                 await asyncio.sleep(RETRY_SECONDS)
 
 

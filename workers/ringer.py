@@ -19,6 +19,7 @@ from commands.take_runs import TakenRun, TakeRuns, take_runs
 from domain.deferral import give_up_at
 from domain.run import Outcome
 from storage.clock_offset import read_clocks
+from storage.error_kinds import kind_of
 from storage.postgres import UNREACHABLE, Database
 from storage.queue import BATCH_SIZE, RunKey
 from storage.shards import LOOK_AHEAD
@@ -125,7 +126,7 @@ class Ringer:
             try:
                 await self._ask(self._take(runs, moment.wall))
             except UNREACHABLE as error:
-                log.warning("ringer.take_failed", error=str(error))
+                log.warning("ringer.take_failed", error=kind_of(error))
                 await asyncio.sleep(RETRY_SECONDS)
             else:
                 return True
@@ -276,7 +277,7 @@ class Ringer:
         try:
             started = await start_attempts(command, self._database)
         except UNREACHABLE as error:
-            log.warning("ringer.start_failed", error=str(error))
+            log.warning("ringer.start_failed", error=kind_of(error))
             for run in batch:
                 self._withdraw(run)
                 self._put_back(run)
@@ -319,7 +320,7 @@ class Ringer:
                 command = ResolveOverlap(worker_id=self._worker_id, run=run, now=now)
                 goes_ahead = await resolve_overlap(command, self._database)
         except UNREACHABLE as error:
-            log.warning("ringer.overlap_unresolved", run_id=str(run.id), error=str(error))
+            log.warning("ringer.overlap_unresolved", run_id=str(run.id), error=kind_of(error))
             goes_ahead = True  # begun again, it is blocked again if it still is
         except Exception:
             log.exception("ringer.overlap_failed", run_id=str(run.id))

@@ -10,6 +10,7 @@ from uuid import UUID
 import structlog
 
 from domain.target_view import TargetView
+from storage.error_kinds import kind_of
 from storage.redis_link import RedisAway
 from storage.shards import Shard
 from storage.target_views import tell
@@ -36,7 +37,7 @@ class Teller:
             try:
                 await self.tell(datetime.now(UTC))
             except RedisAway as error:
-                log.warning("targets.not_told", error=str(error))
+                log.warning("targets.not_told", error=kind_of(error))
                 self._told_all_at = None
             await asyncio.sleep(INTERVAL_SECONDS)
 

@@ -14,6 +14,7 @@ from cachetools import LRUCache
 from commands.take_runs import TakenRun
 from domain.run import Outcome
 from domain.targets import reached_by
+from storage.error_kinds import kind_of
 from storage.postgres import UNREACHABLE, Database
 from storage.traces import look_up_traces
 from workers.attempts import Ring
@@ -53,7 +54,7 @@ class TracedRings:
             async with self._database.driver() as driver:
                 kept = await look_up_traces(driver, keys)
         except UNREACHABLE as error:
-            log.warning("traces.not_looked_up", error=str(error))
+            log.warning("traces.not_looked_up", error=kind_of(error))
             kept = {}
         for run in runs:
             self._origins[run.id] = _Origin(kept.get(run.id), kept.get(run.job_id), message)

@@ -20,6 +20,7 @@ from commands.start_attempts import START, START_IN_ORDER
 from commands.take_runs import TAKE
 from domain.egress import Egress
 from domain.ids import new_id
+from storage.error_kinds import kind_of
 from storage.key_ring import KeyRing
 from storage.migrate import until_migrated
 from storage.queue import make_broker
@@ -148,7 +149,7 @@ class Worker:
             runs = await pass_turns(self._shard.database, jobs)
             await self._shard.queue.hand_over(runs)
         except TROUBLE as error:
-            log.warning("worker.turns_not_passed", error=str(error))
+            log.warning("worker.turns_not_passed", error=kind_of(error))
 
     async def _first_beat(self) -> None:
         await until_migrated(self._shard.database)
@@ -165,7 +166,7 @@ class Worker:
             log.warning("worker.stopped_with_attempts_under_way")
         except TROUBLE as error:
             # What could not be given back now is rescued when the heartbeat lapses.
-            log.warning("worker.not_drained", error=str(error))
+            log.warning("worker.not_drained", error=kind_of(error))
 
 
 def _traced(ring: Ring, shard: Shard) -> TracedRings | None:

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Mapping
 
 from litestar import Controller, MediaType, Response, get
+from litestar.exceptions import NotFoundException
 from litestar.openapi.datastructures import ResponseSpec
 from msgspec import Struct
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from app.access import Access
 from app.metrics import exposition
+from app.readiness import Readiness
 from app.requests import ServiceRequest
-from queries.check_servers import check_servers
-
-CHECK_SECONDS = 2.0
 
 
 class Health(Struct, frozen=True):
     """`ok`, or `unavailable` with what is wrong by server."""
 
     status: str
-    servers: dict[str, str] = {}
+    servers: Mapping[str, str] = {}
 
 
 class HealthController(Controller):
@@ -42,11 +41,8 @@ class HealthController(Controller):
         responses={503: ResponseSpec(Health, description="Not now", generate_examples=False)},
     )
     async def ready(self, request: ServiceRequest) -> Response[Health]:
-        try:
-            async with asyncio.timeout(CHECK_SECONDS):
-                servers = await check_servers(request.shards)
-        except TimeoutError:
-            servers = {"primary": f"no answer within {CHECK_SECONDS:g} s"}
+        readiness: Readiness = request.app.state.readiness
+        servers = dict(await readiness.servers())
         wrong = request.app.state.clock.wrong()
         if wrong:
             servers["clock"] = wrong
@@ -66,5 +62,13 @@ class HealthController(Controller):
     media_type=MediaType.TEXT,
 )
 async def metrics(request: ServiceRequest) -> Response[bytes]:
-    """The metrics of every process on this host that shares the metrics directory."""
+    """The metrics of every process on this host that shares the metrics directory.
+
+    On `TOCSIN_METRICS_PORT` alone, if that is set. Elsewhere a proxy has to hide them: so at this
+    very address, and in no other spelling of it.
+    """
+    _, port = request.scope["server"] or ("", None)
+    own_port = request.app.state.metrics_port
+    if request.scope["raw_path"] != b"/metrics" or own_port not in {0, port}:
+        raise NotFoundException
     return Response(await exposition(request.shards), media_type=CONTENT_TYPE_LATEST)

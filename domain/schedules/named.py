@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from domain.durations import END_OF_TIME
 from domain.ids import EPOCH
 from domain.schedules.cron import parse_cron
 from domain.schedules.cron_fields import seed_for
@@ -48,7 +49,9 @@ class Named:
             if upcoming is not None and upcoming <= after:
                 self._upcoming[number] = self._next_of(self._specs[number], after)
         first = min((instant for instant in self._upcoming if instant is not None), default=None)
-        return None if first is None or (end is not None and first > end) else first
+        if first is None or first >= END_OF_TIME or (end is not None and first > end):
+            return None
+        return first
 
     def _next_of(self, spec: Spec, after: datetime) -> datetime | None:
         if spec.cron is not None or spec.rrule is not None:

@@ -45,6 +45,7 @@ SETTINGS = {
     "logging_collector": "off",
     "log_min_messages": "warning",
     "log_checkpoints": "off",
+    "log_error_verbosity": "terse",  # else it quotes the rows that it refuses
     "log_line_prefix": "%m [%p] ",
 }
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -38,12 +40,16 @@ class Issuer:
         keys: What it publishes; the first signs.
         asked: How often its keys were fetched.
         down: Whether it answers 503.
+        nonsense: What it says in place of its keys.
     """
 
     def __init__(self) -> None:
         self.keys = [SigningKey("first"), SigningKey("rsa", "RS256")]
         self.asked = 0
         self.down = False
+        self.nonsense: bytes | None = None
+        self._going_on = threading.Event()
+        self._going_on.set()
         issuer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -81,13 +87,25 @@ class Issuer:
         }
         return {name: value for name, value in said.items() if value is not None}
 
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """It takes connections, and answers nothing until the block ends."""
+        self._going_on.clear()
+        try:
+            yield
+        finally:
+            self._going_on.set()
+
     def _answer(self, request: BaseHTTPRequestHandler) -> None:
+        self._going_on.wait()
         if request.path == "/.well-known/openid-configuration":
             body: Any = {"issuer": self.url, "jwks_uri": self.url + "/keys"}
         else:
             self.asked += 1
             body = {"keys": [key.jwk for key in self.keys]}
         content = json.dumps(body).encode()
+        if self.nonsense is not None and request.path == "/keys":
+            content = self.nonsense
         request.send_response(503 if self.down else 200)
         request.send_header("content-type", "application/json")
         request.send_header("content-length", str(len(content)))

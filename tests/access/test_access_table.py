@@ -37,7 +37,7 @@ BODIES: dict[str, Any] = {
     "POST /services/{service_id}/keys": {"name": "k", "scopes": []},
     "PATCH /services/{service_id}": {"limits": {}},
     "POST /me/keys": {"name": "k", "scopes": []},
-    "PUT /services/{service_id}/members/{subject}": {"role": "viewer"},
+    "PUT /services/{service_id}/members/{subject}": {"role": "of none"},
     "PUT /services/{service_id}/secrets/{name}": {"value": MARK},
 }
 Ids = dict[str, str]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
@@ -98,6 +99,12 @@ FORGED: dict[str, Forge] = {
     "no end": lambda issuer: issuer.token("mallory", exp=None),
     "no audience": lambda issuer: issuer.token("mallory", aud=None),
     "no subject": lambda issuer: issuer.token(None),
+    "an end that no clock has": lambda issuer: issuer.token("mallory", exp=10**17),
+    "an end in the year 9999": lambda issuer: issuer.token("mallory", exp=253_390_000_000),
+    "several audiences": lambda issuer: issuer.token("mallory", aud=[AUDIENCE, "another"]),
+    "several audiences, of which another may use it": lambda issuer: issuer.token(
+        "mallory", aud=[AUDIENCE, "another"], azp="another"
+    ),
     "an endless end": lambda issuer: issuer.token("mallory", exp=10**30),
     "a subject with a line break": lambda issuer: issuer.token("mal\nlory"),
     "a subject of another alphabet": lambda issuer: issuer.token("mаllory"),  # noqa: RUF001
@@ -127,6 +134,19 @@ def test_a_good_token_says_who_calls(installation: System, issuer: Issuer, numbe
     with calling(installation, token) as client:
         me = client.get("/me").json()
     assert (me["principal"], me["operator"], me["scopes"]) == ("user:ann", False, [])
+
+
+def test_of_several_audiences_we_may_be_the_one_that_uses_it(
+    installation: System, issuer: Issuer
+) -> None:
+    tokens = [
+        issuer.token("ann", aud=[AUDIENCE, "another"], azp=AUDIENCE),
+        issuer.token("ann", aud=[AUDIENCE]),
+        issuer.token("ann", aud=[AUDIENCE], azp="a-client-of-ours"),
+    ]
+    for token in tokens:
+        with calling(installation, token) as client:
+            assert client.get("/me").status_code == 200
 
 
 def test_an_operator_by_token_has_every_service(
@@ -194,6 +214,30 @@ async def test_while_the_provider_is_away_what_it_said_holds_for_a_while(
         monkeypatch.setattr(identity_provider, "STALE_SECONDS", 0.0)
         with pytest.raises(ProviderAway):
             await tokens.person(issuer.token())
+
+
+async def test_a_provider_that_hangs_holds_up_nobody_whose_key_is_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with Issuer() as issuer:
+        tokens = Tokens(IdentityProvider(issuer.url), AUDIENCE, ["ES256"])
+        await tokens.person(issuer.token())
+        monkeypatch.setattr(identity_provider, "FRESH_SECONDS", 0.0)
+        monkeypatch.setattr(identity_provider, "ASK_AGAIN_SECONDS", 0.0)
+        monkeypatch.setattr(identity_provider, "WAIT_SECONDS", 0.2)
+        with issuer.hanging():
+            # Of two fetches of five seconds each, one by one, before.
+            async with asyncio.timeout(4):
+                for _ in range(10):
+                    assert (await tokens.person(issuer.token())).subject == "ann"
+
+
+async def test_a_provider_that_talks_nonsense_is_away() -> None:
+    for nonsense in (b"[", b"{}", b'{"keys": [1]}'):
+        with Issuer() as issuer:
+            issuer.nonsense = nonsense
+            with pytest.raises(ProviderAway):
+                await IdentityProvider(issuer.url).key("first")
 
 
 async def test_a_provider_that_says_it_is_another_is_not_believed() -> None:

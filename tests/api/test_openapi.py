@@ -85,6 +85,15 @@ def document(api: httpx.Client) -> Document:
     return found
 
 
+def test_who_has_the_document_is_not_sent_it_again(api: httpx.Client) -> None:
+    first = api.get("/openapi.json")
+    again = api.get("/openapi.json", headers={"if-none-match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["etag"] == first.headers["etag"]
+    assert {answer.headers["cache-control"] for answer in (first, again)} == {"private, no-cache"}
+    assert api.get("/openapi.json", headers={"if-none-match": '"x"'}).content == first.content
+
+
 def operations(document: Document) -> dict[str, Document]:
     return {
         f"{method.upper()} {path}": operation

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +13,9 @@ import pytest
 
 from app import short_cut
 from app.routes import jobs
+from app.short_cut import ShortCut
 from commands.bootstrap_key import BootstrapKey, bootstrap_key
+from domain.job_filter import JobFilter, JobOrder
 from queries.list_jobs import ListJobs, load_jobs
 from storage.postgres import Driver
 from storage.read_cache import Loaded
@@ -37,6 +40,39 @@ async def api(urls: ShardUrls) -> AsyncIterator[httpx.AsyncClient]:
     """An application of the test's own, which nobody has asked for anything."""
     async with app_with(urls) as client:
         yield client
+
+
+@pytest.mark.parametrize("length", [6, 160, 1_100])
+async def test_what_is_remembered_of_urls_is_bounded_in_bytes(urls: ShardUrls, length: int) -> None:
+    cut = ShortCut(nobody, Shards(urls))
+    order, now = JobOrder(), datetime.now(UTC)
+
+    def remember(number: int) -> None:
+        tags = tuple(f"{number:04x}{tag:x}" for tag in range(length))
+        query = b"".join(b"&tag=%b" % tag.encode() for tag in tags)
+        scope: Any = {"raw_path": b"/jobs", "query_string": query, "path_template": "/jobs"}
+        asked = ListJobs(
+            service_id=uuid4(),
+            chosen=JobFilter(tags=tags),
+            order=order,
+            fields=(),
+            limit=50,
+            after=None,
+            now=now,
+            cursor_of=lambda _: None,
+        )
+        cut.remember(scope, asked)
+
+    tracemalloc.start()
+    for number in range(40_000 * 6 // length):
+        remember(number)
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < short_cut.REMEMBERED_BYTES
+
+
+async def nobody(*_: object) -> None:
+    """An application that is not asked."""
 
 
 @pytest.fixture

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
 import httpx
 import pytest
 
+from app import readiness
 from app.api import create_app
 from app.auth import Authentication
+from app.readiness import Readiness
 from app.settings import Settings
+from queries.check_servers import check_servers
 from storage.embedded.ports import free_port
-from storage.shards import ShardUrls
+from storage.shards import Shards
+from storage.urls import ShardUrls
 from tests.api.problems import problem
 from tests.processes import START_SECONDS, System, TocsinProcess, wait_until
 
@@ -28,7 +33,7 @@ async def broken(*_: object) -> object:
 async def test_a_bug_is_a_problem_document_without_our_insides(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(Authentication, "principal", broken)
+    monkeypatch.setattr(Authentication, "bearer", broken)
     closed = f"127.0.0.1:{free_port()}"
     app = create_app(
         Settings(primary_url=f"postgresql://tocsin@{closed}/tocsin", redis_url=f"redis://{closed}")
@@ -94,4 +99,26 @@ def test_without_postgres_it_is_live_and_not_ready(lonely: str) -> None:
     health = answer.json()
     assert health["status"] == "unavailable"
     assert set(health["servers"]) == {"primary", "redis"}
-    assert "ok" not in health["servers"].values()
+    # In our words: what a server or the driver says is for the log.
+    assert set(health["servers"].values()) == {"does not answer"}
+
+
+async def test_however_many_ask_the_servers_are_asked_once_a_second(
+    urls: ShardUrls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = 0
+
+    async def check(shards: Shards) -> dict[str, str]:
+        nonlocal asked
+        asked += 1
+        return await check_servers(shards)
+
+    monkeypatch.setattr(readiness, "check_servers", check)
+    shards, now = Shards(urls), 0.0
+    ready = Readiness(shards, lambda: now)
+    said = await asyncio.gather(*(ready.servers() for _ in range(50)))
+    assert (asked, said[0]["primary"]) == (1, said[-1]["primary"])
+    now = 1.5
+    await ready.servers()
+    assert asked == 2
+    await shards.close()

@@ -237,6 +237,18 @@ async def test_further_runs_that_are_made_at_once_are_all_made(firing: Firing):
     assert sorted(generations) == list(range(9))
 
 
+async def test_a_fire_time_takes_no_more_runs_than_can_be_told_apart(firing: Firing):
+    old = await dead(firing)
+    await further_run(firing, old)
+    async with firing.database.driver() as driver:
+        await driver.execute("UPDATE runs SET generation = 32767 WHERE generation = 1")
+    with pytest.raises(Conflict, match="32,767"):
+        await replay_run(ReplayRun(caller=firing.caller, run_id=old.id, now=LATER), firing.shards)
+    # Nor do many at once, or a backfill, fail with it.
+    assert await replay_all(firing) == 0
+    assert len(await firing.runs(old.job_id)) == 2
+
+
 async def test_a_limit_leaves_the_newest_for_the_next_time(firing: Firing):
     for number in range(3):
         at = NOON + number * SECOND

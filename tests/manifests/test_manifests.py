@@ -97,10 +97,12 @@ def test_images_are_of_this_version() -> None:
 def test_ports_are_those_that_are_listened_on() -> None:
     metrics_port = int(settings_of("base")["TOCSIN_METRICS_PORT"])
     ports = {process: container_of(process)["ports"] for process in PROCESSES}
-    assert ports.pop("api") == [{"name": "http", "containerPort": Settings().port}]
-    for process, found in ports.items():
-        assert found == [{"name": "metrics", "containerPort": metrics_port}]
+    own = {"name": "metrics", "containerPort": metrics_port}
+    for process in PROCESSES:
         assert COMPOSE[process]["environment"]["TOCSIN_METRICS_PORT"] == str(metrics_port)
+    assert ports.pop("api") == [{"name": "http", "containerPort": Settings().port}, own]
+    for process, found in ports.items():
+        assert found == [own]
         assert f":{metrics_port}{READY}" in COMPOSE[process]["healthcheck"]["test"][-1]
     assert f"EXPOSE {Settings().port} {metrics_port}" in (CHECKOUT / "Dockerfile").read_text()
     upstream = (K8S / "nginx" / "upstream.conf").read_text()

@@ -5,7 +5,10 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import httpx
@@ -126,6 +129,58 @@ def test_what_is_too_large_is_refused_as_the_api_does(
     assert front.get("/jobs", headers={"x": "x" * 33_000}).status_code == 431
 
 
-def test_metrics_are_not_for_the_world(front: httpx.Client) -> None:
-    answer = front.get("/metrics")
-    assert (answer.status_code, answer.json()["status"]) == (404, 404)
+SPELLINGS = [
+    "/metrics",
+    "//metrics",
+    "/metrics/",
+    "/metrics//",
+    "/%6detrics",
+    "/metric%73",
+    "/%2fmetrics",
+    "/./metrics",
+    "/jobs/../metrics",
+    "/jobs/%2e%2e/metrics",
+    "/metrics/.",
+    "/metrics?x=1",
+    "/metrics;x",
+    "/metrics%20",
+    "/metrics%00",
+    "/Metrics",
+    "/METRICS",
+    "http://tocsin.example/metrics",
+]
+
+
+def _get(url: str, address: str) -> tuple[int, bytes]:
+    """What is answered at an address that is sent letter by letter."""
+    parts = urlsplit(url)
+    with closing(HTTPConnection(parts.hostname or "", parts.port, timeout=10)) as connection:
+        connection.putrequest("GET", address, skip_host=address.startswith("http:"))
+        if address.startswith("http:"):
+            connection.putheader("Host", "tocsin.example")
+        connection.endheaders()
+        with connection.getresponse() as answer:
+            return answer.status, answer.read()
+
+
+def test_metrics_are_not_for_the_world(apis: list[System], front: httpx.Client) -> None:
+    for spelling in SPELLINGS:
+        status, body = _get(str(front.base_url), spelling)
+        assert status >= 400, (spelling, body)
+        assert b"tocsin_" not in body
+    # Alone the API has them under one spelling, which any proxy can hide.
+    told = {spelling for spelling in SPELLINGS if b"tocsin_" in _get(apis[0].url, spelling)[1]}
+    assert told == {"/metrics", "/metrics?x=1", "http://tocsin.example/metrics"}
+
+
+def test_on_their_own_port_metrics_are_nowhere_else(urls: ShardUrls, tmp_path: Path) -> None:
+    port = free_port()
+    with System(urls, tmp_path) as api:
+        api.environment["TOCSIN_METRICS_PORT"] = str(port)
+        api.migrate()
+        api.start("api")
+        own = f"http://127.0.0.1:{port}"
+        assert b"tocsin_http_requests_total" in httpx.get(f"{own}/metrics").content
+        for spelling in SPELLINGS:
+            assert _get(api.url, spelling)[0] in {400, 404}, spelling
+        assert httpx.get(f"{api.url}/metrics", headers={"host": f"127.0.0.1:{port}"}).is_error
