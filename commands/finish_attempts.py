@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -172,7 +173,7 @@ def _delay_after(attempt: EndedAttempt) -> timedelta | None:
 
 async def _finish_and_pause(attempt: EndedAttempt, reason: str, shard: Shard) -> Finished:
     """Both or neither: the run has failed and its job is paused."""
-    # Rare, and the only thing for which a worker needs SQLAlchemy.
+    await asyncio.to_thread(_import_sqlalchemy, shard)
     from commands.pause_job import pause  # noqa: PLC0415
     from storage.audit import record  # noqa: PLC0415
     from storage.job_changes import lock_job  # noqa: PLC0415
@@ -195,6 +196,16 @@ async def _finish_and_pause(attempt: EndedAttempt, reason: str, shard: Shard) ->
     except NotFound:  # the job was deleted meanwhile
         async with shard.database.driver() as driver:
             return await _finish(driver, [attempt])
+
+
+def _import_sqlalchemy(shard: Shard) -> None:
+    """Import what a worker needs for nothing else, and rarely.
+
+    It takes a second, and on a busy machine longer than a heartbeat lasts: not in the event loop.
+    """
+    import commands.pause_job  # noqa: PLC0415
+
+    _ = commands.pause_job, shard.database.transactions
 
 
 async def _finish(driver: Driver, attempts: Sequence[EndedAttempt]) -> Finished:

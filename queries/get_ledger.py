@@ -9,10 +9,11 @@ import asyncpg
 from msgspec import Struct
 
 from domain.caller import Caller
-from domain.catchup import Outcome, account
+from domain.catchup import Outcome, Stretch, account
 from domain.errors import NotFound
 from domain.schedules.schedule import TICK
 from storage.jobs import CALENDARS_OF_JOB, schedule_of
+from storage.ledger import told_by_runs
 from storage.postgres import Driver
 from storage.shards import Shards
 
@@ -41,8 +42,9 @@ ORDER BY first
 LIMIT $5 + 1
 """
 
-_SCHEDULE = f"""
-SELECT schedule, {CALENDARS_OF_JOB} AS calendars FROM jobs WHERE service_id = $1 AND id = $2
+_JOB = f"""
+SELECT service_id, id, schedule, {CALENDARS_OF_JOB} AS calendars, accounted_to, next_fire_for
+FROM jobs WHERE service_id = $1 AND id = $2
 """
 
 
@@ -86,16 +88,18 @@ async def get_ledger(query: GetLedger, shards: Shards) -> list[LedgerEntry]:
     # A stretch that began before the range may reach into it: only its end tells.
     after = query.after or datetime.min.replace(tzinfo=query.now.tzinfo)
 
-    async def ask(driver: Driver) -> tuple[asyncpg.Record, list[asyncpg.Record]]:
-        job = await driver.fetchrow(_SCHEDULE, service_id, query.job_id)
-        if job is None:
-            raise NotFound(f"There is no job {query.job_id}.")
-        return job, await driver.fetch(
+    async def ask(driver: Driver) -> list[LedgerEntry]:
+        rows = await driver.fetch(
             _LEDGER, service_id, query.job_id, after, end, query.limit, query.start
         )
+        # Afterwards: what a claim tells in between is left out, and not told twice.
+        job = await driver.fetchrow(_JOB, service_id, query.job_id)
+        if job is None:
+            raise NotFound(f"There is no job {query.job_id}.")
+        told = [entry for row in rows for entry in _entries(row, job, query.now)]
+        return told + await _excluded_so_far(driver, job, query.now)
 
-    job, rows = await shards.of(service_id).read(service_id, ask)
-    entries = [entry for row in rows for entry in _entries(row, job, query.now)]
+    entries = await shards.of(service_id).read(service_id, ask)
     return [
         entry
         for entry in sorted(entries, key=lambda entry: entry.scheduled_for)
@@ -108,10 +112,33 @@ def _entries(row: asyncpg.Record, job: asyncpg.Record, now: datetime) -> list[Le
     if row["told"] is None:
         return [_entry(row["first"], row["last"], row["outcome"], row["run_id"], row["count"])]
     schedule = schedule_of(job["schedule"], job["calendars"])
-    so_far = account(
-        schedule, Outcome.PAUSED, after=row["first"] - TICK, until=now, told=row["told"]
+    return _entries_of(
+        account(schedule, Outcome.PAUSED, after=row["first"] - TICK, until=now, told=row["told"])
     )
-    return [_entry(one.first, one.last, one.outcome, None, one.count) for one in so_far]
+
+
+async def _excluded_so_far(driver: Driver, job: asyncpg.Record, now: datetime) -> list[LedgerEntry]:
+    """What is excluded, and is told by the claim of what comes behind it."""
+    after, upcoming = job["accounted_to"], job["next_fire_for"]
+    if upcoming is None or min(upcoming - TICK, now) <= after:
+        return []
+    schedule = schedule_of(job["schedule"], job["calendars"])
+    if not schedule.exclude:
+        return []
+    told = await told_by_runs(driver, [(job["service_id"], job["id"], after)])
+    return _entries_of(
+        account(
+            schedule,
+            Outcome.EXCLUDED,
+            after=after,
+            until=min(upcoming - TICK, now),
+            told=told[job["id"]],
+        )
+    )
+
+
+def _entries_of(stretches: list[Stretch]) -> list[LedgerEntry]:
+    return [_entry(one.first, one.last, one.outcome, None, one.count) for one in stretches]
 
 
 def _entry(

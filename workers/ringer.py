@@ -253,8 +253,11 @@ class Ringer:
     async def _defer(self, runs: Sequence[tuple[TakenRun, datetime]], now: datetime) -> None:
         try:
             await defer_runs(DeferRuns(worker_id=self._worker_id, runs=runs), self._database)
-        except Exception:
-            log.exception("ringer.defer_failed", count=len(runs))
+        except Exception as error:
+            if isinstance(error, UNREACHABLE):
+                log.warning("ringer.defer_failed", count=len(runs), error=str(error))
+            else:
+                log.exception("ringer.defer_failed", count=len(runs))
             await asyncio.sleep(RETRY_SECONDS)
             for run, _ in runs:
                 self._put_back(run)

@@ -81,7 +81,8 @@ def run_seed(plan: Plan, folder: Path) -> Judged:
         _count(history, scene, services)
         history.deliveries = receiver.deliveries()
         scene.crowd.stop()
-        history.complaints += errors_in([member.log for member in scene.crowd.members])
+        logs = [member.log for member in scene.crowd.members]
+        history.complaints += errors_in(logs, history.faults)
     return Judged(history=history, violations=violations_of(history), cores=cores)
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
 from tests.chaos import planted
 from tests.chaos.checks import violations_of
+from tests.chaos.eras import OWED_AT_DELETION
 from tests.chaos.history import AuditRow, Fault, History, LedgerRow
 from tests.chaos.planted import (
     COUNT,
@@ -19,6 +22,7 @@ from tests.chaos.planted import (
     good,
     told,
 )
+from tests.chaos.watch import errors_in
 
 PLANTED: list[tuple[Callable[[History], None], str]] = [
     (planted.lost, "accounting"),
@@ -119,3 +123,40 @@ def test_what_began_before_an_edit_was_done_stays(began: float, expected: set[st
     history.runs[4] = replace(history.runs[4], started_at=at(began), finished_at=at(began + 0.1))
     history.deliveries[4] = a_delivery(began, run=5)
     assert found(history) == expected
+
+
+@pytest.mark.parametrize(("excluded", "expected"), [("3", {"accounting"}), ("5,6", set())])
+def test_an_exclusion_in_which_a_job_is_deleted_need_not_be_told_of(
+    excluded: str, expected: set[str]
+) -> None:
+    history = good()
+    body = {"schedule": {"every": 1, "exclude": [{"cron": f"{excluded} * * * * *"}]}}
+    history.jobs["job"] = replace(history.jobs["job"], body=body)
+    gone = [int(second) for second in excluded.split(",")]
+    history.runs = [run for run in history.runs if run.scheduled_for.second not in gone]
+    left = {run.id for run in history.runs}
+    history.attempts = [one for one in history.attempts if one.run_id in left]
+    history.deliveries = [one for one in history.deliveries if one.webhook_id in left]
+    history.service_stats["service"]["succeeded"] = len(left)
+    deletion = AuditRow(object_id="job", action="job.deleted", at=at(COUNT) + OWED_AT_DELETION)
+    history.audit.append(deletion)
+    del history.job_rows["job"]
+    assert found(history) == expected
+
+
+@pytest.mark.parametrize(("process", "expected"), [("worker-0", 0), ("worker-1", 1)])
+def test_only_the_process_whose_clock_is_shifted_may_say_that_it_is_wrong(
+    process: str, expected: int, tmp_path: Path
+) -> None:
+    line = {
+        "event": "clock.wrong",
+        "level": "error",
+        "clock": "is 9.8 s behind of the primary's; 1 s are allowed",
+        "timestamp": at(-7).isoformat(),
+    }
+    log = tmp_path / f"{process}.log"
+    log.write_text(json.dumps(line))
+    shift = Fault(
+        kind="clock", target="shift_clock: worker-0 by -10 s", begun_at=at(2), healed_at=at(4)
+    )
+    assert len(list(errors_in([log], [shift]))) == expected

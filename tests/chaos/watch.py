@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import asyncpg
 import msgspec
 
-from tests.chaos.history import Complaint
+from tests.chaos.history import Complaint, Fault
 from tests.chaos.scene import Scene
 
 EVERY_SECONDS = 2.0
@@ -41,6 +41,12 @@ EXPLAINED = (
         r"|ConnectionRefused|ConnectionReset|ConnectionError|redis\.exceptions\.|TimeoutError)"
     ),
 )
+
+_CLOCK_WRONG = re.compile(r"([\d.]+) s (ahead|behind)")
+CLOCKS_DIFFER = timedelta(seconds=1)
+_CLOCK_SHIFTED = re.compile(r"shift_clock: (\S+) by (\S+) s")
+MEASURED_WITHIN = timedelta(seconds=5)
+"""A beat a second measures a clock, unless it waits for the primary."""
 
 
 class Watch:
@@ -82,7 +88,7 @@ class Watch:
             )
 
 
-def errors_in(logs: list[Path]) -> Iterator[Complaint]:
+def errors_in(logs: list[Path], faults: Sequence[Fault]) -> Iterator[Complaint]:
     """Errors and tracebacks in what processes printed that nothing explains; each kind once."""
     seen: set[str] = set()
     for log in logs:
@@ -90,6 +96,8 @@ def errors_in(logs: list[Path]) -> Iterator[Complaint]:
             if (error := _error(line)) is None or any(one.search(line) for one in EXPLAINED):
                 continue
             kind, at, said = error
+            if kind.startswith("clock.wrong") and _is_shifted(log.stem, said, at, faults):
+                continue
             if kind not in seen:
                 seen.add(kind)
                 yield Complaint(promise="logs", at=at, said=f"{log.name}: {kind}: {said}")
@@ -107,3 +115,21 @@ def _error(line: str) -> tuple[str, datetime, str] | None:
     said = str(told.get("exception", told)).strip()
     kind = f"{told.get('event')} {said.rpartition(chr(10))[2][:60]}"
     return kind, datetime.fromisoformat(told["timestamp"]), said[-800:]
+
+
+def _is_shifted(process: str, said: str, at: datetime, faults: Sequence[Fault]) -> bool:
+    """Whether a process that holds its clock for wrong has one that was shifted so."""
+    offsets = [timedelta(seconds=float(seconds)) for seconds, _ in _CLOCK_WRONG.findall(said)]
+    for fault in faults:
+        shifted = _CLOCK_SHIFTED.search(fault.target)
+        if shifted is None or shifted[1] != process:
+            continue
+        shift = timedelta(seconds=float(shifted[2]))
+        # It says so by the clock that is shifted, or by one that has just been set back.
+        is_then = any(
+            fault.overlaps(real - MEASURED_WITHIN, real + MEASURED_WITHIN)
+            for real in (at - shift, at)
+        )
+        if is_then and any(abs(offset - abs(shift)) <= CLOCKS_DIFFER for offset in offsets):
+            return True
+    return False

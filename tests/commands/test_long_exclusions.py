@@ -81,6 +81,16 @@ async def test_a_job_of_every_second_outlasts_an_exclusion_of_3000_seconds(firin
     assert Counter(told.values()) == {"excluded": LENGTH, "run": 15}
 
 
+async def test_the_ledger_tells_of_an_exclusion_that_goes_on(firing: Firing):
+    job = await firing.job(now=BEFORE, every=SECOND, exclude=(AN_HOUR_ALMOST,))
+    await firing.claim(NOON, now=BEFORE)
+    expected = dict.fromkeys(range(-5, 0), "run")
+    for seconds in (-1, 100, 100):  # read again, it says the same
+        told = await told_of_seconds(firing, job.id, NOON + seconds * SECOND)
+        expected |= dict.fromkeys(range(seconds + 1), "excluded")
+        assert told == expected
+
+
 async def test_a_pause_and_an_edit_within_a_long_exclusion_leave_no_gap(firing: Firing):
     job = await firing.job(now=BEFORE, every=SECOND, exclude=(AN_HOUR_ALMOST,))
     middle = NOON + 1_500 * SECOND

@@ -26,7 +26,9 @@ def check(history: History) -> Iterator[Violation]:
         # The horizon of what may be told is wider: claims look ahead.
         eras = eras_of(job, history, rows, history.judged_to + timedelta(minutes=10))
         judged = _Account(job, eras, runs.get(job.id, []), ledger.get(job.id, []), history)
-        yield from judged.lost_or_doubled(owed)
+        is_deleted = any(row.action == "job.deleted" for row in rows)
+        told_to = judged.last_that_fires(owed) if is_deleted else owed
+        yield from judged.lost_or_doubled(owed, told_to)
         yield from judged.invented()
         yield from judged.given_up()
 
@@ -47,12 +49,30 @@ class _Account:
                 self._runs.setdefault(run.scheduled_for, []).append(run)
         self._era_of = {instant: era for era in eras for instant in era.instants()}
 
-    def lost_or_doubled(self, owed: datetime) -> Iterator[Violation]:
-        """Instants with no outcome, or with several."""
+    def last_that_fires(self, owed: datetime) -> datetime:
+        """The last instant that is owed and not excluded.
+
+        An exclusion is told of when what comes behind it is claimed; of a deleted job, nothing is.
+        """
+        firing = [
+            instant
+            for instant, era in self._era_of.items()
+            if instant <= owed and not era.is_excluded(instant)
+        ]
+        return max(firing, default=datetime.min.replace(tzinfo=owed.tzinfo))
+
+    def lost_or_doubled(self, owed: datetime, told_to: datetime) -> Iterator[Violation]:
+        """Instants with no outcome, or with several.
+
+        Args:
+            told_to: What is excluded behind it need not have its outcome yet.
+        """
         for instant, era in self._era_of.items():
             if instant > owed or self._is_behind_its_last_run(instant, era):
                 continue
             outcomes = self._outcomes(instant)
+            if not outcomes and instant > told_to:
+                continue
             if not outcomes:
                 yield self._violation("an instant has no outcome", instant)
             elif len(outcomes) > 1:
