@@ -255,7 +255,7 @@ class Ringer:
             await defer_runs(DeferRuns(worker_id=self._worker_id, runs=runs), self._database)
         except Exception as error:
             if isinstance(error, UNREACHABLE):
-                log.warning("ringer.defer_failed", count=len(runs), error=str(error))
+                log.warning("ringer.defer_failed", count=len(runs), error=kind_of(error))
             else:
                 log.exception("ringer.defer_failed", count=len(runs))
             await asyncio.sleep(RETRY_SECONDS)
