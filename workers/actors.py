@@ -10,9 +10,13 @@ from uuid import UUID
 
 import dramatiq
 import structlog
+from dramatiq import BrokerError
 from periodiq import cron
+from redis.exceptions import RedisError
 
 from storage.clock_offset import read_clocks
+from storage.error_kinds import kind_of
+from storage.postgres import UNREACHABLE
 from storage.queue import (
     FOLD_ACTOR,
     HOUSEKEEPING_QUEUE,
@@ -93,13 +97,19 @@ def declare_housekeeping(
 
 
 def _timely(name: str, work: Work, shard: Shard) -> Work:
-    """The same, which does nothing while this process's clock is wrong: others come, too."""
+    """The same, which does nothing while this process's clock is wrong: others come, too.
+
+    While a server is away it is left out, and comes again.
+    """
 
     async def work_if_right(now: datetime) -> None:
         if trouble := shard.database.clock.trouble(read_clocks()):
             log.warning("housekeeping.left_out", work=name, clock=trouble)
-        else:
+            return
+        try:
             await work(now)
+        except (*UNREACHABLE, RedisError, BrokerError) as error:
+            log.warning("housekeeping.failed", work=name, error=kind_of(error))
 
     return work_if_right
 

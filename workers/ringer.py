@@ -276,15 +276,11 @@ class Ringer:
         await self._start(runs)
 
     async def _start(self, batch: Sequence[TakenRun]) -> None:
-        command = StartAttempts(worker_id=self._worker_id, runs=batch, now=datetime.now(UTC))
-        try:
-            started = await start_attempts(command, self._database)
-        except UNREACHABLE as error:
-            log.warning("ringer.start_failed", error=kind_of(error))
+        started = await self._started(batch)
+        if started is None:
             for run in batch:
                 self._withdraw(run)
                 self._put_back(run)
-            await asyncio.sleep(RETRY_SECONDS)
             return
         for run in batch:
             if run.id in started:
@@ -294,6 +290,25 @@ class Ringer:
                 self._ask_soon(self._resolve(run))
         self._attempts.show()
         await self._tell_of_room()
+
+    async def _started(self, batch: Sequence[TakenRun]) -> set[UUID] | None:
+        """Which of these may ring; None where the ringer stops before that is known.
+
+        An attempt may have begun though the answer was lost. What only waits is put off when its
+        target is slow: such a run would be running, and nobody would ring it.
+        """
+        while not self._stopping:
+            self._vitals.beat("ringer")
+            if self._database.clock.trouble(read_clocks()):
+                await asyncio.sleep(WRONG_CLOCK_SECONDS)
+                continue
+            command = StartAttempts(worker_id=self._worker_id, runs=batch, now=datetime.now(UTC))
+            try:
+                return await start_attempts(command, self._database)
+            except UNREACHABLE as error:
+                log.warning("ringer.start_failed", error=kind_of(error))
+            await asyncio.sleep(RETRY_SECONDS)
+        return None
 
     def _withdraw(self, run: TakenRun) -> None:
         """A run that was to begin does not."""

@@ -10,11 +10,13 @@ from uuid import UUID
 import pytest
 
 from commands.cancel_runs import CancelRun, cancel_run
+from commands.start_attempts import StartAttempts, start_attempts
 from domain.breaker import FAILURES, FIRST_REST, BreakerState
 from domain.deferral import LONGEST_DEFERRAL
 from domain.retry import RetryPolicy
 from domain.run import Outcome
 from domain.targets.http import HttpTarget
+from storage.postgres import Database
 from storage.queue import RunKey
 from tests.commands.changing import Change, delete, pause, update
 from tests.commands.firing import OTHER_WORKER, TARGET, Firing
@@ -264,3 +266,25 @@ async def test_of_a_job_whose_runs_take_turns_one_is_given_up_at_a_time(
         states.add(await state_of(firing, key))
     assert states == {"retrying", "scheduled"}
     assert bell.rung == []
+
+
+async def test_a_run_whose_begin_was_not_answered_is_rung_though_its_target_rests_by_then(
+    firing: Firing, ringer: Ringer, bell: Bell, monkeypatch: pytest.MonkeyPatch
+):
+    answers_lost = []
+
+    async def begin_and_lose_the_answer(command: StartAttempts, database: Database) -> set[UUID]:
+        started = await start_attempts(command, database)
+        if not answers_lost:
+            answers_lost.append(started)
+            shut(gate_of(firing, ringer))
+            raise ConnectionResetError
+        return started
+
+    monkeypatch.setattr("workers.ringer.start_attempts", begin_and_lose_the_answer)
+    _, key = await due_in(firing, -1)
+    await ringer.take([key])
+    await bell.rings(1)
+    await eventually(partial(in_state, firing, key, "succeeded"))
+    assert answers_lost == [{key[1]}]
+    assert await firing.outcomes(key[1]) == ["succeeded"]
