@@ -20,6 +20,10 @@ import uvloop
 # a tenth of every process's start.
 sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
 
+if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+    from app.metric_files import keep_in_memory
+
+    keep_in_memory()  # before any metric is made
 from app.logs import configure_logs  # noqa: E402
 from app.settings import Settings, SettingsError, read_settings  # noqa: E402
 from storage.tracing import TracingError, is_wanted  # noqa: E402

@@ -6,6 +6,7 @@ import asyncio
 from datetime import datetime
 from uuid import UUID
 
+import asyncpg
 import structlog
 
 from commands.note_key_use import NoteKeyUse, note_key_use
@@ -40,7 +41,7 @@ class KeyUse:
             return
         try:
             await note_key_use(NoteKeyUse(used_at=used_at), self._shards)
-        except UNREACHABLE as error:
+        except (*UNREACHABLE, asyncpg.PostgresError) as error:
             log.warning("key_use.not_written", error=str(error))
             self._used_at = {**used_at, **self._used_at}
 

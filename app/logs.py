@@ -6,6 +6,7 @@ import asyncio
 import atexit
 import logging
 import sys
+from contextlib import suppress
 from typing import TextIO, cast
 
 import msgspec
@@ -72,8 +73,9 @@ class GatheredLines:
             self._out("".join(gathered))
 
     def _out(self, text: str) -> None:
-        self._file.write(text)
-        self._file.flush()
+        with suppress(OSError):  # a full disk costs lines, and stops nothing that would be told of
+            self._file.write(text)
+            self._file.flush()
 
 
 def _configure_libraries(

@@ -1,4 +1,4 @@
-"""Metrics, right with several processes: they share a directory of memory-mapped files.
+"""Metrics, right with several processes: they share a directory of files.
 
 `PROMETHEUS_MULTIPROC_DIR` names that directory. Without it, a process tells of itself alone.
 """
@@ -18,9 +18,9 @@ from prometheus_client import (
     make_wsgi_app,
     start_http_server,
 )
-from prometheus_client.multiprocess import MultiProcessCollector
 from redis.exceptions import RedisError
 
+from app.metric_files import VARIABLE, SharedMetrics
 from app.process_health import Vitals, with_health
 from storage.postgres import UNREACHABLE
 from storage.run_events import waiting_events
@@ -65,8 +65,8 @@ def serve_metrics(port: int, host: str, vitals: Vitals) -> None:
 
 
 def _registry() -> CollectorRegistry:
-    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+    if VARIABLE not in os.environ:
         return REGISTRY
     registry = CollectorRegistry()
-    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    SharedMetrics(registry)  # type: ignore[no-untyped-call]
     return registry

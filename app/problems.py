@@ -22,7 +22,6 @@ from litestar.exceptions import (
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.types import Send
 from msgspec import UNSET, Struct, UnsetType
-from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError
 
 from domain.errors import (
     Conflict,
@@ -35,8 +34,8 @@ from domain.errors import (
     QuotaExceeded,
 )
 from storage.key_ring import Undecipherable
+from storage.postgres import UNREACHABLE
 from storage.redis_link import RedisAway
-from storage.transactions import UNREACHABLE
 
 log = structlog.get_logger()
 MEDIA_TYPE = "application/problem+json"
@@ -234,7 +233,7 @@ def _wrong_parameter(message: dict[str, str]) -> ProblemError:
 
 
 def _unreachable(error: Exception) -> bool:
-    ours = (DataError, IntegrityError, ProgrammingError, FileNotFoundError, PermissionError)
+    ours = (ValueError, FileNotFoundError, PermissionError)  # the driver cannot encode a value
     return isinstance(error, UNREACHABLE) and not isinstance(error, ours)
 
 

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from domain.errors import NotFound
 from storage.partitions import first_day, partitions_held
+from storage.pooled import bounding_transaction
 from storage.postgres import Database, Driver
 from storage.run_events import ENDED
 from storage.stats import JOB_STATS, SERVICE_STATS, fold, fold_events, folding, sole_writer
@@ -64,6 +65,9 @@ async def rebuild_stats(command: RebuildStats, database: Database) -> None:
         partitions_held(driver),
         driver.transaction(isolation="repeatable_read"),
     ):
+        # Sketches of many runs are merged between two statements, and nobody waits for these rows.
+        await driver.execute("SET LOCAL idle_in_transaction_session_timeout = '60s'")
+        await driver.execute(f"SELECT {bounding_transaction('0')}")
         if not await driver.fetchval(_KNOWN, command.service_id):
             raise NotFound(f"There is no service {command.service_id}.")
         while (await fold_events(driver, command.now)).more:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import asyncpg
 import structlog
 
-from storage.postgres import CONNECT_SECONDS, UNREACHABLE, target_of
+from storage.keepalive import SERVER_SIDE
+from storage.postgres import CONNECT_SECONDS, UNREACHABLE, connect
 
 log = structlog.get_logger()
 RETRY_SECONDS = 0.25
@@ -23,14 +24,14 @@ async def listen(url: str, channel: str, on_notice: Callable[[str], object]) -> 
     while True:
         try:
             await _listen_until_closed(url, channel, on_notice)
-        except UNREACHABLE as error:
-            log.warning("channel.not_listening", channel=channel, error=str(error))
+        except (*UNREACHABLE, asyncpg.PostgresError) as error:
+            log.warning("channel.not_listening", channel=channel, error=str(error) or repr(error))
         await asyncio.sleep(RETRY_SECONDS)
 
 
 async def _listen_until_closed(url: str, channel: str, on_notice: Callable[[str], object]) -> None:
     closed = asyncio.Event()
-    connection = await asyncpg.connect(url, timeout=CONNECT_SECONDS, **target_of(url))
+    connection = await connect(url, timeout=CONNECT_SECONDS, server_settings=SERVER_SIDE)
     try:
         connection.add_termination_listener(lambda _: closed.set())
         await connection.add_listener(channel, lambda *notice: on_notice(notice[-1]))

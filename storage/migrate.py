@@ -28,6 +28,7 @@ LOCK_SECONDS = 5.0
 """A migration that waits for a lock blocks everyone behind it: it lets them pass after so long."""
 LOCK_TRIES = 12
 LOCK_PAUSE_SECONDS = 5.0
+STILL_SECONDS = 60
 _LOCK_NOT_AVAILABLE = "55P03"
 
 
@@ -174,6 +175,11 @@ def _upgrade(connection: Connection) -> None:
     from alembic import command  # noqa: PLC0415
     from sqlalchemy import text  # noqa: PLC0415
 
+    # Between two statements a revision may compute; who stands still must not lock tables for ever.
+    connection.execute(text(f"SET idle_in_transaction_session_timeout = '{STILL_SECONDS}s'"))
+    if connection.scalar(text("SELECT current_setting('transaction_timeout', true)")) is not None:
+        connection.execute(text("SET transaction_timeout = 0"))
+    connection.commit()
     try:
         command.upgrade(alembic_config(connection), "head")
     finally:

@@ -19,8 +19,15 @@ CONNECT_OPTIONS: Mapping[str, Any] = {"statement_cache_size": 0}
 
 def setting_for_a_transaction(settings: Mapping[str, str]) -> str:
     """A statement that has settings hold until the transaction ends."""
-    calls = (f"set_config('{name}', '{value}', true)" for name, value in settings.items())
-    return f"SELECT {', '.join(calls)}"
+    calls = [f"set_config('{name}', '{value}', true)" for name, value in settings.items()]
+    return f"SELECT {', '.join(calls)}, {bounding_transaction()}"
+
+
+def bounding_transaction(bound: str = "30s") -> str:
+    """An expression that bounds a transaction, on servers that can (since 17)."""
+    name = "transaction_timeout"
+    known = f"current_setting('{name}', true) IS NOT NULL"
+    return f"CASE WHEN {known} THEN set_config('{name}', '{bound}', true) END"
 
 
 class PooledDriver:

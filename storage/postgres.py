@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 import asyncpg
 import structlog
 
+from storage.keepalive import IN_TRANSACTION_SECONDS, SERVER_SIDE, keep_alive
 from storage.pooled import CONNECT_OPTIONS, PooledDriver
 
 if TYPE_CHECKING:
@@ -35,23 +36,29 @@ WARM = 3
 WARM_UP_SECONDS = 5
 CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 30
+TRANSACTION_SECONDS = 30
+"""Of a client that stands between preparing and executing, Postgres holds that it is busy, and no
+other bound ends its transaction (findings/asyncpg_flush.sh)."""
+_BOUNDED_SINCE = 17
 READ_SECONDS = 2
 """A replica that takes longer is taken for one that fails; the primary is asked instead."""
 _QUERIES_OF_A_CONNECTION = 1_000_000  # then it is made anew, for what a backend may have gathered
 
-# What a server looks like from here that is away, starting, full, or wants to be asked again.
+# What a server looks like from here that is away, starting, full, or wants to be asked again:
+# whoever meets it waits. What SQLAlchemy makes of it, storage/transactions.py takes back.
 UNREACHABLE = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
+    asyncpg.InsufficientResourcesError,  # its disk, memory or connections
+    asyncpg.OperatorInterventionError,  # shut down, crashed, starting, a statement cancelled
+    asyncpg.PostgresSystemError,  # its disk does not read or write
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.TransactionTimeoutError,
     asyncpg.DeadlockDetectedError,
     asyncpg.LockNotAvailableError,
-    asyncpg.QueryCanceledError,
     asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.InvalidCachedStatementError,  # planned before a migration
     OSError,
 )
 
@@ -62,8 +69,11 @@ SERVER_SETTINGS = {
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
     "enable_seqscan": "off",
+    "idle_in_transaction_session_timeout": f"{IN_TRANSACTION_SECONDS}s",
     "jit": "off",
     "plan_cache_mode": "force_generic_plan",
+    # Our end of a connection gives a statement up by then; if it is gone, the server does.
+    "statement_timeout": f"{STATEMENT_SECONDS}s",
 }
 # What a list of ids says is looked up id by id; a bitmap would be of all that lies between them,
 # and what an index has in order is not to be read whole and sorted.
@@ -105,6 +115,7 @@ class Server:
         if read_only:
             self._settings["default_transaction_read_only"] = "on"
             self._statement_seconds = READ_SECONDS
+            self._settings["statement_timeout"] = f"{READ_SECONDS}s"
         self._is_pooled = pooled
         self._pool: asyncpg.Pool | None = None
 
@@ -172,15 +183,16 @@ class Server:
         return await self._pool
 
     def _session_options(self) -> dict[str, Any]:
-        return {"server_settings": self._settings, "max_cached_statement_lifetime": 0}
+        settings = self._settings | SERVER_SIDE
+        return {"server_settings": settings, "max_cached_statement_lifetime": 0}
 
     def _driver(self, connection: asyncpg.Connection) -> Driver:
         if self._is_pooled:
             return PooledDriver(connection, self._settings)
         return cast("Driver", connection)
 
-    async def _connect(self, *arguments: Any, **options: Any) -> asyncpg.Connection:
-        connection = await asyncpg.connect(*arguments, **options, **target_of(self._url))
+    async def _connect(self, url: str, **options: Any) -> asyncpg.Connection:
+        connection = await connect(url, **options)
         self.on_connect()
         return connection
 
@@ -235,6 +247,20 @@ class Database:
         await self._reads.close()
         if "transactions" in self.__dict__:
             await self.transactions.close()
+
+
+async def connect(url: str, **options: Any) -> asyncpg.Connection:
+    """A connection that ends when its server is silent.
+
+    Args:
+        options: Of the driver.
+    """
+    connection = await asyncpg.connect(url, **options, **target_of(url))
+    keep_alive(connection)
+    if "server_settings" in options and connection.get_server_version().major >= _BOUNDED_SINCE:
+        # Not at the start: an older server refuses a connection with a setting that it lacks.
+        await connection.execute(f"SET transaction_timeout = '{TRANSACTION_SECONDS}s'")
+    return connection
 
 
 def target_of(url: str) -> dict[str, str]:

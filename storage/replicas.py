@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import asyncpg
 import structlog
 from prometheus_client import Gauge
 
@@ -31,6 +32,8 @@ USABLE = Gauge(
 )
 PROBE_SECONDS = 0.25
 WATCH_SECONDS = 0.5
+# The primary has what a replica refuses to tell, or has on a damaged page.
+REPLICA_FAILS = (*UNREACHABLE, asyncpg.PostgresError)
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0
 
 # Once promoted, it is as far as it can be.
@@ -78,7 +81,7 @@ class Replica:
         try:
             async with asyncio.timeout(PROBE_SECONDS), self._probe.connection() as driver:
                 row = await driver.fetchrow(_PROBE)
-        except UNREACHABLE as error:
+        except REPLICA_FAILS as error:
             self.eject(error)
             return
         if self._pause:

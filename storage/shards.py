@@ -203,7 +203,7 @@ class Shard:
                     answer = await question(driver)
             except asyncpg.SerializationError:
                 pass  # what it replays got in the way
-            except UNREACHABLE as error:
+            except (*UNREACHABLE, asyncpg.InternalServerError) as error:  # damaged pages, too
                 replica.eject(error)
             else:
                 READS.labels("replica").inc()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any, NewType, cast
 
-import asyncpg
 import msgspec
 from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError
@@ -17,12 +16,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from domain.schedules.schedule import Schedule
 from storage import postgres
 from storage.jobs import encode_schedule
+from storage.keepalive import SERVER_SIDE
 from storage.pooled import CONNECT_OPTIONS, setting_for_a_transaction
 
 WriteConnection = NewType("WriteConnection", AsyncConnection)
 
-# What SQLAlchemy says of a server that is away; what the driver says is storage.postgres's.
-UNREACHABLE = (DBAPIError, PoolTimeout, *postgres.UNREACHABLE)
 _NOTHING = text("SELECT")
 _SETTINGS = text(setting_for_a_transaction(postgres.SERVER_SETTINGS))
 # What SQLAlchemy prepares, it would keep for longer than a pooler does.
@@ -48,11 +46,16 @@ class Transactions:
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[WriteConnection]:
-        """Commit when the block ends, roll back when it raises."""
-        async with self.engine.begin() as connection:
-            if self._is_pooled:
-                await connection.execute(_SETTINGS)
-            yield WriteConnection(connection)
+        """Commit when the block ends, roll back when it raises.
+
+        What goes wrong is the driver's to tell, here as elsewhere: see storage.postgres.UNREACHABLE
+        for what is to be waited for.
+        """
+        with _as_the_driver_tells():
+            async with self.engine.begin() as connection:
+                if self._is_pooled:
+                    await connection.execute(_SETTINGS)
+                yield WriteConnection(connection)
 
     async def begun(self, connection: WriteConnection) -> postgres.Driver:
         """The connection below, in a transaction that has begun: SQLAlchemy begins it late."""
@@ -65,17 +68,27 @@ class Transactions:
 
     def _connect(self) -> Any:
         connecting = partial(
-            asyncpg.connect,
+            postgres.connect,
             self._url,
             timeout=postgres.CONNECT_SECONDS,
             command_timeout=postgres.STATEMENT_SECONDS,
-            **postgres.target_of(self._url),
         )
         connect: Any = self.engine.dialect.dbapi.connect  # type: ignore[union-attr]
         if self._is_pooled:
             return connect(async_creator_fn=partial(connecting, **CONNECT_OPTIONS), **_UNNAMED)
-        settings = postgres.SERVER_SETTINGS
+        settings = postgres.SERVER_SETTINGS | SERVER_SIDE
         return connect(async_creator_fn=partial(connecting, server_settings=settings))
+
+
+@contextmanager
+def _as_the_driver_tells() -> Iterator[None]:
+    """Errors as asyncpg raises them: whoever waits for a server knows one family of them."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise error.driver_exception from error
+    except PoolTimeout as error:
+        raise TimeoutError(str(error)) from error
 
 
 def _discard_closed(dbapi_connection: Any, record: object, proxy: object) -> None:

@@ -224,7 +224,10 @@ class Dispatcher:
             try:
                 await sweep(datetime.now(UTC))
             except TROUBLE as error:
-                log.warning("dispatcher.sweep_failed", error=str(error))
+                log.warning("dispatcher.sweep_failed", error=str(error) or repr(error))
+            except Exception:
+                # Of one run or backfill, perhaps: the others are to fire all the same.
+                log.exception("dispatcher.sweep_broken")
             await asyncio.sleep(max(seconds, REST_FACTOR * (clock() - began)))
 
 

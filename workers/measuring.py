@@ -15,7 +15,7 @@ OLDEST_DUE = Gauge(
     "tocsin_oldest_due_seconds",
     "Age of the oldest that is due and waits for a dispatcher or a worker.",
     ["waits_for"],
-    multiprocess_mode="mostrecent",
+    multiprocess_mode="livemostrecent",
 )
 OVERRUNNING = Gauge(
     "tocsin_overrunning_runs",
@@ -26,7 +26,7 @@ HEARTBEATS = Gauge(
     "tocsin_heartbeats",
     "Processes whose heartbeat the database has seen lately.",
     ["kind"],
-    multiprocess_mode="mostrecent",
+    multiprocess_mode="livemostrecent",
 )
 
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter as Counts
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from uuid import UUID
 
-import asyncpg
 import msgspec
 import structlog
 from prometheus_client import Counter
 
-from commands.finish_attempts import EndedAttempt, Finished, finish_attempts
+from commands.finish_attempts import (
+    EndedAttempt,
+    Finished,
+    finish_attempts,
+    reason_to_pause,
+)
 from domain.run import RunState
 from storage.postgres import UNREACHABLE
 from storage.shards import Shard
@@ -24,8 +28,6 @@ BATCH_SIZE = 500
 GATHER_SECONDS = 0.01
 """What ends within so long is written in one statement."""
 RETRY_SECONDS = 0.1
-# A text that Postgres or its driver refuses; nothing else of an attempt comes from outside.
-UNSTORABLE = (ValueError, asyncpg.DataError)
 
 OnContended = Callable[[Collection[tuple[UUID, UUID]]], Awaitable[None]]
 
@@ -83,15 +85,46 @@ class Recorder:
         return finished
 
     async def _finish(self, attempts: list[EndedAttempt]) -> Finished:
+        finished = Finished(states={}, contended=set())
+        for part in _parts(attempts):
+            finished.add(await self._finish_part(part))
+        return finished
+
+    async def _finish_part(self, attempts: Sequence[EndedAttempt]) -> Finished:
+        try:
+            return await self._when_reachable(attempts)
+        except Exception:
+            log.exception("recorder.refused", attempts=len(attempts))
+        # One that can never be written must not hold up the others, nor end the process.
+        finished = Finished(states={}, contended=set())
+        for attempt in attempts:
+            finished.add(await self._finish_alone(attempt))
+        return finished
+
+    async def _finish_alone(self, attempt: EndedAttempt) -> Finished:
+        for version in (attempt, _without_texts(attempt)):
+            try:
+                return await self._when_reachable([version])
+            except Exception:
+                log.exception("recorder.attempt_refused", run_id=str(attempt.run_id))
+        return Finished(states={}, contended=set())
+
+    async def _when_reachable(self, attempts: Sequence[EndedAttempt]) -> Finished:
         while True:
             try:
                 return await finish_attempts(attempts, self._shard)
-            except UNSTORABLE:
-                log.exception("recorder.text_refused", attempts=len(attempts))
-                attempts = [_without_texts(attempt) for attempt in attempts]
             except UNREACHABLE as error:
-                log.warning("recorder.write_failed", error=str(error))
+                if isinstance(error, ValueError):  # the driver's word for what it cannot encode
+                    raise
+                log.warning("recorder.write_failed", error=str(error) or repr(error))
                 await asyncio.sleep(RETRY_SECONDS)
+
+
+def _parts(attempts: Sequence[EndedAttempt]) -> list[list[EndedAttempt]]:
+    """What is written in one transaction; each that pauses its job has one of its own."""
+    plain = [attempt for attempt in attempts if reason_to_pause(attempt) is None]
+    pausing = [[attempt] for attempt in attempts if reason_to_pause(attempt) is not None]
+    return [plain, *pausing] if plain else pausing
 
 
 def _without_texts(attempt: EndedAttempt) -> EndedAttempt:

@@ -7,7 +7,7 @@ import os
 import re
 import signal
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +29,8 @@ class Child:
         pass_fds: Descriptors that it inherits.
         grace: Seconds between the stop signal and SIGKILL.
         prepare: Called in a thread before every start; what it raises counts as a crash.
+        mend: Called in a thread after every crash, with the lines that were printed last; what it
+            returns is shown.
         chatter: Lines to keep for an error report, but not to show.
     """
 
@@ -42,6 +44,7 @@ class Child:
     stop_signal: signal.Signals = signal.SIGTERM
     grace: float = 10.0
     prepare: Callable[[], None] = lambda: None
+    mend: Callable[[Sequence[str]], str | None] = lambda _: None
     chatter: re.Pattern[str] | None = None
 
 
@@ -137,12 +140,22 @@ class RunningChild:
         self.crashes = crashes
         delay = self._backoff.delay(crashes)
         self._output.line(self.child.name, f"{ending}; starting it again in {delay:g} s")
+        if advice := await asyncio.to_thread(self._mend):
+            self.last_lines.append(advice)
+            self._output.line(self.child.name, advice)
         self._on_crash(self, ending)
         with suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), delay)
 
+    def _mend(self) -> str | None:
+        try:
+            return self.child.mend(list(self.last_lines))
+        except OSError as error:
+            return f"could not be mended: {error}"
+
     async def _run_once(self) -> str:
         """Start the process and say how it ended."""
+        self.last_lines.clear()
         try:
             await asyncio.to_thread(self.child.prepare)
             if self._stopping.is_set():

@@ -63,5 +63,6 @@ def _child(server: Server) -> Child:
         group=launch.group,
         stop_signal=server.stop_signal,
         prepare=server.prepare,
+        mend=server.mend,
         chatter=server.chatter,
     )

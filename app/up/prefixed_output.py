@@ -22,8 +22,8 @@ class PrefixedOutput:
         self.say(f"{self._prefix(name)} {text}")
 
     def say(self, text: str) -> None:
-        """Write a line of our own. A reader that went away is no reason to stop."""
-        with suppress(BrokenPipeError):
+        """Write a line of our own. A reader that left, or a full disk, is no reason to stop."""
+        with suppress(OSError):
             self._stream.write(text + "\n")
             self._stream.flush()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import signal
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +51,14 @@ SETTINGS = {
 # Only a crash of the machine can tell the difference, and test data does not outlive one.
 # synchronous_commit stays on: without it a killed server forgets what it confirmed.
 FORGETFUL = {"fsync": "off", "full_page_writes": "off"}
+
+_DAMAGED = re.compile(
+    "database files are incompatible|could not find the database system|could not read file|"
+    "is not a valid data directory|valid checkpoint record|could not access status of transaction|"
+    "could not open file|incorrect checksum|invalid page|invalid magic number",
+    re.IGNORECASE,
+)
+_SURROUNDINGS = re.compile("No space left|Too many open files|Permission denied|already in use")
 
 ACCESS = """\
 host replication replicator 127.0.0.1/32 scram-sha-256
@@ -115,6 +124,11 @@ class PostgresServer(Server):
         pid = read_pid(self.pid_file)
         if pid is not None and self.pid is None and is_alive(pid):
             self.pid_file.unlink()
+
+    def is_damaged(self, said: Sequence[str]) -> bool:
+        """Whether what the server said last tells of broken files, and of nothing around them."""
+        text = "\n".join(said)
+        return bool(_DAMAGED.search(text)) and not _SURROUNDINGS.search(text)
 
     @property
     def _haste(self) -> tuple[str, ...]:

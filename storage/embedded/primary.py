@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from storage.embedded.postgres import (
@@ -25,6 +26,16 @@ class Primary(PostgresServer):
         if not self.directory.exists():
             self._create()
         self._configure(self.directory, {})
+
+    def mend(self, said: Sequence[str]) -> str | None:
+        """Say what is to be done: these files are all that there is, and nobody else's to touch."""
+        if not self.is_damaged(said):
+            return None
+        return (
+            f"The primary's files in {self.directory} are damaged, or another version's. They are"
+            " left as they are. Put a backup in their place, promote a copy of the replica, or move"
+            " them away to start empty."
+        )
 
     def _create(self) -> None:
         """Build a cluster that appears complete or not at all."""

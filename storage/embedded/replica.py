@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Sequence
 
 from storage.embedded.errors import EmbeddedServerError
 from storage.embedded.postgres import REPLICATION_ROLE, PostgresServer, PostgresSite
@@ -34,6 +35,13 @@ class Replica(PostgresServer):
     def discard(self) -> None:
         """Have the next `prepare()` copy the primary anew, since this copy does not follow it."""
         self._discarded = True
+
+    def mend(self, said: Sequence[str]) -> str | None:
+        """Copy the primary anew in place of a damaged copy."""
+        if not self.is_damaged(said):
+            return None
+        self.discard()
+        return "The replica's files are damaged: it is copied anew from the primary."
 
     def is_following(self) -> bool:
         """Whether the primary sends its changes to this replica now. False if unknown."""

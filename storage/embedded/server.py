@@ -7,12 +7,16 @@ import signal
 import subprocess
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
+
+import structlog
 
 from storage.embedded.account import Account, Launch
 from storage.embedded.errors import EmbeddedServerError
 from storage.embedded.processes import command_line, end, read_pid
 
+log = structlog.get_logger()
 # A server killed a moment ago may leave processes that hold its memory for some milliseconds.
 ATTEMPTS = 5
 
@@ -66,6 +70,17 @@ class Server(ABC):
         pid = read_pid(self.pid_file)
         return pid if pid is not None and self.mark in command_line(pid) else None
 
+    def mend(self, said: Sequence[str]) -> str | None:
+        """Mend what kept the server from starting, as far as that can be done.
+
+        Args:
+            said: The last lines of a process that ended by itself.
+
+        Returns:
+            What was done, or is left for the operator to do; None where nothing is known.
+        """
+        return None
+
     def wait_ready(self, timeout: float = 30.0) -> None:
         """Wait until the server accepts connections, for at most `timeout` seconds.
 
@@ -96,7 +111,11 @@ class Server(ABC):
             self.prepare()
             if self._run(timeout):
                 return
-        raise EmbeddedServerError(f"{self.name} does not start:\n{self._end_of_log()}")
+            if advice := self.mend(self._last_lines()):
+                log.warning("server.does_not_start", server=self.name, advice=advice)
+        said = self._last_lines()
+        advice = self.mend(said) or ""
+        raise EmbeddedServerError("\n".join([f"{self.name} does not start:", *said, advice]))
 
     def stop(self, grace: float = 10.0) -> None:
         """Stop the server cleanly; SIGKILL it when `grace` seconds were not enough."""
@@ -153,5 +172,5 @@ class Server(ABC):
     def _log(self) -> Path:
         return self._home / f"{self.name}.log"
 
-    def _end_of_log(self) -> str:
-        return "\n".join(self._log.read_text(errors="replace").splitlines()[-15:])
+    def _last_lines(self) -> list[str]:
+        return self._log.read_text(errors="replace").splitlines()[-15:]

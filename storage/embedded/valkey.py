@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import re
+import shutil
 import signal
 import socket
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from storage.embedded.account import Account, Launch
 from storage.embedded.server import Server
+
+KEPT_ASIDE = 2
+_DAMAGED = re.compile(
+    "AOF MANIFEST FILE ERROR|Bad file format reading the append only|Unable to obtain the AOF file|"
+    "[Ee]rror reading the append only|[Uu]nexpected end of file reading the append only|"
+    "Internal error in RDB reading|Wrong RDB checksum"
+)
 
 
 class Valkey(Server):
@@ -30,6 +40,7 @@ class Valkey(Server):
         super().__init__("valkey", home=home, account=account, port=port)
         self.directory = home / self.name
         self.pid_file = self.directory / "valkey.pid"
+        self._appended = self.directory / "appendonlydir"
         self._configuration = self.directory / "valkey.conf"
         self._program = program
         self._password = password
@@ -53,6 +64,19 @@ class Valkey(Server):
             self._account.own(self.directory, 0o700)
         lines = (f'{name} "{value}"\n' for name, value in self._settings().items())
         self._account.write_private(self._configuration, "".join(lines))
+
+    def mend(self, said: Sequence[str]) -> str | None:
+        """Set damaged files aside and start empty: nothing is in them that is not in Postgres."""
+        text = "\n".join(said)
+        if not _DAMAGED.search(text) or "No space left" in text:
+            return None
+        if not self._appended.exists():
+            return None
+        aside = self._appended.with_name(f"damaged-{datetime.now(UTC):%Y%m%dT%H%M%S%f}")
+        self._appended.rename(aside)
+        for older in sorted(self.directory.glob("damaged-*"))[:-KEPT_ASIDE]:
+            shutil.rmtree(older, ignore_errors=True)
+        return f"Valkey's append-only file is damaged: it is set aside as {aside}, to start empty."
 
     def launch(self) -> Launch:
         """How to run the server in the foreground."""

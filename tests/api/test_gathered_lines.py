@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import io
 import subprocess
 import sys
 
 from app.logs import GatheredLines
+from app.up.prefixed_output import PrefixedOutput
 from tests.processes import CHECKOUT
 
 
@@ -23,6 +25,14 @@ class Written(io.StringIO):
         return super().write(text)
 
 
+class Full(Written):
+    """A file on a full disk."""
+
+    def write(self, text: str) -> int:
+        self.times += 1
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
 async def test_lines_of_one_turn_are_written_at_once_and_in_order():
     file = Written()
     lines = GatheredLines(file)
@@ -31,6 +41,13 @@ async def test_lines_of_one_turn_are_written_at_once_and_in_order():
     assert file.getvalue() == ""
     await asyncio.sleep(0)
     assert (file.getvalue(), file.times) == ("0\n1\n2\n", 1)
+
+
+async def test_a_full_disk_costs_lines_and_nothing_else():
+    full = Full()
+    await asyncio.to_thread(GatheredLines(full).write, "from a thread\n")
+    PrefixedOutput(full).line("worker", "of a child")
+    assert full.times == 2
 
 
 async def test_a_thread_does_not_wait_for_the_event_loop():

@@ -126,13 +126,18 @@ def test_requests_are_counted_by_route_over_all_processes(summed: tuple[System, 
             for _ in range(times):
                 client.get(system.url + NOWHERE)
                 client.get(f"{system.url}/made-up/{uuid4()}")
+    unknown = counted(route="unknown", status=404)
+    seconds = "tocsin_http_request_seconds_count method=GET route=/jobs/{job_id}"
+    names = (read, unknown, seconds)
     for system in summed:
+        # What another process counted is seen here a moment later.
+        wait_until(
+            lambda url=system.url: all(
+                samples(url).get(name, 0) - before.get(name, 0) == 7 for name in names
+            ),
+            what="all requests counted",
+        )
         after = samples(system.url)
-        assert after[read] - before.get(read, 0) == 7
-        unknown = counted(route="unknown", status=404)
-        assert after[unknown] - before.get(unknown, 0) == 7
-        seconds = "tocsin_http_request_seconds_count method=GET route=/jobs/{job_id}"
-        assert after[seconds] - before.get(seconds, 0) == 7
         labels = " ".join(after)
         assert "made-up" not in labels
         assert not re.search(r"[0-9a-f]{8}-[0-9a-f]{4}-", labels)
@@ -166,7 +171,12 @@ def test_lateness_attempts_and_runs_add_up_over_all_workers(
     def grown(name: str) -> float:
         return samples(first.url).get(name, 0) - before.get(name, 0)
 
-    wait_until(lambda: grown("tocsin_runs_total state=succeeded") == JOBS, what="runs counted")
+    def all_counted() -> bool:
+        names = ("tocsin_runs_total state=succeeded", "tocsin_lateness_seconds_count")
+        return sum(map(grown, names)) == JOBS + JOBS + 1
+
+    wait_until(all_counted, what="all counted")
+    wait_until(lambda: grown("tocsin_runs_total state=failed") == 1, what="the failed one counted")
     assert grown("tocsin_runs_total state=failed") == 1
     assert grown("tocsin_attempts_total outcome=succeeded") == JOBS
     assert grown("tocsin_attempts_total outcome=failed") == 1

@@ -7,13 +7,12 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 from asyncpg import CharacterNotInRepertoireError
-from sqlalchemy.exc import DBAPIError
 
 from domain.errors import NotFound
 from tests.commands.changing import Change, delete, pause, rename, resume, trigger
 from tests.commands.firing import Firing
 
-UNWRITABLE = (DBAPIError, CharacterNotInRepertoireError)
+UNWRITABLE = CharacterNotInRepertoireError
 CHANGES = [
     (pause, "job.paused"),
     (rename, "job.updated"),

@@ -13,8 +13,7 @@ import pytest
 
 from storage.embedded.servers import EmbeddedServers
 from storage.migrate import migrate
-from storage.postgres import Database
-from storage.transactions import UNREACHABLE
+from storage.postgres import UNREACHABLE, Database
 from storage.urls import ShardUrls
 from tests.reads.client import ReadingClient
 from tests.servers import started_servers, urls_of
