@@ -32,11 +32,16 @@ REMEMBERED = 50_000
 
 
 class Named(Struct, frozen=True):
-    """What a URL asks, the entry that answers it (which takes a while to name), and the route."""
+    """What a URL asks, the entry that answers it (which takes a while to name), and the route.
+
+    Attributes:
+        costly: Whether it may take long to load.
+    """
 
     query: GetJob | ListJobs
     entry: str
     route: str
+    costly: bool
 
 
 class ShortCut:
@@ -49,7 +54,12 @@ class ShortCut:
 
     def remember(self, scope: Scope, query: GetJob | ListJobs) -> None:
         """The long way has answered a GET with what a query reads, whichever service asks it."""
-        self._named[_url(scope)] = Named(query, query.entry, scope["path_template"])
+        self._named[_url(scope)] = Named(
+            query,
+            query.entry,
+            scope["path_template"],
+            isinstance(query, ListJobs) and query.costly,
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         entry = await self._entry(scope) if scope.get("method") == "GET" else None
@@ -91,7 +101,7 @@ class ShortCut:
                 return await load_job(query, driver)
             return await load_jobs(query, shard, driver)
 
-        return await shard.read_cached(service_id, named.entry, now, load)
+        return await shard.read_cached(service_id, named.entry, now, load, costly=named.costly)
 
 
 def _may_read(principal: object) -> TypeGuard[Principal]:

@@ -94,7 +94,7 @@ async def get_ledger(query: GetLedger, shards: Shards) -> list[LedgerEntry]:
             _LEDGER, service_id, query.job_id, after, end, query.limit, query.start
         )
 
-    job, rows = await shards.of(service_id).read(service_id, ask)
+    job, rows = await shards.of(service_id).read(service_id, ask, costly=True)
     entries = [entry for row in rows for entry in _entries(row, job, query.now)]
     return [
         entry

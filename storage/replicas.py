@@ -9,7 +9,7 @@ import structlog
 from prometheus_client import Gauge
 
 from storage.batches import Batches
-from storage.postgres import READ_SETTINGS, UNREACHABLE, Server
+from storage.postgres import READ_SECONDS, READ_SETTINGS, UNREACHABLE, Server
 
 log = structlog.get_logger()
 REPLAYED = Gauge(
@@ -53,7 +53,13 @@ class Replica:
     """
 
     def __init__(self, url: str, number: int, pool_size: int) -> None:
-        self.server = Server(url, size=pool_size, settings=READ_SETTINGS, read_only=True)
+        self.server = Server(
+            url,
+            size=pool_size,
+            settings=READ_SETTINGS,
+            statement_seconds=READ_SECONDS,
+            read_only=True,
+        )
         self.name = f"replica-{number}"
         self.replayed = 0
         # Of its own, so that it need not wait for a connection.
@@ -68,7 +74,7 @@ class Replica:
         """Whether it answered when it was asked last, or may be asked again."""
         return asyncio.get_running_loop().time() >= self._ejected_until
 
-    def eject(self, error: Exception) -> None:
+    def _eject(self, error: Exception) -> None:
         """Leave it alone for a while, longer each time."""
         if self.usable:
             self._pause = min(max(2 * self._pause, FIRST_PAUSE), LONGEST_PAUSE)
@@ -82,7 +88,7 @@ class Replica:
             async with asyncio.timeout(PROBE_SECONDS), self._probe.connection() as driver:
                 row = await driver.fetchrow(_PROBE)
         except REPLICA_FAILS as error:
-            self.eject(error)
+            self._eject(error)
             return
         if self._pause:
             log.info("replica.returned", replica=self.name)
@@ -117,6 +123,14 @@ class Replicas:
         await asyncio.gather(*(self._questions.answer(replica) for replica in usable))
         best = self.least_lagged()
         return best if best is not None and best.replayed >= lsn else None
+
+    async def answers(self, replica: Replica) -> bool:
+        """Whether a replica answers now; it is ejected if it does not.
+
+        What a question met with says little of the server: others may have made it slow.
+        """
+        await self._questions.answer(replica)
+        return replica.usable
 
     async def watch(self) -> None:
         """Look at all of them again and again, until cancelled."""
