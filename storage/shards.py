@@ -234,7 +234,7 @@ class Shard:
         """What Postgres answers that has come so far, the primary where that is unknown."""
         if position is None:
             return await self._ask(None, question)
-        return await self._ask(await self.replicas.having_replayed(position.lsn), question)
+        return await self._ask(await self.replicas.having_replayed(position.place), question)
 
     async def _ask(self, replica: Replica | None, question: Question[Answer]) -> Answer:
         """The answer of a replica, or of the primary where that fails or there is none.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     Computed,
@@ -278,4 +279,12 @@ workers = Table(
     Column("pid", Integer, nullable=False),
     Column("started_at", INSTANT, nullable=False),
     Column("heartbeat_at", INSTANT, nullable=False),
+)
+
+# Of the primary's WAL. A server that has a row has replayed what the primary of that timeline
+# wrote; one that parted from it before has not, however far it went on by itself.
+timelines = Table(
+    "timelines",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
 )
