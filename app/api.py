@@ -47,6 +47,7 @@ from app.traced_requests import TracedRequests
 from commands import trigger_job
 from queries import find_key, get_job, job_pages
 from storage import encoded_jobs, job_inserts
+from storage.postgres import LOCK_SECONDS
 from storage.shards import Shards
 from storage.tracing import active
 
@@ -65,7 +66,12 @@ def create_app(settings: Settings) -> Litestar:
     Raises:
         SettingsError: When a server is not set, or a setting makes no sense.
     """
-    shards = Shards(settings.shard_urls(), pool_size=settings.pool_size, ring=settings.key_ring())
+    shards = Shards(
+        settings.shard_urls(),
+        pool_size=settings.pool_size,
+        lock_seconds=LOCK_SECONDS,
+        ring=settings.key_ring(),
+    )
     authentication = Authentication(shards, _tokens(settings))
     clock = ClockWatch(shards)
 

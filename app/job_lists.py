@@ -12,7 +12,7 @@ from app.problems import BadParameter
 from domain.job import JobState
 from domain.job_filter import JobFilter, JobOrder, JobSort, Order
 from domain.resources.job import JobResource
-from domain.terms import host_of, words_of
+from domain.terms import LEAST_PREFIX_BYTES, host_of, words_of
 
 DESCRIPTION = """
 Filters narrow the list together. A page shows what it finds within a bounded look: it may be
@@ -20,7 +20,7 @@ short, even empty, and still have a `next_cursor` with which the list goes on. A
 the filters and the order that it was made for. Jobs that change places while you read, since they
 fire or are changed, may be met where they are by then.
 """
-_MAX_TAGS, _MAX_TAG, _MAX_WORDS = 20, 64, 10
+_MAX_TAGS, _MAX_TAG, _MAX_WORDS = 20, 64, 5
 _FIELDS = JobResource.__struct_fields__
 
 State = Annotated[JobState | None, QueryParameter(name="state", description="As jobs show it")]
@@ -47,7 +47,8 @@ Search = Annotated[
     QueryParameter(
         min_length=1,
         max_length=200,
-        description="Words, each of which begins a word of the name, the description or a tag",
+        description=f"1 to {_MAX_WORDS} words, each of which begins a word of the name, the"
+        f" description or a tag; one of less than {LEAST_PREFIX_BYTES} bytes is such a word",
     ),
 ]
 Sort = Annotated[

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
+import asyncpg
 import msgspec
 import structlog
 from litestar import Request, Response
@@ -37,6 +38,7 @@ from storage.error_kinds import kind_of
 from storage.key_ring import Undecipherable
 from storage.postgres import UNREACHABLE
 from storage.redis_link import RedisAway
+from storage.shares import ShareUsedUp
 
 log = structlog.get_logger()
 MEDIA_TYPE = "application/problem+json"
@@ -130,6 +132,12 @@ def problem_of(error: Exception) -> Problem:  # noqa: C901, PLR0911, PLR0912 - a
             return problem(error.status_code, error.detail or "The request could not be read.")
         case RedisAway():
             return problem(503, "Redis is not reachable at the moment; try again shortly.")
+        case ShareUsedUp():
+            return problem(429, "The service has as much under way as it may; try again shortly.")
+        case asyncpg.QueryCanceledError():
+            return problem(503, "That takes too long to find; ask for less of it at a time.")
+        case asyncpg.LockNotAvailableError():
+            return problem(503, "Others change the same at the moment; try again shortly.")
         case Undecipherable():
             return problem(503, str(error))
         case _ if _unreachable(error):
@@ -146,7 +154,7 @@ def respond(request: Request[Any, Any, Any], error: Exception) -> Response[Probl
         log.error("request.failed", exc_info=error)
     if problem.status == 503:
         log.warning("request.unavailable", error=kind_of(error))
-    if problem.status == 503 or isinstance(error, KeyInProgress):
+    if problem.status == 503 or isinstance(error, KeyInProgress | ShareUsedUp):
         headers["Retry-After"] = RETRY_AFTER_SECONDS
     if problem.status == 401:
         headers["WWW-Authenticate"] = "Bearer"

@@ -38,12 +38,17 @@ _TIMES_ITS_LENGTH = 12
 
 
 class Named(Struct, frozen=True):
-    """What a URL asks, the entry that answers it (which takes a while to name), and the route."""
+    """What a URL asks, the entry that answers it (which takes a while to name), and the route.
+
+    Attributes:
+        costly: Whether it may take long to load.
+    """
 
     query: GetJob | ListJobs
     entry: str
     route: str
     length: int
+    costly: bool
 
 
 def _size(named: Named) -> int:
@@ -62,7 +67,9 @@ class ShortCut:
         """The long way has answered a GET with what a query reads, whichever service asks it."""
         url = _url(scope)
         if len(url) <= LONGEST_URL:
-            self._named[url] = Named(query, query.entry, scope["path_template"], len(url))
+            costly = isinstance(query, ListJobs) and query.costly
+            template = scope["path_template"]
+            self._named[url] = Named(query, query.entry, template, len(url), costly)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         entry = await self._entry(scope) if scope.get("method") == "GET" else None
@@ -104,7 +111,7 @@ class ShortCut:
                 return await load_job(query, driver)
             return await load_jobs(query, shard, driver)
 
-        return await shard.read_cached(service_id, named.entry, now, load)
+        return await shard.read_cached(service_id, named.entry, now, load, costly=named.costly)
 
 
 def _may_read(principal: object) -> TypeGuard[Principal]:

@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from msgspec import Struct
-from sqlalchemy import delete, update
+from sqlalchemy import RowMapping, delete, update
 
 from domain.backfill import BackfillState
 from domain.caller import Caller
@@ -17,7 +17,7 @@ from storage.job_counts import uncount_job
 from storage.job_entries import entry_of_deleted
 from storage.shards import Shards
 from storage.tables import backfills, jobs, listings, turns
-from storage.transactions import driver_of
+from storage.transactions import WriteConnection, driver_of
 
 
 class DeleteJob(Struct, frozen=True, kw_only=True):
@@ -48,6 +48,8 @@ async def delete_job(command: DeleteJob, shards: Shards) -> None:
         await connection.execute(
             delete(turns).where(turns.c.service_id == service_id, turns.c.job_id == row["id"])
         )
+        # Likewise the backfills: whoever makes their runs, or cancels them, has locked them first.
+        await _cancel_backfills(connection, row, command.now)
         since = await change_from(connection, row, command.now)
         await withdraw_to_come(connection, row, since)
         await cancel_runs(connection, (service_id, row["id"]), command.now, "The job was deleted.")
@@ -58,15 +60,18 @@ async def delete_job(command: DeleteJob, shards: Shards) -> None:
         await connection.execute(
             delete(listings).where(listings.c.service_id == service_id, listings.c.id == row["id"])
         )
-        await connection.execute(
-            update(backfills)
-            .where(
-                backfills.c.service_id == service_id,
-                backfills.c.job_id == row["id"],
-                backfills.c.state == BackfillState.RUNNING,
-            )
-            .values(state=BackfillState.CANCELLED, continue_at=None, finished_at=command.now)
-        )
         await record(
             connection, command.caller, "job.deleted", row["id"], command.now, name=row["name"]
         )
+
+
+async def _cancel_backfills(connection: WriteConnection, row: RowMapping, now: datetime) -> None:
+    await connection.execute(
+        update(backfills)
+        .where(
+            backfills.c.service_id == row["service_id"],
+            backfills.c.job_id == row["id"],
+            backfills.c.state == BackfillState.RUNNING,
+        )
+        .values(state=BackfillState.CANCELLED, continue_at=None, finished_at=now)
+    )

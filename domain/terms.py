@@ -20,6 +20,9 @@ from domain.targets.http import HttpTarget
 
 _WORD, _TAG, _HOST, _NAME, _SECRET = "=", "#", "@", "^", "$"
 _WORDS = re.compile(r"[^\W_]+")
+LEAST_PREFIX_BYTES = 3
+"""Shorter words are looked for whole: what begins with a letter is half of all there is. Bytes, as
+one sign of some scripts says as much as three letters of others."""
 _LONGEST = 200
 """Characters of a term that count: Postgres takes 2,046 bytes."""
 
@@ -51,7 +54,7 @@ def terms_query(service_id: UUID, chosen: JobFilter) -> str | None:
     """What finds the jobs by their terms, as a `tsquery`; None when the filter names none."""
     mark = _mark(service_id)
     wanted = [
-        *(_quoted(_term(mark, _WORD, word)) + ":*" for word in chosen.words),
+        *(_quoted(_term(mark, _WORD, word)) + _beginning(word) for word in chosen.words),
         *(_quoted(_term(mark, _TAG, tag)) for tag in chosen.tags),
     ]
     if chosen.target_host is not None:
@@ -86,6 +89,11 @@ def _mark(service_id: UUID) -> str:
 
 def _term(mark: str, kind: str, text: str) -> str:
     return f"{mark}{kind}{text[:_LONGEST]}"
+
+
+def _beginning(word: str) -> str:
+    """What has words found that go on behind it."""
+    return ":*" if len(word.encode()) >= LEAST_PREFIX_BYTES else ""
 
 
 def _quoted(term: str) -> str:

@@ -99,7 +99,7 @@ async def get_ledger(query: GetLedger, shards: Shards) -> list[LedgerEntry]:
         told = [entry for row in rows for entry in _entries(row, job, query.now)]
         return told + await _excluded_so_far(driver, job, query.now)
 
-    entries = await shards.of(service_id).read(service_id, ask)
+    entries = await shards.of(service_id).read(service_id, ask, costly=True)
     return [
         entry
         for entry in sorted(entries, key=lambda entry: entry.scheduled_for)

@@ -77,6 +77,7 @@ async def get_service_stats(query: GetServiceStats, shards: Shards) -> Stats:
     rows = await shards.of(service_id).read(
         service_id,
         lambda driver: driver.fetch(_OF_SERVICE, service_id, query.start, query.end),
+        costly=True,
     )
     return _joined(rows)
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
-from domain.job_filter import JobFilter, JobOrder
+from domain.job_filter import JobFilter, JobOrder, JobSort
 from domain.place import Place
 from queries.job_pages import JobQuery, page_of_jobs
 from storage.encoded_jobs import EncodedJobs, Shown
@@ -43,6 +43,11 @@ class ListJobs(Struct, frozen=True, kw_only=True):
     cursor_of: Callable[[Place | None], str | None]
 
     @property
+    def costly(self) -> bool:
+        """Whether more is looked at than is shown."""
+        return self.chosen != JobFilter() or self.order.sort is not JobSort.CREATED
+
+    @property
     def entry(self) -> str:
         """Under which the answer is cached."""
         asked = (self.chosen, self.order, self.fields, self.limit, self.after)
@@ -61,7 +66,9 @@ async def list_jobs(query: ListJobs, shards: Shards) -> Entry:
     async def load(driver: Driver) -> Loaded:
         return await load_jobs(query, shard, driver)
 
-    return await shard.read_cached(query.service_id, query.entry, query.now, load)
+    return await shard.read_cached(
+        query.service_id, query.entry, query.now, load, costly=query.costly
+    )
 
 
 async def load_jobs(query: ListJobs, shard: Shard, driver: Driver) -> Loaded:

@@ -25,4 +25,4 @@ async def list_runs(query: RunQuery, shards: Shards) -> RunPage:
             raise NotFound(f"There is no job {job_id}.")
         return page
 
-    return await shards.of(service_id).read(service_id, ask)
+    return await shards.of(service_id).read(service_id, ask, costly=query.costly)

@@ -67,6 +67,11 @@ class RunQuery(Struct, frozen=True, kw_only=True):
         return self.chosen.job_id is None or self.rare is not None
 
     @property
+    def costly(self) -> bool:
+        """Whether more is looked at than is shown."""
+        return self.chosen.state is not None or self.chosen.trigger is not None
+
+    @property
     def rare(self) -> str | None:
         """The condition of an index that holds what is looked for, and few others."""
         if self.chosen.state in _RARE:

@@ -25,6 +25,8 @@ SELECT ('x' || left(pg_walfile_name(lsn), 8))::bit(32)::bigint AS timeline,
     (lsn - '0/0')::bigint AS lsn
 FROM pg_current_wal_insert_lsn() AS lsn
 """
+# Replicas have it when they have replayed what came before: see storage.replicas.
+_NOTE_TIMELINE = "INSERT INTO timelines VALUES ($1) ON CONFLICT DO NOTHING"
 
 
 class Commits:
@@ -41,7 +43,7 @@ class Commits:
         self._database = database
         self._cache = cache
         self._recordings: Batches[Commit, None] = Batches(self._record)
-        self._place = 0
+        self._place = self._timeline = 0
         self._doubtful: set[UUID] = set()
 
     @property
@@ -101,8 +103,11 @@ class Commits:
     async def _record(self, commits: list[Commit]) -> dict[Commit, None]:
         async with self._database.driver() as driver:
             row = await driver.fetchrow(_CURRENT_POSITION)
-        if row is None:
-            raise ValueError("The primary tells of no position.")
+            if row is None:
+                raise ValueError("The primary tells of no position.")
+            if row["timeline"] > self._timeline:
+                await driver.execute(_NOTE_TIMELINE, row["timeline"])
+                self._timeline = row["timeline"]
         self._place = row["timeline"] << 64 | row["lsn"]
         await self._cache.record(commits, self._place)
         return dict.fromkeys(commits)

@@ -30,11 +30,6 @@ class Position(Struct, frozen=True, kw_only=True):
     number: int = 0
     void_before: int = 0
 
-    @property
-    def lsn(self) -> int:
-        """The place in the WAL alone, in bytes."""
-        return self.place & 0xFFFF_FFFF_FFFF_FFFF
-
     def encode(self) -> str:
         """As it lies in Redis: text of a fixed length, so that a later place is also greater."""
         return f"{self.place:0{PLACE_DIGITS}x}{self.number:0{NUMBER_DIGITS}x}"

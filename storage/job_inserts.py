@@ -22,6 +22,7 @@ from storage.job_entries import entry_of
 from storage.jobs import encode_schedule
 from storage.postgres import Database, Driver
 from storage.shared_cache import Commit, NewEntry
+from storage.shares import Shares
 
 AT_ONCE = 100
 """Jobs that share a commit, at most."""
@@ -99,8 +100,11 @@ class JobInserts:
     Nobody is told that a job is stored before it is committed, and its service reads the commit.
     """
 
-    def __init__(self, database: Database, commits: Commits, encoded_jobs: EncodedJobs) -> None:
+    def __init__(
+        self, database: Database, commits: Commits, encoded_jobs: EncodedJobs, shares: Shares
+    ) -> None:
         self._database = database
+        self._shares = shares
         self._commits = commits
         self._encoded_jobs = encoded_jobs
         self._groups: Batches[NewJob, bool | None] = Batches(self._store_group, most=AT_ONCE)
@@ -123,7 +127,11 @@ class JobInserts:
 
     async def _store_alone(self, new: NewJob) -> bool:
         place = self._commits.place
-        async with self._database.driver() as driver, driver.transaction():
+        async with (
+            self._shares.of(new.caller.service_id),  # of a service that is nearly full, all lock it
+            self._database.driver() as driver,
+            driver.transaction(),
+        ):
             stored = await insert_job(driver, new)
         if stored:
             await self._tell([new], place)

@@ -43,7 +43,11 @@ TRANSACTION_SECONDS = 30
 other bound ends its transaction (findings/asyncpg_flush.sh)."""
 _BOUNDED_SINCE = 17
 READ_SECONDS = 2
-"""A replica that takes longer is taken for one that fails; the primary is asked instead."""
+"""A query that takes longer is cancelled: another server would do no better."""
+ANSWER_SECONDS = 0.5
+"""So much longer is waited for what the server itself says of a statement that took too long."""
+LOCK_SECONDS = 2
+"""How long a client's command waits for what others lock."""
 _QUERIES_OF_A_CONNECTION = 1_000_000  # then it is made anew, for what a backend may have gathered
 
 # What a server looks like from here that is away, starting, full, or wants to be asked again:
@@ -93,6 +97,7 @@ class Server:
             the one that takes writes.
         size: Connections kept at most.
         settings: Of its connections.
+        statement_seconds: How long a statement may take.
         read_only: Whether Postgres itself is to refuse writes.
         pooled: Whether the URL is that of a pooler in transaction mode.
 
@@ -106,18 +111,17 @@ class Server:
         *,
         size: int,
         settings: Mapping[str, str] = LOOKUP_SETTINGS,
+        statement_seconds: float = STATEMENT_SECONDS,
         read_only: bool = False,
         pooled: bool = False,
     ) -> None:
         self.on_connect: Callable[[], None] = lambda: None
         self._url = url
         self._size = size
-        self._settings = dict(settings)
-        self._statement_seconds = STATEMENT_SECONDS
+        self._settings = {**settings, "statement_timeout": f"{statement_seconds:g}s"}
+        self._statement_seconds = statement_seconds
         if read_only:
             self._settings["default_transaction_read_only"] = "on"
-            self._statement_seconds = READ_SECONDS
-            self._settings["statement_timeout"] = f"{READ_SECONDS}s"
         self._is_pooled = pooled
         self._pool: asyncpg.Pool | None = None
 
@@ -132,6 +136,8 @@ class Server:
             connection = await pool.acquire()
         try:
             yield self._driver(connection)
+        except asyncpg.QueryCanceledError:
+            raise  # the server has said so, and is ready for the next statement
         except UNREACHABLE:
             connection.terminate()
             raise
@@ -179,7 +185,7 @@ class Server:
             reset=_as_it_is,
             max_inactive_connection_lifetime=0,  # its statements are planned already
             timeout=CONNECT_SECONDS,
-            command_timeout=self._statement_seconds,
+            command_timeout=self._statement_seconds + ANSWER_SECONDS,
             **(CONNECT_OPTIONS if self._is_pooled else self._session_options()),
         )
         return await self._pool
@@ -206,6 +212,8 @@ class Database:
         primary_url: As of a Server.
         pool_size: Connections kept; for `transaction` and `reading`, as many again each.
         pooler_url: Of a pooler in transaction mode before it, which all of those lead to.
+        lock_seconds: How long a statement that writes waits for what others lock; as long as it may
+            take, if that is not said.
 
     Attributes:
         primary_url: Where a session is one, for what has to outlast a transaction.
@@ -213,16 +221,31 @@ class Database:
     """
 
     def __init__(
-        self, primary_url: str, *, pool_size: int = POOL_SIZE, pooler_url: str | None = None
+        self,
+        primary_url: str,
+        *,
+        pool_size: int = POOL_SIZE,
+        pooler_url: str | None = None,
+        lock_seconds: float | None = None,
     ) -> None:
         self.primary_url = primary_url
         self.clock = ClockOffset()
         self._url = pooler_url or primary_url
         self._pool_size = pool_size
         self._is_pooled = pooler_url is not None
-        self.primary = Server(self._url, size=pool_size, pooled=self._is_pooled)
+        self._lock_settings = {} if lock_seconds is None else {"lock_timeout": f"{lock_seconds:g}s"}
+        self.primary = Server(
+            self._url,
+            size=pool_size,
+            settings=LOOKUP_SETTINGS | self._lock_settings,
+            pooled=self._is_pooled,
+        )
         self._reads = Server(
-            self._url, size=pool_size, settings=READ_SETTINGS, pooled=self._is_pooled
+            self._url,
+            size=pool_size,
+            settings=READ_SETTINGS,
+            statement_seconds=READ_SECONDS,
+            pooled=self._is_pooled,
         )
 
     @cached_property
@@ -231,7 +254,12 @@ class Database:
         # Dispatchers and workers have no use for SQLAlchemy, which takes long to import.
         from storage.transactions import Transactions  # noqa: PLC0415
 
-        return Transactions(self._url, pool_size=self._pool_size, pooled=self._is_pooled)
+        return Transactions(
+            self._url,
+            pool_size=self._pool_size,
+            settings=SERVER_SETTINGS | self._lock_settings,
+            pooled=self._is_pooled,
+        )
 
     def transaction(self) -> AbstractAsyncContextManager[WriteConnection]:
         """Commit on the primary when the block ends, roll back when it raises."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import datetime
+from functools import partial
 from hashlib import blake2b
+from typing import Any
 from uuid import UUID
 
 from cachetools import LRUCache
@@ -37,8 +39,9 @@ class Loaded(Struct, frozen=True, kw_only=True):
 
 
 Load = Callable[[Driver], Awaitable[Loaded]]
-ReadAt = Callable[[Position | None, Load], Awaitable[Loaded]]
-"""Reads from a server that has replayed a position, or from the primary."""
+ReadAs = Callable[[UUID, Position | None, Load, bool], Awaitable[Loaded]]
+"""Reads for a service from a server that has replayed a position, or from the primary; it is told
+whether that is costly."""
 
 
 class _Kept(Struct, frozen=True):
@@ -58,31 +61,36 @@ class ReadCache:
     would fill it for nobody.
 
     Args:
-        read_at: How to read from Postgres.
+        read_as: How to read from Postgres.
     """
 
-    def __init__(self, commits: Commits, shared: SharedCache, read_at: ReadAt) -> None:
+    def __init__(self, commits: Commits, shared: SharedCache, read_as: ReadAs) -> None:
         self._commits = commits
         self._shared = shared
-        self._read_at = read_at
+        self._read_as = read_as
         self._kept: LRUCache[tuple[UUID, str], _Kept] = LRUCache(LOCAL_BYTES, _size)
         self._listed: LRUCache[tuple[UUID, str], None] = LRUCache(LISTED)
         self._flights: dict[tuple[UUID, str, str], asyncio.Task[Entry]] = {}
         self._fills: set[asyncio.Task[None]] = set()
 
-    async def read(self, service_id: UUID, name: str, now: datetime, load: Load) -> Entry:
+    async def read(
+        self, service_id: UUID, name: str, now: datetime, load: Load, *, costly: bool
+    ) -> Entry:
         """The entry under a name, loaded where no layer has it.
 
         Args:
             name: The same for the same answer, within a service.
             load: How Postgres is asked; it may be asked twice when a server fails.
+            costly: Whether that may take long.
         """
         looked, entry = await self._look(service_id, name, now)
         if entry is not None:
             return entry
         if looked is None:
-            return _answered("primary", _entry(await self._read_at(None, load), _NOWHERE))
-        return _answered("postgres", await self._load_once((service_id, name), looked, now, load))
+            loaded = await self._read_as(service_id, None, load, costly)
+            return _answered("primary", _entry(loaded, _NOWHERE))
+        loading = partial(self._load, (service_id, name), looked, now, load, costly)
+        return _answered("postgres", await self._load_once((service_id, name), looked, loading))
 
     async def _look(
         self, service_id: UUID, name: str, now: datetime
@@ -104,21 +112,29 @@ class ReadCache:
         return looked.position, _answered("redis", entry)
 
     async def _load_once(
-        self, key: tuple[UUID, str], position: Position, now: datetime, load: Load
+        self,
+        key: tuple[UUID, str],
+        position: Position,
+        loading: Callable[[], Coroutine[Any, Any, Entry]],
     ) -> Entry:
         flight = (*key, position.encode())
         task = self._flights.get(flight)
         if task is None:
-            task = asyncio.create_task(self._load(key, position, now, load))
+            task = asyncio.create_task(loading())
             self._flights[flight] = task
             task.add_done_callback(lambda _: self._flights.pop(flight))
         # Whoever gives up does not take the answer from the others.
         return await asyncio.shield(task)
 
     async def _load(
-        self, key: tuple[UUID, str], position: Position, now: datetime, load: Load
+        self,
+        key: tuple[UUID, str],
+        position: Position,
+        now: datetime,
+        load: Load,
+        costly: bool,
     ) -> Entry:
-        entry = _entry(await self._read_at(position, load), position)
+        entry = _entry(await self._read_as(key[0], position, load, costly), position)
         if entry.until > now:
             self._keep(key, entry, position)
             if entry.version or key in self._listed:

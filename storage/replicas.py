@@ -10,7 +10,7 @@ from prometheus_client import Gauge
 
 from storage.batches import Batches
 from storage.error_kinds import kind_of
-from storage.postgres import READ_SETTINGS, UNREACHABLE, Server
+from storage.postgres import READ_SECONDS, READ_SETTINGS, UNREACHABLE, Server
 
 log = structlog.get_logger()
 REPLAYED = Gauge(
@@ -37,9 +37,11 @@ WATCH_SECONDS = 0.5
 REPLICA_FAILS = (*UNREACHABLE, asyncpg.PostgresError)
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0
 
-# Once promoted, it is as far as it can be.
+# Once promoted, it is as far as it can be. A server that did not follow the last fail-over may have
+# more WAL than the primary, and other: it lacks the row of the primary's timeline.
 _PROBE = """
-SELECT CASE WHEN pg_is_in_recovery() THEN (pg_last_wal_replay_lsn() - '0/0')::bigint
+SELECT coalesce((SELECT max(id) FROM timelines), 0) AS timeline,
+    CASE WHEN pg_is_in_recovery() THEN (pg_last_wal_replay_lsn() - '0/0')::bigint
         ELSE (pg_current_wal_insert_lsn() - '0/0')::bigint END AS replayed,
     CASE WHEN pg_last_wal_replay_lsn() < pg_last_wal_receive_lsn()
         THEN extract(epoch FROM now() - pg_last_xact_replay_timestamp())::float ELSE 0 END AS lag
@@ -50,11 +52,17 @@ class Replica:
     """One replica, as it was seen last.
 
     Attributes:
-        replayed: What it is known to have replayed, in bytes of WAL.
+        replayed: Up to which place (see Position) it is known to have replayed the WAL.
     """
 
     def __init__(self, url: str, number: int, pool_size: int) -> None:
-        self.server = Server(url, size=pool_size, settings=READ_SETTINGS, read_only=True)
+        self.server = Server(
+            url,
+            size=pool_size,
+            settings=READ_SETTINGS,
+            statement_seconds=READ_SECONDS,
+            read_only=True,
+        )
         self.name = f"replica-{number}"
         self.replayed = 0
         # Of its own, so that it need not wait for a connection.
@@ -69,7 +77,7 @@ class Replica:
         """Whether it answered when it was asked last, or may be asked again."""
         return asyncio.get_running_loop().time() >= self._ejected_until
 
-    def eject(self, error: Exception) -> None:
+    def _eject(self, error: Exception) -> None:
         """Leave it alone for a while, longer each time."""
         if self.usable:
             self._pause = min(max(2 * self._pause, FIRST_PAUSE), LONGEST_PAUSE)
@@ -83,14 +91,15 @@ class Replica:
             async with asyncio.timeout(PROBE_SECONDS), self._probe.connection() as driver:
                 row = await driver.fetchrow(_PROBE)
         except REPLICA_FAILS as error:
-            self.eject(error)
+            self._eject(error)
             return
         if self._pause:
             log.info("replica.returned", replica=self.name)
         self._pause = self._ejected_until = 0.0
-        self.replayed = (row and row["replayed"]) or 0
+        replayed = (row and row["replayed"]) or 0
+        self.replayed = ((row and row["timeline"]) or 0) << 64 | replayed
         USABLE.labels(self.name).set(1)
-        REPLAYED.labels(self.name).set(self.replayed)
+        REPLAYED.labels(self.name).set(replayed)
         LAG.labels(self.name).set((row and row["lag"]) or 0)
 
     async def close(self) -> None:
@@ -109,15 +118,23 @@ class Replicas:
         self.all = replicas
         self._questions: Batches[Replica, None] = Batches(self._ask)
 
-    async def having_replayed(self, lsn: int) -> Replica | None:
-        """The least-lagged usable replica, if it has replayed the WAL up to `lsn`, in bytes."""
-        # A position once replayed stays replayed, so they are asked only about newer ones.
-        if (best := self.least_lagged()) is None or best.replayed >= lsn:
+    async def having_replayed(self, place: int) -> Replica | None:
+        """The least-lagged usable replica, if it has replayed the WAL up to a place."""
+        # A place once replayed stays replayed, so they are asked only about newer ones.
+        if (best := self.least_lagged()) is None or best.replayed >= place:
             return best
         usable = (replica for replica in self.all if replica.usable)
         await asyncio.gather(*(self._questions.answer(replica) for replica in usable))
         best = self.least_lagged()
-        return best if best is not None and best.replayed >= lsn else None
+        return best if best is not None and best.replayed >= place else None
+
+    async def answers(self, replica: Replica) -> bool:
+        """Whether a replica answers now; it is ejected if it does not.
+
+        What a question met with says little of the server: others may have made it slow.
+        """
+        await self._questions.answer(replica)
+        return replica.usable
 
     async def watch(self) -> None:
         """Look at all of them again and again, until cancelled."""

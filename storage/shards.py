@@ -30,6 +30,7 @@ from storage.read_cache import Load, ReadCache
 from storage.redis_link import RedisLink
 from storage.replicas import Replica, Replicas
 from storage.shared_cache import Commit, NewEntry, SharedCache
+from storage.shares import Shares
 from storage.urls import ShardUrls, redis_database
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 READS = Counter("tocsin_reads_total", "Reads of Postgres by the server that answers.", ["server"])
 WAKE_CHANNEL = "tocsin_due"
+COSTLY_READS = 2
+"""Searches and the like that a service has under way at once, in one process."""
 LOOK_AHEAD = timedelta(seconds=5)
 """How far ahead dispatchers claim what falls due."""
 _CACHE_DATABASE = 0
@@ -49,20 +52,28 @@ Question = Callable[[Driver], Awaitable[Answer]]
 class Shard:
     """One primary, its replicas and its Redis."""
 
-    def __init__(self, urls: ShardUrls, *, pool_size: int = POOL_SIZE) -> None:
+    def __init__(
+        self, urls: ShardUrls, *, pool_size: int = POOL_SIZE, lock_seconds: float | None = None
+    ) -> None:
         self.urls = urls
-        self.database = Database(urls.primary, pool_size=pool_size, pooler_url=urls.pooler)
+        self.database = Database(
+            urls.primary, pool_size=pool_size, pooler_url=urls.pooler, lock_seconds=lock_seconds
+        )
+        self._writes, self._reads = Shares.of_a_pool(pool_size), Shares.of_a_pool(pool_size)
+        self._costly_reads = Shares(COSTLY_READS)
         self.replicas = Replicas(
             [Replica(url, number, pool_size) for number, url in enumerate(urls.replicas, start=1)]
         )
         self.redis = RedisLink(redis_database(urls.redis, _CACHE_DATABASE))
         self.queue = RunQueue(make_broker(urls.redis))
-        self.rate_limits = RateLimits(self.redis)
+        # What one service reads of the cache must not keep all requests from being counted.
+        self._counting_redis = RedisLink(redis_database(urls.redis, _CACHE_DATABASE))
+        self.rate_limits = RateLimits(self._counting_redis)
         shared = SharedCache(self.redis)
         self._commits = Commits(self.database, shared)
         self.encoded_jobs = EncodedJobs()
-        self.job_inserts = JobInserts(self.database, self._commits, self.encoded_jobs)
-        self._cache = ReadCache(self._commits, shared, self._read_at)
+        self.job_inserts = JobInserts(self.database, self._commits, self.encoded_jobs, self._writes)
+        self._cache = ReadCache(self._commits, shared, self._read_as)
         self._lasting = LastingReads(self._commits, self._read_at)
 
     @asynccontextmanager
@@ -81,9 +92,10 @@ class Shard:
 
         Raises:
             Answered, KeyInProgress, KeyReused: Before the block, when the claim does not hold.
+            ShareUsedUp: Before the block, when the service has written all that it may at once.
         """
         place = self._commits.place
-        async with self.database.transaction() as connection:
+        async with self._writes.of(service_id), self.database.transaction() as connection:
             if claim is None:
                 yield connection
             else:
@@ -101,7 +113,11 @@ class Shard:
     ) -> AsyncIterator[Driver]:
         """The same without SQLAlchemy in between."""
         place = self._commits.place
-        async with self.database.driver() as driver, driver.transaction():
+        async with (
+            self._writes.of(service_id),
+            self.database.driver() as driver,
+            driver.transaction(),
+        ):
             if claim is None:
                 yield driver
             else:
@@ -115,7 +131,7 @@ class Shard:
     ) -> AsyncIterator[Driver]:
         """The same for one statement that writes: it is a transaction of its own."""
         place = self._commits.place
-        async with self.database.driver() as driver:
+        async with self._writes.of(service_id), self.database.driver() as driver:
             yield driver
         await self._record(service_id, made, place)
 
@@ -126,24 +142,34 @@ class Shard:
             Answered, KeyInProgress, KeyReused: When somebody else came first meanwhile.
         """
         async with (
+            self._writes.of(service_id),
             self.database.driver() as driver,
             driver.transaction(),
             holding(driver, service_id, claim),
         ):
             pass
 
-    async def read(self, service_id: UUID, question: Question[Answer]) -> Answer:
+    async def read(
+        self, service_id: UUID, question: Question[Answer], *, costly: bool = False
+    ) -> Answer:
         """The answer of a server on which the service sees all that it wrote.
 
         Args:
             question: It may be asked twice, when a server fails.
+            costly: Whether it may take long, so that few of the service's are asked at once.
+
+        Raises:
+            ShareUsedUp: When the service reads as much as it may at once.
         """
         looked = await self._commits.look(service_id)
-        return await self._read_at(looked.position if looked else None, question)
+        position = looked.position if looked else None
+        return await self._read_as(service_id, position, question, costly)
 
-    async def read_cached(self, service_id: UUID, name: str, now: datetime, load: Load) -> Entry:
+    async def read_cached(
+        self, service_id: UUID, name: str, now: datetime, load: Load, *, costly: bool = False
+    ) -> Entry:
         """The same where the answer may be cached; see ReadCache."""
-        return await self._cache.read(service_id, name, now, load)
+        return await self._cache.read(service_id, name, now, load, costly=costly)
 
     async def read_lasting(
         self, service_id: UUID, name: str, now: datetime, load: LastingLoad[Answer]
@@ -182,6 +208,7 @@ class Shard:
         await self.database.close()
         await self.replicas.close()
         await self.redis.close()
+        await self._counting_redis.close()
         self.queue.close()
 
     async def _record(self, service_id: UUID, made: Sequence[NewEntry] | None, after: int) -> None:
@@ -190,22 +217,42 @@ class Shard:
         )
         await self._commits.record(commit)
 
+    async def _read_as(
+        self,
+        service_id: UUID,
+        position: Position | None,
+        question: Question[Answer],
+        costly: bool,
+    ) -> Answer:
+        """What Postgres answers that has come so far, as a part of the service's share."""
+        if not costly:
+            async with self._reads.of(service_id):
+                return await self._read_at(position, question)
+        async with self._costly_reads.of(service_id), self._reads.of(service_id):
+            return await self._read_at(position, question)
+
     async def _read_at(self, position: Position | None, question: Question[Answer]) -> Answer:
         """What Postgres answers that has come so far, the primary where that is unknown."""
         if position is None:
             return await self._ask(None, question)
-        return await self._ask(await self.replicas.having_replayed(position.lsn), question)
+        return await self._ask(await self.replicas.having_replayed(position.place), question)
 
     async def _ask(self, replica: Replica | None, question: Question[Answer]) -> Answer:
-        """The answer of a replica, or of the primary where that fails or there is none."""
+        """The answer of a replica, or of the primary where that fails or there is none.
+
+        What takes too long at a replica that answers else would do so at the primary, too.
+        """
         if replica is not None:
             try:
                 async with replica.server.connection() as driver:
                     answer = await question(driver)
             except asyncpg.SerializationError:
                 pass  # what it replays got in the way
+            except asyncpg.QueryCanceledError:
+                raise
             except (*UNREACHABLE, asyncpg.InternalServerError) as error:  # damaged pages, too
-                replica.eject(error)
+                if await self.replicas.answers(replica) and isinstance(error, TimeoutError):
+                    raise
             else:
                 READS.labels("replica").inc()
                 return answer
@@ -217,14 +264,22 @@ class Shard:
 class Shards:
     """The one seam between a service and its servers. A single shard for now.
 
+    Args:
+        lock_seconds: See Database.
+
     Attributes:
         ring: What services' secrets are encrypted with.
     """
 
     def __init__(
-        self, urls: ShardUrls, *, pool_size: int = POOL_SIZE, ring: KeyRing = NO_KEYS
+        self,
+        urls: ShardUrls,
+        *,
+        pool_size: int = POOL_SIZE,
+        lock_seconds: float | None = None,
+        ring: KeyRing = NO_KEYS,
     ) -> None:
-        self._shard = Shard(urls, pool_size=pool_size)
+        self._shard = Shard(urls, pool_size=pool_size, lock_seconds=lock_seconds)
         self.ring = ring
 
     def of(self, service_id: UUID) -> Shard:

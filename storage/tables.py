@@ -291,3 +291,11 @@ workers = Table(
     Column("heartbeat_at", INSTANT, nullable=False),
     Column("clock_offset_ms", BigInteger),
 )
+
+# Of the primary's WAL. A server that has a row has replayed what the primary of that timeline
+# wrote; one that parted from it before has not, however far it went on by itself.
+timelines = Table(
+    "timelines",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+)

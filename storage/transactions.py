@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any, NewType, cast
@@ -22,16 +22,23 @@ from storage.pooled import CONNECT_OPTIONS, setting_for_a_transaction
 WriteConnection = NewType("WriteConnection", AsyncConnection)
 
 _NOTHING = text("SELECT")
-_SETTINGS = text(setting_for_a_transaction(postgres.SERVER_SETTINGS))
 # What SQLAlchemy prepares, it would keep for longer than a pooler does.
 _UNNAMED = {"prepared_statement_cache_size": 0, "prepared_statement_name_func": str}
 
 
 class Transactions:
-    """SQLAlchemy's connections to one primary, or to a pooler before it."""
+    """SQLAlchemy's connections to one primary, or to a pooler before it.
 
-    def __init__(self, url: str, *, pool_size: int, pooled: bool = False) -> None:
+    Args:
+        settings: Of its connections.
+    """
+
+    def __init__(
+        self, url: str, *, pool_size: int, settings: Mapping[str, str], pooled: bool = False
+    ) -> None:
         self._url = url
+        self._settings = dict(settings)
+        self._set = text(setting_for_a_transaction(settings))
         self._is_pooled = pooled
         self.engine = create_async_engine(
             "postgresql+asyncpg://",
@@ -55,7 +62,7 @@ class Transactions:
         with _as_the_driver_tells():
             async with self.engine.begin() as connection:
                 if self._is_pooled:
-                    await connection.execute(_SETTINGS)
+                    await connection.execute(self._set)
                 yield WriteConnection(connection)
 
     async def begun(self, connection: WriteConnection) -> postgres.Driver:
@@ -72,12 +79,12 @@ class Transactions:
             postgres.connect,
             self._url,
             timeout=postgres.CONNECT_SECONDS,
-            command_timeout=postgres.STATEMENT_SECONDS,
+            command_timeout=postgres.STATEMENT_SECONDS + postgres.ANSWER_SECONDS,
         )
         connect: Any = self.engine.dialect.dbapi.connect  # type: ignore[union-attr]
         if self._is_pooled:
             return connect(async_creator_fn=partial(connecting, **CONNECT_OPTIONS), **_UNNAMED)
-        settings = postgres.SERVER_SETTINGS | SERVER_SIDE
+        settings = self._settings | SERVER_SIDE
         return connect(async_creator_fn=partial(connecting, server_settings=settings))
 
 

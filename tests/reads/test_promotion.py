@@ -64,6 +64,28 @@ async def test_a_commit_that_was_lost_with_the_primary_is_not_read_from_the_cach
     await client.close()
 
 
+async def test_a_server_that_did_not_follow_the_fail_over_is_not_read_however_much_it_wrote(
+    servers: EmbeddedServers,
+):
+    urls = urls_of(servers)
+    before = await ReadingClient.of_a_new_service(
+        ShardUrls(primary=urls.primary, redis=f"{urls.redis}/5")
+    )
+    job_id = await before.create()
+    await eventually(lambda: _has(servers, job_id), what="the replica has the job")
+    await _execute(servers, "SELECT pg_promote()")
+    async with before.shards.all()[0].database.driver() as former:  # it goes on by itself
+        await former.execute("SELECT pg_logical_emit_message(true, 'lost', repeat('x', 1 << 22))")
+    (promoted,) = urls.replicas
+    after = before.elsewhere(
+        ShardUrls(primary=promoted, replicas=(urls.primary,), redis=urls.redis)
+    )
+    assert await after.rename(job_id) == 2
+    assert await after.listed() == {job_id: 2}
+    await before.close()
+    await after.close()
+
+
 async def _renamed(client: ReadingClient, job_id: UUID) -> bool:
     try:
         await client.rename(job_id)

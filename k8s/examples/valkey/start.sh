@@ -9,7 +9,8 @@ self=$(hostname).valkey-servers
 case $1 in
     valkey)
         set -- --dir /tmp --save '' --appendonly no --replica-announce-ip "$self" \
-            --requirepass "$VALKEY_PASSWORD" --masterauth "$VALKEY_PASSWORD"
+            --requirepass "$VALKEY_PASSWORD" --masterauth "$VALKEY_PASSWORD" \
+            --min-replicas-to-write 1 --min-replicas-max-lag 3
         [ "$primary" = "$self" ] || set -- "$@" --replicaof "$primary" 6379
         exec valkey-server "$@"
         ;;

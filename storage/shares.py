@@ -1,0 +1,84 @@
+"""How much one service may have under way at once, so that others find room beside it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+PART_OF_A_POOL = 4
+"""A service has a quarter of a pool's connections at most."""
+WAIT_SECONDS = 5.0
+MOST_WAITING = 200
+"""Of one service in one process; each may hold a body in memory."""
+
+
+class ShareUsedUp(Exception):
+    """A service has as much under way as it may, and waited in vain for some of it to end."""
+
+
+class _Share:
+    """Attributes:
+    users: Those that have a part of it, and those that wait for one.
+    """
+
+    __slots__ = ("free", "users")
+
+    def __init__(self, most: int) -> None:
+        self.free = asyncio.Semaphore(most)
+        self.users = 0
+
+
+class Shares:
+    """So many at once of each service; what comes then waits until one of its own ends.
+
+    Args:
+        most: At once, of one service.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        # By number: a UUID reckons its hash anew each time.
+        self._shares: dict[int, _Share] = {}
+
+    @classmethod
+    def of_a_pool(cls, size: int) -> Shares:
+        """Those of a pool of so many connections."""
+        return cls(max(size // PART_OF_A_POOL, 1))
+
+    @asynccontextmanager
+    async def of(self, service_id: UUID) -> AsyncIterator[None]:
+        """Run the block as one of the service's.
+
+        Raises:
+            ShareUsedUp: When none of the others ends in time, or too many wait already.
+        """
+        key = service_id.int
+        share = self._shares.get(key)
+        if share is None:
+            share = self._shares[key] = _Share(self.most)
+        if share.users >= self.most + MOST_WAITING:
+            raise ShareUsedUp
+        share.users += 1
+        try:
+            await _take(share)
+            try:
+                yield
+            finally:
+                share.free.release()
+        finally:
+            share.users -= 1
+            if not share.users:
+                del self._shares[key]
+
+
+async def _take(share: _Share) -> None:
+    if not share.free.locked():
+        await share.free.acquire()  # at once
+        return
+    try:
+        async with asyncio.timeout(WAIT_SECONDS):
+            await share.free.acquire()
+    except TimeoutError:
+        raise ShareUsedUp from None
