@@ -11,7 +11,7 @@ from msgspec import Struct
 from domain.caller import Caller
 from domain.catchup import Outcome, account
 from domain.errors import NotFound
-from domain.schedules.schedule import TICK
+from domain.schedules.schedule import TICK, Schedule
 from storage.jobs import CALENDARS_OF_JOB, schedule_of
 from storage.postgres import Driver
 from storage.shards import Shards
@@ -94,8 +94,14 @@ async def get_ledger(query: GetLedger, shards: Shards) -> list[LedgerEntry]:
             _LEDGER, service_id, query.job_id, after, end, query.limit, query.start
         )
 
-    job, rows = await shards.of(service_id).read(service_id, ask)
-    entries = [entry for row in rows for entry in _entries(row, job, query.now)]
+    shard = shards.of(service_id)
+    job, rows = await shard.read(service_id, ask)
+    schedule = schedule_of(job["schedule"], job["calendars"])
+    entries = await shard.reckoning.run(
+        service_id,
+        schedule,
+        lambda: [entry for row in rows for entry in _entries(row, schedule, query.now)],
+    )
     return [
         entry
         for entry in sorted(entries, key=lambda entry: entry.scheduled_for)
@@ -103,11 +109,10 @@ async def get_ledger(query: GetLedger, shards: Shards) -> list[LedgerEntry]:
     ][: query.limit]
 
 
-def _entries(row: asyncpg.Record, job: asyncpg.Record, now: datetime) -> list[LedgerEntry]:
+def _entries(row: asyncpg.Record, schedule: Schedule, now: datetime) -> list[LedgerEntry]:
     """One, or as many as a pause that goes on has until now."""
     if row["told"] is None:
         return [_entry(row["first"], row["last"], row["outcome"], row["run_id"], row["count"])]
-    schedule = schedule_of(job["schedule"], job["calendars"])
     so_far = account(
         schedule, Outcome.PAUSED, after=row["first"] - TICK, until=now, told=row["told"]
     )

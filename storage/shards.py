@@ -26,6 +26,7 @@ from storage.postgres import POOL_SIZE, UNREACHABLE, Database, Driver
 from storage.queue import RunQueue, make_broker
 from storage.rate_limits import RateLimits
 from storage.read_cache import Load, ReadCache
+from storage.reckoning import Reckoning
 from storage.redis_link import RedisLink
 from storage.replicas import Replica, Replicas
 from storage.shared_cache import Commit, NewEntry, SharedCache
@@ -57,6 +58,7 @@ class Shard:
         self.redis = RedisLink(redis_database(urls.redis, _CACHE_DATABASE))
         self.queue = RunQueue(make_broker(urls.redis))
         self.rate_limits = RateLimits(self.redis)
+        self.reckoning = Reckoning()
         shared = SharedCache(self.redis)
         self._commits = Commits(self.database, shared)
         self.encoded_jobs = EncodedJobs()
@@ -182,6 +184,7 @@ class Shard:
         await self.replicas.close()
         await self.redis.close()
         self.queue.close()
+        self.reckoning.close()
 
     async def _record(self, service_id: UUID, made: Sequence[NewEntry] | None, after: int) -> None:
         commit = Commit(
