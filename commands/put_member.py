@@ -11,6 +11,7 @@ from domain.access import Role
 from domain.caller import Caller
 from domain.service import Member
 from storage.audit import record
+from storage.quotas import refuse_one_too_many
 from storage.service_tables import members
 from storage.shards import Shards
 
@@ -23,7 +24,11 @@ class PutMember(Struct, frozen=True, kw_only=True):
 
 
 async def put_member(command: PutMember, shards: Shards) -> Member:
-    """Store the membership; every process knows it within a second."""
+    """Store the membership; every process knows it within a second.
+
+    Raises:
+        QuotaExceeded: When the service has as many members as it may.
+    """
     service_id = command.caller.service_id
     async with shards.of(service_id).writing(service_id) as connection:
         stored = await connection.execute(
@@ -41,6 +46,7 @@ async def put_member(command: PutMember, shards: Shards) -> Member:
             .returning(members.c.created_at)
         )
         created_at: datetime = stored.scalar_one()
+        await refuse_one_too_many(connection, members, service_id)
         await record(
             connection,
             command.caller,
