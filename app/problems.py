@@ -25,6 +25,7 @@ from litestar.types import Send
 from msgspec import UNSET, Struct, UnsetType
 
 from domain.errors import (
+    Busy,
     Conflict,
     Forbidden,
     Invalid,
@@ -106,6 +107,8 @@ def problem_of(error: Exception) -> Problem:  # noqa: C901, PLR0911, PLR0912 - a
             return problem(403, error.detail, "Quota exceeded")
         case Conflict():
             return problem(409, error.detail)
+        case Busy():
+            return problem(503, error.detail)
         case PreconditionFailed():
             return problem(412, error.detail)
         case KeyInProgress():

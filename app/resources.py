@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from app.schedule_resources import CalendarResource
-from domain.backfill import Backfill, BackfillState
+from domain.backfill import Backfill, BackfillState, DryRun
 from domain.catchup import Outcome as FireOutcome
 from domain.overlap import Overlap
 from domain.resources.instants import Instant, instant, instant_or_none
@@ -99,7 +99,10 @@ class CalendarPage(Page[CalendarResource], frozen=True, kw_only=True):
 
 
 class BackfillResource(Struct, frozen=True, kw_only=True):
-    """A backfill: `done` of `total` fire times were looked at, and `run` of them got a run."""
+    """A backfill: `done` of `total` fire times were looked at, and `run` of them got a run.
+
+    `continues_at` is where a dry run stopped counting, if the whole range costs too much.
+    """
 
     id: UUID | None
     job_id: UUID
@@ -115,9 +118,11 @@ class BackfillResource(Struct, frozen=True, kw_only=True):
     run_count: int
     created_at: Instant
     finished_at: Instant | None
+    continues_at: Instant | None
 
     @classmethod
-    def of(cls, backfill: Backfill, *, dry_run: bool = False) -> BackfillResource:
+    def of(cls, backfill: Backfill) -> BackfillResource:
+        dry_run = isinstance(backfill, DryRun)
         return cls(
             id=None if dry_run else backfill.id,
             job_id=backfill.job_id,
@@ -133,6 +138,7 @@ class BackfillResource(Struct, frozen=True, kw_only=True):
             run_count=backfill.run_count,
             created_at=instant(backfill.created_at),
             finished_at=instant_or_none(backfill.finished_at),
+            continues_at=instant_or_none(getattr(backfill, "continues_at", None)),
         )
 
 

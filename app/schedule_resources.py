@@ -7,10 +7,10 @@ from typing import Literal
 
 from msgspec import Struct
 
-from domain.resources.instants import Instant, instant
+from domain.resources.instants import Instant, instant, instant_or_none
 from domain.resources.schedule import ExclusionResource
 from domain.schedules.calendar import Calendar
-from domain.schedules.preview import FireTime
+from domain.schedules.preview import FireTime, Preview
 
 
 class FireTimeResource(Struct, frozen=True, kw_only=True):
@@ -26,11 +26,24 @@ class FireTimeResource(Struct, frozen=True, kw_only=True):
 
 
 class PreviewResource(Struct, frozen=True, kw_only=True):
-    """When a schedule fires, in instants and in words."""
+    """When a schedule fires, in instants and in words.
+
+    `continues_at` is where the look stopped, if all would have cost too much: send it as `after`.
+    """
 
     items: list[FireTimeResource]
     description: str
     warnings: list[str]
+    continues_at: Instant | None
+
+    @classmethod
+    def of(cls, preview: Preview, description: str, warnings: list[str]) -> PreviewResource:
+        return cls(
+            items=[FireTimeResource.of(one) for one in preview.times],
+            description=description,
+            warnings=warnings,
+            continues_at=instant_or_none(preview.continues_at),
+        )
 
 
 class CalendarResource(Struct, frozen=True, kw_only=True):

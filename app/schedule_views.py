@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from app.schedule_resources import FireTimeResource, PreviewResource
+from app.schedule_resources import PreviewResource
 from domain.schedules.description import describe
 from domain.schedules.pitfalls import schedule_warnings
 from domain.schedules.preview import preview
@@ -28,9 +28,8 @@ def preview_resource(
         sent: Without, for the words.
         usual_duration: How long the job's runs take.
     """
-    fire_times = preview(schedule, after=after, count=count, until=until)
-    return PreviewResource(
-        items=[FireTimeResource.of(one) for one in fire_times],
-        description=describe(sent),
-        warnings=schedule_warnings(schedule, now=now, usual_duration=usual_duration),
+    return PreviewResource.of(
+        preview(schedule, after=after, count=count, until=until),
+        describe(sent),
+        schedule_warnings(schedule, now=now, usual_duration=usual_duration),
     )

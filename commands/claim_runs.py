@@ -13,26 +13,30 @@ import asyncpg
 import msgspec
 from msgspec import Struct
 
+from commands.claim_work import ClaimWork
 from commands.job_fires import JobFires, fires_of
 from domain.catchup import TOLERANCE, Outcome, Stretch
 from domain.ids import EPOCH, run_id
-from domain.schedules.schedule import TICK
+from domain.schedules.schedule import TICK, Exclusion
 from storage.due import Turns, claim_retries, due_jobs, prepare_claim
 from storage.fire_quotas import Minute, beyond_quota
-from storage.jobs import CALENDARS_OF_JOB
+from storage.jobs import decode_exclusions
 from storage.last_runs import jobs_with_open_runs
 from storage.ledger import JobStretch, told_by_runs, write_stretches
 from storage.postgres import Database, Driver
 
+Calendars = dict[str, tuple[Exclusion, ...]]
 JOBS_AT_ONCE = 1_000
 LATE_JOBS_AT_ONCE = 100
 """To reckon with long outages takes time, in which nothing is handed over."""
 
-# Read when the jobs are locked: who changes a calendar locks the jobs that name it, too.
-_CALENDARS = f"""
-SELECT service_id, id, {CALENDARS_OF_JOB} AS calendars
-FROM unnest($1::uuid[], $2::uuid[]) AS due (service_id, id)
-JOIN jobs USING (service_id, id)
+
+# Read when the jobs are locked: who changes a calendar locks the jobs that name it, too. Each is
+# read once, however many jobs name it.
+_CALENDARS = """
+SELECT service_id, name, exclude::text
+FROM unnest($1::uuid[], $2::text[]) AS named (service_id, name)
+JOIN calendars USING (service_id, name)
 """
 
 # A run that is there already was rung by an earlier claim: it stays as it is.
@@ -130,22 +134,26 @@ def _after(runs: Sequence[ClaimedRun], turns: Turns | None) -> Turns | None:
     return Turns(held=held, room=turns.room - len(runs))
 
 
-async def _calendars(driver: Driver, due: list[asyncpg.Record]) -> dict[UUID, str]:
-    """What the calendars of jobs hold, for those that name some."""
-    naming = [job for job in due if job["calendars"]]
-    if not naming:
+async def _calendars(driver: Driver, due: list[asyncpg.Record]) -> dict[UUID, Calendars]:
+    """What the calendars hold that jobs name, by service."""
+    named = {(job["service_id"], name) for job in due for name in job["calendars"]}
+    if not named:
         return {}
-    rows = await driver.fetch(
-        _CALENDARS, [job["service_id"] for job in naming], [job["id"] for job in naming]
-    )
-    return {row["id"]: row["calendars"] for row in rows}
+    rows = await driver.fetch(_CALENDARS, *map(list, zip(*named, strict=True)))
+    found: dict[UUID, Calendars] = {}
+    for row in rows:
+        found.setdefault(row["service_id"], {})[row["name"]] = decode_exclusions(row["exclude"])
+    return found
 
 
 async def _fires(driver: Driver, due: list[asyncpg.Record], command: ClaimRuns) -> list[JobFires]:
-    calendars = await _calendars(driver, due)
-    fires = [
-        fires_of(job, calendars.get(job["id"]), now=command.now, until=command.until) for job in due
-    ]
+    calendars, work = await _calendars(driver, due), ClaimWork()
+
+    async def reckon(job: asyncpg.Record, told: Sequence[datetime] = ()) -> JobFires:
+        known = calendars.get(job["service_id"], {})
+        return await fires_of(job, known, told, now=command.now, until=command.until, work=work)
+
+    fires = [await reckon(job) for job in due]
     # A fire time that has its run already may be given another in vain, but must not be counted
     # twice, nor be told of as one that did not run.
     doubtful = [
@@ -157,15 +165,7 @@ async def _fires(driver: Driver, due: list[asyncpg.Record], command: ClaimRuns) 
         return fires
     told = await told_by_runs(driver, doubtful)
     return [
-        fires_of(
-            job,
-            calendars.get(job["id"]),
-            told[job["id"]],
-            now=command.now,
-            until=command.until,
-        )
-        if told.get(job["id"])
-        else fire
+        await reckon(job, told[job["id"]]) if told.get(job["id"]) else fire
         for job, fire in zip(due, fires, strict=True)
     ]
 

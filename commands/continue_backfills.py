@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 
 import asyncpg
@@ -15,6 +16,7 @@ from domain.schedules.schedule import (
     next_fire_time,
     utc_offset,
 )
+from domain.schedules.work import Budget
 from storage.jobs import CALENDARS_OF_JOB, schedule_of
 from storage.more_runs import MoreRun, write_more_runs
 from storage.postgres import Database, Driver
@@ -26,6 +28,9 @@ BACKFILLS_AT_ONCE = 50
 LOOKED_AT_ONCE = 1_000
 EXCLUDED_AT_ONCE = 5_000
 """More than so many are left to the next step: others wait for the dispatcher, too."""
+STEP_STEPS = 20_000
+"""What a step may cost to reckon: about 20 ms."""
+ALL_STEPS = 80_000
 
 _DUE = f"""
 SELECT backfills.*, jobs.schedule, {CALENDARS_OF_JOB} AS calendars
@@ -61,13 +66,20 @@ async def continue_backfills(now: datetime, database: Database) -> list[RunKey]:
     async with database.driver() as driver, driver.transaction():
         due = await driver.fetch(_DUE, now, BACKFILLS_AT_ONCE)
         made: list[RunKey] = []
+        steps = 0
         for backfill in due:
-            made += await _continue(driver, backfill, now)
+            schedule = schedule_of(backfill["schedule"], backfill["calendars"])
+            made += await _continue(driver, backfill, schedule, now)
+            steps += schedule.work.steps
+            if steps >= ALL_STEPS:
+                break  # the others have waited longer by the next look, and come first
+            await asyncio.sleep(0)
     return made
 
 
-async def _continue(driver: Driver, backfill: asyncpg.Record, now: datetime) -> list[RunKey]:
-    schedule = schedule_of(backfill["schedule"], backfill["calendars"])
+async def _continue(
+    driver: Driver, backfill: asyncpg.Record, schedule: Schedule, now: datetime
+) -> list[RunKey]:
     first = next_fire_time(schedule, after=backfill["position"])
     times = _next_times(schedule, first, backfill)
     missing = await _missing(driver, backfill, times) if backfill["only_missing"] else times
@@ -117,6 +129,7 @@ def _next_times(
         until=backfill["end_at"] - TICK,
         limit=LOOKED_AT_ONCE,
         patience=EXCLUDED_AT_ONCE,
+        budget=Budget(schedule.work, STEP_STEPS),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 import msgspec
@@ -61,12 +62,16 @@ async def create_job(command: CreateJob, shards: Shards) -> Job:
             await hold_secrets(driver, service_id, command.target)
             with within("/schedule"):
                 full = await full_schedule(driver, service_id, schedule, lock=True)
-            new = _checked(command, job_id, schedule, full)
+            new = await shard.reckoning.run(
+                service_id, full, partial(_checked, command, job_id, schedule, full)
+            )
             _refuse_beyond(command, stored=await insert_job(driver, new))
             made.append(entry_of(new.job, command.now))
             command.caller.settle(new.job)
     else:
-        new = _checked(command, job_id, schedule, schedule)
+        new = await shard.reckoning.run(
+            service_id, schedule, partial(_checked, command, job_id, schedule, schedule)
+        )
         _refuse_beyond(command, stored=await shard.job_inserts.store(new))
     await note_trace(shard, service_id, new.job.id, command.now)
     await shard.wake_for(new.next_claim_at, command.now)

@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
-from uuid import UUID
 
 from msgspec import Struct
 
 from domain.access import Scope
 from domain.caller import Caller
-from domain.errors import Conflict, Invalid
+from domain.errors import Invalid
 from domain.keys import Key, check_end, check_grant, end_of_made
 from storage.audit import record
 from storage.keys import maker_of, store_key
-from storage.postgres import Driver
+from storage.quotas import make_room_for_key
 from storage.shards import Shards
 from storage.transactions import driver_of
-
-MOST_KEYS = 1_000
-# The lock lets one count at a time.
-_COUNT = """
-SELECT (SELECT count(*) FROM api_keys
-    WHERE service_id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2))
-FROM services WHERE id = $1 FOR UPDATE
-"""
 
 
 class CreateKey(Struct, frozen=True, kw_only=True):
@@ -54,7 +45,7 @@ async def create_key(command: CreateKey, shards: Shards) -> tuple[Key, str]:
     expires_at = _check(command)
     service_id = command.caller.service_id
     async with shards.of(service_id).writing(service_id, ()) as connection:
-        await _check_count(await driver_of(connection), service_id, command.now)
+        await make_room_for_key(await driver_of(connection), service_id, command.now)
         made_by = await maker_of(connection, command.caller, command.now)
         key, text = await store_key(
             connection,
@@ -87,8 +78,3 @@ def _check(command: CreateKey) -> datetime | None:
     check_grant(command.scopes, command.caller.scopes)
     check_end(command.expires_at, command.now)
     return end_of_made(command.expires_at, command.caller)
-
-
-async def _check_count(driver: Driver, service_id: UUID, now: datetime) -> None:
-    if (await driver.fetchval(_COUNT, service_id, now) or 0) >= MOST_KEYS:
-        raise Conflict(f"A service has {MOST_KEYS:,} live keys at most; revoke some first.")

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
 import asyncpg
 from msgspec import Struct
 
-from domain.catchup import Stretch, plan
+from commands.claim_work import ClaimWork
+from domain.catchup import PLAN_STEPS, Plan, Stretch, plan
 from domain.schedules.schedule import (
+    Exclusion,
     Schedule,
     due_time,
     first_moment,
+    is_excluded,
     next_fire_time,
     utc_offset,
+    with_calendars,
 )
-from storage.jobs import decode_catchup, schedule_of
+from domain.schedules.work import Budget
+from storage.jobs import decode_catchup, decode_schedule
 from storage.last_runs import LOOK_AGAIN, look_again_after
 
 RUNS_OF_A_JOB_AT_ONCE = 100
@@ -43,27 +48,45 @@ class JobFires(Struct, frozen=True):
     waits_since: datetime | None = None
 
 
-def fires_of(
+async def fires_of(
     job: asyncpg.Record,
-    calendars: str | None,
+    calendars: Mapping[str, tuple[Exclusion, ...]],
     told: Sequence[datetime] = (),
     *,
     now: datetime,
     until: datetime,
+    work: ClaimWork,
 ) -> JobFires:
     """Decide on the fire times of a locked job up to `until`.
 
     Args:
-        calendars: What its calendars hold, if its schedule names some.
+        calendars: What its service's calendars hold.
         told: Fire times that have their run already.
+        work: Of the claim so far; where it is too much, the job is set aside for a later claim.
     """
-    schedule = schedule_of(job["schedule"], calendars)
+    schedule = with_calendars(decode_schedule(job["schedule"]), calendars)
+    if work.is_over(job["service_id"], schedule):
+        return _as_it_is(job, now, until + work.rest(job["service_id"]))
+    fires = _fires(job, schedule, told, now, until, work)
+    await work.note(job["service_id"], schedule)
+    return fires
+
+
+def _fires(  # noqa: PLR0917 (as above)
+    job: asyncpg.Record,
+    schedule: Schedule,
+    told: Sequence[datetime],
+    now: datetime,
+    until: datetime,
+    work: ClaimWork,
+) -> JobFires:
     most, first = schedule.max_runs, job["next_fire_for"]
     if most is not None and first <= job["accounted_to"]:
         # It had its runs. If one was given back, it goes on behind them.
         first = next_fire_time(schedule, after=job["accounted_to"])
         if job["run_count"] >= most or first is None:
             return _waiting(job, schedule, now, until)
+    budget = Budget(schedule.work, PLAN_STEPS)
     made = plan(
         schedule,
         decode_catchup(job["catchup"]),
@@ -74,10 +97,13 @@ def fires_of(
         limit=RUNS_OF_A_JOB_AT_ONCE,
         runs_left=None if most is None else max(most - job["run_count"], 1),
         told=told,
+        budget=budget,
     )
     upcoming = made.next_fire_for
-    due = [due_time(schedule, instant) for instant in made.runs]
-    claim_at = upcoming and due_time(schedule, upcoming)
+    due = [due_time(schedule, instant, budget=budget) for instant in made.runs]
+    claim_at = upcoming and due_time(schedule, upcoming, budget=budget)
+    if claim_at and claim_at <= until and _is_costly(schedule, made, budget):
+        claim_at = until + work.rest(job["service_id"])
     run_count = job["run_count"] + (0 if most is None else len(made.runs))
     if most is not None and run_count >= most:
         upcoming, claim_at = made.accounted_to, max([until, *due]) + LOOK_AGAIN
@@ -97,9 +123,26 @@ def fires_of(
     )
 
 
+def _is_costly(schedule: Schedule, made: Plan, budget: Budget) -> bool:
+    """Whether the plan ended early for the work that it was: it is not to go on at once."""
+    stopped_at = made.next_fire_for
+    return budget.is_spent or (stopped_at is not None and is_excluded(schedule, stopped_at))
+
+
 def _waiting(job: asyncpg.Record, schedule: Schedule, now: datetime, until: datetime) -> JobFires:
     """A job that has had its runs makes none, and is looked at again until they are over."""
-    last = job["next_fire_for"]
+    again = until + look_again_after(now - job["next_fire_for"])
+    return _as_it_is(job, now, again, waits_since=first_moment(schedule))
+
+
+def _as_it_is(
+    job: asyncpg.Record,
+    now: datetime,
+    next_claim_at: datetime,
+    *,
+    waits_since: datetime | None = None,
+) -> JobFires:
+    """A job of which nothing is decided in this claim."""
     return JobFires(
         service_id=job["service_id"],
         job_id=job["id"],
@@ -108,12 +151,12 @@ def _waiting(job: asyncpg.Record, schedule: Schedule, now: datetime, until: date
         due=[],
         offsets=[],
         unrun=[],
-        next_fire_for=last,
-        next_claim_at=until + look_again_after(now - last),
+        next_fire_for=job["next_fire_for"],
+        next_claim_at=next_claim_at,
         accounted_to=job["accounted_to"],
         claimed_for=_still_to_come(job, now),
         run_count=job["run_count"],
-        waits_since=first_moment(schedule),
+        waits_since=waits_since,
     )
 
 

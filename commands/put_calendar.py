@@ -8,8 +8,8 @@ from typing import Any
 from uuid import UUID
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, RowMapping, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ColumnElement, RowMapping, Uuid, all_, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from domain.caller import Caller
 from domain.catchup import Outcome
@@ -27,6 +27,7 @@ from storage.job_changes import (
     withdraw_to_come,
     write_account,
 )
+from storage.quotas import refuse_one_too_many
 from storage.shards import Shards
 from storage.tables import calendars, jobs
 from storage.transactions import WriteConnection
@@ -45,6 +46,7 @@ async def put_calendar(command: PutCalendar, shards: Shards) -> Calendar:
 
     Raises:
         Invalid: When it holds nonsense.
+        QuotaExceeded: When the service has as many calendars as it may.
     """
     check_exclusions(command.exclude)
     service_id = command.caller.service_id
@@ -119,7 +121,8 @@ def _naming(command: PutCalendar, known: Sequence[UUID]) -> tuple[ColumnElement[
         jobs.c.service_id == command.caller.service_id,
         jobs.c.calendars.contains([command.name]),
         ~jobs.c.paused,
-        jobs.c.id.not_in(known),
+        # As one parameter: a statement may have 32,767 of them.
+        jobs.c.id != all_(literal(list(known), ARRAY(Uuid))),
     )
 
 
@@ -144,7 +147,10 @@ async def _store(connection: WriteConnection, command: PutCalendar) -> Calendar:
             },
         ).returning(calendars)
     )
-    return calendar_of(stored.mappings().one())
+    calendar = calendar_of(stored.mappings().one())
+    if calendar.version == 1:
+        await refuse_one_too_many(connection, calendars, command.caller.service_id)
+    return calendar
 
 
 async def _before(connection: WriteConnection, row: RowMapping, now: datetime) -> dict[str, Any]:

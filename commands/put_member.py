@@ -12,6 +12,7 @@ from domain.caller import Caller
 from domain.keys import check_grant, check_lasting
 from domain.service import Member
 from storage.audit import record
+from storage.quotas import refuse_one_too_many
 from storage.service_tables import members
 from storage.shards import Shards
 
@@ -29,6 +30,7 @@ async def put_member(command: PutMember, shards: Shards) -> Member:
     Raises:
         Forbidden: When the role has a scope that the caller has not, or the caller is a key that
             ends.
+        QuotaExceeded: When the service has as many members as it may.
     """
     check_grant(SCOPES_OF[command.role], command.caller.scopes)
     check_lasting(command.caller)
@@ -49,6 +51,7 @@ async def put_member(command: PutMember, shards: Shards) -> Member:
             .returning(members.c.created_at)
         )
         created_at: datetime = stored.scalar_one()
+        await refuse_one_too_many(connection, members, service_id)
         await record(
             connection,
             command.caller,

@@ -11,6 +11,7 @@ from domain.caller import Caller
 from domain.ids import new_id
 from domain.secrets import Secret, check_value
 from storage.audit import record
+from storage.quotas import refuse_one_too_many
 from storage.secrets import place_of
 from storage.service_tables import secrets
 from storage.shards import Shards
@@ -28,6 +29,7 @@ async def put_secret(command: PutSecret, shards: Shards) -> Secret:
 
     Raises:
         Invalid: When the value is too long.
+        QuotaExceeded: When the service has as many secrets as it may.
         Undecipherable: When this installation has no keys to encrypt it with.
     """
     check_value(command.value)
@@ -51,6 +53,7 @@ async def put_secret(command: PutSecret, shards: Shards) -> Secret:
             ).returning(secrets.c.created_at)
         )
         created_at: datetime = stored.scalar_one()
+        await refuse_one_too_many(connection, secrets, service_id)
         await record(
             connection, command.caller, "secret.put", new_id(), command.now, name=command.name
         )

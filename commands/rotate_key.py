@@ -14,8 +14,10 @@ from domain.errors import Conflict, Forbidden, Invalid, NotFound
 from domain.keys import LONGEST_OVERLAP, Key, check_end, check_grant, end_of_made
 from storage.audit import record
 from storage.keys import lock_keys, maker_of, store_key
+from storage.quotas import make_room_for_key
 from storage.service_tables import api_keys
 from storage.shards import Shards
+from storage.transactions import driver_of
 
 
 class RotateKey(Struct, frozen=True, kw_only=True):
@@ -40,7 +42,7 @@ async def rotate_key(command: RotateKey, shards: Shards) -> tuple[Key, str]:
         The new key and its text, which cannot be shown again.
 
     Raises:
-        Conflict: When the old key is good no more.
+        Conflict: When the old key is good no more, or the service has 1,000 live keys already.
         Forbidden: When it has a scope that the caller has not, is another person's, or the new one
             would outlive the caller's key.
         Invalid: When the overlap is out of bounds, or the new key would have expired already.
@@ -67,6 +69,7 @@ async def rotate_key(command: RotateKey, shards: Shards) -> tuple[Key, str]:
         until = command.now + command.overlap
         if ends_at is None or until < ends_at:
             await connection.execute(update(api_keys).where(*mine).values(expires_at=until))
+        await make_room_for_key(await driver_of(connection), service_id, command.now)
         key, text = await store_key(
             connection,
             service_id,

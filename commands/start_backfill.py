@@ -9,19 +9,32 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import insert, select
 
-from domain.backfill import MAX_FIRE_TIMES, Backfill, BackfillState, check_backfill
+from domain.backfill import (
+    COUNTED_STEPS,
+    MAX_FIRE_TIMES,
+    Backfill,
+    BackfillState,
+    DryRun,
+    check_backfill,
+)
 from domain.caller import Caller
-from domain.errors import Invalid
+from domain.errors import Invalid, NotFound
 from domain.ids import new_id
 from domain.overlap import Overlap
 from domain.run import RunState
 from domain.schedules.schedule import TICK, Schedule, is_excluded, nominal_times
+from domain.schedules.work import Budget
 from storage.audit import record
-from storage.job_changes import lock_job, stored_schedule
+from storage.job_changes import lock_job
+from storage.jobs import CALENDARS_OF_JOB, schedule_of
 from storage.retention import MARGIN, expiring_days
 from storage.shards import Shards
 from storage.tables import backfills, runs
 from storage.transactions import WriteConnection, driver_of
+
+_SCHEDULE = f"""
+SELECT schedule, {CALENDARS_OF_JOB} AS calendars FROM jobs WHERE service_id = $1 AND id = $2
+"""
 
 
 class StartBackfill(Struct, frozen=True, kw_only=True):
@@ -42,10 +55,18 @@ class StartBackfill(Struct, frozen=True, kw_only=True):
     now: datetime
 
 
+class Counted(Struct, frozen=True):
+    """Fire times of a range, up to where to count them began to cost too much."""
+
+    times: list[datetime]
+    continues_at: datetime | None
+
+
 async def start_backfill(command: StartBackfill, shards: Shards) -> Backfill:
     """Store the backfill; dispatchers make its runs, at its rate.
 
-    A dry run stores nothing and tells by `run_count` how many runs there would be.
+    A dry run stores nothing and tells by `run_count` how many runs there would be, as far as its
+    budget goes.
 
     Raises:
         Invalid: When the range or the rate makes no sense, or the range holds too many fire times,
@@ -54,17 +75,29 @@ async def start_backfill(command: StartBackfill, shards: Shards) -> Backfill:
     """
     check_backfill(command.start, command.end, command.runs_per_minute, command.now)
     service_id = command.caller.service_id
+    # Counted before anything is locked: what the schedule becomes meanwhile counts as it runs.
+    schedule = await _schedule(command, shards)
+    counted = await shards.of(service_id).reckoning.run(
+        service_id, schedule, lambda: _count(schedule, command.start, command.end)
+    )
+    if counted.continues_at is not None and not command.dry_run:
+        raise Invalid(
+            "What is excluded makes the range too costly; end it at "
+            f"{counted.continues_at.isoformat()}, where another backfill goes on.",
+            "/end",
+        )
     async with shards.of(service_id).writing(service_id, (), command.caller.claim) as connection:
-        row = await lock_job(connection, service_id, command.job_id)
-        schedule = await stored_schedule(connection, row)
-        times = _fire_times(schedule, command.start, command.end)
-        made = _backfill_of(command, len(times))
+        await lock_job(connection, service_id, command.job_id)
+        made = _backfill_of(command, len(counted.times))
         await _refuse_expiring(connection, made)
         if command.dry_run:
             done = await _succeeded(connection, command) if command.only_missing else set()
-            counted = msgspec.structs.replace(made, run_count=len(set(times) - done))
-            command.caller.settle(counted)
-            return counted
+            dry_run = DryRun(
+                **msgspec.structs.asdict(made) | {"run_count": len(set(counted.times) - done)},
+                continues_at=counted.continues_at,
+            )
+            command.caller.settle(dry_run)
+            return dry_run
         await connection.execute(
             insert(backfills).values(
                 service_id=service_id,
@@ -139,10 +172,36 @@ async def _succeeded(connection: WriteConnection, command: StartBackfill) -> set
     return set(found.scalars())
 
 
-def _fire_times(schedule: Schedule, start: datetime, end: datetime) -> list[datetime]:
-    named = nominal_times(schedule, after=start - TICK, before=end, limit=MAX_FIRE_TIMES + 1)
+async def _schedule(command: StartBackfill, shards: Shards) -> Schedule:
+    service_id = command.caller.service_id
+    row = await shards.of(service_id).read(
+        service_id, lambda driver: driver.fetchrow(_SCHEDULE, service_id, command.job_id)
+    )
+    if row is None:
+        raise NotFound(f"There is no job {command.job_id}.")
+    return schedule_of(row["schedule"], row["calendars"])
+
+
+def _count(schedule: Schedule, start: datetime, end: datetime) -> Counted:
+    """The fire times of a range, as far as the budget goes.
+
+    Raises:
+        Invalid: When they are too many.
+    """
+    budget = Budget(schedule.work, COUNTED_STEPS)
+    named = nominal_times(
+        schedule, after=start - TICK, before=end, limit=MAX_FIRE_TIMES + 1, budget=budget
+    )
     if len(named) > MAX_FIRE_TIMES:
         raise Invalid(
             f"The range holds more than {MAX_FIRE_TIMES:,} fire times; take a shorter one.", "/end"
         )
-    return [instant for instant in named if not is_excluded(schedule, instant)]
+    continues_at = named.pop() if budget.is_spent and len(named) > 1 else None
+    budget = Budget(schedule.work, COUNTED_STEPS)
+    times: list[datetime] = []
+    for number, instant in enumerate(named):
+        if number and budget.is_spent:
+            return Counted(times, instant)
+        if not is_excluded(schedule, instant):
+            times.append(instant)
+    return Counted(times, continues_at)

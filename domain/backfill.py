@@ -56,6 +56,20 @@ class Backfill(Struct, frozen=True, kw_only=True):
     finished_at: datetime | None
 
 
+COUNTED_STEPS = 400_000
+"""What it may cost to count them: about half a second, and a dry run tells where it stopped."""
+
+
+class DryRun(Backfill, frozen=True, kw_only=True):
+    """A backfill that is only counted.
+
+    Attributes:
+        continues_at: What comes from here on is not counted: it would have cost too much.
+    """
+
+    continues_at: datetime | None
+
+
 def check_backfill(start: datetime, end: datetime, runs_per_minute: int, now: datetime) -> None:
     """Refuse a range or a rate that makes no sense.
 

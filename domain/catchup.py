@@ -20,6 +20,7 @@ from domain.schedules.schedule import (
     next_fire_time,
     nominal_times,
 )
+from domain.schedules.work import Budget
 
 TOLERANCE = timedelta(seconds=1)
 """A dispatcher's tick: what is late by less was not missed."""
@@ -27,6 +28,9 @@ MAX_WINDOW = timedelta(days=366)
 MAX_LIMIT = 1_000
 COUNTED = 5_000
 """So many fire times are looked at one by one; where there are more, a stretch goes uncounted."""
+
+PLAN_STEPS = 80_000
+"""What a plan or an account may cost: at most about a tenth of a second."""
 
 
 class Coalesce(StrEnum):
@@ -116,8 +120,9 @@ def plan(
     limit: int,
     runs_left: int | None = None,
     told: Collection[datetime] = (),
+    budget: Budget | None = None,
 ) -> Plan:
-    """Decide on the fire times up to `until`.
+    """Decide on the fire times up to `until`, or as far as the budget goes: the rest stays.
 
     A fire time is late by what has passed since its run was due.
 
@@ -127,7 +132,9 @@ def plan(
         limit: At most so many fire times that are not late are taken; the rest stays.
         runs_left: After so many runs the schedule is at its end.
         told: Fire times that have their run already, and keep it.
+        budget: What it may cost; `PLAN_STEPS` if not given.
     """
+    budget = budget or Budget(schedule.work, PLAN_STEPS)
     fresh_from = now - TOLERANCE
     if next_fire_for >= fresh_from and not (schedule.exclude or told) and runs_left is None:
         # Nearly every claim is so simple.
@@ -136,15 +143,17 @@ def plan(
             following = next_fire_time(schedule, after=runs[-1])
             position = until if following is None else runs[-1]
             return Plan(runs=runs, unrun=[], accounted_to=position, next_fire_for=following)
-    upcoming = _first_due_from(schedule, next_fire_for, fresh_from)
-    making = _Making(schedule, accounted_to, told)
+    upcoming = _first_due_from(schedule, next_fire_for, fresh_from, budget)
+    making = _Making(schedule, accounted_to, told, budget)
     if upcoming != next_fire_for:
         before = fresh_from if upcoming is None else min(upcoming, fresh_from)
         stopped_at = _catch_up(making, policy, next_fire_for, before, now)
         if stopped_at is not None:
             return making.plan(stopped_at)
     if upcoming is not None and upcoming <= until:
-        for instant in fire_times(schedule, start=upcoming, until=until, limit=limit):
+        for instant in fire_times(
+            schedule, start=upcoming, until=until, limit=limit, budget=budget
+        ):
             making.run(instant)
         upcoming = next_fire_time(schedule, after=max(making.position, upcoming))
     if runs_left is not None and len(making.runs) >= runs_left:
@@ -165,11 +174,13 @@ def account(
 ) -> list[Stretch]:
     """All that a schedule names later than `after`, up to `until`, none of which will run.
 
+    What costs more than `PLAN_STEPS` to tell apart goes uncounted.
+
     Args:
         outcome: Of what is not excluded.
         told: Instants that have a run already, and so their outcome: no stretch reaches over one.
     """
-    making = _Making(schedule, after, told)
+    making = _Making(schedule, after, told, Budget(schedule.work, PLAN_STEPS))
     making.pass_over(until + TICK, outcome)
     return making.unrun
 
@@ -177,8 +188,11 @@ def account(
 class _Making:
     """A plan in the making: what has its outcome, up to a position."""
 
-    def __init__(self, schedule: Schedule, position: datetime, told: Collection[datetime]) -> None:
+    def __init__(
+        self, schedule: Schedule, position: datetime, told: Collection[datetime], budget: Budget
+    ) -> None:
         self.schedule = schedule
+        self.budget = budget
         self.position = position
         self.told = sorted(told)
         self.runs: list[datetime] = []
@@ -219,13 +233,22 @@ class _Making:
 
     def _write(self, before: datetime, outcome: Outcome) -> None:
         times = nominal_times(
-            self.schedule, after=self.position, before=before, limit=self._patience + 1
+            self.schedule,
+            after=self.position,
+            before=before,
+            limit=self._patience + 1,
+            budget=self.budget,
         )
-        if len(times) > self._patience:
+        if times and (len(times) > self._patience or not self._affords(len(times))):
             self._write_uncounted(times[0], before, outcome)
         else:
             self._write_counted(times, outcome)
         self._patience = max(self._patience - len(times), 0)
+
+    def _affords(self, instants: int) -> bool:
+        """Whether so many may each be asked whether they are excluded."""
+        weight = self.schedule.excluded.weight if self.schedule.exclude else 1
+        return self.budget.affords(instants * weight)
 
     def _write_counted(self, times: list[datetime], outcome: Outcome) -> None:
         for excluded, members in groupby(times, lambda time: is_excluded(self.schedule, time)):
@@ -258,7 +281,7 @@ def _catch_up(
     schedule = making.schedule
     start = None
     if policy.window:
-        start = _first_due_from(schedule, first, now - policy.window)
+        start = _first_due_from(schedule, first, now - policy.window, making.budget)
     if start is None or start >= before:
         making.pass_over(before, Outcome.MISSED)
         return None
@@ -270,11 +293,36 @@ def _catch_up(
             return None
         if is_excluded(schedule, start):
             return start
+    if policy.coalesce is Coalesce.ALL and _are_few(schedule, policy, start, before):
+        return _run_all(making, start, before)
     others = Outcome.MISSED if policy.coalesce is Coalesce.ALL else Outcome.COALESCED
     for instant in _chosen(making, policy, start, before):
         making.pass_over(instant, others)
         making.run(instant)
     making.pass_over(before, others)
+    return None
+
+
+def _are_few(schedule: Schedule, policy: CatchupPolicy, first: datetime, before: datetime) -> bool:
+    """Whether no more than the policy's limit are named from `first` on."""
+    most = policy.limit
+    named = nominal_times(schedule, after=first - TICK, before=before, limit=most + 1)
+    return len(named) <= most
+
+
+def _run_all(making: _Making, first: datetime, before: datetime) -> datetime | None:
+    """Run all fire times of `[first, before)`; where the budget ends, the next claim goes on."""
+    schedule, last = making.schedule, before - TICK
+    upcoming: datetime | None = first
+    while upcoming is not None and upcoming < before:
+        for instant in fire_times(
+            schedule, start=upcoming, until=last, limit=MAX_LIMIT, budget=making.budget
+        ):
+            making.run(instant)
+        upcoming = next_fire_time(schedule, after=max(making.position, upcoming))
+        if making.budget.is_spent and upcoming is not None and upcoming < before:
+            return upcoming
+    making.pass_over(before, Outcome.EXCLUDED)
     return None
 
 
@@ -284,10 +332,13 @@ def _chosen(
     """Which fire times of `[first, before)` run, of those that have no run yet."""
     schedule, had = making.schedule, len(making.told)
     if policy.coalesce is Coalesce.EARLIEST:
-        times = fire_times(schedule, start=first, until=before - TICK, limit=1 + had)
+        times = fire_times(
+            schedule, start=first, until=before - TICK, limit=1 + had, budget=making.budget
+        )
         return making.without_runs(times)[:1]
     most = 1 if policy.coalesce is Coalesce.LATEST else policy.limit
-    return making.without_runs(newest(schedule, first, before, most + had, counted=COUNTED))[-most:]
+    times = newest(schedule, first, before, most + had, counted=COUNTED, budget=making.budget)
+    return making.without_runs(times)[-most:]
 
 
 def _ended(making: _Making, runs_left: int) -> Plan:
@@ -306,13 +357,15 @@ def _ended(making: _Making, runs_left: int) -> Plan:
     )
 
 
-def _first_due_from(schedule: Schedule, first: datetime, instant: datetime) -> datetime | None:
+def _first_due_from(
+    schedule: Schedule, first: datetime, instant: datetime, budget: Budget
+) -> datetime | None:
     """Of the fire times from `first` on, the first whose run is due at `instant` or later."""
     if first >= instant:
         return first
     if schedule.jitter:
         # Each is due before the next one: of those before the instant, only the last may be later.
-        for last in newest(schedule, first, instant, 1, counted=COUNTED):
-            if due_time(schedule, last) >= instant:
+        for last in newest(schedule, first, instant, 1, counted=COUNTED, budget=budget):
+            if due_time(schedule, last, budget=budget) >= instant:
                 return last
     return next_fire_time(schedule, after=instant - TICK)

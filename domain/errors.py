@@ -26,6 +26,10 @@ class QuotaExceeded(TocsinError):
     """The service uses all that it may."""
 
 
+class Busy(TocsinError):
+    """The service asks for more at once than is done at once."""
+
+
 class Conflict(TocsinError):
     """The object's state does not allow the command."""
 

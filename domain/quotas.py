@@ -14,12 +14,14 @@ from domain.schedules.schedule import (
     first_moment,
     next_fire_time,
 )
+from domain.schedules.work import Budget
 from domain.targets import Target
 
 FIRE_TIMES = 100
 """A schedule's frequency is judged by so many fire times."""
+FREQUENCY_STEPS = 20_000
+"""Or by as many as are found for so much."""
 SHORTEST_SECONDS = 1
-"""No schedule fires more often."""
 _END = datetime.max.replace(tzinfo=UTC)
 
 
@@ -30,8 +32,8 @@ def check_frequency(schedule: Schedule, limits: Limits) -> None:
         Invalid: With a pointer into the schedule.
     """
     seconds = limits.min_interval_seconds
-    if seconds <= SHORTEST_SECONDS:
-        return
+    if seconds <= SHORTEST_SECONDS and len(schedule.parts) == 1:
+        return  # by itself no spec fires more often
     for one, other in pairwise(_first_fire_times(schedule)):
         if other - one < timedelta(seconds=seconds):
             raise Invalid(
@@ -58,4 +60,11 @@ def _first_fire_times(schedule: Schedule) -> list[datetime]:
     first = next_fire_time(schedule, after=first_moment(schedule))
     if first is None:
         return []
-    return fire_times(schedule, start=first, until=_END, limit=FIRE_TIMES, patience=PATIENCE)
+    return fire_times(
+        schedule,
+        start=first,
+        until=_END,
+        limit=FIRE_TIMES,
+        patience=PATIENCE,
+        budget=Budget(schedule.work, FREQUENCY_STEPS),
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from msgspec import Struct
 from domain.caller import Caller
 from domain.catchup import Outcome, Stretch, account
 from domain.errors import NotFound
-from domain.schedules.schedule import TICK
+from domain.schedules.schedule import TICK, Schedule
 from storage.jobs import CALENDARS_OF_JOB, schedule_of
 from storage.ledger import told_by_runs
 from storage.postgres import Driver
@@ -88,7 +89,9 @@ async def get_ledger(query: GetLedger, shards: Shards) -> list[LedgerEntry]:
     # A stretch that began before the range may reach into it: only its end tells.
     after = query.after or datetime.min.replace(tzinfo=query.now.tzinfo)
 
-    async def ask(driver: Driver) -> list[LedgerEntry]:
+    async def ask(
+        driver: Driver,
+    ) -> tuple[asyncpg.Record, list[asyncpg.Record], list[datetime]]:
         rows = await driver.fetch(
             _LEDGER, service_id, query.job_id, after, end, query.limit, query.start
         )
@@ -96,10 +99,20 @@ async def get_ledger(query: GetLedger, shards: Shards) -> list[LedgerEntry]:
         job = await driver.fetchrow(_JOB, service_id, query.job_id)
         if job is None:
             raise NotFound(f"There is no job {query.job_id}.")
-        told = [entry for row in rows for entry in _entries(row, job, query.now)]
-        return told + await _excluded_so_far(driver, job, query.now)
+        told = await told_by_runs(driver, [(service_id, query.job_id, job["accounted_to"])])
+        return job, rows, told[query.job_id]
 
-    entries = await shards.of(service_id).read(service_id, ask, costly=True)
+    shard = shards.of(service_id)
+    job, rows, told = await shard.read(service_id, ask, costly=True)
+    schedule = schedule_of(job["schedule"], job["calendars"])
+    entries = await shard.reckoning.run(
+        service_id,
+        schedule,
+        lambda: [
+            *(entry for row in rows for entry in _entries(row, schedule, query.now)),
+            *_excluded_so_far(job, schedule, told, query.now),
+        ],
+    )
     return [
         entry
         for entry in sorted(entries, key=lambda entry: entry.scheduled_for)
@@ -107,34 +120,24 @@ async def get_ledger(query: GetLedger, shards: Shards) -> list[LedgerEntry]:
     ][: query.limit]
 
 
-def _entries(row: asyncpg.Record, job: asyncpg.Record, now: datetime) -> list[LedgerEntry]:
+def _entries(row: asyncpg.Record, schedule: Schedule, now: datetime) -> list[LedgerEntry]:
     """One, or as many as a pause that goes on has until now."""
     if row["told"] is None:
         return [_entry(row["first"], row["last"], row["outcome"], row["run_id"], row["count"])]
-    schedule = schedule_of(job["schedule"], job["calendars"])
     return _entries_of(
         account(schedule, Outcome.PAUSED, after=row["first"] - TICK, until=now, told=row["told"])
     )
 
 
-async def _excluded_so_far(driver: Driver, job: asyncpg.Record, now: datetime) -> list[LedgerEntry]:
+def _excluded_so_far(
+    job: asyncpg.Record, schedule: Schedule, told: Sequence[datetime], now: datetime
+) -> list[LedgerEntry]:
     """What is excluded, and is told by the claim of what comes behind it."""
     after, upcoming = job["accounted_to"], job["next_fire_for"]
-    if upcoming is None or min(upcoming - TICK, now) <= after:
+    if not schedule.exclude or upcoming is None or min(upcoming - TICK, now) <= after:
         return []
-    schedule = schedule_of(job["schedule"], job["calendars"])
-    if not schedule.exclude:
-        return []
-    told = await told_by_runs(driver, [(job["service_id"], job["id"], after)])
-    return _entries_of(
-        account(
-            schedule,
-            Outcome.EXCLUDED,
-            after=after,
-            until=min(upcoming - TICK, now),
-            told=told[job["id"]],
-        )
-    )
+    until = min(upcoming - TICK, now)
+    return _entries_of(account(schedule, Outcome.EXCLUDED, after=after, until=until, told=told))
 
 
 def _entries_of(stretches: list[Stretch]) -> list[LedgerEntry]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -36,6 +37,7 @@ from storage.ledger import (
 from storage.listings import FOUND_BY, list_anew
 from storage.postgres import Driver
 from storage.queue import RunKey
+from storage.reckoning import elsewhere
 from storage.run_events import with_event
 from storage.tables import jobs, runs
 from storage.transactions import WriteConnection, driver_of
@@ -147,7 +149,8 @@ async def untell(
     driver = await driver_of(connection)
     firsts = await take_back(driver, row["service_id"], row["id"], now)
     if firsts:
-        past = account(schedule, Outcome.EXCLUDED, after=min(firsts) - TICK, until=now)
+        tell = partial(account, schedule, Outcome.EXCLUDED, after=min(firsts) - TICK, until=now)
+        past = await elsewhere(schedule, tell)
         await _write(driver, row, past)
     return [max(first, now + TICK) for first in firsts]
 
@@ -205,8 +208,8 @@ async def write_account(
     position = known["accounted_to"]
     driver = await driver_of(connection)
     told = await told_by_runs(driver, [(row["service_id"], row["id"], position)])
-    found = account(schedule, outcome, after=position, until=until, told=told[row["id"]])
-    await _write(driver, row, found)
+    tell = partial(account, schedule, outcome, after=position, until=until, told=told[row["id"]])
+    await _write(driver, row, await elsewhere(schedule, tell))
 
 
 async def free_runs(connection: WriteConnection, row: RowMapping, **changes: Any) -> list[RunKey]:

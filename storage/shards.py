@@ -27,6 +27,7 @@ from storage.postgres import POOL_SIZE, UNREACHABLE, Database, Driver
 from storage.queue import RunQueue, make_broker
 from storage.rate_limits import RateLimits
 from storage.read_cache import Load, ReadCache
+from storage.reckoning import Reckoning
 from storage.redis_link import RedisLink
 from storage.replicas import Replica, Replicas
 from storage.shared_cache import Commit, NewEntry, SharedCache
@@ -69,6 +70,7 @@ class Shard:
         # What one service reads of the cache must not keep all requests from being counted.
         self._counting_redis = RedisLink(redis_database(urls.redis, _CACHE_DATABASE))
         self.rate_limits = RateLimits(self._counting_redis)
+        self.reckoning = Reckoning()
         shared = SharedCache(self.redis)
         self._commits = Commits(self.database, shared)
         self.encoded_jobs = EncodedJobs()
@@ -210,6 +212,7 @@ class Shard:
         await self.redis.close()
         await self._counting_redis.close()
         self.queue.close()
+        self.reckoning.close()
 
     async def _record(self, service_id: UUID, made: Sequence[NewEntry] | None, after: int) -> None:
         commit = Commit(

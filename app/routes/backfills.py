@@ -114,11 +114,11 @@ class BackfillController(Controller):
 
 
 def _counted(backfill: Backfill) -> Response[BackfillResource]:
-    return Response(BackfillResource.of(backfill, dry_run=True), status_code=202)
+    return Response(BackfillResource.of(backfill), status_code=202)
 
 
 def _started(backfill: Backfill) -> Response[BackfillResource]:
-    resource = BackfillResource.of(backfill, dry_run=False)
+    resource = BackfillResource.of(backfill)
     return Response(resource, status_code=202, headers={"Location": f"/backfills/{backfill.id}"})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -125,7 +126,8 @@ class JobHistoryController(Controller):
         now = datetime.now(UTC)
         query = PreviewJob(caller=request.caller, job_id=job_id, now=now)
         found = await schedule_to_preview(query, request.shards)
-        return preview_resource(
+        reckon = partial(
+            preview_resource,
             found.schedule,
             sent=found.sent,
             after=now - TICK if after is None else utc_parameter(after, "after"),
@@ -134,6 +136,8 @@ class JobHistoryController(Controller):
             now=now,
             usual_duration=found.usual_duration,
         )
+        service_id = request.caller.service_id
+        return await request.shards.of(service_id).reckoning.run(service_id, found.schedule, reckon)
 
 
 def _day_before(instant: datetime) -> datetime:

@@ -36,12 +36,15 @@ async def preview_schedule(data: JSONBody[PreviewBody], request: ServiceRequest)
         named = data.schedule.schedule(now)
         query = FillInCalendars(caller=request.caller, schedule=named)
         schedule = await fill_in_calendars(query, request.shards)
-        check_schedule(schedule)
-    return preview_resource(
-        schedule,
-        sent=named,
-        after=first_moment(schedule) if data.after is None else instant_of(data.after, "/after"),
-        until=None if data.until is None else instant_of(data.until, "/until"),
-        count=data.count,
-        now=now,
-    )
+    after = first_moment(schedule) if data.after is None else instant_of(data.after, "/after")
+    until = None if data.until is None else instant_of(data.until, "/until")
+
+    def reckon() -> PreviewResource:
+        with within("/schedule"):
+            check_schedule(schedule)
+        return preview_resource(
+            schedule, sent=named, after=after, until=until, count=data.count, now=now
+        )
+
+    service_id = request.caller.service_id
+    return await request.shards.of(service_id).reckoning.run(service_id, schedule, reckon)

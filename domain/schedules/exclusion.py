@@ -20,7 +20,8 @@ if TYPE_CHECKING:  # schedules look in here
 # What it costs to ask, compared with a cron expression.
 _WORK_OF_DAYS = 2
 _WORK_OF_RULE = 2
-_WORK_OF_POSITIONS = 4
+_WORK_OF_POSITIONS = 10
+_WORK_OF_READING = 10
 _RANGES_LIKE_A_CRON = 20
 _TICK = timedelta(microseconds=1)
 _SECOND = timedelta(seconds=1)
@@ -35,11 +36,11 @@ class Excluded:
     """What a schedule excludes, sorted for many questions.
 
     Attributes:
-        work: What all questions cost so far, one for each cron expression asked.
+        weight: What a question costs that every rule is asked.
     """
 
     def __init__(self, schedule: Schedule) -> None:
-        self.work = 0
+        self._work = schedule.work
         self._zone = zone_of(schedule.timezone)
         self._dates: set[Day] = set()
         self._ranges: list[tuple[Day, Day]] = []
@@ -47,6 +48,9 @@ class Excluded:
         self._rules: list[tuple[int, Rule]] = []
         for one in schedule.exclude:
             self._add(one, schedule.seed)
+        self._weight_of_days = _WORK_OF_DAYS + len(self._ranges) // _RANGES_LIKE_A_CRON
+        self.weight = self._weight_of_days + sum(work for work, _ in self._rules)
+        self._work.steps += _WORK_OF_READING * len(self._rules)
 
     def _add(self, one: Exclusion, seed: str) -> None:
         if one.date is not None:
@@ -63,8 +67,7 @@ class Excluded:
         elif one.rrule is not None:
             rule = parse_rrule(one.rrule)
             own = zone_of(rule.timezone) if rule.timezone else None
-            work = _WORK_OF_POSITIONS if rule.positions else _WORK_OF_RULE
-            self._rules.append((work, partial(_of_rule, rule, own)))
+            self._rules.append((_work_of(rule), partial(_of_rule, rule, own)))
 
     def until(self, instant: datetime) -> datetime | None:
         """None when the instant may fire, else an instant up to which all named is excluded."""
@@ -73,7 +76,7 @@ class Excluded:
         except OverflowError:
             return None  # in the last hours of the year 9999 there is no local time to exclude
         day = local.date()
-        self.work += _WORK_OF_DAYS + len(self._ranges) // _RANGES_LIKE_A_CRON
+        self._work.steps += self._weight_of_days
         if day in self._dates:
             return _before_midnight_after(self._last_on_end(day), local)
         for start, end in self._ranges:
@@ -90,11 +93,15 @@ class Excluded:
 
     def _by_rule(self, instant: datetime, local: datetime) -> datetime | None:
         for work, rule in self._rules:
-            self.work += work
+            self._work.steps += work
             until = rule(instant, local)
             if until is not None:
                 return until
         return None
+
+
+def _work_of(rule: Rrule) -> int:
+    return _WORK_OF_POSITIONS if rule.positions else _WORK_OF_RULE
 
 
 def _of_interval(

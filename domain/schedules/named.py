@@ -27,15 +27,12 @@ _FIRST = datetime.min.replace(tzinfo=UTC)
 class Named:
     """The instants that a schedule names, excluded or not.
 
-    Each spec is asked again only when what it named has passed.
-
-    Attributes:
-        work: What all questions cost so far: more for a clock's times than for an interval's, and
-            one for each year that was searched.
+    Each spec is asked again only when what it named has passed. A question costs more steps for a
+    clock's times than for an interval's, and one for each year that is searched.
     """
 
     def __init__(self, schedule: Schedule) -> None:
-        self.work = 0
+        self._work = schedule.work
         self._schedule = schedule
         self._specs = schedule.parts
         self._upcoming: list[datetime | None] = [_FIRST] * len(self._specs)
@@ -56,7 +53,7 @@ class Named:
     def _next_of(self, spec: Spec, after: datetime) -> datetime | None:
         if spec.cron is not None or spec.rrule is not None:
             return self._next_wall_time(spec, after)
-        self.work += 1
+        self._work.steps += 1
         if spec.at is not None:
             return _once(spec.at, after)
         if spec.after is not None:
@@ -76,7 +73,7 @@ class Named:
             kind, text, seed, schedule.timezone, schedule.gap, schedule.fold, after
         )
         passes = 2 if schedule.fold is Fold.BOTH else 1
-        self.work += WORK_OF_WALL_TIME * passes + _years(after, found)
+        self._work.steps += WORK_OF_WALL_TIME * passes + _years(after, found)
         return found
 
 

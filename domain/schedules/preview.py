@@ -17,9 +17,13 @@ from domain.schedules.schedule import (
 )
 from domain.schedules.wall_clock import next_instant, note_of
 from domain.schedules.wall_patterns import wall_patterns
+from domain.schedules.work import Budget
 from domain.schedules.zones import zone_of
 
 MAX_PREVIEW = 1_000
+PREVIEW_STEPS = 200_000
+"""What a preview may cost: about a quarter of a second."""
+_WORK_OF_NOTE = 4
 _PATIENCE_IN_ALL = 4 * PATIENCE
 _LAST = datetime.max.replace(tzinfo=UTC)
 
@@ -38,25 +42,51 @@ class FireTime(Struct, frozen=True, kw_only=True):
     note: Literal["gap", "fold"] | None
 
 
+class Preview(Struct, frozen=True, kw_only=True):
+    """The next fire times.
+
+    Attributes:
+        continues_at: Where the look stopped, if it would have cost too much: a preview from there
+            on goes on.
+    """
+
+    times: list[FireTime]
+    continues_at: datetime | None
+
+
 def preview(
     schedule: Schedule, *, after: datetime, count: int, until: datetime | None = None
-) -> list[FireTime]:
+) -> Preview:
     """The next fire times later than `after`, at most 1,000 and no more than the job may run.
 
-    They end early where too much is excluded to be looked at.
+    They end early where too much is excluded to be looked at, or all costs too much.
 
     Args:
         schedule: With its calendars filled in (`with_calendars`).
         until: The last instant that counts.
     """
+    budget = Budget(schedule.work, PREVIEW_STEPS)
     limit = min(count, MAX_PREVIEW, schedule.max_runs or MAX_PREVIEW)
     first = next_fire_time(schedule, after=after) if limit > 0 else None
     if first is None:
-        return []
+        return Preview(times=[], continues_at=None)
     times = fire_times(
-        schedule, start=first, until=until or _LAST, limit=limit, patience=_PATIENCE_IN_ALL
+        schedule,
+        start=first,
+        until=until or _LAST,
+        limit=limit,
+        patience=_PATIENCE_IN_ALL,
+        budget=budget,
     )
-    return [_fire_time(schedule, instant) for instant in times]
+    shown: list[FireTime] = []
+    noting = Budget(schedule.work, PREVIEW_STEPS)
+    for instant in times:
+        if shown and noting.is_spent:
+            break
+        shown.append(_fire_time(schedule, instant))
+    if len(shown) == len(times) and not (budget.is_spent and len(shown) < limit):
+        return Preview(times=shown, continues_at=None)
+    return Preview(times=shown, continues_at=shown[-1].at if shown else first)
 
 
 def _fire_time(schedule: Schedule, instant: datetime) -> FireTime:
@@ -76,6 +106,7 @@ def _local(instant: datetime, zone: ZoneInfo) -> datetime:
 
 def _note(schedule: Schedule, instant: datetime) -> Literal["gap", "fold"] | None:
     for pattern, zone in wall_patterns(schedule):
+        schedule.work.steps += _WORK_OF_NOTE
         note = note_of(pattern, instant, zone)
         if note is None:
             continue

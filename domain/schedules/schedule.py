@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from datetime import date as Day  # noqa: N812 (a field is called `date`)
+from functools import cached_property
 from hashlib import blake2b
 from itertools import chain, islice, takewhile
 from zoneinfo import ZoneInfo
@@ -16,6 +17,7 @@ from domain.errors import Invalid
 from domain.schedules.exclusion import Excluded
 from domain.schedules.named import Named
 from domain.schedules.wall_clock import Fold, Gap
+from domain.schedules.work import Budget, Work
 from domain.schedules.zones import is_zone, zone_of
 
 MAX_SPECS = 20
@@ -62,7 +64,8 @@ class Exclusion(Spec, frozen=True, kw_only=True, omit_defaults=True):
     calendar: str | None = None
 
 
-class Schedule(Spec, frozen=True, kw_only=True, omit_defaults=True):
+# With a __dict__, for what is worked out once.
+class Schedule(Spec, frozen=True, kw_only=True, omit_defaults=True, dict=True):
     """The instants at which a job fires: one spec inline, or several in `specs`.
 
     Attributes:
@@ -99,6 +102,16 @@ class Schedule(Spec, frozen=True, kw_only=True, omit_defaults=True):
         """Names of the calendars that the schedule looks into."""
         return tuple(one.calendar for one in self.exclude if one.calendar is not None)
 
+    @cached_property
+    def work(self) -> Work:
+        """What reckoning with it has cost so far."""
+        return Work()
+
+    @cached_property
+    def excluded(self) -> Excluded:
+        """What it excludes, calendars filled in."""
+        return Excluded(self)
+
 
 def first_moment(schedule: Schedule) -> datetime:
     """The instant after which a newly accepted schedule starts to count.
@@ -128,7 +141,13 @@ def next_nominal_time(schedule: Schedule, after: datetime) -> datetime | None:
 
 
 def fire_times(
-    schedule: Schedule, *, start: datetime, until: datetime, limit: int, patience: int | None = None
+    schedule: Schedule,
+    *,
+    start: datetime,
+    until: datetime,
+    limit: int,
+    patience: int | None = None,
+    budget: Budget | None = None,
 ) -> list[datetime]:
     """Fire times from `start` to `until`, both included, at most `limit` of them.
 
@@ -136,37 +155,57 @@ def fire_times(
         start: What `next_fire_time` answered, usually a job's next one.
         patience: After so much work for excluded ones in all, the list ends early; if not given,
             after `PATIENCE` for those on end.
+        budget: Once it is spent, the list ends with the next one.
     """
     kept: Iterator[datetime]
     if schedule.exclude:
         kept = _Kept(schedule, start - TICK, patience)
     else:
         kept = chain([start], _nominal(schedule, start))
-    return list(takewhile(lambda instant: instant <= until, islice(kept, limit)))
+    within = _within(budget, islice(kept, limit))
+    return list(takewhile(lambda instant: instant <= until, within))
 
 
 def nominal_times(
-    schedule: Schedule, *, after: datetime, before: datetime, limit: int
+    schedule: Schedule,
+    *,
+    after: datetime,
+    before: datetime,
+    limit: int,
+    budget: Budget | None = None,
 ) -> list[datetime]:
-    """What the specs name strictly between two instants, excluded or not; the first `limit`."""
-    every_one = _nominal(schedule, after)
-    return list(takewhile(lambda instant: instant < before, islice(every_one, limit)))
+    """What the specs name strictly between two instants, excluded or not; the first `limit`.
+
+    Args:
+        budget: Once it is spent, the list ends with the next one.
+    """
+    every_one = _within(budget, islice(_nominal(schedule, after), limit))
+    return list(takewhile(lambda instant: instant < before, every_one))
 
 
 def is_excluded(schedule: Schedule, instant: datetime) -> bool:
     """Whether what the specs name at an instant may not fire."""
-    return bool(schedule.exclude) and Excluded(schedule).until(instant) is not None
+    return bool(schedule.exclude) and schedule.excluded.until(instant) is not None
 
 
-def due_time(schedule: Schedule, fire_time: datetime) -> datetime:
-    """When the run of a fire time should start: later by the jitter, never past the next one."""
+def due_time(schedule: Schedule, fire_time: datetime, *, budget: Budget | None = None) -> datetime:
+    """When the run of a fire time should start: later by the jitter, never past the next one.
+
+    Args:
+        budget: Once it is spent, what is excluded counts as a fire time here.
+    """
     if not schedule.jitter:
         return fire_time
     text = f"{schedule.seed}/{fire_time.isoformat()}".encode()
     share = int.from_bytes(blake2b(text, digest_size=8).digest(), "big") / 2**64
     due = fire_time + min(schedule.jitter * share, _LAST - fire_time)
-    following = next_fire_time(schedule, after=fire_time)
+    spent = budget is not None and budget.is_spent
+    following = (next_nominal_time if spent else _following)(schedule, fire_time)
     return due if following is None else min(due, following)
+
+
+def _following(schedule: Schedule, instant: datetime) -> datetime | None:
+    return next_fire_time(schedule, after=instant)
 
 
 def utc_offset(schedule: Schedule, instant: datetime) -> int:
@@ -210,6 +249,20 @@ def zone(name: str) -> ZoneInfo:
     return zone_of(name)
 
 
+def _within(budget: Budget | None, instants: Iterator[datetime]) -> Iterator[datetime]:
+    """The same, up to the one with which the budget is spent."""
+    if budget is None:
+        return instants
+    return _until_spent(budget, instants)
+
+
+def _until_spent(budget: Budget, instants: Iterator[datetime]) -> Iterator[datetime]:
+    for instant in instants:
+        yield instant
+        if budget.is_spent:
+            return
+
+
 def _nominal(schedule: Schedule, after: datetime) -> Iterator[datetime]:
     named = Named(schedule)
     while (upcoming := named.later_than(after)) is not None:
@@ -229,7 +282,8 @@ class _Kept(Iterator[datetime]):
 
     def __init__(self, schedule: Schedule, after: datetime, patience: int | None = None) -> None:
         self.stopped_at: datetime | None = None
-        self._named, self._excluded = Named(schedule), Excluded(schedule)
+        self._named, self._excluded = Named(schedule), schedule.excluded
+        self._steps = schedule.work
         self._after = after
         self._anew = patience is None
         self._most = PATIENCE if patience is None else patience
@@ -237,7 +291,7 @@ class _Kept(Iterator[datetime]):
 
     def __next__(self) -> datetime:
         while True:
-            before = self._named.work + self._excluded.work
+            before = self._steps.steps
             upcoming = self._named.later_than(self._after)
             resumes = None if upcoming is None else self._excluded.until(upcoming)
             if upcoming is None or (resumes is not None and self._work >= self._most):
@@ -248,4 +302,4 @@ class _Kept(Iterator[datetime]):
                 self._work = 0 if self._anew else self._work
                 return upcoming
             self._after = resumes
-            self._work += self._named.work + self._excluded.work - before
+            self._work += self._steps.steps - before

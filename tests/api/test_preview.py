@@ -27,7 +27,7 @@ def test_a_preview_tells_instants_local_times_notes_words_and_warnings(api: http
     answer = api.post("/schedules/preview", json=body)
     assert answer.status_code == 200
     preview = answer.json()
-    assert set(preview) == {"items", "description", "warnings"}
+    assert set(preview) == {"items", "description", "warnings", "continues_at"}
     assert preview["items"] == [
         {"at": "2026-03-28T01:30:00.000000Z", "local": "2026-03-28T01:30:00Z", "note": None},
         {"at": "2026-03-29T01:00:00.000000Z", "local": "2026-03-29T02:00:00+01:00", "note": "gap"},

@@ -74,4 +74,4 @@ def test_every_valid_schedule_is_described_previewed_and_warned_of(
     now = schedule.accepted_at
     sentences = schedule_warnings(schedule, now=now, usual_duration=usual_duration)
     assert all(sentence.endswith(".") for sentence in (describe(schedule), *sentences))
-    assert len(preview(schedule, after=now, count=5)) <= 5
+    assert len(preview(schedule, after=now, count=5).times) <= 5

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.schedules.preview import MAX_PREVIEW, preview
+from domain.schedules.preview import MAX_PREVIEW, PREVIEW_STEPS, FireTime
+from domain.schedules.preview import preview as whole_preview
 from domain.schedules.schedule import Exclusion, Schedule, Spec, next_fire_time
 from domain.schedules.wall_clock import Fold, Gap
 from tests.domain.instants import instants
@@ -19,6 +20,12 @@ AUTUMN = datetime(2026, 10, 24, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
 DAILY_RULE = "DTSTART;TZID=Europe/London:20260101T013000\nRRULE:FREQ=DAILY"
+
+
+def preview(
+    schedule: Schedule, *, after: datetime, count: int, until: datetime | None = None
+) -> list[FireTime]:
+    return whole_preview(schedule, after=after, count=count, until=until).times
 
 
 def in_london(**settings) -> Schedule:
@@ -136,3 +143,24 @@ def test_the_last_year_has_instants_like_any_other():
     last = datetime(9998, 12, 31, 23, 30, tzinfo=UTC)
     schedule = Schedule(accepted_at=NOON, at=last, timezone="Asia/Tokyo")
     assert [one.at for one in preview(schedule, after=NOON, count=5)] == [last]
+
+
+def test_a_costly_preview_stops_and_goes_on_where_it_stopped():
+    rules = tuple(
+        Exclusion(rrule=f"DTSTART:20200101T00{n:02}00\nRRULE:FREQ=MONTHLY;BYDAY=SU;BYSETPOS=1")
+        for n in range(50)
+    )
+    schedule = Schedule(accepted_at=NOON, every=MINUTE, exclude=rules)
+    plain = preview(Schedule(accepted_at=NOON, every=MINUTE), after=NOON, count=1_000)
+    found = []
+    after: datetime | None = NOON
+    steps = 0
+    while after is not None and len(found) < 1_000:
+        before = schedule.work.steps
+        part = whole_preview(schedule, after=after, count=1_000 - len(found))
+        assert schedule.work.steps - before < 2 * PREVIEW_STEPS
+        found += part.times
+        after = part.continues_at
+        steps += 1
+    assert steps > 1
+    assert found == plain

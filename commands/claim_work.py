@@ -1,0 +1,58 @@
+"""How much of a claim's work is each service's, and what is set aside for a later claim."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from datetime import timedelta
+from uuid import UUID
+
+from prometheus_client import Counter as Metric
+
+from domain.schedules.schedule import Schedule
+
+SET_ASIDE = Metric(
+    "tocsin_claims_set_aside_total",
+    "Jobs left to a later claim, since what they exclude took too long to reckon.",
+)
+SERVICE_STEPS = 80_000
+"""What a service's schedules may cost in one claim: at most about a tenth of a second."""
+ALL_STEPS = 320_000
+STEPS_ON_END = 5_000
+"""After so much work others on the event loop have their turn."""
+REST = timedelta(seconds=1)
+_LONGEST_REST = timedelta(seconds=60)
+
+
+class ClaimWork:
+    """What one claim has reckoned so far."""
+
+    def __init__(self) -> None:
+        self._steps: Counter[UUID] = Counter()
+        self._reckoned: Counter[UUID] = Counter()
+        self._set_aside: Counter[UUID] = Counter()
+        self._on_end = 0
+
+    def is_over(self, service_id: UUID, schedule: Schedule) -> bool:
+        """Whether the share of the service is used up, and the schedule is no plain one."""
+        if not schedule.exclude and len(schedule.parts) == 1:
+            return False
+        spent = self._steps[service_id] >= SERVICE_STEPS
+        return spent or self._steps.total() >= ALL_STEPS
+
+    async def note(self, service_id: UUID, schedule: Schedule) -> None:
+        """Count what a job has cost."""
+        steps = schedule.work.steps
+        self._steps[service_id] += steps
+        self._reckoned[service_id] += 1
+        self._on_end += steps
+        if self._on_end >= STEPS_ON_END:
+            self._on_end = 0
+            await asyncio.sleep(0)
+
+    def rest(self, service_id: UUID) -> timedelta:
+        """How long a job is set aside: the more of its service are, the longer."""
+        SET_ASIDE.inc()
+        self._set_aside[service_id] += 1
+        claims = 1 + self._set_aside[service_id] // max(self._reckoned[service_id], 1)
+        return min(claims * REST, _LONGEST_REST)
