@@ -182,7 +182,7 @@ async def test_no_run_that_was_cut_off_began_before_it_was_due(firing: Firing, e
     early = DUE - timedelta(milliseconds=5)
     assert await firing.start(run, now=early) == {run.id}
     if end == "rescued":
-        await rescue_runs(RescueRuns(now=LATER, lapsed_before=LATER), firing.shard)
+        await rescue_runs(RescueRuns(now=LATER), firing.shard)
     else:
         command = CancelRun(caller=firing.caller, run_id=run.id, now=early)
         await cancel_run(command, firing.shards)

@@ -68,7 +68,7 @@ async def test_a_run_waits_for_an_earlier_one_that_is_deferred_or_was_rescued(fi
     assert await firing.pass_turns() == []
     await firing.claim(until, now=until)
     await firing.take((first.service_id, first.id), by=OTHER_WORKER, until=until)
-    await rescue_runs(RescueRuns(now=until, lapsed_before=until), firing.shard)
+    await rescue_runs(RescueRuns(now=until), firing.shard)
     assert await firing.pass_turns() == []
     assert await begins(firing, await taken_again(firing, first))
 
