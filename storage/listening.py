@@ -8,9 +8,10 @@ from collections.abc import Callable
 import asyncpg
 import structlog
 
+from storage.connecting import connect
 from storage.error_kinds import kind_of
 from storage.keepalive import SERVER_SIDE
-from storage.postgres import CONNECT_SECONDS, UNREACHABLE, connect
+from storage.postgres import CONNECT_SECONDS, UNREACHABLE
 
 log = structlog.get_logger()
 RETRY_SECONDS = 0.25

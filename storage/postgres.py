@@ -12,8 +12,9 @@ import asyncpg
 import structlog
 
 from storage.clock_offset import ClockOffset
+from storage.connecting import connect
 from storage.error_kinds import kind_of
-from storage.keepalive import IN_TRANSACTION_SECONDS, SERVER_SIDE, keep_alive
+from storage.keepalive import IN_TRANSACTION_SECONDS, SERVER_SIDE
 from storage.pooled import CONNECT_OPTIONS, PooledDriver
 
 if TYPE_CHECKING:
@@ -38,10 +39,6 @@ WARM = 3
 WARM_UP_SECONDS = 5
 CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 30
-TRANSACTION_SECONDS = 30
-"""Of a client that stands between preparing and executing, Postgres holds that it is busy, and no
-other bound ends its transaction (findings/asyncpg_flush.sh)."""
-_BOUNDED_SINCE = 17
 READ_SECONDS = 2
 """A query that takes longer is cancelled: another server would do no better."""
 ANSWER_SECONDS = 0.5
@@ -279,27 +276,6 @@ class Database:
         await self._reads.close()
         if "transactions" in self.__dict__:
             await self.transactions.close()
-
-
-async def connect(url: str, **options: Any) -> asyncpg.Connection:
-    """A connection that ends when its server is silent.
-
-    Args:
-        options: Of the driver.
-    """
-    connection = await asyncpg.connect(url, **options, **target_of(url))
-    keep_alive(connection)
-    if "server_settings" in options and connection.get_server_version().major >= _BOUNDED_SINCE:
-        # Not at the start: an older server refuses a connection with a setting that it lacks.
-        await connection.execute(f"SET transaction_timeout = '{TRANSACTION_SECONDS}s'")
-    return connection
-
-
-def target_of(url: str) -> dict[str, str]:
-    """What tells the driver which of several hosts to take: after a fail-over it is another."""
-    hosts, _, rest = url.rpartition("@")[2].partition("/")
-    is_told = "target_session_attrs=" in rest
-    return {"target_session_attrs": "read-write"} if "," in hosts and not is_told else {}
 
 
 async def _plan(connection: Any, statement: str) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from domain.schedules.schedule import Schedule
 from storage import postgres
+from storage.connecting import connect as connect_to
 from storage.jobs import encode_schedule
 from storage.keepalive import SERVER_SIDE
 from storage.pooled import CONNECT_OPTIONS, setting_for_a_transaction
@@ -76,7 +77,7 @@ class Transactions:
 
     def _connect(self) -> Any:
         connecting = partial(
-            postgres.connect,
+            connect_to,
             self._url,
             timeout=postgres.CONNECT_SECONDS,
             command_timeout=postgres.STATEMENT_SECONDS + postgres.ANSWER_SECONDS,

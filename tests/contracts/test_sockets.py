@@ -12,8 +12,9 @@ import uvloop
 from redis import Connection
 from redis.asyncio import Connection as AsyncConnection
 
+from storage.connecting import connect
 from storage.keepalive import IDLE_SECONDS, OPTIONS, SERVER_SIDE
-from storage.postgres import Database, connect
+from storage.postgres import Database
 from storage.urls import ShardUrls
 
 

@@ -15,10 +15,10 @@ import msgspec
 import pytest
 
 from loadtests.sink_process import SinkProcess
+from storage.connecting import target_of
 from storage.embedded.postgres import PostgresServer
 from storage.embedded.replica import SLOT
 from storage.embedded.servers import EmbeddedServers
-from storage.postgres import target_of
 from storage.urls import ShardUrls
 from tests.ha.traffic import THREADS, Outcome, traffic
 from tests.processes import System, wait_until

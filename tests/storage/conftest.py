@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from uuid import uuid4
 
+import asyncpg
 import pytest
 
 from storage.embedded.servers import EmbeddedServers
@@ -15,6 +16,7 @@ from storage.postgres import Database
 from storage.shards import Shard
 from storage.urls import ShardUrls
 from tests.servers import started_servers
+from tests.storage.eventually import eventually
 
 
 @pytest.fixture
@@ -23,7 +25,7 @@ def empty_database(urls: ShardUrls) -> Iterator[str]:
     name = f"storage_{uuid4().hex}"
     asyncio.run(_execute(urls.primary, f"CREATE DATABASE {name}"))
     yield urls.primary.rpartition("/")[0] + "/" + name
-    asyncio.run(_execute(urls.primary, f"DROP DATABASE {name} WITH (FORCE)"))
+    asyncio.run(_drop(urls.primary, name))
 
 
 @pytest.fixture
@@ -53,9 +55,24 @@ async def shard(own_servers: EmbeddedServers) -> AsyncIterator[Shard]:
 
 async def _execute(url: str, statement: str) -> None:
     database = Database(url)
-    async with database.driver() as driver:
-        await driver.execute(statement)
-    await database.close()
+    try:
+        async with database.driver() as driver:
+            await driver.execute(statement)
+    finally:
+        await database.close()
+
+
+async def _drop(url: str, name: str) -> None:
+    """Drop a database; while autovacuum is in it, only a superuser may end that."""
+
+    async def dropped() -> bool:
+        try:
+            await _execute(url, f"DROP DATABASE {name} WITH (FORCE)")
+        except asyncpg.InsufficientPrivilegeError:
+            return False
+        return True
+
+    await eventually(dropped, seconds=30, what="autovacuum left the database")
 
 
 async def _migrate(url: str) -> None:
