@@ -24,6 +24,11 @@ REST = timedelta(seconds=1)
 _LONGEST_REST = timedelta(seconds=60)
 
 
+def is_plain(schedule: Schedule) -> bool:
+    """Whether it costs next to nothing, as nearly all do: these are not even counted."""
+    return not (schedule.exclude or schedule.specs)
+
+
 class ClaimWork:
     """What one claim has reckoned so far."""
 
@@ -35,7 +40,7 @@ class ClaimWork:
 
     def is_over(self, service_id: UUID, schedule: Schedule) -> bool:
         """Whether the share of the service is used up, and the schedule is no plain one."""
-        if not schedule.exclude and len(schedule.parts) == 1:
+        if is_plain(schedule):
             return False
         spent = self._steps[service_id] >= SERVICE_STEPS
         return spent or self._steps.total() >= ALL_STEPS

@@ -9,7 +9,7 @@ from uuid import UUID
 import asyncpg
 from msgspec import Struct
 
-from commands.claim_work import ClaimWork
+from commands.claim_work import ClaimWork, is_plain
 from domain.catchup import PLAN_STEPS, Plan, Stretch, plan
 from domain.schedules.schedule import (
     Exclusion,
@@ -68,7 +68,8 @@ async def fires_of(
     if work.is_over(job["service_id"], schedule):
         return _as_it_is(job, now, until + work.rest(job["service_id"]))
     fires = _fires(job, schedule, told, now, until, work)
-    await work.note(job["service_id"], schedule)
+    if not is_plain(schedule):
+        await work.note(job["service_id"], schedule)
     return fires
 
 
