@@ -17,6 +17,14 @@ import asyncpg
 from storage.embedded.servers import EmbeddedServers
 from tests.chaos.crowd import Crowd
 
+# What says that the primary is away, of whoever asks it meanwhile.
+AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
 DATA_BYTES = 2 << 30
 METRICS_BYTES = 8 << 20
 WAL_MEGABYTES = 256

@@ -8,10 +8,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import uuid4
 
-import asyncpg
-
 from tests.chaos.history import Complaint, History
-from tests.chaos.scene import Scene
+from tests.chaos.scene import AWAY, Scene
 from tests.chaos.service import Service
 from tests.chaos.workload import Workload
 
@@ -74,7 +72,7 @@ def _wait_for_ends(scene: Scene) -> None:
 def _number(scene: Scene, statement: str) -> int:
     try:
         return int(scene.execute(statement)[0][0])
-    except (OSError, TimeoutError, asyncpg.PostgresError):
+    except AWAY:
         return -1
 
 

@@ -12,7 +12,7 @@ import asyncpg
 import msgspec
 
 from tests.chaos.history import Complaint, Fault
-from tests.chaos.scene import Scene
+from tests.chaos.scene import AWAY, Scene
 
 EVERY_SECONDS = 2.0
 MOST_COMPLAINTS = 20
@@ -73,7 +73,7 @@ class Watch:
             self.complaints += self._scene.crowd.ended_by_themselves()
             try:
                 rows = self._scene.execute(_WRITTEN_OFF)
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            except AWAY:
                 continue  # the primary is away
             for row in rows:
                 self._written_off(row)

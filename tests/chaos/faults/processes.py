@@ -8,11 +8,10 @@ import signal
 import time
 from datetime import timedelta
 
-import asyncpg
 import psutil
 
 from tests.chaos.crowd import Member
-from tests.chaos.scene import Scene
+from tests.chaos.scene import AWAY, Scene
 
 GONE_SECONDS = (0.1, 3.0)
 STILL_SECONDS = (1.0, 20.0)
@@ -145,5 +144,5 @@ def _has_jobs_locked(scene: Scene, member: Member) -> bool:
             return False
         time.sleep(0.02)  # what was active has run to its end
         return bool(scene.execute(_IN_TRANSACTION, ports)[0][0])
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+    except AWAY:
         return False  # the primary is away
