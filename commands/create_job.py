@@ -23,6 +23,7 @@ from domain.targets import Target, secret_names
 from storage.calendars import full_schedule
 from storage.job_entries import entry_of
 from storage.job_inserts import NewJob, insert_job
+from storage.reckoning import elsewhere
 from storage.secrets import hold_secrets
 from storage.shards import Shards
 from storage.shared_cache import NewEntry
@@ -62,9 +63,8 @@ async def create_job(command: CreateJob, shards: Shards) -> Job:
             await hold_secrets(driver, service_id, command.target)
             with within("/schedule"):
                 full = await full_schedule(driver, service_id, schedule, lock=True)
-            new = await shard.reckoning.run(
-                service_id, full, partial(_checked, command, job_id, schedule, full)
-            )
+            # Others wait for what is locked here: it is not put behind what other services reckon.
+            new = await elsewhere(full, partial(_checked, command, job_id, schedule, full))
             _refuse_beyond(command, stored=await insert_job(driver, new))
             made.append(entry_of(new.job, command.now))
             command.caller.settle(new.job)

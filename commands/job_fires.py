@@ -65,7 +65,8 @@ async def fires_of(
         work: Of the claim so far; where it is too much, the job is set aside for a later claim.
     """
     schedule = with_calendars(decode_schedule(job["schedule"]), calendars)
-    if work.is_over(job["service_id"], schedule):
+    # Asked again with what is told, it has been reckoned with once: set aside, it would be always.
+    if not told and work.is_over(job["service_id"], schedule):
         return _as_it_is(job, now, until + work.rest(job["service_id"]))
     fires = _fires(job, schedule, told, now, until, work)
     if not is_plain(schedule):

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, RowMapping, Uuid, all_, literal, select
+from sqlalchemy import ColumnElement, RowMapping, Uuid, all_, literal, select, text
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from domain.caller import Caller
@@ -27,10 +27,13 @@ from storage.job_changes import (
     withdraw_to_come,
     write_account,
 )
+from storage.pooled import bounding_transaction
 from storage.quotas import refuse_one_too_many
 from storage.shards import Shards
 from storage.tables import calendars, jobs
 from storage.transactions import WriteConnection
+
+_UNBOUNDED = text(f"SELECT {bounding_transaction('0')}")
 
 
 class PutCalendar(Struct, frozen=True, kw_only=True):
@@ -52,6 +55,8 @@ async def put_calendar(command: PutCalendar, shards: Shards) -> Calendar:
     service_id = command.caller.service_id
     shard = shards.of(service_id)
     async with shard.writing(service_id) as connection:
+        # Each job that names it takes some milliseconds.
+        await connection.execute(_UNBOUNDED)
         while (stored := await _stored(connection, command)) is None:
             pass  # a job was in others' hands: the next try begins by waiting for it
         calendar, wake_for = stored

@@ -51,7 +51,8 @@ async def put_member(command: PutMember, shards: Shards) -> Member:
             .returning(members.c.created_at)
         )
         created_at: datetime = stored.scalar_one()
-        await refuse_one_too_many(connection, members, service_id)
+        if created_at == command.now:
+            await refuse_one_too_many(connection, members, service_id)
         await record(
             connection,
             command.caller,

@@ -53,7 +53,8 @@ async def put_secret(command: PutSecret, shards: Shards) -> Secret:
             ).returning(secrets.c.created_at)
         )
         created_at: datetime = stored.scalar_one()
-        await refuse_one_too_many(connection, secrets, service_id)
+        if created_at == command.now:
+            await refuse_one_too_many(connection, secrets, service_id)
         await record(
             connection, command.caller, "secret.put", new_id(), command.now, name=command.name
         )

@@ -157,12 +157,17 @@ async def reschedule(
         check_frequency(full, limits)
     old = await stored_schedule(connection, row)
     # What the old one names at this very instant is left to the new one.
-    start = await change_from(connection, row, min(now - TICK, first_moment(schedule)))
+    asked_from = min(now - TICK, first_moment(schedule))
+    start = await change_from(connection, row, asked_from)
     await withdraw_past(connection, row, start, Outcome.CANCELLED)
     withdrawn = await withdraw_to_come(connection, row, start)
     await untell(connection, row, old, start)
+    following = after(full, start)
+    if following["next_fire_for"] is None:
+        # All that it names lies before what a claim told meanwhile: it is late, and not lost.
+        following = after(full, asked_from)
     changes = {
-        **after(full, start),
+        **following,
         "schedule": schedule,
         "calendars": list(schedule.calendars),
         "run_count": 0,

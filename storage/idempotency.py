@@ -24,12 +24,20 @@ _WAIT = "250ms"
 # Who comes second waits for the first's transaction to end, but not for long. What the command
 # waits for afterwards is none of this.
 _CLAIM = f"""
-INSERT INTO idempotency_keys AS known (service_id, route, key, fingerprint, claimed_at)
-SELECT $1, $2, $3, $4, $5 FROM set_config('lock_timeout', '{_WAIT}', true)
-ON CONFLICT (service_id, route, key) DO UPDATE
-SET fingerprint = excluded.fingerprint, claimed_at = excluded.claimed_at
-WHERE known.claimed_at <= $6
-RETURNING set_config('lock_timeout', '0', true)
+WITH before AS MATERIALIZED (
+    SELECT current_setting('lock_timeout') AS lock_timeout
+), claimed AS (
+    INSERT INTO idempotency_keys AS known (service_id, route, key, fingerprint, claimed_at)
+    SELECT $1, $2, $3, $4, $5
+    FROM before CROSS JOIN LATERAL set_config(
+        'lock_timeout', CASE WHEN before.lock_timeout IS NOT NULL THEN '{_WAIT}' END, true
+    )
+    ON CONFLICT (service_id, route, key) DO UPDATE
+    SET fingerprint = excluded.fingerprint, claimed_at = excluded.claimed_at
+    WHERE known.claimed_at <= $6
+    RETURNING known.key
+)
+SELECT set_config('lock_timeout', before.lock_timeout, true) FROM claimed CROSS JOIN before
 """
 
 _KNOWN = """

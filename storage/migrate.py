@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +13,7 @@ import asyncpg
 import structlog
 
 from storage.partitions import make_partitions
-from storage.postgres import UNREACHABLE, Database, Driver
+from storage.postgres import SERVER_SETTINGS, UNREACHABLE, Database, Driver
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -86,7 +88,7 @@ async def _upgraded(database: Database) -> bool:
     """Whether that could be done; revisions before the one that could not are kept."""
     from sqlalchemy.exc import DBAPIError  # noqa: PLC0415 (as below)
 
-    async with database.transactions.engine.connect() as connection:
+    async with _patient(database) as connection:
         await _wait_for_others(connection)
         try:
             await connection.run_sync(_upgrade)
@@ -96,6 +98,21 @@ async def _upgraded(database: Database) -> bool:
             return False
         await connection.commit()
     return True
+
+
+@asynccontextmanager
+async def _patient(database: Database) -> AsyncIterator[AsyncConnection]:
+    """A connection on which a statement may take as long as it does: an index of a large day."""
+    from storage.transactions import Transactions  # noqa: PLC0415 (as below)
+
+    transactions = Transactions(
+        database.primary_url, pool_size=1, settings=SERVER_SETTINGS, command_seconds=None
+    )
+    try:
+        async with transactions.engine.connect() as connection:
+            yield connection
+    finally:
+        await transactions.close()
 
 
 async def _wait_for_others(connection: AsyncConnection) -> None:
@@ -177,6 +194,7 @@ def _upgrade(connection: Connection) -> None:
 
     # Between two statements a revision may compute; who stands still must not lock tables for ever.
     connection.execute(text(f"SET idle_in_transaction_session_timeout = '{STILL_SECONDS}s'"))
+    connection.execute(text("SET statement_timeout = 0"))
     if connection.scalar(text("SELECT current_setting('transaction_timeout', true)")) is not None:
         connection.execute(text("SET transaction_timeout = 0"))
     connection.commit()

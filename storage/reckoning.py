@@ -63,7 +63,7 @@ class Reckoning:
 
 
 async def elsewhere(schedule: Schedule, question: Callable[[], Answer]) -> Answer:
-    """The answer of a command that has locked its job, so that few ask at once."""
+    """The answer of a command that holds locks; its service's share bounds how many ask."""
     if len(schedule.parts) + len(schedule.exclude) < PLAIN:
         return question()
     return await asyncio.to_thread(question)

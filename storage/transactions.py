@@ -32,12 +32,20 @@ class Transactions:
 
     Args:
         settings: Of its connections.
+        command_seconds: Without an answer for so long a statement is given up; None waits for it.
     """
 
     def __init__(
-        self, url: str, *, pool_size: int, settings: Mapping[str, str], pooled: bool = False
+        self,
+        url: str,
+        *,
+        pool_size: int,
+        settings: Mapping[str, str],
+        pooled: bool = False,
+        command_seconds: float | None = postgres.STATEMENT_SECONDS + postgres.ANSWER_SECONDS,
     ) -> None:
         self._url = url
+        self._command_seconds = command_seconds
         self._settings = dict(settings)
         self._set = text(setting_for_a_transaction(settings))
         self._is_pooled = pooled
@@ -80,7 +88,7 @@ class Transactions:
             connect_to,
             self._url,
             timeout=postgres.CONNECT_SECONDS,
-            command_timeout=postgres.STATEMENT_SECONDS + postgres.ANSWER_SECONDS,
+            command_timeout=self._command_seconds,
         )
         connect: Any = self.engine.dialect.dbapi.connect  # type: ignore[union-attr]
         if self._is_pooled:

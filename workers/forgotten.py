@@ -54,6 +54,9 @@ class ForgottenWatch:
                 await self._shard.queue.hand_over(freed)
             except (*UNREACHABLE, RedisError, BrokerError) as error:
                 log.warning("forgotten.not_looked_for", error=kind_of(error))
+            except Exception:
+                # Of one run, perhaps: the process is to ring the others all the same.
+                log.exception("forgotten.look_broken")
 
     async def look(self, now: datetime) -> list[RunKey]:
         """Recover what the look before this one found, too; return what is to be handed over."""

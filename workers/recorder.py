@@ -21,6 +21,7 @@ from domain.run import RunState
 from storage.error_kinds import kind_of
 from storage.postgres import UNREACHABLE
 from storage.shards import Shard
+from storage.shares import ShareUsedUp
 
 log = structlog.get_logger()
 RUNS = Counter("tocsin_runs_total", "Runs that ended, by their final state.", ["state"])
@@ -115,7 +116,7 @@ class Recorder:
         while True:
             try:
                 return await finish_attempts(attempts, self._shard)
-            except UNREACHABLE as error:
+            except (ShareUsedUp, *UNREACHABLE) as error:
                 if isinstance(error, ValueError):  # the driver's word for what it cannot encode
                     raise
                 log.warning("recorder.write_failed", error=kind_of(error))

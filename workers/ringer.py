@@ -118,11 +118,15 @@ class Ringer:
         """
         if not ahead and not await self._room.found():
             return False
+        has_asked = False  # and may own them, though the answer was lost
         while not self._stopping:
             moment = read_clocks()
             if self._database.clock.trouble(moment):
                 await asyncio.sleep(WRONG_CLOCK_SECONDS)
+                if has_asked:
+                    continue
                 return False
+            has_asked = True
             try:
                 await self._ask(self._take(runs, moment.wall))
             except UNREACHABLE as error:
@@ -172,11 +176,13 @@ class Ringer:
         keys = [(run.service_id, run.id) for run in waiting]
         command = GiveBackRuns(worker_id=self._worker_id, runs=keys)
         try:
-            return await give_back_runs(command, self._database) if keys else []
+            given_back = await give_back_runs(command, self._database) if keys else []
         except BaseException:
             for run in waiting:
                 self._waiting.add(run)
             raise
+        await self._tell_of_room()
+        return given_back
 
     def abort(self, run_ids: Collection[UUID]) -> None:
         """Cut off the attempts of runs that were asked to end."""

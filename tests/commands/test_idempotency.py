@@ -15,6 +15,8 @@ from domain.idempotency import KEPT, Answer, Answered, Claim
 from domain.retry import RetryPolicy
 from domain.schedules.schedule import Schedule
 from domain.targets.http import HttpTarget
+from storage.idempotency import holding
+from storage.postgres import Database
 from tests.commands.firing import Firing
 
 NOW = datetime(2031, 5, 10, 15, tzinfo=UTC)
@@ -140,6 +142,16 @@ async def test_a_command_waits_for_its_job_longer_than_for_its_key(firing: Firin
     async with firing.shard.writing_driver(firing.caller.service_id, (), claim) as driver:
         assert await driver.fetchval("SHOW lock_timeout") == "0"
         claim.settle(None)
+
+
+async def test_a_command_with_a_key_waits_for_its_job_no_longer_than_others(firing: Firing):
+    bounded = Database(firing.database.primary_url, lock_seconds=2)
+    async with bounded.driver() as driver, driver.transaction():
+        claim = claim_of()
+        async with holding(driver, firing.caller.service_id, claim):
+            assert await driver.fetchval("SHOW lock_timeout") == "2s"
+            claim.settle(None)
+    await bounded.close()
 
 
 async def test_a_key_is_free_again_after_24_hours(firing: Firing):

@@ -68,3 +68,15 @@ async def test_a_late_command_leaves_what_a_claim_told_meanwhile(
     assert COALESCED in story
     ends = [(first, last) for first, last, _ in sorted(story)]
     assert all(last < first for (_, last), (first, _) in pairwise(ends))
+
+
+async def test_a_one_shot_that_falls_into_what_was_told_meanwhile_is_late_and_not_lost(
+    firing: Firing,
+) -> None:
+    job = await firing.job(every=3 * SECOND, catchup=LATEST)
+    await firing.claim(NOON, now=NOON)
+    await firing.claim(CLAIMED, now=CLAIMED)
+    once = Schedule(accepted_at=LATE, after=SECOND)
+    await update(firing.shards, firing.caller, job.id, now=LATE, schedule=once)
+    claimed = await firing.claim(COMES_ON, now=COMES_ON)
+    assert [run.due_at for run in claimed.runs] == [LATE + SECOND]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -25,15 +25,16 @@ from tests.commands.firing import NOON, SECOND, Firing
 READ = frozenset({Scope.READ})
 
 
-async def calendar(firing: Firing, number: int) -> Any:
+async def calendar(firing: Firing, number: int, now: datetime = NOON) -> Any:
     command = PutCalendar(
-        caller=firing.caller, name=f"c{number}", description="", exclude=(), now=NOON
+        caller=firing.caller, name=f"c{number}", description="", exclude=(), now=now
     )
     return await put_calendar(command, firing.shards)
 
 
-async def member(firing: Firing, number: int) -> Any:
-    command = PutMember(caller=firing.caller, subject=f"p{number}", role=Role.VIEWER, now=NOON)
+async def member(firing: Firing, number: int, now: datetime = NOON) -> Any:
+    caller = msgspec.structs.replace(firing.caller, scopes=READ)
+    command = PutMember(caller=caller, subject=f"p{number}", role=Role.VIEWER, now=now)
     return await put_member(command, firing.shards)
 
 
@@ -42,14 +43,15 @@ async def test_no_more_are_stored_than_a_service_may_have(
     firing: Firing,
     monkeypatch: pytest.MonkeyPatch,
     table: str,
-    put: Callable[[Firing, int], Awaitable[Any]],
+    put: Callable[..., Awaitable[Any]],
 ):
     monkeypatch.setitem(quotas.MOST, table, 2)
     for number in (0, 1):
         await put(firing, number)
     with pytest.raises(QuotaExceeded, match=f"2 {table}"):
         await put(firing, 2)
-    await put(firing, 1)  # what is there may be put anew
+    monkeypatch.setitem(quotas.MOST, table, 1)
+    await put(firing, 1, NOON + SECOND)  # what is there may be put anew, however many there are
     service = firing.caller.service_id
     assert len(await firing.rows(f"SELECT FROM {table} WHERE service_id = '{service}'")) == 2
 
