@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from loadtests.sink_process import SinkProcess
 from storage.migrate import migrate, until_migrated
-from storage.postgres import READ_SETTINGS, SERVER_SETTINGS, Database
+from storage.postgres import READ_SECONDS, READ_SETTINGS, SERVER_SETTINGS, Database
 from storage.urls import ShardUrls
 from tests.ha.pgbouncer import SERVER_CONNECTIONS, pgbouncer_before
 from tests.ha.traffic import Outcome, traffic
@@ -78,7 +78,8 @@ async def test_statements_meet_no_other_connections_leavings(
                 assert await driver.fetchval("SELECT $1::text", str(number)) == str(number)
         async with pooled.reading() as driver:
             assert await driver.fetch("SELECT $1::uuid[] AS ids", [uuid4()])
-            assert await _shown(driver, READ_SETTINGS) == READ_SETTINGS
+            bounded = READ_SETTINGS | {"statement_timeout": f"{READ_SECONDS}s"}
+            assert await _shown(driver, bounded) == bounded
         async with pooled.transaction() as connection:
             driver = await pooled.transactions.begun(connection)
             assert await _shown(driver, SERVER_SETTINGS) == SERVER_SETTINGS
