@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -21,7 +22,8 @@ from workers.targets.reading import MOST_BYTES_BESIDE_BODY
 
 NAMES = 60
 FIRES = 8
-LATE_SECONDS = 2.0
+LATE_SECONDS = 3.0
+"""Less than a look-up that nobody answers takes; more than a busy machine needs for a run."""
 
 
 class Trails(QuietHandler):
@@ -88,17 +90,28 @@ def neighbour(system: System) -> Iterator[httpx.Client]:
         yield calling
 
 
-def every_second(client: httpx.Client, url: str) -> str:
-    return created(client, {"schedule": {"every": 1}, "target": {"type": "http", "url": url}})
+def every_second(client: httpx.Client, url: str, **policies: str) -> str:
+    target = {"type": "http", "url": url}
+    return created(client, {"schedule": {"every": 1}, "target": target, **policies})
 
 
 def loses_nothing(neighbour: httpx.Client, port: str) -> None:
-    """Whether a job of the neighbour's has run at each of the next seconds, in time."""
-    job = every_second(neighbour, f"http://known.example:{port}/{uuid4()}")
+    """Whether a job of the neighbour's has run at each of the next seconds, in time.
+
+    Its runs may overlap: what a busy machine takes longer for than a second is no loss.
+    """
+    url = f"http://known.example:{port}/{uuid4()}"
+    job = every_second(neighbour, url, overlap="allow_all")
     wait_until(lambda: len(ended(neighbour, job)) >= FIRES, seconds=40, what=f"{FIRES} runs")
     runs = ended(neighbour, job)
     assert {run["state"] for run in runs} == {"succeeded"}
-    assert [run for run in runs if run["lateness_ms"] > LATE_SECONDS * 1_000] == []
+    assert [run for run in runs if _took(run) > LATE_SECONDS] == []
+
+
+def _took(run: dict[str, Any]) -> float:
+    """Seconds from when it was to ring until that was done."""
+    due, done = (datetime.fromisoformat(run[key]) for key in ("due_at", "finished_at"))
+    return (done - due).total_seconds()
 
 
 def ended(client: httpx.Client, job: str) -> list[dict[str, Any]]:
