@@ -104,7 +104,7 @@ def replica_is_used(system: System) -> bool:
 @pytest.fixture
 def job_id(neighbour: httpx.Client, job_body: JobBody) -> str:
     """A job of the neighbour's, every second."""
-    return created(neighbour, job_body(schedule={"every": 1}))
+    return created(neighbour, job_body(schedule={"every": 1}, overlap="allow_all"))
 
 
 def test_slow_searches_keep_a_neighbour_from_no_read(
