@@ -318,11 +318,13 @@ def test_reads_are_answered_by_the_replica(api: httpx.Client, store: Store) -> N
 
 
 def _completed(api: httpx.Client, job_body: JobBody) -> str:
-    """A job whose only fire time has passed."""
+    """A job whose only fire time has passed, and its run has ended."""
     job_id: str = api.post("/jobs", json=job_body(schedule={"after": 0})).json()["id"]
 
     def completed() -> bool:
-        return bool(api.get(f"/jobs/{job_id}").json()["state"] == "completed")
+        runs = api.get(f"/jobs/{job_id}/runs").json()["items"]
+        ended = bool(runs) and all(run["finished_at"] for run in runs)
+        return ended and bool(api.get(f"/jobs/{job_id}").json()["state"] == "completed")
 
     wait_until(completed, what="completed")
     return job_id
