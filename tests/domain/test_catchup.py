@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from unittest.mock import patch
@@ -69,6 +69,14 @@ POLICIES = st.builds(
 )
 OUTAGES = st.timedeltas(timedelta(0), HOUR)
 EVERY_MINUTE = Schedule(accepted_at=NOON - YEAR, every=60 * SECOND)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def without_a_budget() -> Iterator[None]:
+    """What is decided, whatever it costs; tests/commands/test_costly_schedules.py has budgets."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("domain.catchup.PLAN_STEPS", 10**9)
+        yield
 
 
 def after_an_outage(
