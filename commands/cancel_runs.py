@@ -18,7 +18,7 @@ from storage.aborts import end_running
 from storage.audit import record_with
 from storage.postgres import Driver
 from storage.run_events import with_event
-from storage.runs import RUN_COLUMNS, run_of
+from storage.runs import SHOWN_COLUMNS, run_of
 from storage.shards import Shards
 
 RUNS_AT_ONCE = 1_000
@@ -52,7 +52,7 @@ WHERE runs.service_id = $1 AND runs.id = waiting.id AND runs.scheduled_for = wai
     AND runs.scheduled_for BETWEEN $6 AND $7 AND open AND state <> 'running'
 """)
 
-_READ = f"SELECT {RUN_COLUMNS} FROM runs WHERE service_id = $1 AND id = $2 AND scheduled_for = $3"
+_READ = f"SELECT {SHOWN_COLUMNS} FROM runs WHERE service_id = $1 AND id = $2 AND scheduled_for = $3"
 
 
 class CancelRun(Struct, frozen=True, kw_only=True):

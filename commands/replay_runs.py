@@ -20,7 +20,7 @@ from storage.more_runs import MOST_GENERATIONS, MoreRun, write_more_runs
 from storage.postgres import Driver
 from storage.queue import RunKey
 from storage.retention import ExpiringDays, expiring_days
-from storage.runs import RUN_COLUMNS, run_of
+from storage.runs import SHOWN_COLUMNS, run_of
 from storage.shards import Shards
 
 RUNS_AT_ONCE = 1_000
@@ -58,7 +58,7 @@ WHERE runs.service_id = $1 AND runs.job_id = old.job_id
     AND runs.scheduled_for = old.scheduled_for AND runs.id = old.id
 """
 
-_WRITTEN = f"SELECT {RUN_COLUMNS} FROM runs WHERE service_id = $1 AND id = $2"
+_WRITTEN = f"SELECT {SHOWN_COLUMNS} FROM runs WHERE service_id = $1 AND id = $2"
 
 
 class ReplayRun(Struct, frozen=True, kw_only=True):

@@ -13,11 +13,11 @@ from domain.errors import NotFound
 from domain.ids import fire_time_window
 from domain.run import Attempt, Outcome, Run, RunState
 from storage.postgres import Driver
-from storage.runs import RUN_COLUMNS, run_of
+from storage.runs import SHOWN_COLUMNS, run_of
 from storage.shards import Shards
 
 _WHERE = "service_id = $1 AND {id} = $2 AND scheduled_for >= $3 AND scheduled_for < $4"
-_GET = f"SELECT {RUN_COLUMNS}, attempt_started_at FROM runs WHERE {_WHERE.format(id='id')}"
+_GET = f"SELECT {SHOWN_COLUMNS}, attempt_started_at FROM runs WHERE {_WHERE.format(id='id')}"
 _ATTEMPTS = f"""
 SELECT {", ".join(Attempt.__struct_fields__)}
 FROM attempts WHERE {_WHERE.format(id="run_id")} ORDER BY number

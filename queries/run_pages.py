@@ -19,7 +19,7 @@ from domain.run import Run, RunState, Trigger
 from domain.run_filter import RunFilter
 from storage.bound import Bound
 from storage.postgres import Driver
-from storage.runs import RUN_COLUMNS, run_of
+from storage.runs import RUN_COLUMNS, SHOWN_COLUMNS, run_of
 
 LOOK = 2_000
 
@@ -116,7 +116,7 @@ def _walk(query: RunQuery, bound: Bound) -> str:
     if query.after is not None:
         where.append(_behind(query, query.after, bound))
     return f"""
-SELECT {RUN_COLUMNS}, {_fits(query, bound)} AS fits FROM runs
+SELECT {SHOWN_COLUMNS}, {_fits(query, bound)} AS fits FROM runs
 WHERE {" AND ".join(where)} ORDER BY {_order(query)} LIMIT {LOOK}"""
 
 

@@ -8,9 +8,22 @@ from domain.run import Run, RunState, Trigger
 
 RUN_COLUMNS = ", ".join(Run.__struct_fields__)
 
+# A run is told of its first attempt's start when that ends; until then, the attempt knows.
+_OF_FIRST_ATTEMPT = {
+    "started_at": "attempt_started_at",
+    "lateness_ms": "greatest(extract(epoch FROM attempt_started_at - due_at) * 1000, 0)",
+}
+SHOWN_COLUMNS = ", ".join(
+    f"coalesce({name}, CASE WHEN state = 'running' THEN {_OF_FIRST_ATTEMPT[name]} END) AS {name}"
+    if name in _OF_FIRST_ATTEMPT
+    else name
+    for name in Run.__struct_fields__
+)
+"""What `RUN_COLUMNS` are selected as from `runs`."""
+
 
 def run_of(row: asyncpg.Record) -> Run:
-    """The run of a row that holds `RUN_COLUMNS`, maybe among others."""
+    """The run of a row that holds `SHOWN_COLUMNS`, maybe among others."""
     fields = {name: row[name] for name in Run.__struct_fields__}
     fields["state"] = RunState(row["state"])
     fields["trigger"] = Trigger(row["trigger"])

@@ -11,8 +11,14 @@ import pytest
 from commands.cancel_runs import CancelRun, cancel_run
 from commands.finish_attempts import MAX_ABANDONED_BEYOND
 from commands.rescue_runs import RescueRuns, rescue_runs
+from domain.job_filter import Order
 from domain.retry import RetryPolicy
-from domain.run import Outcome
+from domain.run import Outcome, RunState
+from domain.run_filter import RunFilter
+from queries.get_run import GetRun, get_run
+from queries.list_runs import list_runs
+from queries.list_service_runs import list_service_runs
+from queries.run_pages import RunQuery
 from tests.commands.firing import (
     DUE,
     LATER,
@@ -36,6 +42,29 @@ async def test_an_attempt_begins_once_however_often_its_worker_asks(firing: Firi
     row = await firing.run(run.id)
     assert (row["state"], row["attempt_count"]) == ("running", 1)
     assert row["attempt_started_at"] == DUE
+
+
+async def test_a_run_that_rings_started_when_its_first_attempt_did(firing: Firing):
+    late = 2 * SECOND
+    run = await firing.queued_run()
+    await firing.start(run, now=DUE + late)
+    query = GetRun(caller=firing.caller, run_id=run.id, now=DUE)
+    ringing, (attempt,) = await get_run(query, firing.shards)
+    assert ringing.started_at == attempt.started_at == DUE + late
+    assert (ringing.lateness_ms, ringing.finished_at) == (2_000, None)
+    chosen = RunFilter(job_id=run.job_id)
+    pages = RunQuery(
+        service_id=run.service_id, chosen=chosen, order=Order.DESC, limit=1, after=None
+    )
+    assert (await list_runs(pages, firing.shards)).runs == [ringing]
+    assert (await list_service_runs(pages, firing.shards)).runs == [ringing]
+
+    first = msgspec.structs.replace(failed(run), started_at=DUE + late)
+    await firing.finish(first)
+    await firing.next_attempt(run)
+    retried, _ = await get_run(query, firing.shards)
+    assert (retried.state, retried.started_at) == (RunState.RUNNING, DUE + late)
+    assert retried.lateness_ms == 2_000
 
 
 async def test_a_worker_cannot_begin_what_another_holds(firing: Firing):
