@@ -54,7 +54,7 @@ SELECT taken.*, job.*,
     (SELECT signing_secrets FROM services WHERE services.id = taken.service_id) AS signing_secrets
 FROM taken
 LEFT JOIN LATERAL (
-    SELECT version, target, retry FROM jobs
+    SELECT name AS job_name, version, target, retry FROM jobs
     WHERE jobs.service_id = taken.service_id AND jobs.id = taken.job_id OFFSET 0
 ) AS job ON true
 """
@@ -85,6 +85,7 @@ class TakenRun(Struct, frozen=True, kw_only=True):
     Attributes:
         number: The attempt to come.
         first_started_at: When the first attempt began, if there was one.
+        job_name: As it was when the run was taken.
         job_version: Of what was read here; a later take of the same run may know better.
         signing_secrets: As they are stored (storage.signing_secrets).
         has_references: Whether secrets are to be filled into the target.
@@ -97,6 +98,7 @@ class TakenRun(Struct, frozen=True, kw_only=True):
     due_at: datetime
     number: int
     first_started_at: datetime | None
+    job_name: str
     job_version: int
     target: Target
     retry: RetryPolicy
@@ -132,6 +134,7 @@ async def take_runs(command: TakeRuns, database: Database) -> list[TakenRun]:
             due_at=row["due_at"],
             number=row["attempt_count"] + 1,
             first_started_at=row["started_at"],
+            job_name=row["job_name"],
             job_version=row["version"],
             target=decode_target(row["target"]),
             retry=decode_retry(row["retry"]),

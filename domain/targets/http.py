@@ -22,6 +22,9 @@ from domain.targets.url import check_url
 
 HeaderValue = Annotated[str, Meta(extra_json_schema={"maxLength": 4_096})]
 
+BODILESS = frozenset({"GET", "HEAD", "DELETE"})
+"""Methods that have a body only where a target says so."""
+
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]{0,4096}")
 # What Tocsin or the connection itself says.
@@ -37,7 +40,8 @@ class HttpTarget(Struct, frozen=True, kw_only=True, tag_field="type", tag="http"
     """An HTTP request.
 
     Attributes:
-        body: JSON exactly as the service sent it; a JSON string is delivered as plain text.
+        body: JSON exactly as the service sent it; a JSON string is delivered as plain text, and an
+            empty one not at all. Without any, `{}` is sent if the method has a body.
         timeout: Bound on one attempt, from connecting to the last byte that is read.
         tls: How the target is known, if not by the authorities that everybody trusts.
     """
@@ -77,6 +81,13 @@ class HttpTarget(Struct, frozen=True, kw_only=True, tag_field="type", tag="http"
     payload_field: ClassVar[str] = "body"
 
     @property
+    def sends_nothing(self) -> bool:
+        """Whether a request has no body."""
+        if isinstance(self.body, msgspec.Raw):
+            return bytes(self.body) == b'""'
+        return self.method in BODILESS
+
+    @property
     def payload_bytes(self) -> int:
         """How much is sent."""
         return 0 if isinstance(self.body, UnsetType) else len(bytes(self.body))
@@ -112,7 +123,9 @@ class HttpTarget(Struct, frozen=True, kw_only=True, tag_field="type", tag="http"
 class HttpTargetBody(
     Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="http"
 ):
-    """An HTTP request to make; a body that is a JSON string is delivered as plain text."""
+    """An HTTP request to make; a body that is a JSON string is delivered as plain text. Without
+    one, POST, PUT and PATCH send `{}`; with the string `""`, nothing.
+    """
 
     url: Annotated[
         str,

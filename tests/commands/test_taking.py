@@ -41,7 +41,7 @@ async def test_a_taken_run_brings_all_that_its_ring_needs(firing: Firing):
         "SELECT signing_secrets FROM services WHERE id = $1", firing.caller.service_id
     )
     assert (taken.service_id, taken.id) == key
-    assert taken.job_id == job.id
+    assert (taken.job_id, taken.job_name) == (job.id, "a job")
     assert taken.scheduled_for == taken.due_at == DUE
     assert (taken.number, taken.job_version) == (1, 1)
     assert (taken.target, taken.retry) == (TARGET, STEADY)

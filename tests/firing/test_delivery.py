@@ -7,6 +7,7 @@ import json
 import time
 from datetime import datetime
 from typing import Any
+from urllib.parse import unquote
 from uuid import UUID, uuid4
 
 import httpx
@@ -50,27 +51,44 @@ def test_a_ring_carries_what_standard_webhooks_and_tracing_want(
     body = '{"exact":  "bytes", "number": 12345678901234567890123}'
     with Target() as target:
         text = (
-            '{"name": "signed", "schedule": {"after": 0}, "target": {"type": "http", "url": "'
-            f'{target.url}/hook?a=b%20c", "method": "PUT", "headers": {{"X-Kind": "nightly"}}, '
-            f'"body": {body}}}}}'
+            '{"name": "Nächtlich, 100 %\\r\\nx: y", "schedule": {"after": 0}, '
+            f'"target": {{"type": "http", "url": "{target.url}/hook?a=b%2Fc", "method": "PUT", '
+            f'"headers": {{"X-Kind": "nightly"}}, "body": {body}}}}}'
         )
         answer = client.post("/jobs", content=text, headers={"content-type": "application/json"})
         run = ended(client, answer.json()["id"])
     (received,) = target.received
 
-    assert (received.method, received.path) == ("PUT", "/hook?a=b%20c")
+    assert (received.method, received.path) == ("PUT", "/hook?a=b%2Fc")
     assert received.body == body.encode()
     assert received.headers["x-kind"] == "nightly"
     assert received.headers["content-type"] == "application/json"
     assert received.headers["webhook-id"] == run["id"]
     assert received.headers["tocsin-attempt"] == "1"
-    rung_for = datetime.fromisoformat(received.headers["tocsin-scheduled-for"])
-    assert rung_for == datetime.fromisoformat(run["scheduled_for"])
+    assert received.headers["tocsin-scheduled-for"] == run["scheduled_for"]
+    assert received.headers["tocsin-job-id"] == run["job_id"]
+    assert unquote(received.headers["tocsin-job-name"]) == "Nächtlich, 100 %\r\nx: y"
     version, trace, span, _ = received.headers["traceparent"].split("-")
     assert (version, UUID(trace)) == ("00", UUID(run["id"]))
     assert int(span, 16) == 1
     (secret,) = asyncio.run(_secrets(urls, client))
     Webhook(secret).verify(received.body, received.headers)
+
+
+def test_a_ring_without_a_body_is_verified_and_its_fire_time_has_one_form(
+    client: httpx.Client, urls: ShardUrls
+) -> None:
+    with Target() as target:
+        whole_second = {"schedule": {"every": 1, "max_runs": 1}}
+        run = ended(
+            client,
+            created(client, {**whole_second, "target": {"type": "http", "url": target.url}}),
+        )
+    (received,) = target.received
+    assert run["scheduled_for"].endswith(".000000Z")
+    assert received.headers["tocsin-scheduled-for"] == run["scheduled_for"]
+    (secret,) = asyncio.run(_secrets(urls, client))
+    assert Webhook(secret).verify(received.body, received.headers) == {}
 
 
 async def _secrets(urls: ShardUrls, client: httpx.Client) -> list[str]:
@@ -94,7 +112,13 @@ async def _secrets(urls: ShardUrls, client: httpx.Client) -> list[str]:
             b"{}",
             "application/x+json",
         ),
+        ({"body": None}, b"null", "application/json"),
+        ({}, b"{}", "application/json"),
+        ({"method": "PUT", "headers": {"content-type": "a/b"}}, b"{}", "a/b"),
+        ({"body": ""}, b"", None),
         ({"method": "GET"}, b"", None),
+        ({"method": "DELETE"}, b"", None),
+        ({"method": "DELETE", "body": {}}, b"{}", "application/json"),
     ],
 )
 def test_a_body_is_delivered_as_it_was_sent(

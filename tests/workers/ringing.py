@@ -78,6 +78,7 @@ def waiting_run(
         due_at=due_at,
         number=1,
         first_started_at=None,
+        job_name="a job",
         job_version=version,
         target=target,
         retry=RetryPolicy(),

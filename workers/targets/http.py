@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import cast
+from urllib.parse import quote
 
 import msgspec
 
@@ -18,9 +20,12 @@ from workers.targets.egress import EgressRefused
 from workers.targets.names import TooManyLookUps
 from workers.targets.reading import Response
 from workers.targets.signature import SigningSecrets, sign
-from workers.targets.transport import Transport
+from workers.targets.transport import AnswerTimedOut, Transport
 
+EMPTY_BODY = b"{}"
+"""What is sent for a target that has none, if its method has a body."""
 _USER_AGENT = "tocsin"
+_NAMES = 10_000
 _LONGEST_RETRY_AFTER = 10**9  # the retry policy has a bound of its own
 
 
@@ -38,11 +43,13 @@ class HttpRinger:
     async def ring(self, run: TakenRun, started_at: datetime) -> Answer:
         """Make one attempt; every way it can end is an answer, never an exception."""
         target = cast("HttpTarget", run.target)
-        body, headers = _content(target)
         try:
+            body, headers = _content(target)
             secrets = self._signing_secrets.live(run.service_id, run.signing_secrets, started_at)
             _add_delivery_headers(headers, run, started_at, secrets, body)
             response = await self._transport.request(target, body, headers, run.service_id)
+        except AnswerTimedOut as error:
+            return _timed_out(error.begun, target)
         except TimeoutError:
             seconds = target.timeout.total_seconds()
             return Answer(outcome=Outcome.TIMED_OUT, error=f"No answer within {seconds:g} s.")
@@ -64,9 +71,9 @@ def _content(target: HttpTarget) -> tuple[bytes, dict[str, str]]:
     named = {name.lower() for name in headers}
     if "user-agent" not in named:
         headers["user-agent"] = _USER_AGENT
-    if not isinstance(target.body, msgspec.Raw):
+    if target.sends_nothing:
         return b"", headers
-    body = bytes(target.body)
+    body = bytes(target.body) if isinstance(target.body, msgspec.Raw) else EMPTY_BODY
     kind = "application/json"
     if body.startswith(b'"'):
         kind = "text/plain; charset=utf-8"
@@ -93,19 +100,44 @@ def _add_delivery_headers(
         tracing and tracing.traceparent()
     ) or f"00-{run.id.hex}-{run.number:016x}-01"
     headers["tocsin-attempt"] = str(run.number)
-    headers["tocsin-scheduled-for"] = run.scheduled_for.isoformat().replace("+00:00", "Z")
+    # As everywhere, in UTC with microseconds; what Postgres answers is in UTC.
+    headers["tocsin-scheduled-for"] = (
+        run.scheduled_for.isoformat(timespec="microseconds")[:-6] + "Z"
+    )
+    headers["tocsin-job-id"] = str(run.job_id)
+    headers["tocsin-job-name"] = _in_header(run.job_name)
+
+
+@lru_cache(_NAMES)
+def _in_header(name: str) -> str:
+    """A job's name as percent-encoded UTF-8: a header takes no other characters safely."""
+    return quote(name, safe="")
 
 
 def _answer(response: Response, now: datetime) -> Answer:
     status, excerpt = response.status, _storable(response.excerpt)
-    if 200 <= status < 300:
+    if 200 <= status < 300 and response.fault is None:
         return Answer(outcome=Outcome.SUCCEEDED, status_code=status, response_excerpt=excerpt)
+    error = f"The target answered {status}."
+    if response.fault is not None:
+        error = f"The target answered {status}, but its answer {response.fault}."
     return Answer(
         outcome=Outcome.FAILED,
         status_code=status,
-        error=f"The target answered {status}.",
+        error=_storable(error.encode()),
         response_excerpt=excerpt,
         retry_after=retry_after(response.headers.get("retry-after", ""), now),
+        at_fault=response.is_broken,
+    )
+
+
+def _timed_out(begun: Response, target: HttpTarget) -> Answer:
+    status, seconds = begun.status, target.timeout.total_seconds()
+    return Answer(
+        outcome=Outcome.TIMED_OUT,
+        status_code=status,
+        error=f"The target answered {status}, but its answer did not end within {seconds:g} s.",
+        response_excerpt=_storable(begun.excerpt),
     )
 
 
