@@ -28,7 +28,7 @@ def strain_of(outcome: Outcome, status_code: int | None, *, at_fault: bool) -> S
     """The signs that an attempt gives, or None when it tells nothing of its target.
 
     Args:
-        at_fault: Where there is no status: whether it failed because of the target.
+        at_fault: Whether it failed because of the target, whatever its status.
     """
     if outcome is Outcome.SUCCEEDED:
         return NONE
@@ -38,5 +38,6 @@ def strain_of(outcome: Outcome, status_code: int | None, *, at_fault: bool) -> S
         return Strain(slow=False, broken=True) if at_fault else None
     overloaded = status_code in OVERLOADED
     return Strain(
-        slow=overloaded or status_code == TOO_MANY_REQUESTS, broken=500 <= status_code < 600
+        slow=overloaded or status_code == TOO_MANY_REQUESTS,
+        broken=at_fault or 500 <= status_code < 600,
     )

@@ -34,9 +34,15 @@ def test_a_status_tells_whether_it_has_too_much_or_is_broken(status, slow, broke
 
 def test_without_a_status_it_depends():
     assert strain_of(Outcome.TIMED_OUT, None, at_fault=False) == Strain(slow=True, broken=True)
+    assert strain_of(Outcome.TIMED_OUT, 200, at_fault=False) == Strain(slow=True, broken=True)
     assert strain_of(Outcome.FAILED, None, at_fault=True) == Strain(slow=False, broken=True)
     assert strain_of(Outcome.FAILED, None, at_fault=False) is None
     assert strain_of(Outcome.ABANDONED, None, at_fault=False) is None
+
+
+def test_an_answer_that_is_not_complete_is_no_sign_of_health():
+    assert strain_of(Outcome.FAILED, 200, at_fault=True) == Strain(slow=False, broken=True)
+    assert strain_of(Outcome.FAILED, 200, at_fault=False) == Strain(slow=False, broken=False)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -36,6 +36,19 @@ class Trails(QuietHandler):
         self.wfile.write(head + b"x" * (MOST_BYTES_BESIDE_BODY + 1_024))
         self.wfile.flush()
         self.rfile.read()
+
+    do_POST = answer  # noqa: N815
+
+
+class Streams(QuietHandler):
+    """Sends a body as fast as it is taken, and goes on until nobody takes it."""
+
+    def answer(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        with suppress(ConnectionError):
+            while True:
+                self.wfile.write(b"x" * 65_536)
 
     do_POST = answer  # noqa: N815
 
@@ -141,5 +154,19 @@ def test_answers_that_go_on_after_their_end_cost_a_neighbour_no_run(
             failed = [run for run in runs_of(flood, job) if run["attempt_count"]]
             assert failed
             attempts = flood.get(f"/runs/{failed[-1]['id']}").json()["attempts"]
-            assert attempts[0]["error"] == "The target's answer has too much that is no body."
+            said = "The target answered 200, but its answer has too much that is no body."
+            assert attempts[0]["error"] == said
+            flood.delete(f"/jobs/{job}")
+
+
+def test_answers_that_never_end_cost_a_neighbour_no_run(
+    flood: httpx.Client, neighbour: httpx.Client
+) -> None:
+    with Target() as target, Listening(Streams) as streaming:
+        jobs = [every_second(flood, streaming.url, overlap="allow_all") for _ in range(4)]
+        loses_nothing(neighbour, target.url.rpartition(":")[2])
+        for job in jobs:
+            run = flood.get(f"/runs/{ended(flood, job)[-1]['id']}").json()
+            said = "The target answered 200, but its answer is longer than 16 MiB."
+            assert run["attempts"][0]["error"] == said
             flood.delete(f"/jobs/{job}")

@@ -54,11 +54,15 @@ class RawTarget:
 
 @asynccontextmanager
 async def raw_target(
-    answer: Answer | bytes, *, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None
+    answer: Answer | bytes,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[RawTarget]:
     """Listens while the block lasts."""
     target = RawTarget(sends(answer) if isinstance(answer, bytes) else answer)
-    server = await asyncio.start_server(target.serve, host, 0, ssl=tls)
+    server = await asyncio.start_server(target.serve, host, port, ssl=tls)
     target.port = server.sockets[0].getsockname()[1]
     try:
         yield target

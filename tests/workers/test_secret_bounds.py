@@ -6,10 +6,13 @@ from domain import secrets, signing
 from domain.targets import tls
 from tests.processes import CHECKOUT
 from workers.ringer import LOOK_AHEAD
-from workers.targets import names, reading, tls_contexts
+from workers.targets import discarding, idle_connections, names, reading, tls_contexts, transport
 from workers.targets.secrets import KEPT_SECONDS
 
-PAGE = " ".join((CHECKOUT / "docs" / "secrets.md").read_text().split())
+PAGE, OF_TARGETS = (
+    " ".join((CHECKOUT / "docs" / name).read_text().split())
+    for name in ("secrets.md", "targets.md")
+)
 
 
 def test_the_page_names_the_bounds_of_the_code() -> None:
@@ -23,6 +26,7 @@ def test_the_page_names_the_bounds_of_the_code() -> None:
         f"up to {LOOK_AHEAD.total_seconds():g} seconds ahead",
         f"up to {tls.MAX_CA_CHARACTERS // 1_024} KiB of PEM",
         f"{reading.MOST_HEADERS} lines of 8 KiB and {reading.EXCERPT_BYTES // 1_024} KiB",
+        f"{reading.MOST_BYTES // 2**20} MiB are read",
         f"{reading.MOST_BYTES_BESIDE_BODY // 1_024} KiB that are no body",
         f"{reading.MOST_INTERIM} answers with 1xx",
         f"found is kept for {names.KEPT_SECONDS:g} s, a failure for {names.KEPT_FAILURE_SECONDS:g}",
@@ -34,3 +38,17 @@ def test_the_page_names_the_bounds_of_the_code() -> None:
     ]
     assert [text for text in promised if text not in PAGE] == []
     assert signing.DEFAULT_OVERLAP.days == 1
+
+
+def test_the_page_of_targets_names_the_bounds_of_the_code() -> None:
+    promised = [
+        f"{reading.EXCERPT_BYTES // 1_024} KiB of its body are kept",
+        f"more than {reading.MOST_BYTES // 2**20} MiB",
+        f"{reading.MOST_BYTES_BESIDE_BODY // 1_024} KiB that are no body",
+        f"a header over {reading.LONGEST_LINE // 1_024} KiB or more than {reading.MOST_HEADERS}",
+        f"discards {discarding.BYTES_PER_SECOND // 2**20} MiB a second",
+        f"kept for {idle_connections.KEEP_ALIVE_SECONDS} s without use",
+        f"for {idle_connections.GREATEST_AGE_SECONDS // 60} minutes in all",
+    ]
+    assert [text for text in promised if text not in OF_TARGETS] == []
+    assert transport.CROSSING_SECONDS == 1

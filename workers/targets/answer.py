@@ -14,7 +14,7 @@ class Answer(Struct, frozen=True, kw_only=True):
 
     Attributes:
         retry_after: How long the target asks to be left alone.
-        at_fault: Where there is no status: whether it failed because of the target.
+        at_fault: Whether it failed because of the target, whatever its status.
     """
 
     outcome: Outcome

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from typing import cast
+from uuid import UUID
 
+from workers.targets.discarding import Discarding
 from workers.targets.reading import BadAnswer, Reading, Response
 
 
@@ -13,41 +15,47 @@ class Connection(asyncio.Protocol):
 
     Attributes:
         transport: Below it; another one once TLS has begun in a tunnel.
-        idle_since: By the loop's clock, while it waits for its next use.
+        made_at: By the loop's clock.
+        idle_since: By the same, while it waits for its next use.
     """
 
     def __init__(self) -> None:
         self.transport: asyncio.Transport | None = None
-        self.idle_since = 0.0
+        self.made_at = self.idle_since = 0.0
         self._reading: Reading | None = None
         self._answer: asyncio.Future[Response] | None = None
+        self._discarding: Discarding | None = None
+        self._service: UUID | None = None
 
     @property
     def is_open(self) -> bool:
         """Whether it can take another request."""
         return self.transport is not None and not self.transport.is_closing()
 
-    @property
-    def was_answered(self) -> bool:
-        """Whether anything came since the last request was sent."""
-        return self._reading is not None and self._reading.began
-
     async def exchange(
-        self, request: bytes, *, has_body: bool = True, tunnels: bool = False
+        self,
+        request: bytes,
+        reading: Reading,
+        *,
+        discarding: Discarding | None = None,
+        service: UUID | None = None,
+        tunnels: bool = False,
     ) -> Response:
         """Send a request and return the answer to it.
 
         If that does not end well the connection is closed: it may be in the middle of something.
 
         Args:
-            has_body: Whether the answer may have a body: not after HEAD and CONNECT.
+            reading: Of the answer; nothing has been read yet.
+            discarding: Says how fast what exceeds the excerpt is read.
+            service: Whose target it is.
             tunnels: Whether the connection is to be the other side's from then on.
 
         Raises:
-            BadAnswer: When no good answer comes.
-            OSError: When the connection breaks.
+            BadAnswer: When no answer comes.
+            OSError: When the connection breaks before it.
         """
-        self._reading = Reading(has_body=has_body)
+        self._reading, self._discarding, self._service = reading, discarding, service
         if self.transport is None or not self.is_open:
             raise BadAnswer("The target closed the connection.")
         self._answer = asyncio.get_running_loop().create_future()
@@ -58,8 +66,8 @@ class Connection(asyncio.Protocol):
             self.close()
             raise
         finally:
-            self._answer = None
-        if not self._reading.keeps_alive and not tunnels:
+            self._answer = self._reading = None
+        if not reading.keeps_alive and not tunnels:
             self.close()
         return response
 
@@ -70,25 +78,43 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
+        self.made_at = asyncio.get_running_loop().time()
 
     def data_received(self, data: bytes) -> None:
-        if self._answer is None or self._reading is None or self._answer.done():
+        reading = self._reading
+        if self._answer is None or reading is None or self._answer.done():
             self.close()  # nobody asked
             return
         try:
-            response = self._reading.feed(data)
+            response = reading.feed(data)
         except BadAnswer as error:
             self._answer.set_exception(error)
             return
         if response is not None:
             self._answer.set_result(response)
+        elif reading.discards and self._discarding is not None:
+            seconds = self._discarding.seconds(self._service, reading.work)
+            if seconds > 0 or reading.rest:
+                self._read_on_in(seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        while self._reading is not None and self._reading.rest:
+            self.data_received(b"")
         if self._answer is None or self._reading is None or self._answer.done():
             return
         try:
-            if exc is not None:
-                raise exc
-            self._answer.set_result(self._reading.feed_end())
-        except Exception as error:  # noqa: BLE001 (raised where the answer is awaited)
-            self._answer.set_exception(error)
+            self._answer.set_result(self._reading.feed_end(clean=exc is None))
+        except BadAnswer as error:
+            self._answer.set_exception(exc or error)
+
+    def _read_on_in(self, seconds: float) -> None:
+        if self.transport is not None and self.is_open:
+            self.transport.pause_reading()
+            asyncio.get_running_loop().call_later(max(seconds, 0), self._read_on)
+
+    def _read_on(self) -> None:
+        if self.transport is None or not self.is_open:
+            return
+        self.transport.resume_reading()
+        if self._reading is not None and self._reading.rest:
+            self.data_received(b"")

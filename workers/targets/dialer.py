@@ -17,6 +17,7 @@ from workers.targets.address import Address, address_of
 from workers.targets.connection import Connection
 from workers.targets.egress import guarded_socket, permitted
 from workers.targets.names import Names
+from workers.targets.reading import Reading
 
 _NEXT_ADDRESS_SECONDS = 0.25
 """Of a host with several addresses, the next one is tried so soon (RFC 8305)."""
@@ -114,7 +115,7 @@ class Dialer:
             f"CONNECT {authority}:{way.port} HTTP/1.1\r\nhost: {authority}:{way.port}\r\n"
             f"{self.proxy_headers()}\r\n"
         )
-        response = await connection.exchange(head.encode(), has_body=False, tunnels=True)
+        response = await connection.exchange(head.encode(), Reading(has_body=False), tunnels=True)
         if not 200 <= response.status < 300:
             connection.close()
             raise ProxyRefused(f"The proxy answered {response.status}.")

@@ -9,10 +9,12 @@ from workers.targets.connection import Connection
 from workers.targets.dialer import Way
 
 KEEP_ALIVE_SECONDS = 30
+GREATEST_AGE_SECONDS = 120
+"""Since it was made; so a name that has moved is followed, however often it is rung."""
 
 
 class IdleConnections:
-    """Each waits for `KEEP_ALIVE_SECONDS` at most.
+    """Each waits for `KEEP_ALIVE_SECONDS` at most, and none is older than `GREATEST_AGE_SECONDS`.
 
     Args:
         most: How many; beyond it the one goes that waits longest.
@@ -31,12 +33,17 @@ class IdleConnections:
         while waiting := self._of_way.get(way):
             connection = next(reversed(waiting))
             self._remove(connection)
-            if connection.is_open:
+            if self._is_old(connection):
+                connection.close()
+            elif connection.is_open:
                 return connection
         return None
 
     def keep(self, way: Way, connection: Connection) -> None:
-        """Let it wait."""
+        """Let it wait, if it is not too old for that."""
+        if self._is_old(connection):
+            connection.close()
+            return
         connection.idle_since = self._loop.time()
         self._all[connection] = way
         self._of_way.setdefault(way, {})[connection] = None
@@ -51,6 +58,9 @@ class IdleConnections:
             self._close(connection)
         if self._timer is not None:
             self._timer.cancel()
+
+    def _is_old(self, connection: Connection) -> bool:
+        return self._loop.time() - connection.made_at >= GREATEST_AGE_SECONDS
 
     def _close_old(self) -> None:
         self._timer = None

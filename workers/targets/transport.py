@@ -8,21 +8,36 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from domain.egress import Egress
-from domain.targets.http import HttpTarget
+from domain.targets.http import BODILESS, HttpTarget
 from domain.targets.tls import Tls
 from workers.targets.address import Address, address_of
 from workers.targets.connection import Connection
 from workers.targets.dialer import Dialer, Way
+from workers.targets.discarding import Discarding
 from workers.targets.egress import check_host
 from workers.targets.idle_connections import IdleConnections
 from workers.targets.names import Names, Resolve
-from workers.targets.reading import Response
+from workers.targets.reading import Reading, Response
 from workers.targets.tls_contexts import TlsContexts
 
-# What a server may have done already when its connection broke, and may do again (RFC 9110, 9.2.2).
-_IDEMPOTENT = {"GET", "HEAD", "PUT", "DELETE"}
-_BODILESS = {"GET", "HEAD", "DELETE"}
+CROSSING_SECONDS = 1.0
+"""A kept connection that is closed so soon after a request, with no byte of an answer, was closed
+before it came: the request is sent once more, on a new one (RFC 9112, 9.3.1). The target can tell
+by its `webhook-id`. What is closed later was at work, and the retry policy decides."""
+
 _UNSENDABLE = re.compile(r"[\r\n\0]")
+
+
+class AnswerTimedOut(TimeoutError):
+    """An answer began within the target's timeout, and did not end.
+
+    Attributes:
+        begun: What came of it.
+    """
+
+    def __init__(self, begun: Response) -> None:
+        super().__init__()
+        self.begun = begun
 
 
 class Transport:
@@ -50,6 +65,8 @@ class Transport:
         self._idle = IdleConnections(connections)
         self._free = asyncio.Semaphore(connections)
         self._contexts = TlsContexts()
+        self._discarding = Discarding()
+        self._loop = asyncio.get_running_loop()
 
     async def request(
         self, target: HttpTarget, body: bytes, headers: Mapping[str, str], service: UUID
@@ -61,37 +78,50 @@ class Transport:
 
         Raises:
             EgressRefused: When the target may not be called.
-            TimeoutError: When the target's timeout is over.
+            AnswerTimedOut: When the target's timeout is over, and its answer has a status.
+            TimeoutError: When the target's timeout is over, and there is none.
             OSError: When it cannot be called, or does not answer.
             ValueError: When the request cannot be sent.
         """
         address = address_of(target.url)
         check_host(address.host, self._egress)
         ca = target.tls.ca if isinstance(target.tls, Tls) else None
-        async with asyncio.timeout(target.timeout.total_seconds()), self._free:
-            way = await self._dialer.way(address, ca, service)
-            request = self._head(target.method, address, way, headers, len(body)) + body
-            return await self._exchange(way, request, target.method, service)
+        reading = Reading(has_body=target.method != "HEAD")
+        try:
+            async with asyncio.timeout(target.timeout.total_seconds()), self._free:
+                way = await self._dialer.way(address, ca, service)
+                request = self._head(target.method, address, way, headers, len(body)) + body
+                return await self._exchange(way, request, reading, service)
+        except TimeoutError:
+            if (begun := reading.begun) is not None:
+                raise AnswerTimedOut(begun) from None
+            raise
 
     async def close(self) -> None:
         """Close every connection that waits."""
         self._idle.close()
 
-    async def _exchange(self, way: Way, request: bytes, method: str, service: UUID) -> Response:
+    async def _exchange(
+        self, way: Way, request: bytes, reading: Reading, service: UUID
+    ) -> Response:
         connection = self._idle.take(way)
         if connection is not None:
+            sent_at = self._loop.time()
             try:
-                return await self._use(connection, way, request, method)
+                return await self._use(connection, way, request, reading, service)
             except OSError:
-                # It may have been closed just as we began to use it.
-                if connection.was_answered or method not in _IDEMPOTENT:
+                if reading.began or self._loop.time() - sent_at > CROSSING_SECONDS:
                     raise
         tls = await self._contexts.context(way.ca, service) if way.secure else None
         connection = await self._dialer.connect(way, tls, service)
-        return await self._use(connection, way, request, method)
+        return await self._use(connection, way, request, reading, service)
 
-    async def _use(self, connection: Connection, way: Way, request: bytes, method: str) -> Response:
-        response = await connection.exchange(request, has_body=method != "HEAD")
+    async def _use(
+        self, connection: Connection, way: Way, request: bytes, reading: Reading, service: UUID
+    ) -> Response:
+        response = await connection.exchange(
+            request, reading, discarding=self._discarding, service=service
+        )
         if connection.is_open:
             self._idle.keep(way, connection)
         return response
@@ -104,7 +134,7 @@ class Transport:
             host = f"[{way.by_proxy}]" if ":" in way.by_proxy else way.by_proxy
             where = f"http://{host}:{address.port}{address.path}"
             more = self._dialer.proxy_headers()
-        if length or method not in _BODILESS:
+        if length or method not in BODILESS:
             more += f"content-length: {length}\r\n"
         lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
         if lines.count("\n") != len(headers) or _UNSENDABLE.search("".join(headers.values())):
