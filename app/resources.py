@@ -45,6 +45,7 @@ class RunResource(Struct, frozen=True, kw_only=True):
     started_at: Instant | None
     finished_at: Instant | None
     lateness_ms: float | None
+    overlap_wait_ms: float | None
     attempt_count: int
     reason: str | None
 
@@ -61,6 +62,7 @@ class RunResource(Struct, frozen=True, kw_only=True):
             started_at=instant_or_none(run.started_at),
             finished_at=instant_or_none(run.finished_at),
             lateness_ms=run.lateness_ms,
+            overlap_wait_ms=run.overlap_wait_ms,
             attempt_count=run.attempt_count,
             reason=run.reason,
         )

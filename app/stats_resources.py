@@ -49,6 +49,7 @@ class StatsResource(Struct, frozen=True, kw_only=True):
     counts: CountsResource
     success_rate: float | None
     lateness_ms: PercentilesResource | None
+    overlap_wait_ms: PercentilesResource | None
     duration_ms: PercentilesResource | None
     last_success_at: Instant | None
     last_failure_at: Instant | None
@@ -68,6 +69,7 @@ class StatsResource(Struct, frozen=True, kw_only=True):
             ),
             success_rate=stats.success_rate,
             lateness_ms=PercentilesResource.of(stats.lateness),
+            overlap_wait_ms=PercentilesResource.of(stats.overlap_wait),
             duration_ms=PercentilesResource.of(stats.duration),
             last_success_at=instant_or_none(stats.last_success_at),
             last_failure_at=instant_or_none(stats.last_failure_at),

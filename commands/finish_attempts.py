@@ -19,6 +19,7 @@ from storage.job_entries import entry_of
 from storage.partitions import looked_up
 from storage.postgres import Driver
 from storage.run_events import DURATION_MS, event_of
+from storage.runs import lateness_ms
 from storage.shards import Shard
 from storage.shared_cache import NewEntry
 
@@ -51,15 +52,15 @@ WITH ended AS (
         abort = false,
         reason = CASE WHEN {_CUT_OFF} THEN runs.reason END,
         started_at = coalesce(runs.started_at, greatest(ended.started_at, runs.due_at)),
-        lateness_ms = coalesce(runs.lateness_ms,
-            greatest(extract(epoch FROM ended.started_at - runs.due_at) * 1000, 0)),
+        lateness_ms = coalesce(runs.lateness_ms, {lateness_ms("ended.started_at")}),
         finished_at = CASE WHEN ended.retry_at IS NULL OR {_CUT_OFF} THEN ended.finished_at END
     FROM ended
     WHERE {looked_up("ended", "$15", "$16")} AND runs.job_id = ended.job_id
         AND runs.scheduled_for = ended.scheduled_for AND runs.id = ended.run_id
         AND runs.state = 'running' AND runs.attempt_count = ended.number
         AND runs.held_by = ended.held_by
-    RETURNING ended.*, runs.state, runs.lateness_ms, {DURATION_MS} AS duration_ms
+    RETURNING ended.*, runs.state, runs.lateness_ms, runs.overlap_wait_ms,
+        {DURATION_MS} AS duration_ms
 ), recorded AS (
     INSERT INTO attempts (service_id, run_id, number, scheduled_for, started_at, finished_at,
         outcome, status_code, error, response_excerpt)

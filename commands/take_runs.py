@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import asyncpg
@@ -48,7 +48,7 @@ WITH found AS MATERIALIZED (
             OR runs.state = 'queued' AND runs.held_by = $1)
         AND NOT runs.buffered
     RETURNING runs.service_id, runs.job_id, runs.id, runs.scheduled_for, runs.due_at,
-        runs.attempt_count, runs.started_at, runs.overlap
+        runs.attempt_count, runs.started_at, runs.overlap, runs.overlap_wait_ms
 )
 SELECT taken.*, job.*,
     (SELECT signing_secrets FROM services WHERE services.id = taken.service_id) AS signing_secrets
@@ -83,6 +83,7 @@ class TakenRun(Struct, frozen=True, kw_only=True):
     """A run and all that its ring needs, so that nothing is looked up at the due instant.
 
     Attributes:
+        overlap_wait: How long it waited for its turn, in seconds.
         number: The attempt to come.
         first_started_at: When the first attempt began, if there was one.
         job_name: As it was when the run was taken.
@@ -105,6 +106,16 @@ class TakenRun(Struct, frozen=True, kw_only=True):
     overlap: Overlap
     signing_secrets: list[str]
     has_references: bool = False
+    overlap_wait: float = 0.0
+
+    @property
+    def ready_at(self) -> datetime:
+        """When nothing of its own job kept it from beginning any more."""
+        return self.due_at + timedelta(seconds=self.overlap_wait)
+
+    def seconds_late(self, started_at: datetime) -> float:
+        """How late its attempt begins, apart from its wait for its turn."""
+        return max((started_at - self.due_at).total_seconds() - self.overlap_wait, 0.0)
 
 
 async def take_runs(command: TakeRuns, database: Database) -> list[TakenRun]:
@@ -141,6 +152,8 @@ async def take_runs(command: TakeRuns, database: Database) -> list[TakenRun]:
             overlap=Overlap(row["overlap"]),
             signing_secrets=row["signing_secrets"],
             has_references=MARK in row["target"],
+            # Of the first attempt: a retry has a `due_at` of its own.
+            overlap_wait=0.0 if row["attempt_count"] else (row["overlap_wait_ms"] or 0.0) / 1_000,
         )
         for row in rows
         if row["version"] is not None

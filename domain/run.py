@@ -79,7 +79,10 @@ class Run(Struct, frozen=True, kw_only=True):
         utc_offset: What clocks in the schedule's zone showed, in seconds east of UTC.
         generation: 0 for the fire time's own run; backfills and replays of it count on.
         reason: Why it was cancelled or let go.
-        lateness_ms: Start of the first attempt minus its `due_at`, in milliseconds.
+        lateness_ms: Start of the first attempt minus its `due_at` and its wait for its turn, in
+            milliseconds.
+        overlap_wait_ms: How long it waited because of its overlap policy, from its `due_at` to the
+            end of the run before it; None when it did not.
     """
 
     id: UUID
@@ -91,6 +94,7 @@ class Run(Struct, frozen=True, kw_only=True):
     started_at: datetime | None = None
     finished_at: datetime | None = None
     lateness_ms: float | None = None
+    overlap_wait_ms: float | None = None
     attempt_count: int = 0
     generation: int = 0
     utc_offset: int = 0

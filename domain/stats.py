@@ -16,6 +16,7 @@ class Stats(Struct, frozen=True, kw_only=True):
     """Attributes:
     counts: Runs by how they ended, all of `ENDS`.
     lateness: Of runs that began; None when there is none.
+    overlap_wait: Of runs that waited for their turn; None when there is none.
     duration: Of runs that succeeded or failed, from the start of the first attempt to the end of
         the last.
     updated_at: When a run was counted last; None when none was.
@@ -23,6 +24,7 @@ class Stats(Struct, frozen=True, kw_only=True):
 
     counts: dict[RunState, int]
     lateness: Percentiles | None
+    overlap_wait: Percentiles | None
     duration: Percentiles | None
     last_success_at: datetime | None
     last_failure_at: datetime | None

@@ -19,7 +19,7 @@ from storage.shards import Shards
 
 _FIGURES = """
 succeeded, failed, cancelled, skipped_overlap, lateness, lateness_max, duration, duration_max,
-last_success_at, last_failure_at, updated_at
+overlap_wait, overlap_wait_max, last_success_at, last_failure_at, updated_at
 """
 _OF_JOB = f"""
 SELECT {_FIGURES} FROM job_stats
@@ -86,6 +86,7 @@ def _joined(rows: Sequence[asyncpg.Record]) -> Stats:
     return Stats(
         counts={state: sum(row[state.value] for row in rows) for state in ENDS},
         lateness=_percentiles(rows, "lateness"),
+        overlap_wait=_percentiles(rows, "overlap_wait"),
         duration=_percentiles(rows, "duration"),
         last_success_at=_latest(row["last_success_at"] for row in rows),
         last_failure_at=_latest(row["last_failure_at"] for row in rows),

@@ -9,6 +9,7 @@ from uuid import UUID
 from storage.heartbeats import BEATS
 from storage.postgres import Driver
 from storage.run_events import ENDED, event_of
+from storage.runs import lateness_ms
 
 ABORT_CHANNEL = "tocsin_abort"
 """Workers listen here; whatever is lost, they also look once a second."""
@@ -20,8 +21,7 @@ WITH ended AS (
     SET state = 'cancelled', open = false, abort = true,
         finished_at = greatest($4, attempt_started_at), reason = $5,
         started_at = coalesce(started_at, attempt_started_at),
-        lateness_ms = coalesce(lateness_ms,
-            greatest(extract(epoch FROM attempt_started_at - due_at) * 1000, 0))
+        lateness_ms = coalesce(lateness_ms, {lateness_ms("attempt_started_at")})
     WHERE service_id = $1 AND id = $2 AND scheduled_for = $3 AND state = 'running'
     RETURNING {ENDED}, id, attempt_count, scheduled_for, attempt_started_at
 ), told AS (

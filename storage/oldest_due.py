@@ -15,15 +15,15 @@ SELECT least(
     (SELECT retry_at FROM runs WHERE retry_at <= $1 ORDER BY retry_at LIMIT 1)
 )
 """
+# What a run has waited for its turn is none of it.
 UNTAKEN = f"""
-SELECT due_at
+SELECT min(due_at + interval '1 ms'
+    * CASE WHEN attempt_count = 0 THEN coalesce(overlap_wait_ms, 0) ELSE 0 END)
 FROM (
-    SELECT due_at, state, retry_at, buffered FROM runs
+    SELECT due_at, state, retry_at, buffered, attempt_count, overlap_wait_ms FROM runs
     WHERE open AND due_at <= $1 ORDER BY due_at LIMIT {LOOKED_AT}
 ) AS oldest
 WHERE state IN ('scheduled', 'retrying') AND retry_at IS NULL AND NOT buffered
-ORDER BY due_at
-LIMIT 1
 """
 
 

@@ -14,7 +14,7 @@ CASE WHEN runs.state IN ('succeeded', 'failed')
 """
 ENDED = f"""
 runs.service_id, runs.job_id, runs.state, runs.lateness_ms, {DURATION_MS} AS duration_ms,
-runs.finished_at
+runs.finished_at, runs.overlap_wait_ms
 """
 """What an event tells of a run."""
 
@@ -31,9 +31,10 @@ def event_of(runs: str) -> str:
     """
     return f"""
     INSERT INTO run_events (count, service_ids, job_ids, states, lateness_ms, duration_ms,
-        finished_at)
+        finished_at, overlap_wait_ms)
     SELECT count(*), array_agg(service_id), array_agg(job_id), array_agg(state),
-        array_agg(lateness_ms), array_agg(duration_ms), array_agg(finished_at)
+        array_agg(lateness_ms), array_agg(duration_ms), array_agg(finished_at),
+        array_agg(overlap_wait_ms)
     FROM {runs} WHERE state <> 'retrying' HAVING count(*) > 0
     """
 

@@ -8,10 +8,17 @@ from domain.run import Run, RunState, Trigger
 
 RUN_COLUMNS = ", ".join(Run.__struct_fields__)
 
+
+def lateness_ms(started_at: str) -> str:
+    """How late a run's first attempt began, apart from its wait for its job's turn."""
+    late = f"extract(epoch FROM {started_at} - runs.due_at) * 1000"
+    return f"greatest({late} - coalesce(runs.overlap_wait_ms, 0), 0)"
+
+
 # A run is told of its first attempt's start when that ends; until then, the attempt knows.
 _OF_FIRST_ATTEMPT = {
     "started_at": "attempt_started_at",
-    "lateness_ms": "greatest(extract(epoch FROM attempt_started_at - due_at) * 1000, 0)",
+    "lateness_ms": lateness_ms("attempt_started_at"),
 }
 SHOWN_COLUMNS = ", ".join(
     f"coalesce({name}, CASE WHEN state = 'running' THEN {_OF_FIRST_ATTEMPT[name]} END) AS {name}"

@@ -22,7 +22,7 @@ _ADVISORY_LOCK = 0x70C52
 
 _FIGURES = """
 succeeded, failed, cancelled, skipped_overlap, lateness, lateness_max, duration, duration_max,
-loose, last_success_at, last_failure_at, updated_at
+overlap_wait, overlap_wait_max, loose, last_success_at, last_failure_at, updated_at
 """
 
 
@@ -60,13 +60,16 @@ def folding(ended: str) -> str:
     """
     return f"""
     WITH {ended}, counted AS (
-        SELECT service_id, job_id, state, finished_at, lateness_ms, duration_ms,
-            {_sketch("lateness_ms")} AS lateness, {_sketch("duration_ms")} AS duration
+        SELECT service_id, job_id, state, finished_at, lateness_ms, duration_ms, overlap_wait_ms,
+            {_sketch("lateness_ms")} AS lateness, {_sketch("duration_ms")} AS duration,
+            {_sketch("overlap_wait_ms")} AS overlap_wait
         FROM ended
     ), jobs AS ({_adding(JOB_STATS)}), services AS ({_adding(SERVICE_STATS)})
-    SELECT service_id, job_id, day AS start, lateness, duration FROM jobs WHERE loose > {LOOSE}
+    SELECT service_id, job_id, day AS start, lateness, duration, overlap_wait
+    FROM jobs WHERE loose > {LOOSE}
     UNION ALL
-    SELECT service_id, NULL, hour, lateness, duration FROM services WHERE loose > {LOOSE}
+    SELECT service_id, NULL, hour, lateness, duration, overlap_wait
+    FROM services WHERE loose > {LOOSE}
     """
 
 
@@ -87,7 +90,8 @@ def _adding(buckets: Buckets) -> str:
     SELECT {owner}, date_trunc('{span}', finished_at, 'UTC'), {counts},
         coalesce(string_agg(lateness, ''), ''), max(lateness_ms),
         coalesce(string_agg(duration, ''), ''), max(duration_ms),
-        count(lateness) + count(duration),
+        coalesce(string_agg(overlap_wait, ''), ''), max(overlap_wait_ms),
+        count(lateness) + count(duration) + count(overlap_wait),
         max(finished_at) FILTER (WHERE state = 'succeeded'),
         max(finished_at) FILTER (WHERE state = 'failed'), $1::timestamptz
     FROM counted
@@ -97,11 +101,13 @@ def _adding(buckets: Buckets) -> str:
         lateness_max = greatest({table}.lateness_max, excluded.lateness_max),
         duration = {table}.duration || excluded.duration,
         duration_max = greatest({table}.duration_max, excluded.duration_max),
+        overlap_wait = {table}.overlap_wait || excluded.overlap_wait,
+        overlap_wait_max = greatest({table}.overlap_wait_max, excluded.overlap_wait_max),
         loose = {table}.loose + excluded.loose,
         last_success_at = greatest({table}.last_success_at, excluded.last_success_at),
         last_failure_at = greatest({table}.last_failure_at, excluded.last_failure_at),
         updated_at = excluded.updated_at
-    RETURNING {owner}, {span}, lateness, duration, loose
+    RETURNING {owner}, {span}, lateness, duration, overlap_wait, loose
     """
 
 
@@ -109,9 +115,10 @@ def _compacting(buckets: Buckets) -> str:
     table, owner, span = buckets
     return f"""
     UPDATE {table}
-    SET lateness = compact.lateness, duration = compact.duration, loose = 0
-    FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::bytea[], $5::bytea[])
-        AS compact (service_id, job_id, {span}, lateness, duration)
+    SET lateness = compact.lateness, duration = compact.duration,
+        overlap_wait = compact.overlap_wait, loose = 0
+    FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::bytea[], $5::bytea[], $6::bytea[])
+        AS compact (service_id, job_id, {span}, lateness, duration, overlap_wait)
     WHERE ({", ".join(f"{table}.{column}" for column in (*owner.split(", "), span))})
         = ({", ".join(f"compact.{column}" for column in (*owner.split(", "), span))})
     """
@@ -123,8 +130,9 @@ taken AS (
     DELETE FROM run_events WHERE id = ANY ($2::bigint[]) RETURNING *
 ), ended AS (
     SELECT run.*
-    FROM taken, unnest(service_ids, job_ids, states, lateness_ms, duration_ms, finished_at)
-        AS run (service_id, job_id, state, lateness_ms, duration_ms, finished_at)
+    FROM taken, unnest(service_ids, job_ids, states, lateness_ms, duration_ms, finished_at,
+            overlap_wait_ms)
+        AS run (service_id, job_id, state, lateness_ms, duration_ms, finished_at, overlap_wait_ms)
 )
 """)
 _COMPACT_JOBS, _COMPACT_SERVICES = _compacting(JOB_STATS), _compacting(SERVICE_STATS)
@@ -168,6 +176,7 @@ async def _compact(driver: Driver, statement: str, rows: Sequence[asyncpg.Record
             [row["start"] for row in rows],
             [compacted(row["lateness"]) for row in rows],
             [compacted(row["duration"]) for row in rows],
+            [compacted(row["overlap_wait"]) for row in rows],
         )
 
 

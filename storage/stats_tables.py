@@ -13,6 +13,7 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
@@ -31,6 +32,8 @@ run_events = Table(
     Column("states", ARRAY(Text), nullable=False),
     Column("lateness_ms", ARRAY(Double), nullable=False),
     Column("duration_ms", ARRAY(Double), nullable=False),
+    # Null in events of older code.
+    Column("overlap_wait_ms", ARRAY(Double)),
     Column("finished_at", ARRAY(INSTANT), nullable=False),
 )
 
@@ -47,6 +50,8 @@ def _figures() -> list[Column[object]]:
         Column("lateness_max", Double),
         Column("duration", LargeBinary, nullable=False),
         Column("duration_max", Double),
+        Column("overlap_wait", LargeBinary, nullable=False, server_default=text("''")),
+        Column("overlap_wait_max", Double),
         # Values that were added to the sketches since they were last made compact.
         Column("loose", Integer, nullable=False),
         Column("last_success_at", INSTANT),

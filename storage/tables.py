@@ -140,6 +140,8 @@ runs = Table(
     Column("started_at", INSTANT),
     Column("finished_at", INSTANT),
     Column("lateness_ms", Double),
+    # How long it waited for its job's turn before its first attempt; null if it did not.
+    Column("overlap_wait_ms", Double),
     Column("overlap", stored_enum(Overlap), nullable=False, server_default="allow_all"),
     # Whether it waits for the job's turn (domain.overlap).
     Column("buffered", Boolean, nullable=False, server_default=text("false")),

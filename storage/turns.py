@@ -47,8 +47,15 @@ UPDATE turns SET run_id = $3, scheduled_for = $4, contended = $5
 WHERE service_id = $1 AND job_id = $2
 """
 
+# It has waited for its turn until the run ended that had it; what comes after that is lateness.
 _LET_GO = """
-UPDATE runs SET buffered = false
+UPDATE runs SET buffered = false,
+    overlap_wait_ms = CASE WHEN attempt_count = 0 THEN greatest(extract(epoch FROM (
+        SELECT before.finished_at FROM turns JOIN runs AS before
+            ON before.service_id = turns.service_id AND before.job_id = turns.job_id
+            AND before.scheduled_for = turns.scheduled_for AND before.id = turns.run_id
+        WHERE turns.service_id = $1 AND turns.job_id = $2
+    ) - due_at) * 1000, 0) ELSE overlap_wait_ms END
 WHERE service_id = $1 AND job_id = $2 AND scheduled_for = $3 AND id = $4 AND buffered
 """
 

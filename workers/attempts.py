@@ -22,8 +22,13 @@ from workers.targets.answer import Answer
 log = structlog.get_logger()
 LATENESS = Histogram(
     "tocsin_lateness_seconds",
-    "Start of a run's first attempt minus the instant it was due.",
+    "Start of a run's first attempt minus the instant it was due, and its wait for its turn.",
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
+)
+OVERLAP_WAIT = Histogram(
+    "tocsin_overlap_wait_seconds",
+    "How long runs waited because of their overlap policy, of those that did.",
+    buckets=(0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3_600, 14_400, 86_400),
 )
 RINGING = Gauge("tocsin_ringer_ringing_runs", "Attempts under way.", multiprocess_mode="livesum")
 
@@ -87,7 +92,9 @@ class Attempts:
         started_at = await _due(run)
         began = time.monotonic()
         if run.number == 1:
-            LATENESS.observe((started_at - run.due_at).total_seconds())
+            LATENESS.observe(run.seconds_late(started_at))
+            if run.overlap_wait:
+                OVERLAP_WAIT.observe(run.overlap_wait)
         answer = answer or await self._answer(run, started_at)
         # Not what the wall clock shows: it may have been set meanwhile.
         finished_at = started_at + timedelta(seconds=time.monotonic() - began)

@@ -244,7 +244,7 @@ class Ringer:
         over: dict[UUID, TakenRun] = {}
         later = []
         for run, until in overdue:
-            end = give_up_at(run.due_at, run.first_started_at, run.retry.max_retry_duration)
+            end = give_up_at(run.ready_at, run.first_started_at, run.retry.max_retry_duration)
             if end <= now and run.job_id not in over:  # of a job, one begins at a time
                 over[run.job_id] = run
             else:

@@ -81,7 +81,7 @@ class TracedRings:
                         "tocsin.run_id": str(run.id),
                         "tocsin.target": reached.name,
                         "tocsin.attempt": run.number,
-                        "tocsin.late_seconds": (started_at - run.due_at).total_seconds(),
+                        "tocsin.late_seconds": run.seconds_late(started_at),
                     },
                 )
             )

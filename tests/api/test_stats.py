@@ -21,6 +21,7 @@ FIELDS = {
     "counts",
     "success_rate",
     "lateness_ms",
+    "overlap_wait_ms",
     "duration_ms",
     "last_success_at",
     "last_failure_at",

@@ -28,22 +28,27 @@ FIGURES = ("succeeded", "failed", "cancelled", "skipped_overlap", "last_success_
 
 _RINGING = """
 INSERT INTO runs (service_id, job_id, scheduled_for, id, due_at, trigger, state, open,
-    attempt_count, held_by, attempt_started_at)
-VALUES ($1, $2, $3, $4, $3, 'schedule', 'running', true, 1, $5, $6)
+    attempt_count, held_by, attempt_started_at, overlap_wait_ms)
+VALUES ($1, $2, $3, $4, $3, 'schedule', 'running', true, 1, $5, $6, $7)
 ON CONFLICT DO NOTHING
 """
 _ENDED = """
-SELECT service_id, job_id, state, lateness_ms, started_at, finished_at
+SELECT service_id, job_id, state, lateness_ms, overlap_wait_ms, started_at, finished_at
 FROM runs WHERE NOT open
 """
 
 
 class Ending(Struct, frozen=True, kw_only=True):
-    """A run that rings, and how it will end."""
+    """A run that rings, and how it will end.
+
+    Attributes:
+        overlap_wait_ms: How long it waited for its turn, if it did; that is part of `lateness`.
+    """
 
     job_id: UUID
     due_at: datetime
     lateness: timedelta = timedelta(0)
+    overlap_wait_ms: float | None = None
     duration: timedelta = timedelta(seconds=1)
     outcome: Outcome = Outcome.SUCCEEDED
     service_id: UUID | None = None
@@ -68,9 +73,10 @@ async def ring(database: Database, caller: Caller, endings: list[Ending]) -> lis
         for ending in endings
     ]
     async with database.driver() as driver:
-        for one in attempts:
+        for one, ending in zip(attempts, endings, strict=True):
             key = (one.service_id, one.job_id, one.scheduled_for, one.run_id)
-            await driver.execute(_RINGING, *key, one.held_by, one.started_at)
+            waited = ending.overlap_wait_ms
+            await driver.execute(_RINGING, *key, one.held_by, one.started_at, waited)
     return attempts
 
 
@@ -145,6 +151,9 @@ def _recount(runs: list[asyncpg.Record]) -> dict[str, Any]:
         "last_success_at": max(ends["succeeded"], default=None),
         "last_failure_at": max(ends["failed"], default=None),
         "lateness": sorted(run["lateness_ms"] for run in runs if run["lateness_ms"] is not None),
+        "overlap_wait": sorted(
+            run["overlap_wait_ms"] for run in runs if run["overlap_wait_ms"] is not None
+        ),
         "duration": sorted(
             (run["finished_at"] - run["started_at"]) / timedelta(milliseconds=1)
             for run in runs
@@ -162,6 +171,7 @@ def _figures(row: asyncpg.Record) -> dict[str, Any]:
         **{name: row[name] for name in (*FIGURES, "last_failure_at")},
         "lateness": percentiles(row["lateness"], row["lateness_max"]),
         "duration": percentiles(row["duration"], row["duration_max"]),
+        "overlap_wait": percentiles(row["overlap_wait"], row["overlap_wait_max"]),
     }
 
 
@@ -172,7 +182,7 @@ def agree(kept_: dict[Any, Any], recounted_: dict[Any, Any]) -> None:
         found = kept_[key]
         for name in (*FIGURES, "last_failure_at"):
             assert found[name] == wanted[name], (key, name)
-        for name in ("lateness", "duration"):
+        for name in ("lateness", "duration", "overlap_wait"):
             near(found[name], wanted[name])
 
 

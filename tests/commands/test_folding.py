@@ -37,6 +37,7 @@ def many(job_id: UUID, count: int) -> list[Ending]:
             job_id=job_id,
             due_at=DUE + number * MILLISECOND,
             lateness=number * 17 * timedelta(microseconds=1),
+            overlap_wait_ms=number * 0.01 if number % 3 == 0 else None,
             duration=(1 + number * number) * MILLISECOND,
             outcome=Outcome.FAILED if number % 4 == 3 else Outcome.SUCCEEDED,
         )
@@ -128,6 +129,7 @@ async def test_sketches_that_grew_are_made_compact_and_say_the_same(firing: Firi
                 job_id=job.id,
                 due_at=DUE + (batch * LOOSE + number) * MILLISECOND,
                 lateness=number % 20 * MILLISECOND,
+                overlap_wait_ms=0.0,
             )
             for number in range(LOOSE)
         ]
@@ -136,7 +138,7 @@ async def test_sketches_that_grew_are_made_compact_and_say_the_same(firing: Firi
     (row,) = await firing.rows("SELECT * FROM job_stats WHERE job_id = $1", job.id)
     assert row["loose"] == 0
     assert len(row["lateness"]) == 20 * 6
-    assert len(row["duration"]) == 6
+    assert len(row["duration"]) == len(row["overlap_wait"]) == 6
     agree(await kept(firing), await recounted(firing))
 
 

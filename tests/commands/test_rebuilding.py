@@ -45,6 +45,7 @@ ENDINGS = st.builds(
     job_id=st.sampled_from(JOBS),
     due_at=st.integers(0, 5 * 86_400_000_000).map(lambda us: NOON + us * MICROSECOND),
     lateness=st.integers(0, 60_000_000).map(lambda us: us * MICROSECOND),
+    overlap_wait_ms=st.one_of(st.none(), st.floats(0, 60_000)),
     duration=st.integers(0, 7_200_000_000).map(lambda us: us * MICROSECOND),
     outcome=st.sampled_from([Outcome.SUCCEEDED, Outcome.FAILED]),
 )

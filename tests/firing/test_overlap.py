@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 from uuid import uuid4
@@ -17,6 +17,7 @@ from tests.firing.target import created
 from tests.processes import runs_of, wait_until
 
 SLOW_MS = 2_200
+MILLISECOND = timedelta(milliseconds=1)
 TAKING_TURNS = [policy for policy in Overlap if policy is not Overlap.ALLOW_ALL]
 # What must have been seen of each before the story is over.
 ENOUGH = {
@@ -111,6 +112,21 @@ def test_buffered_runs_ring_in_order(stories: dict[Overlap, Runs]) -> None:
     succeeded = seen.count("succeeded")
     assert seen[:succeeded] == ["succeeded"] * succeeded
     assert "skipped_overlap" not in seen
+
+
+def test_a_wait_for_the_turn_is_not_told_as_lateness(stories: dict[Overlap, Runs]) -> None:
+    ended = [run for run in stories[Overlap.BUFFER_ALL] if run["state"] == "succeeded"]
+    waited = [run for run in ended if run["overlap_wait_ms"]]
+    assert waited
+    for before, run in pairwise(ended):
+        due, started, freed = (
+            datetime.fromisoformat(text)
+            for text in (run["due_at"], run["started_at"], before["finished_at"])
+        )
+        if run in waited:
+            assert run["overlap_wait_ms"] == pytest.approx((freed - due) / MILLISECOND, abs=0.01)
+        late = (started - due) / MILLISECOND - (run["overlap_wait_ms"] or 0)
+        assert run["lateness_ms"] == pytest.approx(late, abs=0.01)
 
 
 @pytest.mark.parametrize("policy", [Overlap.CANCEL_OTHER, Overlap.TERMINATE_OTHER])

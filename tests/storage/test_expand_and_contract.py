@@ -110,6 +110,7 @@ async def put_rows(source: Database, into: Database, columns: list[tuple[str, st
             rows = await driver.fetch(f"SELECT {names} FROM {table}")
         filled += [table] if rows else []
         async with into.driver() as driver, driver.transaction():
+            await driver.execute(f"DELETE FROM {table}")
             for row in rows:
                 marks = ", ".join(f"${number}" for number in range(1, len(row) + 1))
                 await driver.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", *row)

@@ -186,6 +186,22 @@ async def test_a_run_that_waited_too_long_has_an_attempt_that_failed_without_a_r
     assert gate_of(firing, ringer).breaker.state is BreakerState.OPEN
 
 
+async def test_what_a_run_waited_for_its_turn_is_not_what_it_waits_for_its_target(
+    firing: Firing, ringer: Ringer, bell: Bell
+):
+    shut(gate_of(firing, ringer))
+    _, key = await due_in(firing, -1)
+    await firing.rows(
+        "UPDATE runs SET due_at = due_at - $1::interval, overlap_wait_ms = $2 WHERE id = $3",
+        LONGEST_DEFERRAL,
+        LONGEST_DEFERRAL / SECOND * 1_000,
+        key[1],
+    )
+    await ringer.take([key])
+    await eventually(partial(is_put_off, firing, key))
+    assert (await firing.run(key[1]))["attempt_count"] == 0
+
+
 async def test_the_time_for_retries_is_not_prolonged_by_waiting(
     firing: Firing, ringer: Ringer, bell: Bell, monkeypatch: pytest.MonkeyPatch
 ):
