@@ -171,6 +171,13 @@ async def test_what_comes_before_the_answer_is_passed_over() -> None:
     assert target.connections == 1
 
 
+@pytest.fixture
+def slow_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long this machine takes to close a connection, it was closed at once."""
+    monkeypatch.setattr("workers.targets.transport.CROSSING_SECONDS", 60)
+
+
+@pytest.mark.usefixtures("slow_machine")
 @pytest.mark.parametrize("method", ["GET", "POST", "PATCH"])
 async def test_what_a_kept_connection_was_closed_before_is_sent_once_more_on_a_new_one(
     method: str,
@@ -183,6 +190,7 @@ async def test_what_a_kept_connection_was_closed_before_is_sent_once_more_on_a_n
     assert target.heads[1] == target.heads[2]  # it can tell by the webhook-id
 
 
+@pytest.mark.usefixtures("slow_machine")
 @pytest.mark.parametrize(
     ("answer", "requests"),
     [(b"", 3), (b"HTTP/1.1 ", 2)],

@@ -149,6 +149,28 @@ async def test_of_an_endless_body_16_mib_are_read_and_the_connection_is_closed(h
     assert not answer.at_fault  # others of its origin are rung
 
 
+async def test_a_long_answer_is_read_to_its_end_with_rests_by_tls_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.targets.discarding.AT_ONCE_SECONDS", 0)
+    authority = Authority()
+    long = b"HTTP/1.1 200 OK\r\ncontent-length: 4000000\r\n\r\n" + b"x" * 4_000_000
+    async with (
+        raw_target(long) as plain,
+        raw_target(long, tls=authority.server(tmp_path, NAME)) as secret,
+        ringing(resolve=Names(["127.0.0.1"]).resolve) as ringer,
+    ):
+        tls = Tls(ca=authority.pem)
+        answers = [
+            await ring(ringer, f"http://{NAME}:{plain.port}/"),
+            await ring(ringer, f"https://{NAME}:{secret.port}/", tls=tls),
+            await ring(ringer, f"http://{NAME}:{plain.port}/"),
+            await ring(ringer, f"https://{NAME}:{secret.port}/", tls=tls),
+        ]
+    assert [answer.error for answer in answers] == [None] * 4
+    assert (plain.connections, secret.connections) == (1, 1)
+
+
 @pytest.mark.parametrize(
     ("head", "piece", "status"),
     [

@@ -32,6 +32,11 @@ class Connection(asyncio.Protocol):
         """Whether it can take another request."""
         return self.transport is not None and not self.transport.is_closing()
 
+    @property
+    def _awaited(self) -> Reading | None:
+        """Of the answer that somebody waits for."""
+        return None if self._answer is None or self._answer.done() else self._reading
+
     async def exchange(
         self,
         request: bytes,
@@ -81,8 +86,8 @@ class Connection(asyncio.Protocol):
         self.made_at = asyncio.get_running_loop().time()
 
     def data_received(self, data: bytes) -> None:
-        reading = self._reading
-        if self._answer is None or reading is None or self._answer.done():
+        reading = self._awaited
+        if reading is None or self._answer is None:
             self.close()  # nobody asked
             return
         try:
@@ -98,12 +103,12 @@ class Connection(asyncio.Protocol):
                 self._read_on_in(seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        while self._reading is not None and self._reading.rest:
+        while (reading := self._awaited) is not None and reading.rest:
             self.data_received(b"")
-        if self._answer is None or self._reading is None or self._answer.done():
+        if reading is None or self._answer is None:
             return
         try:
-            self._answer.set_result(self._reading.feed_end(clean=exc is None))
+            self._answer.set_result(reading.feed_end(clean=exc is None))
         except BadAnswer as error:
             self._answer.set_exception(exc or error)
 
@@ -116,5 +121,5 @@ class Connection(asyncio.Protocol):
         if self.transport is None or not self.is_open:
             return
         self.transport.resume_reading()
-        if self._reading is not None and self._reading.rest:
+        if (reading := self._awaited) is not None and reading.rest:
             self.data_received(b"")
