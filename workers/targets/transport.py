@@ -52,7 +52,11 @@ class Transport:
         self._contexts = TlsContexts()
 
     async def request(
-        self, target: HttpTarget, body: bytes, headers: Mapping[str, str], service: UUID
+        self,
+        target: HttpTarget,
+        body: bytes | memoryview,
+        headers: Mapping[str, str],
+        service: UUID,
     ) -> Response:
         """The answer; redirects are not followed.
 
@@ -70,7 +74,7 @@ class Transport:
         ca = target.tls.ca if isinstance(target.tls, Tls) else None
         async with asyncio.timeout(target.timeout.total_seconds()), self._free:
             way = await self._dialer.way(address, ca, service)
-            request = self._head(target.method, address, way, headers, len(body)) + body
+            request = b"".join((self._head(target.method, address, way, headers, len(body)), body))
             return await self._exchange(way, request, target.method, service)
 
     async def close(self) -> None:
