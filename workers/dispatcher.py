@@ -24,7 +24,7 @@ from storage.queue import BATCH_SIZE, FEW, MAX_DEPTH
 from storage.shards import LOOK_AHEAD, WAKE_CHANNEL, Shard
 from workers.heartbeat import Heartbeat
 from workers.held import Held
-from workers.measuring import measure
+from workers.measuring import measure, measure_redis
 from workers.readiness import asks
 from workers.sweep import Sweep
 from workers.vitals import Vitals
@@ -213,6 +213,7 @@ class Dispatcher:
         return len(runs)
 
     async def _measure(self, now: datetime) -> int:
+        await measure_redis(self._shard.redis)
         return await measure(self._shard.database, now)
 
     async def _keep_handing_over(self) -> None:
