@@ -52,10 +52,12 @@ async def continue_calendar(command: ContinueCalendar, shard: Shard) -> bool:
             return False
         due = await lock_due(driver, left, command.now + LOOK_AHEAD + ALLOWANCE, JOBS_AT_ONCE)
         dues += [await _bring_up(connection, job, command.now) for job in due]
-        done = False
         if len(due) < JOBS_AT_ONCE:
             dues_of_others, done = await _go_on(connection, left, command.now)
             dues += dues_of_others
+        else:
+            done = False
+            await move_on(driver, left, left.done_to, command.now)
     await shard.wake_for(min(filter(None, dues), default=None), command.now)
     return not done
 

@@ -59,7 +59,8 @@ async def put_calendar(command: PutCalendar, shards: Shards) -> Calendar:
     The first jobs are reckoned anew at once, and the others by dispatchers.
 
     Raises:
-        Busy: When it is stored, but runs are held up as they begin, and may still ring by the old.
+        Busy: When it is stored, but runs are held up as they begin, and may still ring by the old;
+            or when too many changes wait for the service's jobs to be brought up to them.
         Invalid: When it holds nonsense.
         QuotaExceeded: When the service has as many calendars as it may.
     """

@@ -10,9 +10,13 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from domain.errors import Busy
 from domain.schedules.schedule import Exclusion
 from storage.jobs import decode_exclusions
 from storage.postgres import Driver
+
+MOST_CHANGES = 20
+"""Of a service may wait: each job that is behind is told of all of them."""
 
 Excludes = Mapping[str, tuple[Exclusion, ...]]
 JobRow = Mapping[Any, Any]
@@ -20,6 +24,7 @@ JobRow = Mapping[Any, Any]
 
 # Numbered in the order in which they commit: a job that was brought up to one has seen all before.
 _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtext('calendar_changes'), hashtext($1::text))"
+_COUNT = "SELECT count(*) FROM calendar_changes WHERE service_id = $1"
 _NOTE = """
 INSERT INTO calendar_changes (service_id, name, at, exclude, continue_at)
 VALUES ($1, $2, $3, $4::text::json, $3) RETURNING id
@@ -126,8 +131,17 @@ class WhatIsLeft(NamedTuple):
 async def note_change(
     driver: Driver, service_id: UUID, name: str, at: datetime, exclude: str
 ) -> int:
-    """Keep what a calendar held before, which is locked by whoever changes it; return a number."""
+    """Keep what a calendar held before, which is locked by whoever changes it; return a number.
+
+    Raises:
+        Busy: When the service's jobs have not been brought up to as many changes as may wait.
+    """
     await driver.execute(_ONE_AT_A_TIME, str(service_id))
+    if await driver.fetchval(_COUNT, service_id) >= MOST_CHANGES:
+        raise Busy(
+            "The service's jobs are still being reckoned anew after the last changes of its "
+            "calendars; try again."
+        )
     number: int = await driver.fetchval(_NOTE, service_id, name, at, exclude)
     return number
 

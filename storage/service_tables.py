@@ -7,7 +7,6 @@ from sqlalchemy import (
     BigInteger,
     Column,
     ForeignKey,
-    Identity,
     Index,
     Integer,
     LargeBinary,
@@ -93,7 +92,7 @@ calendar_changes = Table(
     metadata,
     Column("service_id", Uuid, ForeignKey("services.id"), nullable=False),
     # Of one service in the order of their commits.
-    Column("id", BigInteger, Identity(always=True), nullable=False),
+    Column("id", BigInteger, autoincrement=True, nullable=False),
     Column("name", Text, nullable=False),
     Column("at", INSTANT, nullable=False),
     # What the calendar held before.

@@ -3,63 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
-from uuid import UUID
 
 import pytest
 
 from commands import put_calendar as put_calendar_module
-from commands.continue_calendars import ContinueCalendar, continue_calendar
 from commands.delete_calendar import DeleteCalendar, delete_calendar
-from commands.put_calendar import PutCalendar, put_calendar
-from domain.catchup import CatchupPolicy, Coalesce
 from domain.errors import Conflict, Invalid, NotFound
 from domain.job import Job
-from domain.schedules.calendar import Calendar
 from domain.schedules.schedule import Exclusion, Schedule
 from tests.commands.changing import delete, pause, resume, update
 from tests.commands.firing import NOON, SECOND, Firing, instants_of
+from tests.commands.naming import (
+    DAY,
+    HALF_AN_HOUR,
+    MINUTE,
+    NAMING,
+    TODAY,
+    naming_job,
+    next_fire,
+    put,
+    settle,
+)
 from tests.commands.telling import ledger, told
 from tests.storage.eventually import eventually
-
-MINUTE = 60 * SECOND
-DAY = timedelta(days=1)
-NAMING = (Exclusion(calendar="holidays"),)
-TODAY = Exclusion(date=NOON.date())
-HALF_AN_HOUR = Exclusion(cron="0-29 12 * * *")
-ALL = CatchupPolicy(window=DAY, coalesce=Coalesce.ALL, limit=1_000)
-
-
-async def put(firing: Firing, *exclude: Exclusion, now: datetime = NOON) -> Calendar:
-    command = PutCalendar(
-        caller=firing.caller, name="holidays", description="", exclude=exclude, now=now
-    )
-    return await put_calendar(command, firing.shards)
-
-
-async def settle(firing: Firing, *, now: datetime = NOON) -> None:
-    """Do what dispatchers do, until all jobs have been brought up to all changes."""
-    while (change := await left(firing)) is not None:
-        command = ContinueCalendar(service_id=firing.caller.service_id, change=change, now=now)
-        await continue_calendar(command, firing.shard)
-
-
-async def left(firing: Firing) -> int | None:
-    """A change that some jobs have not been brought up to."""
-    rows = await firing.rows("SELECT id FROM calendar_changes ORDER BY id")
-    return rows[0]["id"] if rows else None
-
-
-async def naming_job(firing: Firing, **changes: object) -> Job:
-    spec = {"every": MINUTE, "exclude": NAMING, "catchup": ALL, **changes}
-    return await firing.job(now=NOON - SECOND, **spec)
-
-
-async def next_fire(firing: Firing, job_id: UUID) -> datetime | None:
-    found: datetime | None = (await firing.job_row(job_id))["next_fire_for"]
-    return found
 
 
 async def test_a_job_does_not_fire_on_the_days_of_its_calendar(firing: Firing):

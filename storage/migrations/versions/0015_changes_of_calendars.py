@@ -12,7 +12,7 @@ def upgrade() -> None:
     op.execute("""
         CREATE TABLE calendar_changes (
             service_id uuid NOT NULL REFERENCES services (id),
-            id bigint GENERATED ALWAYS AS IDENTITY,
+            id bigserial NOT NULL,
             name text NOT NULL,
             at timestamptz NOT NULL,
             exclude json NOT NULL,
