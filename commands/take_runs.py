@@ -21,6 +21,8 @@ from storage.postgres import Database, Driver
 from storage.queue import RunKey
 from storage.run_events import with_event
 
+_FITTING = "service_id, job_id, scheduled_for, id, version, target, retry"
+
 # A second message for a run finds it in other hands or further on, and one that comes early must
 # not jump a retry's backoff: both take nothing. What is in this worker's hands already is told
 # again, in case the first reply was lost.
@@ -30,8 +32,8 @@ from storage.run_events import with_event
 # young that any index of the service looks as good.
 #
 # What has no room stays where it is, and is told of: of each service the smallest come first, and
-# of all services the first, then the second. Of a target that is not compressed the size is known
-# without reading it.
+# of all services the first, then the second. Mostly it is plain that all have room, and nothing is
+# sorted. Of a target that is not compressed the size is known without reading it.
 TAKE = f"""
 WITH found AS MATERIALIZED (
     SELECT run.*, job.version, job.target, job.retry, coalesce(job.bytes, 0) AS bytes, message.room
@@ -50,13 +52,18 @@ WITH found AS MATERIALIZED (
         WHERE jobs.service_id = run.service_id AND jobs.id = run.job_id OFFSET 0
     ) AS job ON true
     WHERE run.id = message.id
+), sure AS (
+    SELECT coalesce(sum(bytes), 0) <= least($8, min(room)) AS fits FROM found
 ), numbered AS (
     SELECT *, row_number() OVER of_service AS nth, sum(bytes) OVER of_service AS up_to_it
     FROM found
+    WHERE NOT (SELECT fits FROM sure)
     WINDOW of_service AS (PARTITION BY service_id ORDER BY bytes, id ROWS UNBOUNDED PRECEDING)
 ), fitting AS MATERIALIZED (
-    SELECT *, up_to_it <= room
-        AND sum(bytes) OVER (ORDER BY nth, bytes, id ROWS UNBOUNDED PRECEDING) <= $8 AS fits
+    SELECT {_FITTING}, true AS fits FROM found WHERE (SELECT fits FROM sure)
+    UNION ALL
+    SELECT {_FITTING}, up_to_it <= room
+        AND sum(bytes) OVER (ORDER BY nth, bytes, id ROWS UNBOUNDED PRECEDING) <= $8
     FROM numbered
 ), taken AS (
     UPDATE runs
