@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from commands.claim_work import ClaimWork
-from commands.job_fires import JobFires, fires_of
+from commands.job_fires import JobFires, as_it_is, fires_of
 from domain.catchup import TOLERANCE, Outcome, Stretch
 from domain.ids import EPOCH, run_id
 from domain.schedules.schedule import TICK, Exclusion
@@ -25,16 +25,41 @@ from storage.last_runs import jobs_with_open_runs
 from storage.ledger import JobStretch, told_by_runs, write_stretches
 from storage.postgres import Database, Driver
 
-Calendars = dict[str, tuple[Exclusion, ...]]
+STALE_REST = timedelta(seconds=1)
+"""Until then a job is brought up to changes of its calendars (commands/continue_calendars.py)."""
+
+
+class Calendars(Struct):
+    """Those of a service that due jobs name.
+
+    Attributes:
+        changes: Of those that not all jobs have been brought up to: the last one.
+    """
+
+    exclude: dict[str, tuple[Exclusion, ...]] = {}
+    changes: dict[str, int] = {}
+
+    def is_stale(self, job: asyncpg.Record) -> bool:
+        """Whether a job is still as one of its calendars was before."""
+        if not self.changes:
+            return False
+        seen = job["calendar_change"] or 0
+        return any(self.changes.get(name, 0) > seen for name in job["calendars"])
+
+
+NO_CALENDARS = Calendars()
 JOBS_AT_ONCE = 1_000
 LATE_JOBS_AT_ONCE = 100
 """To reckon with long outages takes time, in which nothing is handed over."""
 
 
-# Read when the jobs are locked: who changes a calendar locks the jobs that name it, too. Each is
-# read once, however many jobs name it.
+# Read when the jobs are locked: who changes a calendar waits for the jobs that name it afterwards.
+# Each is read once, however many jobs name it.
 _CALENDARS = """
-SELECT service_id, name, exclude::text
+SELECT service_id, name, exclude::text, (
+    SELECT max(id) FROM calendar_changes AS change
+    WHERE change.service_id = calendars.service_id AND change.name = calendars.name
+) AS change
 FROM unnest($1::uuid[], $2::text[]) AS named (service_id, name)
 JOIN calendars USING (service_id, name)
 """
@@ -142,7 +167,10 @@ async def _calendars(driver: Driver, due: list[asyncpg.Record]) -> dict[UUID, Ca
     rows = await driver.fetch(_CALENDARS, *map(list, zip(*named, strict=True)))
     found: dict[UUID, Calendars] = {}
     for row in rows:
-        found.setdefault(row["service_id"], {})[row["name"]] = decode_exclusions(row["exclude"])
+        of_service = found.setdefault(row["service_id"], Calendars())
+        of_service.exclude[row["name"]] = decode_exclusions(row["exclude"])
+        if row["change"] is not None:
+            of_service.changes[row["name"]] = row["change"]
     return found
 
 
@@ -150,8 +178,12 @@ async def _fires(driver: Driver, due: list[asyncpg.Record], command: ClaimRuns) 
     calendars, work = await _calendars(driver, due), ClaimWork()
 
     async def reckon(job: asyncpg.Record, told: Sequence[datetime] = ()) -> JobFires:
-        known = calendars.get(job["service_id"], {})
-        return await fires_of(job, known, told, now=command.now, until=command.until, work=work)
+        known = calendars.get(job["service_id"], NO_CALENDARS)
+        if known.is_stale(job):
+            return as_it_is(job, command.now, command.until + STALE_REST)
+        return await fires_of(
+            job, known.exclude, told, now=command.now, until=command.until, work=work
+        )
 
     fires = [await reckon(job) for job in due]
     # A fire time that has its run already may be given another in vain, but must not be counted

@@ -67,7 +67,7 @@ async def fires_of(
     schedule = with_calendars(decode_schedule(job["schedule"]), calendars)
     # Asked again with what is told, it has been reckoned with once: set aside, it would be always.
     if not told and work.is_over(job["service_id"], schedule):
-        return _as_it_is(job, now, until + work.rest(job["service_id"]))
+        return as_it_is(job, now, until + work.rest(job["service_id"]))
     fires = _fires(job, schedule, told, now, until, work)
     if not is_plain(schedule):
         await work.note(job["service_id"], schedule)
@@ -134,10 +134,10 @@ def _is_costly(schedule: Schedule, made: Plan, budget: Budget) -> bool:
 def _waiting(job: asyncpg.Record, schedule: Schedule, now: datetime, until: datetime) -> JobFires:
     """A job that has had its runs makes none, and is looked at again until they are over."""
     again = until + look_again_after(now - job["next_fire_for"])
-    return _as_it_is(job, now, again, waits_since=first_moment(schedule))
+    return as_it_is(job, now, again, waits_since=first_moment(schedule))
 
 
-def _as_it_is(
+def as_it_is(
     job: asyncpg.Record,
     now: datetime,
     next_claim_at: datetime,

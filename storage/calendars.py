@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -48,10 +48,14 @@ async def full_schedule(
     """
     if not schedule.calendars:
         return schedule
+    known = await excludes_of(driver, service_id, schedule.calendars, lock=lock)
+    return with_calendars(schedule, known)
+
+
+async def excludes_of(
+    driver: Driver, service_id: UUID, names: Iterable[str], *, lock: bool
+) -> dict[str, tuple[Exclusion, ...]]:
+    """What calendars hold, by name; `lock` as above."""
     statement = _NAMED_AND_LOCKED if lock else _NAMED
-    rows = await driver.fetch(statement, service_id, list(schedule.calendars))
-    return with_calendars(schedule, _by_name(rows))
-
-
-def _by_name(rows: Sequence[asyncpg.Record]) -> dict[str, tuple[Exclusion, ...]]:
+    rows = await driver.fetch(statement, service_id, list(names))
     return {row["name"]: decode_exclusions(row["exclude"]) for row in rows}

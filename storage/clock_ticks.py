@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from redis import Redis
 
+from storage.redis_memory import ALWAYS
+
 _KEY = "tocsin:clock-tick"
+_NOTE = f"{ALWAYS}redis.call('SET', KEYS[1], ARGV[1])"
 
 
 def note_tick(client: Redis, at: float) -> None:
@@ -13,7 +16,7 @@ def note_tick(client: Redis, at: float) -> None:
     Raises:
         redis.RedisError: When Redis is away.
     """
-    client.set(_KEY, repr(at))
+    client.eval(_NOTE, 1, _KEY, repr(at))
 
 
 def last_tick(client: Redis) -> float | None:

@@ -6,14 +6,19 @@ import time
 from typing import Any
 
 import redis
-from dramatiq.brokers.redis import RedisBroker, _RedisConsumer
+from dramatiq.brokers.redis import RedisBroker, _RedisConsumer, _scripts
 from dramatiq.errors import ConnectionClosed
+
+from storage.redis_memory import ALWAYS
 
 WAIT_SECONDS = 0.25
 """A message whose bell was lost, or that came back from a dead worker, is found so late."""
 _FULL_SECONDS = 0.01
 _SLEEP_MS = 1
 _MOST_RINGS = 16
+_RING = f"""{ALWAYS}redis.call('RPUSH', KEYS[1], 1)
+redis.call('LTRIM', KEYS[1], -{_MOST_RINGS}, -1)
+"""
 
 
 def ring_bell(broker: RedisBroker, queue_name: str) -> None:
@@ -22,10 +27,7 @@ def ring_bell(broker: RedisBroker, queue_name: str) -> None:
     Raises:
         redis.RedisError: When Redis is away.
     """
-    with broker.client.pipeline(transaction=False) as pipeline:
-        pipeline.rpush(_bell(broker, queue_name), 1)
-        pipeline.ltrim(_bell(broker, queue_name), -_MOST_RINGS, -1)
-        pipeline.execute()
+    broker.client.eval(_RING, 1, _bell(broker, queue_name))
 
 
 class WakefulConsumer(_RedisConsumer):
@@ -51,7 +53,12 @@ class WakefulConsumer(_RedisConsumer):
 
 
 class BelledBroker(RedisBroker):
-    """A broker whose consumers hear the bell."""
+    """A broker whose consumers hear the bell, and whose messages pass also when Redis is full."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)  # type: ignore[no-untyped-call]
+        script = ALWAYS.encode() + _scripts["dispatch"]
+        self.scripts["dispatch"] = self.client.register_script(script)
 
     @property
     def consumer_class(self) -> type[WakefulConsumer]:

@@ -18,7 +18,7 @@ DEFERRED_AHEAD = timedelta(milliseconds=500)
 
 _COLUMNS = """
 service_id, id, schedule, catchup, overlap, next_fire_for, next_claim_at, accounted_to,
-    claimed_for, run_count, calendars
+    claimed_for, run_count, calendars, calendar_change
 """
 
 _JOBS_DUE = "next_claim_at <= $1 AND next_claim_at >= $2"

@@ -21,8 +21,10 @@ from domain.schedules.schedule import (
     first_moment,
     next_fire_time,
     next_nominal_time,
+    with_calendars,
 )
-from storage.calendars import full_schedule
+from storage.calendar_changes import JobRow, in_force, pending_changes
+from storage.calendars import excludes_of, full_schedule
 from storage.jobs import decode_schedule, job_of
 from storage.last_runs import last_open_run
 from storage.ledger import (
@@ -66,6 +68,8 @@ async def lock_job(
 ) -> RowMapping:
     """The job's row, locked against claims and other commands until the transaction ends.
 
+    It has been brought up to all changes of its calendars.
+
     Args:
         versions: Of which the job must have one; None for any.
 
@@ -73,26 +77,71 @@ async def lock_job(
         NotFound: When the service has no such job.
         PreconditionFailed: When it has none of the versions.
     """
-    result = await connection.execute(
-        select(jobs).where(jobs.c.service_id == service_id, jobs.c.id == job_id).with_for_update()
-    )
-    if (row := result.mappings().one_or_none()) is None:
+    mine = (jobs.c.service_id == service_id, jobs.c.id == job_id)
+    locking = select(jobs).where(*mine).with_for_update()
+    if (row := (await connection.execute(locking)).mappings().one_or_none()) is None:
         raise NotFound(f"There is no job {job_id}.")
     if versions is not None and row["version"] not in versions:
         raise PreconditionFailed(
             f"The job is at version {row['version']} by now; read it and decide anew."
         )
+    if changes := await brought_up(connection, row):
+        await connection.execute(update(jobs).where(*mine).values(**changes))
+        row = (await connection.execute(locking)).mappings().one()
     return row
 
 
-async def stored_schedule(connection: WriteConnection, row: RowMapping) -> Schedule:
+async def brought_up(connection: WriteConnection, row: JobRow) -> dict[str, Any]:
+    """What changes of its calendars, up to the last one, make of a locked job.
+
+    The ledger tells what each calendar excluded while it was in force.
+
+    Returns:
+        The changes to the job's row; none where there are none. Of a paused one there are none: it
+        is reckoned with when it is resumed.
+    """
+    if row["paused"] or not row["calendars"]:
+        return {}
+    driver, service_id = await driver_of(connection), row["service_id"]
+    now = await excludes_of(driver, service_id, row["calendars"], lock=True)
+    pending = await pending_changes(driver, service_id, row["calendars"], row["calendar_change"])
+    stored = decode_schedule(row["schedule"])
+    changes: dict[str, Any] = {}
+    for number, change in enumerate(pending):
+        before = with_calendars(stored, in_force(now, pending[number:]))
+        changes |= await _told_until(connection, {**row, **changes}, before, change.at)
+        known = {**row, **changes}
+        later = with_calendars(stored, in_force(now, pending[number + 1 :]))
+        if not at_its_end(later, known["run_count"]):
+            changes |= after(later, known["accounted_to"], known["run_count"])
+        changes["calendar_change"] = change.id
+    return changes
+
+
+async def _told_until(
+    connection: WriteConnection, row: JobRow, schedule: Schedule, now: datetime
+) -> dict[str, Any]:
+    """Undo a locked job's claim-ahead, and write what its schedule, until now, excluded so far."""
+    now = await change_from(connection, row, now)
+    changes = await withdraw_to_come(connection, row, now, schedule)
+    known = {**row, **changes}
+    upcoming, until = known["next_fire_for"], now
+    if upcoming is not None and upcoming <= now:
+        until = upcoming - TICK  # it and what follows is for the next claim to decide on
+    if at_its_end(schedule, known["run_count"]):
+        return changes  # nothing is told of beyond its last run, unless that is given back
+    await write_account(connection, row, schedule, Outcome.EXCLUDED, until=until, changes=changes)
+    return {**changes, "accounted_to": max(until, known["accounted_to"])}
+
+
+async def stored_schedule(connection: WriteConnection, row: JobRow) -> Schedule:
     """The schedule of a locked job, with its calendars filled in."""
     schedule = decode_schedule(row["schedule"])
     driver = await driver_of(connection)
     return await full_schedule(driver, row["service_id"], schedule, lock=True)
 
 
-async def change_from(connection: WriteConnection, row: RowMapping, now: datetime) -> datetime:
+async def change_from(connection: WriteConnection, row: JobRow, now: datetime) -> datetime:
     """From when on a command may change a locked job's fire times (storage.ledger)."""
     return await takes_effect_at(await driver_of(connection), row["service_id"], row["id"], now)
 
@@ -113,11 +162,14 @@ async def change_job(
 
 
 async def withdraw_to_come(
-    connection: WriteConnection, row: RowMapping, now: datetime
+    connection: WriteConnection, row: JobRow, now: datetime, schedule: Schedule | None = None
 ) -> dict[str, Any]:
     """Undo the claim-ahead of a locked job: what is later than `now` is claimed anew.
 
     A worker that holds a withdrawn run finds nothing to start at its due instant.
+
+    Args:
+        schedule: By which it was claimed, if not the stored one with its calendars of today.
 
     Returns:
         The changes to the job's row; none when nothing was withdrawn.
@@ -126,7 +178,7 @@ async def withdraw_to_come(
         return {}
     withdrawn = await _withdraw(connection, row, runs.c.scheduled_for > now)
     run_count = max(row["run_count"] - len(withdrawn), 0)
-    schedule = await stored_schedule(connection, row)
+    schedule = schedule or await stored_schedule(connection, row)
     if not withdrawn and at_its_end(schedule, run_count):
         return {}  # what is told of up to the last run of all stays: no claim would tell it again
     untold = await untell(connection, row, schedule, now)
@@ -137,7 +189,7 @@ async def withdraw_to_come(
 
 
 async def untell(
-    connection: WriteConnection, row: RowMapping, schedule: Schedule, now: datetime
+    connection: WriteConnection, row: JobRow, schedule: Schedule, now: datetime
 ) -> list[datetime]:
     """Take back what the ledger tells of a locked job's fire times that are still to come.
 
@@ -190,7 +242,7 @@ async def end_pause(
 
 async def write_account(
     connection: WriteConnection,
-    row: RowMapping,
+    row: JobRow,
     schedule: Schedule,
     outcome: Outcome,
     *,
@@ -276,7 +328,7 @@ def after(schedule: Schedule, instant: datetime, run_count: int = 0) -> dict[str
     }
 
 
-async def _write(driver: Driver, row: RowMapping, stretches: Sequence[Stretch]) -> None:
+async def _write(driver: Driver, row: JobRow, stretches: Sequence[Stretch]) -> None:
     await write_stretches(
         driver, [JobStretch.of(row["service_id"], row["id"], one) for one in stretches]
     )
@@ -287,7 +339,7 @@ def at_its_end(schedule: Schedule, run_count: int) -> bool:
     return schedule.max_runs is not None and run_count >= schedule.max_runs
 
 
-async def _withdraw(connection: WriteConnection, row: RowMapping, which: Any) -> list[datetime]:
+async def _withdraw(connection: WriteConnection, row: JobRow, which: Any) -> list[datetime]:
     result = await connection.execute(
         delete(runs)
         .where(

@@ -38,7 +38,7 @@ def make_broker(redis_url: str, middleware: Sequence[Middleware] = ()) -> RedisB
     """A broker without Dramatiq's default middleware: retries are rows, not messages."""
     # A repeated enqueue would be a second message, a repeated fetch a stranded one: no retries.
     client = redis_client(redis_database(redis_url, _BROKER_DATABASE), REDIS_SECONDS)
-    broker = BelledBroker(  # type: ignore[no-untyped-call]
+    broker = BelledBroker(
         client=client,
         middleware=[*middleware, *_traced()],
         heartbeat_timeout=_HEARTBEAT_TIMEOUT_MS,

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from storage.batches import Batches
 from storage.redis_link import RedisLink
+from storage.redis_memory import ALWAYS
 
 WINDOW_SECONDS = 60
 
@@ -18,7 +19,7 @@ WINDOW_SECONDS = 60
 # wanted, of how many buckets, and of each its limit a window. Answers, for each ask: how much is
 # granted, in how many microseconds more would be; then of each bucket what is left and in how many
 # microseconds it is full.
-_TAKE = """
+_LUA = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local window = tonumber(ARGV[1])
@@ -50,6 +51,7 @@ while argument <= #ARGV do
 end
 return answers
 """
+_TAKE = ALWAYS + _LUA
 
 
 class Bucket(Struct, frozen=True):

@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 from redis.asyncio import Connection
-from redis.exceptions import RedisError
+from redis.exceptions import OutOfMemoryError, RedisError
 
 from storage.batches import Batches
 from storage.error_kinds import kind_of
@@ -53,9 +53,13 @@ class RedisLink:
             command: The command's words, given the epoch.
 
         Raises:
-            RedisAway: When there is none within the budget, which begins when it is sent.
+            RedisAway: When there is none within the budget, which begins when it is sent; or when
+                this command is refused, since Redis is full.
         """
-        return await self._calls.answer(command)
+        answer = await self._calls.answer(command)
+        if isinstance(answer, OutOfMemoryError):
+            raise RedisAway(kind_of(answer)) from answer
+        return answer
 
     async def ping(self) -> None:
         """Return when Redis answers.
@@ -114,4 +118,11 @@ class RedisLink:
 
 async def _ask(connection: Connection, commands: Sequence[Command]) -> list[Any]:
     await connection.send_packed_command(connection.pack_commands(commands))
-    return [await connection.read_response() for _ in commands]
+    return [await _answer(connection) for _ in commands]
+
+
+async def _answer(connection: Connection) -> Any:
+    try:
+        return await connection.read_response()
+    except OutOfMemoryError as error:
+        return error  # of this command alone: whoever reads is answered

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Column,
     ForeignKey,
     Index,
@@ -82,6 +83,24 @@ secrets = Table(
     Column("created_at", INSTANT, nullable=False),
     Column("updated_at", INSTANT, nullable=False),
     PrimaryKeyConstraint("service_id", "name"),
+)
+
+# Changes of calendars which not all jobs that name them have been brought up to
+# (storage.calendar_changes).
+calendar_changes = Table(
+    "calendar_changes",
+    metadata,
+    Column("service_id", Uuid, ForeignKey("services.id"), nullable=False),
+    # Of one service in the order of their commits.
+    Column("id", BigInteger, autoincrement=True, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("at", INSTANT, nullable=False),
+    # What the calendar held before.
+    Column("exclude", JSON, nullable=False),
+    # The jobs up to this id have been looked at.
+    Column("done_to", Uuid),
+    Column("continue_at", INSTANT, nullable=False),
+    PrimaryKeyConstraint("service_id", "id"),
 )
 
 # How many jobs a service has, in several rows: who makes jobs at the same time seldom meets.

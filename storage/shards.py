@@ -29,6 +29,7 @@ from storage.rate_limits import RateLimits
 from storage.read_cache import Load, ReadCache
 from storage.reckoning import Reckoning
 from storage.redis_link import RedisLink
+from storage.redis_memory import CacheRoom
 from storage.replicas import Replica, Replicas
 from storage.shared_cache import Commit, NewEntry, SharedCache
 from storage.shares import Shares
@@ -71,7 +72,8 @@ class Shard:
         self._counting_redis = RedisLink(redis_database(urls.redis, _CACHE_DATABASE))
         self.rate_limits = RateLimits(self._counting_redis)
         self.reckoning = Reckoning()
-        shared = SharedCache(self.redis)
+        self._cache_room = CacheRoom(self.redis)
+        shared = SharedCache(self.redis, self._cache_room)
         self._commits = Commits(self.database, shared)
         self.encoded_jobs = EncodedJobs()
         self.job_inserts = JobInserts(self.database, self._commits, self.encoded_jobs, self._writes)
@@ -202,8 +204,8 @@ class Shard:
         await asyncio.gather(self.database.primary.warm_up(writes), *replicas)
 
     async def watch(self) -> None:
-        """Watch the replicas, and hear what Redis was not told, until cancelled."""
-        await asyncio.gather(self.replicas.watch(), self._commits.hear())
+        """Watch the replicas and Redis, and hear what that was not told, until cancelled."""
+        await asyncio.gather(self.replicas.watch(), self._commits.hear(), self._cache_room.watch())
 
     async def close(self) -> None:
         """Close every connection."""

@@ -20,16 +20,16 @@ from storage.entries import (
     Position,
 )
 from storage.redis_link import RedisLink
+from storage.redis_memory import ALWAYS, CacheRoom
 
 POSITION_SECONDS = 3_600
 """A service that wrote nothing for so long is looked up on the primary."""
 
 # The place of each service is raised, never lowered; its number changes each time. An entry gives
-# way to a later version only. KEYS: positions, entries. ARGV: place, a random number, seconds to
-# keep positions, how many services, for each whether all that was cached before is void; then
-# value and end (in milliseconds) of each entry.
-_RECORD = f"""
-local place_digits, number_digits = {PLACE_DIGITS}, {NUMBER_DIGITS}
+# way to a later version only; where there is nothing behind its version, to none. KEYS: positions,
+# entries. ARGV: place, a random number, seconds to keep positions, how many services, for each
+# whether all that was cached before is void; then value and end (in milliseconds) of each entry.
+_RECORD = f"""{ALWAYS}local place_digits, number_digits = {PLACE_DIGITS}, {NUMBER_DIGITS}
 local count = tonumber(ARGV[4])
 for i = 1, count do
     local place, number, void = ARGV[1], ARGV[2], string.rep('0', place_digits)
@@ -47,7 +47,9 @@ end
 for i = count + 1, #KEYS do
     local at = 4 + count + 2 * (i - count) - 1
     local known = redis.call('GETRANGE', KEYS[i], 0, {VERSION_DIGITS} - 1)
-    if known < string.sub(ARGV[at], 1, {VERSION_DIGITS}) then
+    if #ARGV[at] == {VERSION_DIGITS} then
+        if known < ARGV[at] then redis.call('DEL', KEYS[i]) end
+    elseif known < string.sub(ARGV[at], 1, {VERSION_DIGITS}) then
         redis.call('SET', KEYS[i], ARGV[at], 'PXAT', ARGV[at + 1])
     end
 end
@@ -111,10 +113,14 @@ class SharedCache:
     """Redis as the cache of one shard; calls at about the same time share one round trip.
 
     Every call raises RedisAway when Redis does not answer in time.
+
+    Args:
+        room: Tells when nothing more is to be cached.
     """
 
-    def __init__(self, link: RedisLink) -> None:
+    def __init__(self, link: RedisLink, room: CacheRoom | None = None) -> None:
         self._link = link
+        self._room = room or CacheRoom(link)
         self._looks: Batches[tuple[UUID, str | None], Looked] = Batches(self._look)
         self._fills: Batches[Fill, None] = Batches(self._fill)
 
@@ -135,7 +141,7 @@ class SharedCache:
             voids[commit.service_id] = commit.voids or voids.get(commit.service_id, False)
             for new in commit.entries:
                 keys.append((commit.service_id, new.name))
-                values += [_entry(new, commit.after).encode(), _milliseconds(new.until)]
+                values += [self._value(new, commit.after), _milliseconds(new.until)]
         await self._link.call(
             lambda epoch: (
                 "EVAL",
@@ -151,6 +157,12 @@ class SharedCache:
                 *values,
             )
         )
+
+    def _value(self, new: NewEntry, after: int) -> bytes:
+        """What is to be cached of an object; where there is no room, its version alone."""
+        if self._room.is_there:
+            return _entry(new, after).encode()
+        return f"{new.version:0{VERSION_DIGITS}x}".encode()
 
     async def _look(
         self, keys: list[tuple[UUID, str | None]]
@@ -178,6 +190,8 @@ class SharedCache:
         }
 
     async def _fill(self, fills: list[Fill]) -> dict[Fill, None]:
+        if not self._room.is_there:
+            return dict.fromkeys(fills)
         await self._link.call(
             lambda epoch: (
                 "EVAL",

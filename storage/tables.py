@@ -51,6 +51,8 @@ jobs = Table(
     Column("catchup", JSON, nullable=False, server_default="{}"),
     # The calendars that the schedule names.
     Column("calendars", ARRAY(Text), nullable=False, server_default="{}"),
+    # The last change of one of them that the job was brought up to (storage.calendar_changes).
+    Column("calendar_change", BigInteger),
     Column("paused", Boolean, nullable=False),
     Column("pause_reason", Text),
     # The first fire time that no dispatcher has claimed, or where the search for it goes on

@@ -46,6 +46,7 @@ STORED = (
     "fire_counts",
     "traces",
     "secrets",
+    "calendar_changes",
     "jobs",
     "workers",
     "retention",

@@ -64,8 +64,8 @@ def declare_ringing(broker: dramatiq.Broker, ringer: Ringer, shard: Shard) -> No
 
     def declare(name: str, queue_name: str, *, ahead: bool, priority: int) -> None:
         async def take(runs: list[tuple[UUID, UUID]]) -> None:
-            if not await ringer.take(runs, ahead=ahead):
-                await shard.queue.hand_over(runs, ahead=ahead)
+            left = await ringer.take(runs, ahead=ahead)
+            await shard.queue.hand_over(left, ahead=ahead)
 
         def ring_runs(runs: list[list[str]]) -> None:
             keys = [(UUID(service_id), UUID(run_id)) for service_id, run_id in runs]

@@ -22,9 +22,10 @@ from storage.migrate import until_migrated
 from storage.postgres import UNREACHABLE
 from storage.queue import BATCH_SIZE, FEW, MAX_DEPTH
 from storage.shards import LOOK_AHEAD, WAKE_CHANNEL, Shard
+from workers.calendars import Calendars
 from workers.heartbeat import Heartbeat
 from workers.held import Held
-from workers.measuring import measure
+from workers.measuring import measure, measure_redis
 from workers.readiness import asks
 from workers.sweep import Sweep
 from workers.vitals import Vitals
@@ -103,6 +104,7 @@ class Dispatcher:
             tasks.create_task(self._every(SWEEP_SECONDS, self._timely(self._sweep.pass_turns)))
             tasks.create_task(self._every(RESCUE_SECONDS, self._timely(self._sweep.rescue)))
             tasks.create_task(self._every(BACKFILL_SECONDS, self._timely(self._backfill)))
+            tasks.create_task(Calendars(self._shard).run())
             tasks.create_task(self._every(MEASURE_SECONDS, self._timely(self._measure)))
 
     async def stop(self) -> None:
@@ -213,6 +215,7 @@ class Dispatcher:
         return len(runs)
 
     async def _measure(self, now: datetime) -> int:
+        await measure_redis(self._shard.redis)
         return await measure(self._shard.database, now)
 
     async def _keep_handing_over(self) -> None:

@@ -1,4 +1,4 @@
-"""What no process knows of itself: each dispatcher asks Postgres for it, for all of them."""
+"""What no process knows of itself: each dispatcher asks the servers for it, for all of them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from storage.heartbeats import living
 from storage.oldest_due import oldest_unclaimed, oldest_untaken
 from storage.overrunning import overrunning
 from storage.postgres import Database
+from storage.redis_link import RedisAway, RedisLink
+from storage.redis_memory import memory_of
 
 OLDEST_DUE = Gauge(
     "tocsin_oldest_due_seconds",
@@ -28,6 +30,14 @@ HEARTBEATS = Gauge(
     ["kind"],
     multiprocess_mode="livemostrecent",
 )
+REDIS_USED = Gauge(
+    "tocsin_redis_used_bytes", "Memory in use in Redis.", multiprocess_mode="livemostrecent"
+)
+REDIS_MOST = Gauge(
+    "tocsin_redis_max_bytes",
+    "What Redis takes at most (maxmemory); 0 where there is no bound.",
+    multiprocess_mode="livemostrecent",
+)
 
 
 async def measure(database: Database, now: datetime) -> int:
@@ -44,6 +54,16 @@ async def measure(database: Database, now: datetime) -> int:
     for kind, count in counts.items():
         HEARTBEATS.labels(kind).set(count)
     return sum(counts.values())
+
+
+async def measure_redis(link: RedisLink) -> None:
+    """Set the metrics; while Redis is away they stay."""
+    try:
+        memory = await memory_of(link)
+    except RedisAway:
+        return
+    REDIS_USED.set(memory.used)
+    REDIS_MOST.set(memory.most)
 
 
 def _age(since: datetime | None, now: datetime) -> float:

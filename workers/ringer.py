@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
@@ -24,6 +24,7 @@ from storage.postgres import UNREACHABLE, Database
 from storage.queue import BATCH_SIZE, RunKey
 from storage.shards import LOOK_AHEAD
 from workers.attempts import Attempts, Ring
+from workers.bytes_in_hand import BytesInHand
 from workers.gates import SOON, Gates
 from workers.recorder import Recorder
 from workers.room import Room
@@ -34,6 +35,7 @@ from workers.waiting import Waiting
 
 log = structlog.get_logger()
 OnTaken = Callable[[Sequence[TakenRun]], Awaitable[None]]
+Answered = TypeVar("Answered")
 WAITING = Gauge(
     "tocsin_ringer_waiting_runs", "Taken runs that are not yet due.", multiprocess_mode="livesum"
 )
@@ -70,6 +72,7 @@ class Ringer:
         ring: Makes one attempt.
         concurrency: Attempts under way at once, until they are recorded.
         capacity: Runs that wait here at most; beyond it, `take` waits and the queue with it.
+        in_hand: Bounds the bytes of what waits and rings here; beyond it, the same.
         on_taken: Told of runs that were taken, well before they ring.
     """
 
@@ -82,6 +85,7 @@ class Ringer:
         *,
         concurrency: int = CONCURRENCY,
         capacity: int = CAPACITY,
+        in_hand: BytesInHand | None = None,
         vitals: Vitals | None = None,
         on_taken: OnTaken | None = None,
     ) -> None:
@@ -94,30 +98,33 @@ class Ringer:
         self._slots = Slots(concurrency)
         self._waiting = Waiting(self.gates, self._slots)
         self._resolving = asyncio.Semaphore(RESOLVE_AT_ONCE)
-        self._asking: set[asyncio.Task[None]] = set()
+        self._bytes = in_hand or BytesInHand()
+        self._asking: set[asyncio.Task[Any]] = set()
         self._held: set[UUID] = set()
         # Of those, the ones whose attempt fails without a ring.
         self._given_up: set[UUID] = set()
         self._taking: list[list[RunKey]] = []
         self._taken_again: dict[UUID, TakenRun] = {}
         self._changed = asyncio.Event()
-        self._room = Room(lambda: len(self._waiting) + BATCH_SIZE <= capacity)
+        self._room = Room(
+            lambda: len(self._waiting) + BATCH_SIZE <= capacity and self._bytes.has_room
+        )
         self._stopping = False
 
-    async def take(self, runs: list[RunKey], *, ahead: bool = False) -> bool:
+    async def take(self, runs: list[RunKey], *, ahead: bool = False) -> list[RunKey]:
         """Own runs that were handed over; returns when Postgres knows it.
 
         Waits while the ringer is full. A take whose reply was lost is simply asked again.
 
         Args:
-            ahead: Do not wait.
+            ahead: Do not wait because of how many wait already.
 
         Returns:
-            False when nothing was taken: the ringer is stopping, too many wait already, or the
+            What is to be handed over again: the ringer is stopping, too many wait already, or the
             clock of this process is wrong.
         """
         if not ahead and not await self._room.found():
-            return False
+            return runs
         has_asked = False  # and may own them, though the answer was lost
         while not self._stopping:
             moment = read_clocks()
@@ -125,16 +132,19 @@ class Ringer:
                 await asyncio.sleep(WRONG_CLOCK_SECONDS)
                 if has_asked:
                     continue
-                return False
+                return runs
             has_asked = True
+            before = self._bytes.released
             try:
-                await self._ask(self._take(runs, moment.wall))
+                runs = await self._ask(self._take(runs, moment.wall))
             except UNREACHABLE as error:
                 log.warning("ringer.take_failed", error=kind_of(error))
                 await asyncio.sleep(RETRY_SECONDS)
             else:
-                return True
-        return False
+                if not runs or not await self._room.freed(self._bytes.freed_since(before)):
+                    return runs
+                has_asked = False
+        return runs
 
     async def run(self) -> None:
         """Ring what falls due, until cancelled."""
@@ -158,7 +168,7 @@ class Ringer:
             The runs that were given back, to be handed over to another worker.
         """
         self._stopping = True
-        await self._room.close()
+        self._room.close()
         while self._asking:
             await asyncio.wait(self._asking)
         given_back = await self.give_back()
@@ -173,15 +183,17 @@ class Ringer:
         """
         waiting = self._waiting.runs
         self._waiting.clear()
+        for run in waiting:
+            self._bytes.drop(run)
         keys = [(run.service_id, run.id) for run in waiting]
         command = GiveBackRuns(worker_id=self._worker_id, runs=keys)
         try:
             given_back = await give_back_runs(command, self._database) if keys else []
         except BaseException:
             for run in waiting:
-                self._waiting.add(run)
+                self._keep(run)
             raise
-        await self._tell_of_room()
+        self._tell_of_room()
         return given_back
 
     def abort(self, run_ids: Collection[UUID]) -> None:
@@ -199,33 +211,46 @@ class Ringer:
             return True
         return any(run_id == taken for runs in self._taking for _, taken in runs)
 
-    async def _ask(self, question: Coroutine[Any, Any, None]) -> None:
+    async def _ask(self, question: Coroutine[Any, Any, Answered]) -> Answered:
         """Await a take or a start that `stop` must wait for: its answer decides who holds what."""
-        await self._ask_soon(question)
+        return await self._ask_soon(question)
 
-    def _ask_soon(self, question: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def _ask_soon(self, question: Coroutine[Any, Any, Answered]) -> asyncio.Task[Answered]:
         asking = asyncio.create_task(question)
         self._asking.add(asking)
         asking.add_done_callback(self._asking.discard)
         return asking
 
-    async def _take(self, runs: list[RunKey], now: datetime) -> None:
-        command = TakeRuns(worker_id=self._worker_id, runs=runs, now=now, until=now + LOOK_AHEAD)
+    async def _take(self, runs: list[RunKey], now: datetime) -> list[RunKey]:
+        """Take as many as there is room for; return the others."""
+        rooms = self._bytes.reserve(runs)
+        command = TakeRuns(
+            worker_id=self._worker_id, runs=runs, now=now, until=now + LOOK_AHEAD, rooms=rooms
+        )
         self._taking.append(runs)
         try:
             taken = await take_runs(command, self._database)
             if self._on_taken is not None:
-                await self._on_taken(taken)
+                await self._on_taken(taken.runs)
         finally:
             self._taking.remove(runs)
-        for run in taken:
+            self._bytes.unreserve(rooms)
+        for run in taken.runs:
             if run.id in self._held:
                 # Told again, or already the next attempt: when it is let go, Postgres knows.
                 self._taken_again[run.id] = run
             else:
-                self._waiting.add(run)
+                self._keep(run)
         WAITING.set(len(self._waiting))
+        self._bytes.show()
         self._changed.set()
+        return taken.left
+
+    def _keep(self, run: TakenRun) -> None:
+        """Let a run wait."""
+        self._bytes.keep(run)
+        if (other := self._waiting.add(run)) is not None:
+            self._bytes.drop(other)
 
     def _next_batch(self, now: datetime) -> list[TakenRun]:
         upcoming = self._waiting.next_due()
@@ -272,7 +297,7 @@ class Ringer:
         for run, _ in runs:
             self.gates.of(run).deferred(now)
             self._let_go(run)
-        await self._tell_of_room()
+        self._tell_of_room()
 
     async def _give_up(self, runs: Sequence[TakenRun]) -> None:
         """Begin attempts that fail at once, as the retry policy wants to be asked."""
@@ -295,7 +320,7 @@ class Ringer:
                 self._withdraw(run)
                 self._ask_soon(self._resolve(run))
         self._attempts.show()
-        await self._tell_of_room()
+        self._tell_of_room()
 
     async def _started(self, batch: Sequence[TakenRun]) -> set[UUID] | None:
         """Which of these may ring; None where the ringer stops before that is known.
@@ -332,9 +357,10 @@ class Ringer:
         self._waiting.freed(gate)
         self._let_go(run)
 
-    async def _tell_of_room(self) -> None:
+    def _tell_of_room(self) -> None:
         WAITING.set(len(self._waiting))
-        await self._room.tell()
+        self._bytes.show()
+        self._room.tell()
 
     async def _resolve(self, run: TakenRun) -> None:
         """Find out why a run could not begin: mostly, its overlap policy is to decide."""
@@ -356,16 +382,18 @@ class Ringer:
             self._let_go(run)
 
     def _put_back(self, run: TakenRun) -> None:
-        self._waiting.add(run)
+        self._keep(run)
         self._let_go(run)
 
     def _let_go(self, run: TakenRun) -> None:
+        self._bytes.drop(run)
+        self._room.tell()
         self._held.discard(run.id)
         self._given_up.discard(run.id)
         self._attempts.forget(run.id)
         again = self._taken_again.pop(run.id, None)
         if again is not None:
-            self._waiting.add(again)
+            self._keep(again)
         self._changed.set()
 
     async def _wait_for_work(self) -> None:

@@ -14,7 +14,7 @@ from prometheus_client import Counter
 from commands.pass_turns import pass_free_turns
 from commands.rescue_runs import RescueRuns, rescue_runs
 from storage.heartbeats import BEATS
-from storage.queue import RunKey
+from storage.queue import MAX_DEPTH, RunKey
 from storage.shards import Shard
 from workers.heartbeat import Heartbeat
 
@@ -26,6 +26,9 @@ BACKLOG_GRACE = timedelta(seconds=30)
 """The same while messages do wait, or workers are behind: most likely one is the run's own."""
 RESEND_SECONDS = 5.0
 RUNS_AT_ONCE = 5_000
+MOST_MESSAGES = 10 * MAX_DEPTH
+"""While more wait, nothing is handed over again: what is behind them is late, not lost, and Redis
+would fill with messages that say the same."""
 
 # While workers are behind, dispatchers keep runs in hand that are long due: those are not lost.
 # Each dispatcher knows its own, and of another whether it lives.
@@ -87,7 +90,10 @@ class Sweep:
     async def resend(self, now: datetime) -> int:
         """Hand over due runs that no worker has taken, and return how many there were."""
         self.unfinished = await self._shard.queue.unfinished()
-        behind = await self._shard.queue.depth() > 0 or await self._is_behind(now)
+        depth = await self._shard.queue.depth()
+        if depth > MOST_MESSAGES:
+            return 0
+        behind = depth > 0 or await self._is_behind(now)
         untaken = await self._untaken(now, behind=behind)
         lost = [run for run in untaken if run not in self._resent and run[1] not in self._in_hand]
         await self._hand_over(lost, "resent")

@@ -54,10 +54,15 @@ class Waiting:
         """All of them."""
         return [run for run, _ in self._runs.values()]
 
-    def add(self, run: TakenRun) -> None:
-        """Let a run wait. Of two takes of the same run, the one that saw the newer job counts."""
+    def add(self, run: TakenRun) -> TakenRun | None:
+        """Let a run wait. Of two takes of the same run, the one that saw the newer job counts.
+
+        Returns:
+            The other one.
+        """
         known = self._runs.get(run.id)
-        if known is None or known[0].job_version <= run.job_version:
+        other = None if known is None else known[0]
+        if other is None or other.job_version <= run.job_version:
             self._runs[run.id] = run, self._gates.of(run)
             entry = _entry(run)
             if _takes_turns(run):
@@ -67,6 +72,8 @@ class Waiting:
                 self._move_up(run.job_id)
             else:
                 self._stand(entry)
+            return other
+        return run
 
     def clear(self) -> None:
         """Let nothing wait any more."""

@@ -8,10 +8,14 @@ from datetime import datetime
 from app.doctor.finding import Finding, fail, ok, warn
 from storage.clock_offset import MOST_OFFSET
 from storage.heartbeats import MeasuredClock
+from storage.redis_memory import CACHE_SHARE, Memory, memory_in
 
 SKEW_TO_LOOK_AT, MOST_SKEW = 0.1, MOST_OFFSET.total_seconds()
 LATE_SECONDS = 60.0
 TICK_SECONDS = 150.0
+OLDEST_REDIS = 7
+FULL = 0.95
+"""Beyond it, soon nothing is written but what must be."""
 BEHIND_TO_LOOK_AT = 16 * 1024 * 1024
 """One segment of WAL."""
 
@@ -41,21 +45,46 @@ def judge_redis(facts: Mapping[str, str | int | float]) -> Iterator[Finding]:
     """
     name = str(facts.get("server_name", "redis")).capitalize()
     yield ok("redis", f"{name} {facts.get('valkey_version') or facts.get('redis_version')}")
-    policy, most = facts.get("maxmemory_policy"), int(facts.get("maxmemory", 0))
-    if most and policy != "noeviction":
+    yield judge_redis_version(str(facts.get("redis_version", "")))
+    policy = facts.get("maxmemory_policy")
+    if policy != "noeviction":
         yield fail(
             "maxmemory-policy",
-            f"{policy}, with maxmemory {most}",
+            f"{policy}",
             "Set it to noeviction: messages that are evicted make runs late.",
         )
     else:
-        yield ok("maxmemory-policy", f"{policy}, with maxmemory {most}")
+        yield ok("maxmemory-policy", "noeviction")
+    yield judge_redis_memory(memory_in(dict(facts)))
     if not facts.get("aof_enabled"):
         yield ok("appendonly", "no: after a restart, what waited is handed over again by sweeps")
     elif facts.get("aof_last_write_status", "ok") != "ok":
         yield warn("appendonly", "its last write failed", "Look at the disk of Redis.")
     else:
         yield ok("appendonly", "yes")
+
+
+def judge_redis_version(version: str) -> Finding:
+    """Whether it knows scripts that run also when it is full; Valkey calls itself 7.2."""
+    if int(version.partition(".")[0] or 0) < OLDEST_REDIS:
+        return fail("redis version", version, f"Upgrade it to {OLDEST_REDIS}, or to Valkey.")
+    return ok("redis version", f"as Redis {version}")
+
+
+def judge_redis_memory(memory: Memory) -> Finding:
+    """Whether it has a bound, and how near that is."""
+    if not memory.most:
+        return warn(
+            "maxmemory",
+            "none",
+            "Set it below the memory of its host or pod: without it, that is killed when full.",
+        )
+    said = f"{memory.share:.0%} of {memory.most / 1024 / 1024:,.0f} MiB are in use"
+    if memory.share >= FULL:
+        return fail("maxmemory", said, "Raise it, or find out what fills it (redis-cli --bigkeys).")
+    if memory.share >= CACHE_SHARE:
+        return warn("maxmemory", said, "Raise it: nothing more is cached, so reads are slower.")
+    return ok("maxmemory", said)
 
 
 def judge_skew(server: str, skew: float, doubt: float) -> Finding:

@@ -14,6 +14,7 @@ from storage.embedded.account import Account, Launch
 from storage.embedded.server import Server
 
 KEPT_ASIDE = 2
+MOST_MEMORY = "256mb"
 _DAMAGED = re.compile(
     "AOF MANIFEST FILE ERROR|Bad file format reading the append only|Unable to obtain the AOF file|"
     "[Ee]rror reading the append only|[Uu]nexpected end of file reading the append only|"
@@ -106,5 +107,7 @@ class Valkey(Server):
             "appendonly": "yes",
             "appendfsync": "everysec" if self._durable else "no",
             "save": "",
+            "maxmemory": MOST_MEMORY,
+            "maxmemory-policy": "noeviction",
             "loglevel": "warning",
         }

@@ -109,7 +109,7 @@ class Firing:
 
     async def take(self, *runs: RunKey, by: UUID = WORKER, until: datetime = DUE) -> list[TakenRun]:
         command = TakeRuns(worker_id=by, runs=list(runs), now=NOON, until=until)
-        return await take_runs(command, self.database)
+        return (await take_runs(command, self.database)).runs
 
     async def queued_run(self, by: UUID = WORKER, **job: Any) -> TakenRun:
         """A run that waits in a worker."""

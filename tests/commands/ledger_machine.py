@@ -162,7 +162,7 @@ class LedgerMachine(RuleBasedStateMachine):
         if waiting:
             keys = [(row["service_id"], row["id"]) for row in waiting]
             command = TakeRuns(worker_id=WORKER, runs=keys, now=self.now, until=self.now)
-            self.taken += self.wait(take_runs(command, self.firing.database))
+            self.taken += self.wait(take_runs(command, self.firing.database)).runs
         self.look()
 
     @rule(number=NUMBERS)

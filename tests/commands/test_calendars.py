@@ -3,49 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
-from uuid import UUID
 
 import pytest
 
 from commands import put_calendar as put_calendar_module
 from commands.delete_calendar import DeleteCalendar, delete_calendar
-from commands.put_calendar import PutCalendar, put_calendar
-from domain.catchup import CatchupPolicy, Coalesce
 from domain.errors import Conflict, Invalid, NotFound
 from domain.job import Job
-from domain.schedules.calendar import Calendar
 from domain.schedules.schedule import Exclusion, Schedule
 from tests.commands.changing import delete, pause, resume, update
 from tests.commands.firing import NOON, SECOND, Firing, instants_of
+from tests.commands.naming import (
+    DAY,
+    HALF_AN_HOUR,
+    MINUTE,
+    NAMING,
+    TODAY,
+    naming_job,
+    next_fire,
+    put,
+    settle,
+)
 from tests.commands.telling import ledger, told
 from tests.storage.eventually import eventually
-
-MINUTE = 60 * SECOND
-DAY = timedelta(days=1)
-NAMING = (Exclusion(calendar="holidays"),)
-TODAY = Exclusion(date=NOON.date())
-HALF_AN_HOUR = Exclusion(cron="0-29 12 * * *")
-ALL = CatchupPolicy(window=DAY, coalesce=Coalesce.ALL, limit=1_000)
-
-
-async def put(firing: Firing, *exclude: Exclusion, now: datetime = NOON) -> Calendar:
-    command = PutCalendar(
-        caller=firing.caller, name="holidays", description="", exclude=exclude, now=now
-    )
-    return await put_calendar(command, firing.shards)
-
-
-async def naming_job(firing: Firing, **changes: object) -> Job:
-    spec = {"every": MINUTE, "exclude": NAMING, "catchup": ALL, **changes}
-    return await firing.job(now=NOON - SECOND, **spec)
-
-
-async def next_fire(firing: Firing, job_id: UUID) -> datetime | None:
-    found: datetime | None = (await firing.job_row(job_id))["next_fire_for"]
-    return found
 
 
 async def test_a_job_does_not_fire_on_the_days_of_its_calendar(firing: Firing):
@@ -193,6 +175,7 @@ async def test_jobs_that_are_stored_or_deleted_meanwhile_go_by_the_calendar_as_i
             *([delete(firing.shards, firing.caller, gone.id)] if gone else []),
         )
         expected = NOON + 30 * MINUTE if exclude else NOON
+        await settle(firing, now=NOON - SECOND)
         for job in jobs[:3]:
             assert await next_fire(firing, job.id) == expected
             await delete(firing.shards, firing.caller, job.id)
@@ -205,6 +188,7 @@ async def test_claims_and_changes_of_a_calendar_at_the_same_time_leave_no_gap(fi
         now = NOON + number * MINUTE + SECOND
         exclude = [Exclusion(cron="*/2 12 * * *")] if number % 2 else [HALF_AN_HOUR]
         await asyncio.gather(firing.claim(now + MINUTE, now=now), put(firing, *exclude, now=now))
+        await settle(firing, now=now)
     now = NOON + 41 * MINUTE  # which neither excludes
     await firing.claim(now, now=now)
     position = -1.0
@@ -218,32 +202,25 @@ async def test_an_edit_of_a_job_that_has_just_come_to_name_the_calendar_fails_ne
     firing: Firing, monkeypatch: pytest.MonkeyPatch
 ):
     await put(firing)
-    jobs: list[Job] = []
     edits: list[asyncio.Task[Job]] = []
-    lock_jobs, store = put_calendar_module._lock_jobs, put_calendar_module._store
+    store = put_calendar_module._store
 
-    async def lock_jobs_before_one_comes(*arguments: Any, **options: Any) -> Any:
-        locked = await lock_jobs(*arguments, **options)
-        if not jobs:
-            jobs.append(await naming_job(firing))
-        return locked
-
-    async def store_before_it_is_edited(*arguments: Any) -> Any:
+    async def store_and_have_it_edited(*arguments: Any) -> Any:
+        job = await naming_job(firing)
         stored = await store(*arguments)
-        if not edits:
-            schedule = Schedule(accepted_at=NOON, every=2 * MINUTE, exclude=NAMING)
-            editing = update(firing.shards, firing.caller, jobs[0].id, NOON, schedule=schedule)
-            edits.append(asyncio.create_task(editing))
-            await eventually(partial(someone_waits_for_a_lock, firing))
+        schedule = Schedule(accepted_at=NOON, every=2 * MINUTE, exclude=NAMING)
+        editing = update(firing.shards, firing.caller, job.id, NOON, schedule=schedule)
+        edits.append(asyncio.create_task(editing))
+        await eventually(partial(someone_waits_for_a_lock, firing))
         return stored
 
-    monkeypatch.setattr(put_calendar_module, "_lock_jobs", lock_jobs_before_one_comes)
-    monkeypatch.setattr(put_calendar_module, "_store", store_before_it_is_edited)
+    monkeypatch.setattr(put_calendar_module, "_store", store_and_have_it_edited)
     calendar = await put(firing, HALF_AN_HOUR)
     edited = await edits[0]
+    await settle(firing)
     assert (calendar.version, edited.version) == (2, 2)
     row = await firing.job_row(edited.id)
-    assert (row["version"], row["next_fire_for"]) == (3, NOON + 30 * MINUTE)
+    assert row["next_fire_for"] == NOON + 30 * MINUTE
     assert len(await firing.rows("SELECT FROM audit WHERE action = 'calendar.put'")) == 2
 
 
@@ -270,6 +247,7 @@ async def test_edits_and_changes_of_calendars_at_the_same_time_do_not_fail(firin
                 for schedule in (plain, naming)
             ),
         )
+    await settle(firing)
     for job in made:
         row = await firing.job_row(job.id)
         assert row["next_fire_for"] <= NOON + MINUTE

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from commands.create_key import CreateKey, create_key
-from commands.put_calendar import PutCalendar, _any_other, put_calendar
+from commands.put_calendar import PutCalendar, put_calendar
 from commands.put_member import PutMember, put_member
 from commands.revoke_key import RevokeKey, revoke_key
 from commands.rotate_key import RotateKey, rotate_key
@@ -18,8 +18,9 @@ from domain.access import Role, Scope
 from domain.errors import Conflict, Invalid, QuotaExceeded
 from domain.limits import Limits
 from domain.quotas import check_frequency
-from domain.schedules.schedule import Exclusion, Schedule, Spec
+from domain.schedules.schedule import Schedule, Spec
 from storage import quotas
+from storage.calendar_changes import withdraw_ahead
 from tests.commands.firing import NOON, SECOND, Firing
 
 READ = frozenset({Scope.READ})
@@ -97,12 +98,11 @@ def test_specs_with_phases_come_no_closer_together_than_a_schedule_may():
 
 
 async def test_a_calendar_of_more_jobs_than_a_statement_has_parameters_is_changed(firing: Firing):
-    await calendar(firing, 0)
-    job = await firing.job(every=timedelta(days=1), exclude=(Exclusion(calendar="c0"),))
-    # So many that are locked already are told by one parameter.
-    known = await firing.rows("SELECT gen_random_uuid() AS id FROM generate_series(1, 40000)")
-    command = PutCalendar(caller=firing.caller, name="c0", description="", exclude=(), now=NOON)
-    async with firing.shard.writing(firing.caller.service_id) as connection:
-        ids = [row["id"] for row in known]
-        assert await _any_other(connection, command, ids)
-        assert not await _any_other(connection, command, [*ids, job.id])
+    job = await firing.job()
+    await firing.claim()
+    # So many that may have been claimed ahead are told by one parameter.
+    many = await firing.rows("SELECT gen_random_uuid() AS id FROM generate_series(1, 40000)")
+    ids = [*(row["id"] for row in many), job.id]
+    async with firing.database.driver() as driver, driver.transaction():
+        assert not await withdraw_ahead(driver, firing.caller.service_id, ids, NOON)
+    assert await firing.runs(job.id) == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from redis import Redis
 
 from loadtests.sink_process import SinkProcess
@@ -34,3 +36,13 @@ def test_valkey_may_die_and_come_back(
 def test_redis_may_forget_everything(crowd: System, sink: SinkProcess) -> None:
     with Redis.from_url(crowd.urls.redis) as redis:
         survive(crowd, sink, kill=redis.flushall, heal=lambda: None)
+
+
+def test_redis_may_be_full(crowd: System, sink: SinkProcess) -> None:
+    with Redis.from_url(crowd.urls.redis) as redis:
+        most = redis.config_get("maxmemory")["maxmemory"]
+        fill = partial(redis.config_set, "maxmemory", 1)
+        try:
+            survive(crowd, sink, kill=fill, heal=lambda: None)
+        finally:
+            redis.config_set("maxmemory", most)

@@ -26,6 +26,7 @@ from app.serving import LAST_SECONDS
 from app.settings import PREFIX, Settings
 from tests.manifests.objects import K8S, METRIC, loaded, name_of, named, pod_of, queries_of, written
 from tests.processes import CHECKOUT, System
+from workers.bytes_in_hand import BUDGET_BYTES
 from workers.main import POOL_SIZE, STOP_SECONDS
 from workers.worker import DRAIN_SECONDS
 
@@ -192,3 +193,31 @@ def test_names_are_used_once() -> None:
             if "metadata" in one
         ]
         assert len(names) == len(set(names)), folder
+
+
+@pytest.mark.parametrize(
+    ("started", "limited", "limit"),
+    [
+        ("compose.yaml", "compose.yaml", r"mem_limit: (\d+)m\b"),
+        (
+            "k8s/overlays/dev/valkey.yaml",
+            "k8s/overlays/dev/valkey.yaml",
+            r"memory: (\d+)Mi\}\n +sec",
+        ),
+        ("k8s/examples/valkey/start.sh", "k8s/examples/valkey/valkey.yaml", r"memory: (\d)Gi"),
+    ],
+)
+def test_valkey_is_bounded_below_its_pod(started: str, limited: str, limit: str) -> None:
+    command = (CHECKOUT / started).read_text()
+    ((most, policy),) = re.findall(r"--maxmemory,? (\d+)mb,? --maxmemory-policy,? (\w+)", command)
+    (pod,) = re.findall(limit, (CHECKOUT / limited).read_text())
+    mebibytes = int(pod) * (1_024 if limit.endswith("Gi") else 1)
+    assert policy == "noeviction"
+    # The rest is for connections, replicas that are behind, and what lies between its pieces.
+    assert int(most) <= 0.75 * mebibytes
+
+
+def test_what_a_worker_has_in_hand_fits_into_its_pod() -> None:
+    manifest = (CHECKOUT / "k8s/base/worker.yaml").read_text()
+    ((asked, most),) = re.findall(r"memory: (\d+)Mi\}\n +limits: \{memory: (\d+)Mi", manifest)
+    assert int(asked) * 1_024 * 1_024 + 4 * BUDGET_BYTES < int(most) * 1_024 * 1_024

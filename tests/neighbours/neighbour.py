@@ -61,4 +61,4 @@ def keeps_to_its_memory(process: TocsinProcess) -> None:
     (kilobytes,) = re.findall(r"VmHWM:\s+(\d+) kB", status)
     manifest = (CHECKOUT / f"k8s/base/{process.name}.yaml").read_text()
     ((number, unit),) = re.findall(r"limits:.*?memory: (\d+)(Ki|Mi|Gi)", manifest, re.DOTALL)
-    assert int(kilobytes) < int(number) * _UNITS[unit]
+    assert int(kilobytes) < int(number) * _UNITS[unit], f"{process.name}: {kilobytes} kB"

@@ -101,7 +101,8 @@ async def put_rows(source: Database, into: Database, columns: list[tuple[str, st
         The tables that had rows.
     """
     async with into.driver() as driver:
-        await driver.execute("DELETE FROM services")  # what the revisions themselves put there
+        for table in ("services", "timelines"):  # what the revisions themselves put there
+            await driver.execute(f"DELETE FROM {table}")
     filled = []
     tables = {table for table, _ in columns}
     for table in sorted(tables, key=lambda name: name != "services"):  # others refer to them

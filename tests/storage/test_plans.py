@@ -57,7 +57,12 @@ async def plan_of(driver: Driver, statement: str) -> str:
 def value_of(kind: str) -> str:
     if kind.endswith("[]"):
         return f"'{{}}'::{kind}"
-    return {"timestamp with time zone": f"'{NOW}'", "uuid": f"'{uuid4()}'"}.get(kind, "'x'")
+    values = {
+        "timestamp with time zone": f"'{NOW}'",
+        "uuid": f"'{uuid4()}'",
+        "bigint": "1",
+    }
+    return values.get(kind, "'x'")
 
 
 async def test_hot_statements_are_planned_ahead_and_that_changes_nothing(

@@ -29,7 +29,7 @@ async def test_without_room_some_wait_and_further_ones_are_sent_back():
     assert not await places.take()
     assert not any(task.done() for task in waiting)
     places.free = True
-    await places.room.tell()
+    places.room.tell()
     assert await asyncio.gather(*waiting) == [True] * MAY_WAIT
 
 
@@ -37,6 +37,6 @@ async def test_when_it_closes_whoever_waits_is_sent_away():
     places = Places()
     waiting = places.take()
     await asyncio.sleep(0)
-    await places.room.close()
+    places.room.close()
     assert not await waiting
     assert not await places.take()

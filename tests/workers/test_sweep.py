@@ -136,3 +136,16 @@ async def test_a_few_late_runs_in_a_workers_hands_do_not_put_off_the_search(
     assert await sweep.resend(LATE - 40 * SECOND) == 0
     monkeypatch.setattr("workers.sweep.MANY_LATE", 3)
     assert await sweep.resend(LATE - 40 * SECOND) == 1
+
+
+async def test_while_many_messages_wait_none_is_added(
+    firing: Firing, sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("workers.sweep.MOST_MESSAGES", 1)
+    run = await firing.scheduled_run()
+    assert await sweep.resend(LATE) == 1
+    sweep._resent.clear()
+    assert await sweep.resend(LATE) == 1
+    sweep._resent.clear()
+    assert await sweep.resend(LATE) == 0
+    assert waiting_messages(firing.shards) == [run, run]

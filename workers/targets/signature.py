@@ -65,7 +65,7 @@ class SigningSecrets:
         ]
 
 
-def sign(secrets: Iterable[str], webhook_id: str, timestamp: int, body: bytes) -> str:
+def sign(secrets: Iterable[str], webhook_id: str, timestamp: int, body: bytes | memoryview) -> str:
     """The `webhook-signature` header: one signature for each live secret.
 
     Args:

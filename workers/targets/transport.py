@@ -69,7 +69,11 @@ class Transport:
         self._loop = asyncio.get_running_loop()
 
     async def request(
-        self, target: HttpTarget, body: bytes, headers: Mapping[str, str], service: UUID
+        self,
+        target: HttpTarget,
+        body: bytes | memoryview,
+        headers: Mapping[str, str],
+        service: UUID,
     ) -> Response:
         """The answer; redirects are not followed.
 
@@ -90,8 +94,8 @@ class Transport:
         try:
             async with asyncio.timeout(target.timeout.total_seconds()), self._free:
                 way = await self._dialer.way(address, ca, service)
-                request = self._head(target.method, address, way, headers, len(body)) + body
-                return await self._exchange(way, request, reading, service)
+                head = self._head(target.method, address, way, headers, len(body))
+                return await self._exchange(way, b"".join((head, body)), reading, service)
         except TimeoutError:
             if (begun := reading.begun) is not None:
                 raise AnswerTimedOut(begun) from None

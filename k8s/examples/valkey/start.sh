@@ -10,7 +10,8 @@ case $1 in
     valkey)
         set -- --dir /tmp --save '' --appendonly no --replica-announce-ip "$self" \
             --requirepass "$VALKEY_PASSWORD" --masterauth "$VALKEY_PASSWORD" \
-            --min-replicas-to-write 1 --min-replicas-max-lag 3
+            --min-replicas-to-write 1 --min-replicas-max-lag 3 \
+            --maxmemory 640mb --maxmemory-policy noeviction
         [ "$primary" = "$self" ] || set -- "$@" --replicaof "$primary" 6379
         exec valkey-server "$@"
         ;;

@@ -1,0 +1,66 @@
+"""Brings jobs up to changes of their calendars, those that their requests left to dispatchers."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+
+import structlog
+
+from storage.calendar_changes import oldest_change
+from storage.clock_offset import read_clocks
+from storage.error_kinds import kind_of
+from storage.postgres import UNREACHABLE
+from storage.shards import Shard
+from storage.shares import ShareUsedUp
+
+log = structlog.get_logger()
+LOOK_SECONDS = 1.0
+
+
+class Calendars:
+    """One of the loops of a dispatcher; where several work, each takes another change."""
+
+    def __init__(self, shard: Shard) -> None:
+        self._shard = shard
+
+    async def run(self) -> None:
+        """Work until cancelled; between two steps it rests as long as the last one took."""
+        clock = asyncio.get_running_loop().time
+        while True:
+            began = clock()
+            try:
+                more = await self.step(datetime.now(UTC))
+            except (ShareUsedUp, *UNREACHABLE) as error:
+                log.warning("calendars.not_continued", error=kind_of(error))
+                more = False
+            except Exception:
+                # Of one job, perhaps: the others are to fire all the same.
+                log.exception("calendars.broken")
+                more = False
+            await asyncio.sleep(clock() - began if more else LOOK_SECONDS)
+
+    async def step(self, now: datetime) -> bool:
+        """Bring some jobs up to a change; return whether more are left."""
+        if self._shard.database.clock.trouble(read_clocks()):
+            return False
+        async with self._shard.database.reading() as driver:
+            oldest = await oldest_change(driver)
+        if oldest is None:
+            return False
+        await asyncio.to_thread(_import_sqlalchemy, self._shard)
+        from commands.continue_calendars import (  # noqa: PLC0415
+            ContinueCalendar,
+            continue_calendar,
+        )
+
+        service_id, change = oldest
+        command = ContinueCalendar(service_id=service_id, change=change, now=now)
+        return await continue_calendar(command, self._shard)
+
+
+def _import_sqlalchemy(shard: Shard) -> None:
+    """Import what a dispatcher needs for nothing else: not in the event loop."""
+    import commands.continue_calendars  # noqa: PLC0415
+
+    _ = commands.continue_calendars, shard.database.transactions
