@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
@@ -18,8 +18,9 @@ from storage.commits import Commits
 from storage.encoded_jobs import EncodedJobs
 from storage.entries import Entry, Position
 from storage.error_kinds import kind_of
-from storage.idempotency import holding
+from storage.idempotency import holding, look_up
 from storage.job_inserts import JobInserts
+from storage.kept_answers import KeptAnswers
 from storage.key_ring import NO_KEYS, KeyRing
 from storage.lasting_reads import LastingReads
 from storage.lasting_reads import Load as LastingLoad
@@ -60,8 +61,9 @@ class Shard:
         self.database = Database(
             urls.primary, pool_size=pool_size, pooler_url=urls.pooler, lock_seconds=lock_seconds
         )
-        self._writes, self._reads = Shares.of_a_pool(pool_size), Shares.of_a_pool(pool_size)
-        self._costly_reads = Shares(COSTLY_READS)
+        self._writes = Shares.of_a_pool(pool_size, "writes")
+        self._reads = Shares.of_a_pool(pool_size, "reads")
+        self._costly_reads = Shares(COSTLY_READS, "costly_reads")
         self.replicas = Replicas(
             [Replica(url, number, pool_size) for number, url in enumerate(urls.replicas, start=1)]
         )
@@ -70,6 +72,9 @@ class Shard:
         # What one service reads of the cache must not keep all requests from being counted.
         self._counting_redis = RedisLink(redis_database(urls.redis, _CACHE_DATABASE))
         self.rate_limits = RateLimits(self._counting_redis)
+        self.kept_answers = KeptAnswers(self._counting_redis)
+        # Nor may what workers tell of its many targets keep others from the cache.
+        self.targets_redis = RedisLink(redis_database(urls.redis, _CACHE_DATABASE))
         self.reckoning = Reckoning()
         shared = SharedCache(self.redis)
         self._commits = Commits(self.database, shared)
@@ -151,6 +156,15 @@ class Shard:
         ):
             pass
 
+    async def answer_kept(self, service_id: UUID, claim: Claim) -> None:
+        """Return if nothing is kept under a claim's key.
+
+        Raises:
+            Answered, KeyReused: When something is.
+        """
+        async with self._writes.of(service_id), self.database.reading() as driver:
+            await look_up(driver, service_id, claim)
+
     async def read(
         self, service_id: UUID, question: Question[Answer], *, costly: bool = False
     ) -> Answer:
@@ -178,6 +192,14 @@ class Shard:
     ) -> Answer:
         """The same where only what voids the service's cache changes it; see LastingReads."""
         return await self._lasting.read(service_id, name, now, load)
+
+    def costly_read(self, service_id: UUID) -> AbstractAsyncContextManager[None]:
+        """One of the few costly reads that a service has under way at once.
+
+        Raises:
+            ShareUsedUp: When it has as many, and none ends in time.
+        """
+        return self._costly_reads.of(service_id)
 
     async def read_any(self, question: Question[Answer]) -> Answer:
         """A server that may lag: for what has no service's commits to wait for."""
@@ -211,6 +233,7 @@ class Shard:
         await self.replicas.close()
         await self.redis.close()
         await self._counting_redis.close()
+        await self.targets_redis.close()
         self.queue.close()
         self.reckoning.close()
 
