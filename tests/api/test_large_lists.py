@@ -125,8 +125,9 @@ def test_pages_of_large_entries_of_the_audit_are_short_and_hold_each_once(
 ) -> None:
     run(
         system.urls.primary,
-        "INSERT INTO audit SELECT $1, now() - n * interval '1 second', gen_random_uuid(), 'key:x',"
-        " 'job.updated', gen_random_uuid(), 'r', '', json_build_object('n', n, 'x',"
+        "INSERT INTO audit (service_id, at, id, principal, action, object_id, request_id, details)"
+        " SELECT $1, now() - n * interval '1 millisecond', gen_random_uuid(), 'key:x',"
+        " 'job.updated', gen_random_uuid(), 'r', json_build_object('n', n, 'x',"
         " repeat('x', 100000)) FROM generate_series(1, 60) AS n",
         service_of(client),
     )
