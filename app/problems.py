@@ -115,7 +115,7 @@ def problem_of(error: Exception) -> Problem:  # noqa: C901, PLR0911, PLR0912 - a
         case KeyInProgress():
             return problem(409, error.detail, "Idempotency-Key In Progress")
         case AnswersKept():
-            return problem(429, error.detail, "Idempotency-Keys Used Up")
+            return problem(429, error.detail, "Idempotency-Key Beyond Quota")
         case KeyReused():
             return problem(422, error.detail, "Idempotency-Key Reused")
         case BadRequest():

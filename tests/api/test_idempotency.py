@@ -11,7 +11,9 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
+from storage.kept_answers import KEPT_KIB_A_DAY
 from storage.postgres import Database
+from storage.shards import Shards
 from storage.urls import ShardUrls
 from tests.api.conftest import FAR, JSON
 from tests.api.problems import problem
@@ -284,3 +286,35 @@ def test_any_printable_key_is_taken(api: httpx.Client, store: Store, key: bytes)
     answers = [api.post(path, headers=[(b"Idempotency-Key", key)]) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [202, 202]
     assert answers[0].content == answers[1].content
+
+
+def use_up_kept_answers(urls: ShardUrls, service_id: UUID) -> None:
+    async def take() -> None:
+        shards = Shards(urls)
+        most = 1024 * KEPT_KIB_A_DAY
+        assert not await shards.of(service_id).kept_answers.full_for(service_id, most - 1024)
+        await shards.close()
+
+    asyncio.run(take())
+
+
+def test_beyond_what_is_kept_nothing_new_is_done_with_a_key_and_nothing_kept_is_forgotten(
+    system: System, urls: ShardUrls
+) -> None:
+    with system.client(f"keys-{uuid4()}") as client:
+        body = {"schedule": FAR, "target": NOBODY}
+        kept = a_key()
+        first = client.post("/jobs", json=body, headers=kept)
+        use_up_kept_answers(urls, UUID(client.get("/me").json()["service_id"]))
+        for body_again, status, kind in ((body, 201, None), ({**body, "name": "x"}, 422, "reused")):
+            again = client.post("/jobs", json=body_again, headers=kept)
+            assert again.status_code == status
+            if kind:
+                assert problem(again, status)["type"] == TYPE + kind
+            else:
+                assert again.content == first.content
+        refused = client.post("/jobs", json=body, headers=a_key())
+        assert problem(refused, 429)["type"] == TYPE + "beyond-quota"
+        assert int(refused.headers["retry-after"]) >= 1
+        assert len(client.get("/jobs").json()["items"]) == 1
+        assert client.post("/jobs", json=body).status_code == 201
