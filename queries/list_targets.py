@@ -28,7 +28,7 @@ async def list_targets(query: ListTargets, shards: Shards) -> list[TargetView]:
     """
     service_id = query.caller.service_id
     shard = shards.of(service_id)
-    async with shard.costly_read(service_id):
+    async with shard.reads.costly(service_id):
         views = await told_of(shard.targets_redis, service_id, query.now)
     same = defaultdict(list)
     for view in views:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
-import asyncpg
 import structlog
-from prometheus_client import Counter
 
 from domain.idempotency import Claim
 from storage.commits import Commits
 from storage.encoded_jobs import EncodedJobs
-from storage.entries import Entry, Position
+from storage.entries import Entry
 from storage.error_kinds import kind_of
 from storage.idempotency import holding, look_up
 from storage.job_inserts import JobInserts
@@ -31,6 +29,7 @@ from storage.read_cache import Load, ReadCache
 from storage.reckoning import Reckoning
 from storage.redis_link import RedisLink
 from storage.replicas import Replica, Replicas
+from storage.shard_reads import Question, ShardReads
 from storage.shared_cache import Commit, NewEntry, SharedCache
 from storage.shares import Shares
 from storage.urls import ShardUrls, redis_database
@@ -39,16 +38,12 @@ if TYPE_CHECKING:
     from storage.transactions import WriteConnection
 
 log = structlog.get_logger()
-READS = Counter("tocsin_reads_total", "Reads of Postgres by the server that answers.", ["server"])
 WAKE_CHANNEL = "tocsin_due"
-COSTLY_READS = 2
-"""Searches and the like that a service has under way at once, in one process."""
 LOOK_AHEAD = timedelta(seconds=5)
 """How far ahead dispatchers claim what falls due."""
 _CACHE_DATABASE = 0
 
 Answer = TypeVar("Answer")
-Question = Callable[[Driver], Awaitable[Answer]]
 
 
 class Shard:
@@ -62,11 +57,10 @@ class Shard:
             urls.primary, pool_size=pool_size, pooler_url=urls.pooler, lock_seconds=lock_seconds
         )
         self._writes = Shares.of_a_pool(pool_size, "writes")
-        self._reads = Shares.of_a_pool(pool_size, "reads")
-        self._costly_reads = Shares(COSTLY_READS, "costly_reads")
         self.replicas = Replicas(
             [Replica(url, number, pool_size) for number, url in enumerate(urls.replicas, start=1)]
         )
+        self.reads = ShardReads(self.database, self.replicas, pool_size)
         self.redis = RedisLink(redis_database(urls.redis, _CACHE_DATABASE))
         self.queue = RunQueue(make_broker(urls.redis))
         # What one service reads of the cache must not keep all requests from being counted.
@@ -80,8 +74,8 @@ class Shard:
         self._commits = Commits(self.database, shared)
         self.encoded_jobs = EncodedJobs()
         self.job_inserts = JobInserts(self.database, self._commits, self.encoded_jobs, self._writes)
-        self._cache = ReadCache(self._commits, shared, self._read_as)
-        self._lasting = LastingReads(self._commits, self._read_at)
+        self._cache = ReadCache(self._commits, shared, self.reads.read_as)
+        self._lasting = LastingReads(self._commits, self.reads.read_at)
 
     @asynccontextmanager
     async def writing(
@@ -179,7 +173,7 @@ class Shard:
         """
         looked = await self._commits.look(service_id)
         position = looked.position if looked else None
-        return await self._read_as(service_id, position, question, costly)
+        return await self.reads.read_as(service_id, position, question, costly)
 
     async def read_cached(
         self, service_id: UUID, name: str, now: datetime, load: Load, *, costly: bool = False
@@ -193,17 +187,9 @@ class Shard:
         """The same where only what voids the service's cache changes it; see LastingReads."""
         return await self._lasting.read(service_id, name, now, load)
 
-    def costly_read(self, service_id: UUID) -> AbstractAsyncContextManager[None]:
-        """One of the few costly reads that a service has under way at once.
-
-        Raises:
-            ShareUsedUp: When it has as many, and none ends in time.
-        """
-        return self._costly_reads.of(service_id)
-
     async def read_any(self, question: Question[Answer]) -> Answer:
         """A server that may lag: for what has no service's commits to wait for."""
-        return await self._ask(self.replicas.least_lagged(), question)
+        return await self.reads.ask(self.replicas.least_lagged(), question)
 
     async def wake_for(self, due_at: datetime | None, now: datetime) -> None:
         """Tell dispatchers of an instant that they may have looked past already.
@@ -242,49 +228,6 @@ class Shard:
             service_id=service_id, entries=tuple(made or ()), voids=made is None, after=after
         )
         await self._commits.record(commit)
-
-    async def _read_as(
-        self,
-        service_id: UUID,
-        position: Position | None,
-        question: Question[Answer],
-        costly: bool,
-    ) -> Answer:
-        """What Postgres answers that has come so far, as a part of the service's share."""
-        if not costly:
-            async with self._reads.of(service_id):
-                return await self._read_at(position, question)
-        async with self._costly_reads.of(service_id), self._reads.of(service_id):
-            return await self._read_at(position, question)
-
-    async def _read_at(self, position: Position | None, question: Question[Answer]) -> Answer:
-        """What Postgres answers that has come so far, the primary where that is unknown."""
-        if position is None:
-            return await self._ask(None, question)
-        return await self._ask(await self.replicas.having_replayed(position.place), question)
-
-    async def _ask(self, replica: Replica | None, question: Question[Answer]) -> Answer:
-        """The answer of a replica, or of the primary where that fails or there is none.
-
-        What takes too long at a replica that answers else would do so at the primary, too.
-        """
-        if replica is not None:
-            try:
-                async with replica.server.connection() as driver:
-                    answer = await question(driver)
-            except asyncpg.SerializationError:
-                pass  # what it replays got in the way
-            except asyncpg.QueryCanceledError:
-                raise
-            except (*UNREACHABLE, asyncpg.InternalServerError) as error:  # damaged pages, too
-                if await self.replicas.answers(replica) and isinstance(error, TimeoutError):
-                    raise
-            else:
-                READS.labels("replica").inc()
-                return answer
-        READS.labels("primary").inc()
-        async with self.database.reading() as driver:
-            return await question(driver)
 
 
 class Shards:
