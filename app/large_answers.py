@@ -75,7 +75,8 @@ class _Sending:
         elif self._refused:
             return
         elif self._held and message["type"] == "http.response.body":
-            await self._send_pieces(message["body"], more=message["more_body"])
+            body, more = message.get("body", b""), message.get("more_body", False)
+            await self._send_pieces(body, more=more)
             return
         await self._send(message)
 

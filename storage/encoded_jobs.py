@@ -28,13 +28,13 @@ _OVERHEAD_BYTES = 500
 # In the list's order, and no more of them than a page may hold: what is large is only read then.
 READ = f"""
 SELECT {JOB_COLUMNS}, {JOB_MARKS.replace("id, version, updated_at,", "")}, up_to FROM (
-    SELECT job.*, sum(bytes) OVER (ORDER BY nth) AS up_to
+    SELECT job.*, nth, sum(bytes) OVER (ORDER BY nth) AS up_to
     FROM unnest($2::uuid[]) WITH ORDINALITY AS asked (id, nth) CROSS JOIN LATERAL (
         SELECT *, {bytes_of("target")} + {bytes_of("schedule")} AS bytes FROM jobs
         WHERE jobs.service_id = $1 AND jobs.id = asked.id OFFSET 0
     ) AS job
 ) AS listed
-WHERE up_to - bytes < {PAGE_BYTES} ORDER BY up_to
+WHERE up_to - bytes < {PAGE_BYTES} ORDER BY nth
 """
 
 # Whoever changes a job gives it another version; but for its next fire time, which moves by itself.

@@ -33,11 +33,15 @@ class KeptAnswers:
             size: Bytes of the request.
         """
         wanted = 1 + size // 1024
-        bucket = Bucket(f"answers:{service_id.hex}", KEPT_KIB_A_DAY)
         try:
-            grant = await self._limits.take((bucket,), wanted)
+            grant = await self._limits.take((kept_by(service_id),), wanted)
         except RedisAway:
             return 0
         if grant.count == wanted:
             return 0
         return min(math.ceil(grant.later_seconds) + 1, _LONGEST_WAIT)
+
+
+def kept_by(service_id: UUID) -> Bucket:
+    """What a service may have kept a day."""
+    return Bucket(f"answers:{service_id.hex}", KEPT_KIB_A_DAY)
