@@ -18,7 +18,7 @@ SECONDS = 5
 """So long a request waits for its turn and its answer."""
 THREADS = 2
 CHEAP_STEPS = 500
-"""What costs less is reckoned with at once: it takes a millisecond at most."""
+"""What costs less is reckoned with at once: it takes a few milliseconds at most."""
 _COSTLY_RULE = "COUNT"
 """Of a rule that ends after so many occurrences all of them are found first."""
 
