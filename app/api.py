@@ -57,7 +57,13 @@ if TYPE_CHECKING:
 
 HOT = (job_inserts.INSERT, trigger_job.JOB, trigger_job.RUN)
 """Statements that the primary plans before the first request comes."""
-HOT_READS = (find_key.FIND, get_job.GET, job_pages.NEWEST, encoded_jobs.READ)
+HOT_READS = (
+    find_key.FIND,
+    get_job.GET,
+    job_pages.NEWEST,
+    encoded_jobs.READ,
+    encoded_jobs.READ_MANY,
+)
 """Those of the replicas."""
 
 

@@ -25,9 +25,15 @@ JOB_MARKS = """
 """Columns that tell whether a job still looks as it did."""
 KEPT_BYTES = 32 * 1024 * 1024
 _OVERHEAD_BYTES = 500
-# In the list's order, and no more of them than a page may hold: what is large is only read then.
+_COLUMNS = f"{JOB_COLUMNS}, {JOB_MARKS.replace('id, version, updated_at,', '')}"
 READ = f"""
-SELECT {JOB_COLUMNS}, {JOB_MARKS.replace("id, version, updated_at,", "")}, up_to FROM (
+SELECT {_COLUMNS}, 0 AS up_to FROM jobs WHERE service_id = $1 AND id = ANY ($2::uuid[])
+"""
+FEW = 16
+"""However large they are, so many may be read at once."""
+# In the list's order, and no more of them than a page may hold: no others are looked into.
+READ_MANY = f"""
+SELECT {_COLUMNS}, up_to FROM (
     SELECT job.*, nth, sum(bytes) OVER (ORDER BY nth) AS up_to
     FROM unnest($2::uuid[]) WITH ORDINALITY AS asked (id, nth) CROSS JOIN LATERAL (
         SELECT *, {bytes_of("target")} + {bytes_of("schedule")} AS bytes FROM jobs
@@ -103,7 +109,8 @@ class EncodedJobs:
         """Jobs by id, and those that no page can hold behind the ones before them."""
         read: dict[UUID, _Encoded] = {}
         up_to = 0
-        for row in await driver.fetch(READ, service_id, job_ids):
+        statement = READ if len(job_ids) <= FEW else READ_MANY
+        for row in await driver.fetch(statement, service_id, job_ids):
             encoded = _Encoded(_mark(row, now), msgspec.Raw(encoded_job(row, now)))
             read[row["id"]] = encoded
             self._keep(row["id"], encoded)

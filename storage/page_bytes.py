@@ -26,7 +26,7 @@ def bytes_of(column: str) -> str:
     """SQL: how long a column of JSON is as text, which only what is compressed is read for."""
     return (
         f"CASE WHEN pg_column_compression({column}) IS NULL"
-        f" THEN coalesce(pg_column_size({column}), 0) ELSE octet_length({column}::text) END"
+        f" THEN pg_column_size({column}) ELSE octet_length({column}::text) END"
     )
 
 
