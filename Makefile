@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run test fuzz chaos lint format bench bench-compare autoscaling loadtest loadtest-throttled image image-base manifests lock clean
+.PHONY: help run test isolation fuzz chaos lint format bench bench-compare autoscaling loadtest loadtest-throttled image image-base manifests lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -14,6 +14,9 @@ run: .venv/run.installed ## Start everything on embedded servers
 
 test: .venv/dev.installed ## Run all tests on embedded servers
 	$(BIN)/pytest
+
+isolation: .venv/dev.installed ## Write docs/explain/isolation.md anew, from the code's constants
+	$(BIN)/python -m tests.isolation_page > docs/explain/isolation.md
 
 fuzz: .venv/dev.installed ## Try everything that the API describes at random, for ten minutes
 	$(BIN)/python -m tests.api.fuzzing

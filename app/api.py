@@ -18,6 +18,7 @@ from app.auth import Authentication
 from app.authorization import authorize
 from app.clock_watch import ClockWatch
 from app.cross_origin import CrossOrigin
+from app.large_answers import LargeAnswers
 from app.observation import Observation
 from app.openapi import ASSETS, complete, openapi_config, page_script
 from app.openapi_document import openapi_document
@@ -56,7 +57,13 @@ if TYPE_CHECKING:
 
 HOT = (job_inserts.INSERT, trigger_job.JOB, trigger_job.RUN)
 """Statements that the primary plans before the first request comes."""
-HOT_READS = (find_key.FIND, get_job.GET, job_pages.NEWEST, encoded_jobs.READ)
+HOT_READS = (
+    find_key.FIND,
+    get_job.GET,
+    job_pages.NEWEST,
+    encoded_jobs.READ,
+    encoded_jobs.READ_MANY,
+)
 """Those of the replicas."""
 
 
@@ -118,7 +125,7 @@ def create_app(settings: Settings) -> Litestar:
     )
     # As one of Litestar's middlewares it would not see what the router refuses.
     short_cut = app.state.short_cut = ShortCut(app.asgi_handler, shards)
-    admission = Admission(short_cut, authentication, shards, clock)
+    admission = Admission(LargeAnswers(short_cut), authentication, shards, clock)
     origins = settings.cors_origins
     shared = CrossOrigin(admission, origins) if origins else admission
     app.asgi_handler = Observation(shared, ResponseHeaders(tls=settings.tls))

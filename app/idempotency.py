@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Protocol, TypeVar
+from uuid import UUID
 
 import msgspec
 from litestar import Response
@@ -14,7 +15,7 @@ from litestar import Response
 from app.problems import MEDIA_TYPE, BadRequest, problem_of
 from app.requests import ServiceRequest
 from domain.caller import Caller
-from domain.errors import Conflict, Invalid, NotFound, PreconditionFailed
+from domain.errors import AnswersKept, Conflict, Invalid, NotFound, PreconditionFailed
 from domain.idempotency import Answer, Answered, Claim
 from storage.shards import Shards
 
@@ -54,6 +55,7 @@ async def once(
         BadRequest: When the key is none.
         KeyInProgress: When a request with the key is being done.
         KeyReused: When the key stands for another request.
+        AnswersKept: When the service has as many answers kept as it may, and this would be new.
         TocsinError: What the command raises, of a request without a key.
     """
     key = _key(request)
@@ -69,9 +71,19 @@ async def once(
     caller = msgspec.structs.replace(command.caller, claim=claim)
     keyed = msgspec.structs.replace(command, caller=caller)  # type: ignore[type-var]
     try:
+        await _find_room(request, command.caller.service_id, claim)
         return await _done(handle, keyed, claim, request.shards)
     except Answered as known:
         return _response(known.answer, REPLAYED)
+
+
+async def _find_room(request: ServiceRequest, service_id: UUID, claim: Claim) -> None:
+    """What is not remembered would be done twice: better it is not done. What is, is answered."""
+    shard = request.shards.of(service_id)
+    seconds = await shard.kept_answers.full_for(service_id, len(await request.body()))
+    if seconds:
+        await shard.answer_kept(service_id, claim)
+        raise AnswersKept(seconds)
 
 
 async def _done(

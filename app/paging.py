@@ -10,6 +10,7 @@ from uuid import UUID
 from litestar.params import QueryParameter
 
 from app.cursors import Moment, Place, cursor_of
+from storage.page_bytes import Cut
 
 Limit = Annotated[int, QueryParameter(ge=1, le=200, description="Items on a page")]
 Cursor = Annotated[
@@ -31,3 +32,10 @@ def next_cursor(
         listing: Which list it is, such as its path.
     """
     return cursor_of(listing, key(rows[limit - 1])) if len(rows) > limit else None
+
+
+def cursor_behind_cut(
+    listing: str, found: Cut[Row], key: Callable[[Row], UUID | datetime | str | Place | Moment]
+) -> str | None:
+    """The same of a page that may be cut short as it would be too large."""
+    return cursor_of(listing, key(found.items[-1])) if found.more else None

@@ -25,6 +25,7 @@ from litestar.types import Send
 from msgspec import UNSET, Struct, UnsetType
 
 from domain.errors import (
+    AnswersKept,
     Busy,
     Conflict,
     Forbidden,
@@ -113,6 +114,8 @@ def problem_of(error: Exception) -> Problem:  # noqa: C901, PLR0911, PLR0912 - a
             return problem(412, error.detail)
         case KeyInProgress():
             return problem(409, error.detail, "Idempotency-Key In Progress")
+        case AnswersKept():
+            return problem(429, error.detail, "Idempotency-Key Beyond Quota")
         case KeyReused():
             return problem(422, error.detail, "Idempotency-Key Reused")
         case BadRequest():
@@ -159,6 +162,8 @@ def respond(request: Request[Any, Any, Any], error: Exception) -> Response[Probl
         log.warning("request.unavailable", error=kind_of(error))
     if problem.status == 503 or isinstance(error, KeyInProgress | ShareUsedUp):
         headers["Retry-After"] = RETRY_AFTER_SECONDS
+    if isinstance(error, AnswersKept):
+        headers["Retry-After"] = str(error.seconds)
     if problem.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return Response(problem, status_code=problem.status, media_type=MEDIA_TYPE, headers=headers)

@@ -15,7 +15,7 @@ from domain.errors import QuotaExceeded, within
 from domain.ids import new_id
 from domain.job import Job, visible_state
 from domain.overlap import Overlap
-from domain.quotas import check_frequency, check_target_size
+from domain.quotas import FIRE_TIMES, check_frequency, check_target_size
 from domain.retry import RetryPolicy
 from domain.schedules.checks import check_schedule
 from domain.schedules.schedule import Schedule, due_time, first_moment, next_fire_time
@@ -64,14 +64,14 @@ async def create_job(command: CreateJob, shards: Shards) -> Job:
             with within("/schedule"):
                 full = await full_schedule(driver, service_id, schedule, lock=True)
             # Others wait for what is locked here: it is not put behind what other services reckon.
-            new = await elsewhere(full, partial(_checked, command, job_id, schedule, full))
+            check = partial(_checked, command, job_id, schedule, full)
+            new = await elsewhere(full, check, times=FIRE_TIMES)
             _refuse_beyond(command, stored=await insert_job(driver, new))
             made.append(entry_of(new.job, command.now))
             command.caller.settle(new.job)
     else:
-        new = await shard.reckoning.run(
-            service_id, schedule, partial(_checked, command, job_id, schedule, schedule)
-        )
+        check = partial(_checked, command, job_id, schedule, schedule)
+        new = await shard.reckoning.run(service_id, schedule, check, times=FIRE_TIMES)
         _refuse_beyond(command, stored=await shard.job_inserts.store(new))
     await note_trace(shard, service_id, new.job.id, command.now)
     await shard.wake_for(new.next_claim_at, command.now)

@@ -10,9 +10,11 @@ from sqlalchemy import delete, select
 from domain.caller import Caller
 from domain.errors import NotFound
 from storage.audit import record
-from storage.keys import lock_keys, revoke_with_made
+from storage.keys import revoke_with_made
 from storage.service_tables import api_keys, members
+from storage.services import lock_service
 from storage.shards import Shards
+from storage.transactions import driver_of
 
 
 class RemoveMember(Struct, frozen=True, kw_only=True):
@@ -29,7 +31,7 @@ async def remove_member(command: RemoveMember, shards: Shards) -> None:
     """
     service_id = command.caller.service_id
     async with shards.of(service_id).writing(service_id) as connection:
-        await lock_keys(connection, service_id)
+        await lock_service(await driver_of(connection), service_id)
         removed = await connection.execute(
             delete(members)
             .where(members.c.service_id == service_id, members.c.subject == command.subject)

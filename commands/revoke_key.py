@@ -10,9 +10,11 @@ from msgspec import Struct
 from domain.caller import Caller
 from domain.errors import NotFound
 from storage.audit import record
-from storage.keys import lock_keys, revoke_with_made
+from storage.keys import revoke_with_made
 from storage.service_tables import api_keys
+from storage.services import lock_service
 from storage.shards import Shards
+from storage.transactions import driver_of
 
 
 class RevokeKey(Struct, frozen=True, kw_only=True):
@@ -39,7 +41,7 @@ async def revoke_key(command: RevokeKey, shards: Shards) -> None:
     if command.subject is not None:
         mine.append(api_keys.c.subject == command.subject)
     async with shards.of(service_id).writing(service_id) as connection:
-        await lock_keys(connection, service_id)
+        await lock_service(await driver_of(connection), service_id)
         found = await connection.execute(
             api_keys.select()
             .with_only_columns(api_keys.c.revoked_at)

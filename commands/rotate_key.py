@@ -13,9 +13,10 @@ from domain.caller import Caller
 from domain.errors import Conflict, Forbidden, Invalid, NotFound
 from domain.keys import LONGEST_OVERLAP, Key, check_end, check_grant, end_of_made
 from storage.audit import record
-from storage.keys import lock_keys, maker_of, store_key
+from storage.keys import maker_of, store_key
 from storage.quotas import make_room_for_key
 from storage.service_tables import api_keys
+from storage.services import lock_service
 from storage.shards import Shards
 from storage.transactions import driver_of
 
@@ -54,7 +55,7 @@ async def rotate_key(command: RotateKey, shards: Shards) -> tuple[Key, str]:
     if command.subject is not None:
         mine.append(api_keys.c.subject == command.subject)
     async with shards.of(service_id).writing(service_id) as connection:
-        await lock_keys(connection, service_id)
+        await lock_service(await driver_of(connection), service_id)
         found = await connection.execute(select(api_keys).where(*mine).with_for_update())
         old = found.mappings().one_or_none()
         if old is None:

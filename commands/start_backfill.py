@@ -78,7 +78,10 @@ async def start_backfill(command: StartBackfill, shards: Shards) -> Backfill:
     # Counted before anything is locked: what the schedule becomes meanwhile counts as it runs.
     schedule = await _schedule(command, shards)
     counted = await shards.of(service_id).reckoning.run(
-        service_id, schedule, lambda: _count(schedule, command.start, command.end)
+        service_id,
+        schedule,
+        lambda: _count(schedule, command.start, command.end),
+        times=MAX_FIRE_TIMES,
     )
     if counted.continues_at is not None and not command.dry_run:
         raise Invalid(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from domain.errors import within
 from domain.job import Job, Versions
 from domain.limits import Limits
 from domain.overlap import Overlap
-from domain.quotas import check_frequency, check_target_size
+from domain.quotas import FIRE_TIMES, check_frequency, check_target_size
 from domain.resources.job import JobResource
 from domain.retry import RetryPolicy
 from domain.schedules.checks import check_schedule
@@ -28,13 +29,13 @@ from storage.audit import record
 from storage.calendars import full_schedule
 from storage.handing_over import hand_over_soon
 from storage.job_changes import (
-    after,
     begin_pause,
     change_from,
     change_job,
     end_pause,
     free_runs,
     lock_job,
+    reckon_after,
     stored_schedule,
     untell,
     withdraw_past,
@@ -44,6 +45,7 @@ from storage.job_changes import (
 from storage.job_entries import entry_of
 from storage.jobs import job_of
 from storage.queue import RunKey
+from storage.reckoning import elsewhere
 from storage.secrets import hold_secrets
 from storage.shards import Shards
 from storage.shared_cache import NewEntry
@@ -134,6 +136,11 @@ def _told(job: Job, changed: Collection[str]) -> dict[str, object]:
     return {name: getattr(resource, name) for name in sorted(changed) if name != "target"}
 
 
+def _check(schedule: Schedule, limits: Limits) -> None:
+    check_schedule(schedule)
+    check_frequency(schedule, limits)
+
+
 async def reschedule(
     connection: WriteConnection,
     row: RowMapping,
@@ -153,8 +160,7 @@ async def reschedule(
     with within("/schedule"):
         driver = await driver_of(connection)
         full = await full_schedule(driver, row["service_id"], schedule, lock=True)
-        check_schedule(full)
-        check_frequency(full, limits)
+        await elsewhere(full, partial(_check, full, limits), times=FIRE_TIMES)
     old = await stored_schedule(connection, row)
     # What the old one names at this very instant is left to the new one.
     asked_from = min(now - TICK, first_moment(schedule))
@@ -162,10 +168,10 @@ async def reschedule(
     await withdraw_past(connection, row, start, Outcome.CANCELLED)
     withdrawn = await withdraw_to_come(connection, row, start)
     await untell(connection, row, old, start)
-    following = after(full, start)
+    following = await reckon_after(full, start)
     if following["next_fire_for"] is None:
         # All that it names lies before what a claim told meanwhile: it is late, and not lost.
-        following = after(full, asked_from)
+        following = await reckon_after(full, asked_from)
     changes = {
         **following,
         "schedule": schedule,

@@ -52,6 +52,21 @@ class KeyInProgress(TocsinError):
         super().__init__("A request with this Idempotency-Key is in progress; try again shortly.")
 
 
+class AnswersKept(TocsinError):
+    """The service has as many answers kept under idempotency keys as it may.
+
+    Args:
+        seconds: After which to try again.
+    """
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(
+            "This service has as much kept under its Idempotency-Keys as it may, and nothing new is"
+            " done with one; send fewer or smaller requests with a key a day, or without one."
+        )
+        self.seconds = seconds
+
+
 class Invalid(TocsinError):
     """A value breaks a rule.
 

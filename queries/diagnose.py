@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
+from typing import NamedTuple
 
+import asyncpg
 from msgspec import Struct
 
 from storage.heartbeats import MeasuredClock, living, measured_clocks
@@ -24,6 +26,8 @@ _NOW = "SELECT extract(epoch FROM clock_timestamp())::float8"
 _CONNECTIONS = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
 _FLUSHED = "SELECT (pg_current_wal_flush_lsn() - '0/0')::bigint"
 _REPLAYED = "SELECT (pg_last_wal_replay_lsn() - '0/0')::bigint"
+# As processes note it (storage.commits), so that a replica has it when it has replayed that.
+_TIMELINE = "SELECT coalesce(max(id), 0) FROM timelines"
 
 
 class ServerFacts(Struct, frozen=True, kw_only=True):
@@ -84,16 +88,31 @@ async def work(driver: Driver, now: datetime) -> Work:
     )
 
 
-async def flushed(driver: Driver) -> int:
-    """What the primary has written of its WAL, in bytes."""
-    position: int = await driver.fetchval(_FLUSHED)
-    return position
+class WalPlace(NamedTuple):
+    """How far a server is. Bytes of different timelines do not compare."""
+
+    timeline: int
+    bytes: int
 
 
-async def replayed(driver: Driver) -> int:
+async def flushed(driver: Driver) -> WalPlace:
+    """What the primary has written of its WAL."""
+    written: int = await driver.fetchval(_FLUSHED)
+    return WalPlace(await _timeline(driver), written)
+
+
+async def replayed(driver: Driver) -> WalPlace:
     """What a replica has replayed of it."""
     position: int | None = await driver.fetchval(_REPLAYED)
-    return position or 0
+    return WalPlace(await _timeline(driver), position or 0)
+
+
+async def _timeline(driver: Driver) -> int:
+    try:
+        timeline: int = await driver.fetchval(_TIMELINE)
+    except asyncpg.UndefinedTableError:  # nothing is migrated yet
+        return 0
+    return timeline
 
 
 async def _skew(driver: Driver) -> tuple[float, float]:

@@ -10,7 +10,7 @@ import asyncpg
 from msgspec import Struct
 
 from domain.caller import Caller
-from domain.catchup import Outcome, Stretch, account
+from domain.catchup import COUNTED, Outcome, Stretch, account
 from domain.errors import NotFound
 from domain.schedules.schedule import TICK, Schedule
 from storage.jobs import CALENDARS_OF_JOB, schedule_of
@@ -112,6 +112,7 @@ async def get_ledger(query: GetLedger, shards: Shards) -> list[LedgerEntry]:
             *(entry for row in rows for entry in _entries(row, schedule, query.now)),
             *_excluded_so_far(job, schedule, told, query.now),
         ],
+        times=COUNTED if any(row["told"] is not None for row in rows) else 1,
     )
     return [
         entry

@@ -121,7 +121,7 @@ async def _newest(query: JobQuery, driver: Driver) -> JobRows:
     if len(rows) <= query.limit:
         return JobRows(rows, None)
     shown = rows[: query.limit]
-    return JobRows(shown, Place(at=None, id=shown[-1]["id"]))
+    return JobRows(shown, place_of(shown[-1]))
 
 
 async def _walk(query: JobQuery, driver: Driver, look: int) -> JobRows:
@@ -178,15 +178,16 @@ def _parts(query: JobQuery) -> Parts:
 def _split(got: list[asyncpg.Record]) -> JobRows:
     """Take the row that ends a page off it."""
     if got and got[-1]["ends"]:
-        return JobRows(got[:-1], _place(got[-1]))
+        return JobRows(got[:-1], place_of(got[-1]))
     return JobRows(got, None)
 
 
 def _shown(rows: list[asyncpg.Record], limit: int, more: Place | None) -> JobRows:
     if len(rows) > limit:
-        return JobRows(rows[:limit], _place(rows[limit - 1]))
+        return JobRows(rows[:limit], place_of(rows[limit - 1]))
     return JobRows(rows, more)
 
 
-def _place(row: asyncpg.Record) -> Place:
-    return Place(at=row["at"], id=row["place"])
+def place_of(row: asyncpg.Record) -> Place:
+    """Where the list goes on behind a row."""
+    return Place(at=row.get("at"), id=row.get("place") or row["id"])

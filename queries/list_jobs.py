@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from domain.job_filter import JobFilter, JobOrder, JobSort
 from domain.place import Place
-from queries.job_pages import JobQuery, page_of_jobs
+from queries.job_pages import JobQuery, page_of_jobs, place_of
 from storage.encoded_jobs import EncodedJobs, Shown
 from storage.entries import LIFE, Entry, kept_until
 from storage.jobs import encode
@@ -100,8 +100,12 @@ async def _page(
     while True:
         found = await page_of_jobs(query, driver)
         shown = await encoded_jobs.of(driver, query.service_id, found.rows, query.now)
-        if shown is not None:
+        if shown is None:
+            continue
+        if shown.last is None:
             return shown, found.more
+        last = next(row for row in found.rows if row["id"] == shown.last)
+        return shown, place_of(last)
 
 
 def _selected(item: msgspec.Raw, fields: tuple[str, ...]) -> msgspec.Raw:

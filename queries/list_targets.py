@@ -24,9 +24,12 @@ async def list_targets(query: ListTargets, shards: Shards) -> list[TargetView]:
 
     Raises:
         RedisAway: When nothing can be told, since Redis does not answer.
+        ShareUsedUp: When the service asks this too often at once.
     """
     service_id = query.caller.service_id
-    views = await told_of(shards.of(service_id).redis, service_id, query.now)
+    shard = shards.of(service_id)
+    async with shard.reads.costly(service_id):
+        views = await told_of(shard.targets_redis, service_id, query.now)
     same = defaultdict(list)
     for view in views:
         same[view.kind, view.name].append(view)

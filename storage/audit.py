@@ -15,6 +15,11 @@ from storage.postgres import Driver
 from storage.service_tables import audit
 from storage.transactions import WriteConnection
 
+DETAILS_BYTES = 8 * 1024
+"""Of a row's details; there are as many rows a minute as a service may write."""
+DETAIL_BYTES = 512
+"""Of each detail that stays, where all together are more than that."""
+
 _RECORD = """
 INSERT INTO audit
     (service_id, at, id, principal, action, object_id, request_id, address, details)
@@ -46,7 +51,7 @@ async def record(
             object_id=object_id,
             request_id=caller.request_id,
             address=caller.address,
-            details=details,
+            details=bounded(details),
         )
     )
 
@@ -65,5 +70,17 @@ async def record_with(
         object_id,
         caller.request_id,
         caller.address,
-        msgspec.json.encode(details).decode(),
+        msgspec.json.encode(bounded(details)).decode(),
     )
+
+
+def bounded(details: dict[str, Any]) -> dict[str, Any]:
+    """What of the details a row takes: without what is long, if all of it is more than it may."""
+    if len(msgspec.json.encode(details)) <= DETAILS_BYTES:
+        return details
+    short = {
+        name: value
+        for name, value in details.items()
+        if len(msgspec.json.encode(value)) <= DETAIL_BYTES
+    }
+    return {**short, "left_out": sorted(details.keys() - short.keys())}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -14,6 +14,7 @@ from cachetools import LRUCache
 from domain.job import Job, visible_state
 from storage.job_entries import encoded_job
 from storage.jobs import JOB_COLUMNS
+from storage.page_bytes import PAGE_BYTES, bytes_of
 from storage.postgres import Driver
 
 # Of most jobs nothing is claimed, and an array costs the driver more than all the rest.
@@ -24,9 +25,22 @@ JOB_MARKS = """
 """Columns that tell whether a job still looks as it did."""
 KEPT_BYTES = 32 * 1024 * 1024
 _OVERHEAD_BYTES = 500
+_COLUMNS = f"{JOB_COLUMNS}, {JOB_MARKS.replace('id, version, updated_at,', '')}"
 READ = f"""
-SELECT {JOB_COLUMNS}, {JOB_MARKS.replace("id, version, updated_at,", "")} FROM jobs
-WHERE service_id = $1 AND id = ANY ($2::uuid[])
+SELECT {_COLUMNS}, 0 AS up_to FROM jobs WHERE service_id = $1 AND id = ANY ($2::uuid[])
+"""
+FEW = 16
+"""However large they are, so many may be read at once."""
+# In the list's order, and no more of them than a page may hold: no others are looked into.
+READ_MANY = f"""
+SELECT {_COLUMNS}, up_to FROM (
+    SELECT job.*, nth, sum(bytes) OVER (ORDER BY nth) AS up_to
+    FROM unnest($2::uuid[]) WITH ORDINALITY AS asked (id, nth) CROSS JOIN LATERAL (
+        SELECT *, {bytes_of("target")} + {bytes_of("schedule")} AS bytes FROM jobs
+        WHERE jobs.service_id = $1 AND jobs.id = asked.id OFFSET 0
+    ) AS job
+) AS listed
+WHERE up_to - bytes < {PAGE_BYTES} ORDER BY nth
 """
 
 # Whoever changes a job gives it another version; but for its next fire time, which moves by itself.
@@ -43,10 +57,12 @@ class Shown(NamedTuple):
     """Attributes:
     jobs: As they are answered.
     changes_at: When the first of them changes by itself.
+    last: The job that the page ends with, as more would be too large; None if all are shown.
     """
 
     jobs: list[msgspec.Raw]
     changes_at: datetime | None
+    last: UUID | None
 
 
 class EncodedJobs:
@@ -63,7 +79,7 @@ class EncodedJobs:
     async def of(
         self, driver: Driver, service_id: UUID, rows: Sequence[asyncpg.Record], now: datetime
     ) -> Shown | None:
-        """Jobs as they are answered in a list; None if one of them was changed since.
+        """Jobs as they are answered on a page of a list; None if one of them was changed since.
 
         Args:
             rows: With `JOB_MARKS`, read by the driver just now.
@@ -71,14 +87,17 @@ class EncodedJobs:
         marks = {row["id"]: _mark(row, now) for row in rows}
         found = {job_id: self._known(job_id, mark) for job_id, mark in marks.items()}
         unknown = [job_id for job_id, job in found.items() if job is None]
+        cut: set[UUID] = set()
         if unknown:
-            for job_id, encoded in (await self._read(driver, service_id, unknown, now)).items():
+            read, cut = await self._read(driver, service_id, unknown, now)
+            for job_id, encoded in read.items():
                 found[job_id] = encoded.job if encoded.mark == marks[job_id] else None
-        jobs = [job for job in found.values() if job is not None]
-        if len(jobs) < len(marks):
+        page = _page(found, cut)
+        if page is None:
             return None
-        changes = (changes_at for _, _, changes_at in marks.values() if changes_at is not None)
-        return Shown(jobs, min(changes, default=None))
+        changes = (changes_at for _, _, changes_at in map(marks.__getitem__, page))
+        last = next(reversed(page)) if len(page) < len(found) else None
+        return Shown([*page.values()], min(filter(None, changes), default=None), last)
 
     def _known(self, job_id: UUID, mark: Mark) -> msgspec.Raw | None:
         encoded = self._kept.get(job_id)
@@ -86,17 +105,40 @@ class EncodedJobs:
 
     async def _read(
         self, driver: Driver, service_id: UUID, job_ids: list[UUID], now: datetime
-    ) -> dict[UUID, _Encoded]:
+    ) -> tuple[dict[UUID, _Encoded], set[UUID]]:
+        """Jobs by id, and those that no page can hold behind the ones before them."""
         read: dict[UUID, _Encoded] = {}
-        for row in await driver.fetch(READ, service_id, job_ids):
+        up_to = 0
+        statement = READ if len(job_ids) <= FEW else READ_MANY
+        for row in await driver.fetch(statement, service_id, job_ids):
             encoded = _Encoded(_mark(row, now), msgspec.Raw(encoded_job(row, now)))
             read[row["id"]] = encoded
             self._keep(row["id"], encoded)
-        return read
+            up_to = row["up_to"]
+        if up_to < PAGE_BYTES:
+            return read, set()
+        last = job_ids.index(next(reversed(read)))
+        return read, set(job_ids[last + 1 :])
 
     def _keep(self, job_id: UUID, encoded: _Encoded) -> None:
         if _size(encoded) <= KEPT_BYTES:
             self._kept[job_id] = encoded
+
+
+def _page(
+    found: Mapping[UUID, msgspec.Raw | None], cut: Collection[UUID]
+) -> dict[UUID, msgspec.Raw] | None:
+    """As many as a page holds; None if one of them is missing."""
+    page: dict[UUID, msgspec.Raw] = {}
+    so_far = 0
+    for job_id, job in found.items():
+        if job is None:
+            return page if job_id in cut else None
+        so_far += memoryview(job).nbytes
+        if page and so_far > PAGE_BYTES:
+            break
+        page[job_id] = job
+    return page
 
 
 def _mark(row: asyncpg.Record, now: datetime) -> Mark:

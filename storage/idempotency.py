@@ -42,7 +42,7 @@ SELECT set_config('lock_timeout', before.lock_timeout, true) FROM claimed CROSS 
 
 _KNOWN = """
 SELECT fingerprint, status, headers::text, body FROM idempotency_keys
-WHERE service_id = $1 AND route = $2 AND key = $3
+WHERE service_id = $1 AND route = $2 AND key = $3 AND claimed_at > $4
 """
 
 _KEEP = f"""
@@ -83,9 +83,20 @@ async def _claim(driver: Driver, service_id: UUID, claim: Claim) -> None:
         raise KeyInProgress from None
     if mine:
         return
-    known = await driver.fetchrow(_KNOWN, *name)
-    if known is None:  # its time was over meanwhile
-        raise KeyInProgress
+    await look_up(driver, service_id, claim)
+    raise KeyInProgress  # its time was over meanwhile
+
+
+async def look_up(driver: Driver, service_id: UUID, claim: Claim) -> None:
+    """Return if nothing is known of a claim's key.
+
+    Raises:
+        Answered: When the request was done before.
+        KeyReused: When the key stands for another request.
+    """
+    known = await driver.fetchrow(_KNOWN, service_id, claim.route, claim.key, claim.at - KEPT)
+    if known is None:
+        return
     if known["fingerprint"] != claim.fingerprint:
         raise KeyReused
     headers = _decode_headers(known["headers"])

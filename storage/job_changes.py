@@ -39,7 +39,7 @@ from storage.ledger import (
 from storage.listings import FOUND_BY, list_anew
 from storage.postgres import Driver
 from storage.queue import RunKey
-from storage.reckoning import elsewhere
+from storage.reckoning import elsewhere, times_between
 from storage.run_events import with_event
 from storage.tables import jobs, runs
 from storage.transactions import WriteConnection, driver_of
@@ -185,7 +185,7 @@ async def withdraw_to_come(
     if not withdrawn and not untold:
         return {}
     first = min(withdrawn + untold)
-    return {**after(schedule, first - TICK, run_count), "run_count": run_count}
+    return {**await reckon_after(schedule, first - TICK, run_count), "run_count": run_count}
 
 
 async def untell(
@@ -202,7 +202,7 @@ async def untell(
     firsts = await take_back(driver, row["service_id"], row["id"], now)
     if firsts:
         tell = partial(account, schedule, Outcome.EXCLUDED, after=min(firsts) - TICK, until=now)
-        past = await elsewhere(schedule, tell)
+        past = await elsewhere(schedule, tell, times=times_between(min(firsts), now))
         await _write(driver, row, past)
     return [max(first, now + TICK) for first in firsts]
 
@@ -261,7 +261,8 @@ async def write_account(
     driver = await driver_of(connection)
     told = await told_by_runs(driver, [(row["service_id"], row["id"], position)])
     tell = partial(account, schedule, outcome, after=position, until=until, told=told[row["id"]])
-    await _write(driver, row, await elsewhere(schedule, tell))
+    times = times_between(position, until)
+    await _write(driver, row, await elsewhere(schedule, tell, times=times))
 
 
 async def free_runs(connection: WriteConnection, row: RowMapping, **changes: Any) -> list[RunKey]:
@@ -307,7 +308,7 @@ async def after_pause(
     connection: WriteConnection, row: RowMapping, schedule: Schedule, instant: datetime
 ) -> dict[str, Any]:
     """What the row of a job that is resumed says when all up to `instant` is accounted for."""
-    changes = after(schedule, instant, row["run_count"])
+    changes = await reckon_after(schedule, instant, row["run_count"])
     if at_its_end(schedule, row["run_count"]):
         since = first_moment(schedule)
         driver = await driver_of(connection)
@@ -326,6 +327,11 @@ def after(schedule: Schedule, instant: datetime, run_count: int = 0) -> dict[str
         "accounted_to": instant,
         "claimed_for": [],
     }
+
+
+async def reckon_after(schedule: Schedule, instant: datetime, run_count: int = 0) -> dict[str, Any]:
+    """The same, outside the event loop where that takes long."""
+    return await elsewhere(schedule, partial(after, schedule, instant, run_count), times=1)
 
 
 async def _write(driver: Driver, row: JobRow, stretches: Sequence[Stretch]) -> None:

@@ -21,6 +21,7 @@ from storage.job_counts import COUNT_JOBS, JOBS_OF_SERVICES, SPARE, count_slot
 from storage.job_entries import entry_of
 from storage.jobs import encode_schedule
 from storage.postgres import Database, Driver
+from storage.services import lock_service
 from storage.shared_cache import Commit, NewEntry
 from storage.shares import Shares
 
@@ -67,8 +68,6 @@ WITH asked AS MATERIALIZED (
 )
 SELECT id, accepted, refused FROM decided
 """
-# Whoever has the lock sees all that was stored by those who had it before.
-_LOCK = "SELECT FROM services WHERE id = $1 FOR NO KEY UPDATE"
 # What Postgres may say of a single row that it does not take.
 _REFUSED = (
     asyncpg.DataError,
@@ -153,7 +152,7 @@ async def insert_job(driver: Driver, new: NewJob) -> bool:
     """Within a transaction: store a job; return whether the service may have it."""
     stored = (await _insert(driver, [new], SPARE))[new]
     if stored is None:
-        await driver.execute(_LOCK, new.caller.service_id)
+        await lock_service(driver, new.caller.service_id)
         stored = (await _insert(driver, [new], 0))[new]
     return bool(stored)
 

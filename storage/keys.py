@@ -13,7 +13,7 @@ from domain.caller import Caller
 from domain.errors import Forbidden
 from domain.ids import new_id
 from domain.keys import Key, key_hash, key_text, new_secret
-from storage.service_tables import api_keys, services
+from storage.service_tables import api_keys
 from storage.transactions import WriteConnection, driver_of
 
 KEY_COLUMNS = """
@@ -46,13 +46,6 @@ def key_of(row: asyncpg.Record) -> Key:
         expires_at=row["expires_at"],
         revoked_at=row["revoked_at"],
         last_used_at=row["last_used_at"],
-    )
-
-
-async def lock_keys(connection: WriteConnection, service_id: UUID) -> None:
-    """Let one command at a time change a service's keys."""
-    await connection.execute(
-        select(services.c.id).where(services.c.id == service_id).with_for_update(key_share=True)
     )
 
 

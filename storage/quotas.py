@@ -10,9 +10,10 @@ from sqlalchemy import Table, func, select
 
 from domain.errors import Conflict, QuotaExceeded
 from storage.postgres import Driver
-from storage.service_tables import members, secrets, services
+from storage.service_tables import members, secrets
+from storage.services import lock_service
 from storage.tables import calendars
-from storage.transactions import WriteConnection
+from storage.transactions import WriteConnection, driver_of
 
 MOST_KEYS = 1_000
 """Live keys."""
@@ -33,8 +34,6 @@ DELETE FROM api_keys WHERE service_id = $1 AND hash IN (
 )
 """
 
-_LOCK = "SELECT FROM services WHERE id = $1 FOR NO KEY UPDATE"
-
 
 async def refuse_one_too_many(connection: WriteConnection, table: Table, service_id: UUID) -> None:
     """Undo what was just added when the service had as many as it may.
@@ -42,10 +41,7 @@ async def refuse_one_too_many(connection: WriteConnection, table: Table, service
     Raises:
         QuotaExceeded: When it had.
     """
-    # The lock lets one count at a time.
-    await connection.execute(
-        select(services.c.id).where(services.c.id == service_id).with_for_update(key_share=True)
-    )
+    await lock_service(await driver_of(connection), service_id)
     mine: Any = table.c.service_id == service_id
     count = await connection.scalar(select(func.count()).select_from(table).where(mine))
     most = MOST[table.name]
@@ -61,7 +57,7 @@ async def make_room_for_key(driver: Driver, service_id: UUID, now: datetime) -> 
     Raises:
         Conflict: When it has.
     """
-    await driver.execute(_LOCK, service_id)
+    await lock_service(driver, service_id)
     if (await driver.fetchval(_LIVE_KEYS, service_id, now) or 0) >= MOST_KEYS:
         raise Conflict(
             f"A service has {MOST_KEYS:,} live keys at most; revoke some first, or rotate with an "

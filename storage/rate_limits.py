@@ -57,7 +57,7 @@ _TAKE = ALWAYS + _LUA
 class Bucket(Struct, frozen=True):
     """Attributes:
     name: Whose it is, and of what.
-    limit: What it holds, and what flows back within a minute.
+    limit: What it holds, and what flows back within the window.
     """
 
     name: str
@@ -92,10 +92,15 @@ class _Ask(Struct, frozen=True, eq=False):  # two asks for the same are two
 
 
 class RateLimits:
-    """Buckets that all processes share; asks at about the same time share one round trip."""
+    """Buckets that all processes share; asks at about the same time share one round trip.
 
-    def __init__(self, link: RedisLink) -> None:
+    Args:
+        window_seconds: Within how long what a bucket holds flows back.
+    """
+
+    def __init__(self, link: RedisLink, window_seconds: int = WINDOW_SECONDS) -> None:
         self._link = link
+        self._window_seconds = window_seconds
         self._asks: Batches[_Ask, Grant] = Batches(self._take)
 
     async def take(self, buckets: tuple[Bucket, ...], count: int) -> Grant:
@@ -120,7 +125,7 @@ class RateLimits:
                     _TAKE,
                     len(names),
                     *(f"{epoch}:rate:{name}" for name in names),
-                    WINDOW_SECONDS * 1_000_000,
+                    self._window_seconds * 1_000_000,
                     *arguments,
                 )
             )

@@ -6,17 +6,21 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
+from domain.catchup import COUNTED
 from domain.errors import Busy
-from domain.schedules.schedule import Schedule
+from domain.schedules.schedule import PATIENCE, Schedule
 
 SECONDS = 5
 """So long a request waits for its turn and its answer."""
 THREADS = 2
-PLAIN = 10
-"""With fewer specs and exclusions a schedule is reckoned with at once: it takes microseconds."""
+CHEAP_STEPS = 500
+"""What costs less is reckoned with at once: it takes a few milliseconds at most."""
+_COSTLY_RULE = "COUNT"
+"""Of a rule that ends after so many occurrences all of them are found first."""
 
 Answer = TypeVar("Answer")
 
@@ -31,14 +35,17 @@ class Reckoning:
         self._asking: Counter[UUID] = Counter()
 
     async def run(
-        self, service_id: UUID, schedule: Schedule, question: Callable[[], Answer]
+        self, service_id: UUID, schedule: Schedule, question: Callable[[], Answer], *, times: int
     ) -> Answer:
         """The answer to a question about a schedule.
+
+        Args:
+            times: About how many fire times it looks at.
 
         Raises:
             Busy: When it does not come in time.
         """
-        if len(schedule.parts) + len(schedule.exclude) < PLAIN:
+        if is_cheap(schedule, times):
             return question()
         lock = self._services.setdefault(service_id, asyncio.Lock())
         self._asking[service_id] += 1
@@ -62,8 +69,27 @@ class Reckoning:
         return asyncio.get_running_loop().run_in_executor(self._threads, question)
 
 
-async def elsewhere(schedule: Schedule, question: Callable[[], Answer]) -> Answer:
-    """The answer of a command that holds locks; its service's share bounds how many ask."""
-    if len(schedule.parts) + len(schedule.exclude) < PLAIN:
+async def elsewhere(schedule: Schedule, question: Callable[[], Answer], *, times: int) -> Answer:
+    """The answer of a command that holds locks; its service's share bounds how many ask.
+
+    Args:
+        times: About how many fire times it looks at.
+    """
+    if is_cheap(schedule, times):
         return question()
     return await asyncio.to_thread(question)
+
+
+def is_cheap(schedule: Schedule, times: int) -> bool:
+    """Whether looking at so many fire times of a schedule holds nobody up."""
+    specs = (*schedule.parts, *schedule.exclude)
+    if any(spec.rrule is not None and _COSTLY_RULE in spec.rrule.upper() for spec in specs):
+        return False
+    # Behind each fire time a search may begin, of what is excluded on end.
+    looked_at = max(times, PATIENCE) if schedule.exclude else times
+    return len(specs) * looked_at <= CHEAP_STEPS
+
+
+def times_between(after: datetime, until: datetime) -> int:
+    """How many fire times an account may look at, of what comes each second at most."""
+    return min(max(int((until - after).total_seconds()), 0) + 1, COUNTED)

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import asyncpg
 import msgspec
 
 from domain.access import Role
 from domain.limits import Limits
 from domain.service import Member, Service
+from storage.postgres import Driver
 
 SERVICE_COLUMNS = "id, name, limits, created_at"
 MEMBER_COLUMNS = "service_id, subject, role, created_at"
+
+# Whoever has the lock sees all that was stored by those who had it before; what refers to the
+# service is not held up.
+_LOCK = "SELECT FROM services WHERE id = $1 FOR NO KEY UPDATE"
 
 decode_limits = msgspec.json.Decoder(Limits).decode
 
@@ -33,3 +40,11 @@ def member_of(row: asyncpg.Record) -> Member:
         role=Role(row["role"]),
         created_at=row["created_at"],
     )
+
+
+async def lock_service(driver: Driver, service_id: UUID) -> None:
+    """Let one transaction at a time change what is counted, or refers to each other, in a service.
+
+    It is the one lock of a service: its keys, its quotas and its last jobs are changed under it.
+    """
+    await driver.execute(_LOCK, service_id)

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
-import asyncpg
 import structlog
-from prometheus_client import Counter
 
 from domain.idempotency import Claim
 from storage.commits import Commits
 from storage.encoded_jobs import EncodedJobs
-from storage.entries import Entry, Position
+from storage.entries import Entry
 from storage.error_kinds import kind_of
-from storage.idempotency import holding
+from storage.idempotency import holding, look_up
 from storage.job_inserts import JobInserts
+from storage.kept_answers import KeptAnswers
 from storage.key_ring import NO_KEYS, KeyRing
 from storage.lasting_reads import LastingReads
 from storage.lasting_reads import Load as LastingLoad
@@ -31,6 +30,7 @@ from storage.reckoning import Reckoning
 from storage.redis_link import RedisLink
 from storage.redis_memory import CacheRoom
 from storage.replicas import Replica, Replicas
+from storage.shard_reads import Question, ShardReads
 from storage.shared_cache import Commit, NewEntry, SharedCache
 from storage.shares import Shares
 from storage.urls import ShardUrls, redis_database
@@ -39,16 +39,12 @@ if TYPE_CHECKING:
     from storage.transactions import WriteConnection
 
 log = structlog.get_logger()
-READS = Counter("tocsin_reads_total", "Reads of Postgres by the server that answers.", ["server"])
 WAKE_CHANNEL = "tocsin_due"
-COSTLY_READS = 2
-"""Searches and the like that a service has under way at once, in one process."""
 LOOK_AHEAD = timedelta(seconds=5)
 """How far ahead dispatchers claim what falls due."""
 _CACHE_DATABASE = 0
 
 Answer = TypeVar("Answer")
-Question = Callable[[Driver], Awaitable[Answer]]
 
 
 class Shard:
@@ -61,24 +57,27 @@ class Shard:
         self.database = Database(
             urls.primary, pool_size=pool_size, pooler_url=urls.pooler, lock_seconds=lock_seconds
         )
-        self._writes, self._reads = Shares.of_a_pool(pool_size), Shares.of_a_pool(pool_size)
-        self._costly_reads = Shares(COSTLY_READS)
+        self._writes = Shares.of_a_pool(pool_size, "writes")
         self.replicas = Replicas(
             [Replica(url, number, pool_size) for number, url in enumerate(urls.replicas, start=1)]
         )
+        self.reads = ShardReads(self.database, self.replicas, pool_size)
         self.redis = RedisLink(redis_database(urls.redis, _CACHE_DATABASE))
         self.queue = RunQueue(make_broker(urls.redis))
         # What one service reads of the cache must not keep all requests from being counted.
         self._counting_redis = RedisLink(redis_database(urls.redis, _CACHE_DATABASE))
         self.rate_limits = RateLimits(self._counting_redis)
+        self.kept_answers = KeptAnswers(self._counting_redis)
+        # Nor may what workers tell of its many targets keep others from the cache.
+        self.targets_redis = RedisLink(redis_database(urls.redis, _CACHE_DATABASE))
         self.reckoning = Reckoning()
         self._cache_room = CacheRoom(self.redis)
         shared = SharedCache(self.redis, self._cache_room)
         self._commits = Commits(self.database, shared)
         self.encoded_jobs = EncodedJobs()
         self.job_inserts = JobInserts(self.database, self._commits, self.encoded_jobs, self._writes)
-        self._cache = ReadCache(self._commits, shared, self._read_as)
-        self._lasting = LastingReads(self._commits, self._read_at)
+        self._cache = ReadCache(self._commits, shared, self.reads.read_as)
+        self._lasting = LastingReads(self._commits, self.reads.read_at)
 
     @asynccontextmanager
     async def writing(
@@ -153,6 +152,15 @@ class Shard:
         ):
             pass
 
+    async def answer_kept(self, service_id: UUID, claim: Claim) -> None:
+        """Return if nothing is kept under a claim's key.
+
+        Raises:
+            Answered, KeyReused: When something is.
+        """
+        async with self._writes.of(service_id), self.database.reading() as driver:
+            await look_up(driver, service_id, claim)
+
     async def read(
         self, service_id: UUID, question: Question[Answer], *, costly: bool = False
     ) -> Answer:
@@ -167,7 +175,7 @@ class Shard:
         """
         looked = await self._commits.look(service_id)
         position = looked.position if looked else None
-        return await self._read_as(service_id, position, question, costly)
+        return await self.reads.read_as(service_id, position, question, costly)
 
     async def read_cached(
         self, service_id: UUID, name: str, now: datetime, load: Load, *, costly: bool = False
@@ -183,7 +191,7 @@ class Shard:
 
     async def read_any(self, question: Question[Answer]) -> Answer:
         """A server that may lag: for what has no service's commits to wait for."""
-        return await self._ask(self.replicas.least_lagged(), question)
+        return await self.reads.ask(self.replicas.least_lagged(), question)
 
     async def wake_for(self, due_at: datetime | None, now: datetime) -> None:
         """Tell dispatchers of an instant that they may have looked past already.
@@ -213,6 +221,7 @@ class Shard:
         await self.replicas.close()
         await self.redis.close()
         await self._counting_redis.close()
+        await self.targets_redis.close()
         self.queue.close()
         self.reckoning.close()
 
@@ -221,49 +230,6 @@ class Shard:
             service_id=service_id, entries=tuple(made or ()), voids=made is None, after=after
         )
         await self._commits.record(commit)
-
-    async def _read_as(
-        self,
-        service_id: UUID,
-        position: Position | None,
-        question: Question[Answer],
-        costly: bool,
-    ) -> Answer:
-        """What Postgres answers that has come so far, as a part of the service's share."""
-        if not costly:
-            async with self._reads.of(service_id):
-                return await self._read_at(position, question)
-        async with self._costly_reads.of(service_id), self._reads.of(service_id):
-            return await self._read_at(position, question)
-
-    async def _read_at(self, position: Position | None, question: Question[Answer]) -> Answer:
-        """What Postgres answers that has come so far, the primary where that is unknown."""
-        if position is None:
-            return await self._ask(None, question)
-        return await self._ask(await self.replicas.having_replayed(position.place), question)
-
-    async def _ask(self, replica: Replica | None, question: Question[Answer]) -> Answer:
-        """The answer of a replica, or of the primary where that fails or there is none.
-
-        What takes too long at a replica that answers else would do so at the primary, too.
-        """
-        if replica is not None:
-            try:
-                async with replica.server.connection() as driver:
-                    answer = await question(driver)
-            except asyncpg.SerializationError:
-                pass  # what it replays got in the way
-            except asyncpg.QueryCanceledError:
-                raise
-            except (*UNREACHABLE, asyncpg.InternalServerError) as error:  # damaged pages, too
-                if await self.replicas.answers(replica) and isinstance(error, TimeoutError):
-                    raise
-            else:
-                READS.labels("replica").inc()
-                return answer
-        READS.labels("primary").inc()
-        async with self.database.reading() as driver:
-            return await question(driver)
 
 
 class Shards:

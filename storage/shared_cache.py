@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from msgspec import Struct
@@ -24,6 +24,10 @@ from storage.redis_memory import ALWAYS, CacheRoom
 
 POSITION_SECONDS = 3_600
 """A service that wrote nothing for so long is looked up on the primary."""
+
+SHARED_BYTES = 32 * 1024
+"""What is larger is kept out of Redis; each process reads it of Postgres, and keeps it itself."""
+_LONG_AGO = datetime.fromtimestamp(0, UTC)
 
 # The place of each service is raised, never lowered; its number changes each time. An entry gives
 # way to a later version only; where there is nothing behind its version, to none. KEYS: positions,
@@ -129,8 +133,9 @@ class SharedCache:
         return await self._looks.answer((service_id, name))
 
     async def fill(self, fill: Fill) -> None:
-        """Cache what was read, unless the service has committed since."""
-        await self._fills.answer(fill)
+        """Cache what was read, unless the service has committed since, or it is too large."""
+        if len(fill.entry.body) <= SHARED_BYTES:
+            await self._fills.answer(fill)
 
     async def record(self, commits: Iterable[Commit], place: int) -> None:
         """Tell of commits, all of them before `place`."""
@@ -228,13 +233,15 @@ def _entry_key(epoch: str, service_id: UUID, name: str) -> str:
 
 
 def _entry(new: NewEntry, after: int) -> Entry:
+    # Of what is too large only its version is cached, so that no earlier one takes its place.
+    large = len(new.body) > SHARED_BYTES
     # What others committed meanwhile it may lack, so it is of the place before.
     return Entry(
         version=new.version,
         position=Position(place=after),
-        until=new.until,
+        until=_LONG_AGO if large else new.until,
         etag=new.etag,
-        body=new.body,
+        body=b"" if large else new.body,
     )
 
 

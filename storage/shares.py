@@ -7,11 +7,20 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import UUID
 
+from prometheus_client import Counter
+
 PART_OF_A_POOL = 4
 """A service has a quarter of a pool's connections at most."""
 WAIT_SECONDS = 5.0
 MOST_WAITING = 200
 """Of one service in one process; each may hold a body in memory."""
+
+
+USED_UP = Counter(
+    "tocsin_shares_used_up_total",
+    "Requests refused as their service had as much under way as it may, by what it was.",
+    ["share"],
+)
 
 
 class ShareUsedUp(Exception):
@@ -35,17 +44,19 @@ class Shares:
 
     Args:
         most: At once, of one service.
+        name: What of, for the metric.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, name: str) -> None:
         self.most = most
+        self.name = name
         # By number: a UUID reckons its hash anew each time.
         self._shares: dict[int, _Share] = {}
 
     @classmethod
-    def of_a_pool(cls, size: int) -> Shares:
+    def of_a_pool(cls, size: int, name: str) -> Shares:
         """Those of a pool of so many connections."""
-        return cls(max(size // PART_OF_A_POOL, 1))
+        return cls(max(size // PART_OF_A_POOL, 1), name)
 
     @asynccontextmanager
     async def of(self, service_id: UUID) -> AsyncIterator[None]:
@@ -59,10 +70,11 @@ class Shares:
         if share is None:
             share = self._shares[key] = _Share(self.most)
         if share.users >= self.most + MOST_WAITING:
+            note_used_up(self.name)
             raise ShareUsedUp
         share.users += 1
         try:
-            await _take(share)
+            await self._take(share)
             try:
                 yield
             finally:
@@ -72,13 +84,18 @@ class Shares:
             if not share.users:
                 del self._shares[key]
 
+    async def _take(self, share: _Share) -> None:
+        if not share.free.locked():
+            await share.free.acquire()  # at once
+            return
+        try:
+            async with asyncio.timeout(WAIT_SECONDS):
+                await share.free.acquire()
+        except TimeoutError:
+            note_used_up(self.name)
+            raise ShareUsedUp from None
 
-async def _take(share: _Share) -> None:
-    if not share.free.locked():
-        await share.free.acquire()  # at once
-        return
-    try:
-        async with asyncio.timeout(WAIT_SECONDS):
-            await share.free.acquire()
-    except TimeoutError:
-        raise ShareUsedUp from None
+
+def note_used_up(share: str) -> None:
+    """Count a refusal, by what of a service was used up."""
+    USED_UP.labels(share).inc()

@@ -19,7 +19,7 @@ import workers.dispatcher
 import workers.worker  # noqa: F401
 from app.problems import problem_of
 from app.settings import PREFIX, Settings
-from domain.errors import KeyInProgress, KeyReused
+from domain.errors import AnswersKept, KeyInProgress, KeyReused
 from tests.processes import CHECKOUT, System, runs_of, wait_until
 
 README = (CHECKOUT / "README.md").read_text()
@@ -40,7 +40,7 @@ def test_every_metric_is_in_readme() -> None:
 def test_every_problem_type_is_in_readme() -> None:
     rows = re.findall(r"`urn:tocsin:problem:([a-z-]+)` \| (\d+)", README)
     own = {("invalid", "422"), ("uri-too-long", "414"), ("quota-exceeded", "403")}
-    for error in (KeyInProgress(), KeyReused()):
+    for error in (KeyInProgress(), KeyReused(), AnswersKept(1)):
         found = problem_of(error)
         own.add((found.type.rpartition(":")[2], str(found.status)))
     own.add(("idempotency-key-invalid", "400"))
@@ -48,7 +48,7 @@ def test_every_problem_type_is_in_readme() -> None:
         phrase = HTTPStatus(int(status)).phrase.lower().replace(" ", "-")
         assert name == phrase or (name, status) in own
     assert set(rows) >= own
-    assert len(rows) == len(set(rows)) == 20
+    assert len(rows) == len(set(rows)) == 21
 
 
 def test_every_folder_is_in_readme() -> None:

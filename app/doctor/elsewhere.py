@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from app.doctor.finding import Finding, fail, ok, warn
+from queries.diagnose import WalPlace
 from storage.clock_offset import MOST_OFFSET
 from storage.heartbeats import MeasuredClock
 from storage.redis_memory import CACHE_SHARE, Memory, memory_in
@@ -20,15 +21,24 @@ BEHIND_TO_LOOK_AT = 16 * 1024 * 1024
 """One segment of WAL."""
 
 
-def judge_replica(name: str, behind: int, seconds: float, *, in_recovery: bool) -> Finding:
+def judge_replica(
+    name: str, place: WalPlace, goal: WalPlace, seconds: float, *, in_recovery: bool
+) -> Finding:
     """Whether a replica follows.
 
     Args:
-        behind: Bytes of what the primary had written that it had not replayed after so many
-            seconds.
+        place: How far it was after so many seconds.
+        goal: How far the primary was at the beginning of them.
     """
     if not in_recovery:
         return warn(name, "takes writes: it is no replica", "Name replicas that follow.")
+    if place.timeline < goal.timeline:
+        return fail(
+            f"{name} follows",
+            f"on timeline {place.timeline}, the primary is on {goal.timeline}",
+            "It did not follow the last fail-over and has other data: make it anew.",
+        )
+    behind = 0 if place >= goal else goal.bytes - place.bytes
     if behind <= 0:
         return ok(f"{name} follows", f"replayed all within {seconds * 1_000:.0f} ms")
     advice = "Look at pg_stat_replication on the primary; reads go elsewhere meanwhile."
@@ -85,6 +95,23 @@ def judge_redis_memory(memory: Memory) -> Finding:
     if memory.share >= CACHE_SHARE:
         return warn("maxmemory", said, "Raise it: nothing more is cached, so reads are slower.")
     return ok("maxmemory", said)
+
+
+def judge_fencing(facts: Mapping[str, str | int | float]) -> Iterator[Finding]:
+    """Whether a primary that Sentinels gave up stops taking writes.
+
+    Args:
+        facts: What `INFO` says; of a primary that needs no replica to write it says less.
+    """
+    if "min_slaves_good_slaves" in facts:
+        yield ok("min-replicas-to-write", "set")
+        return
+    yield warn(
+        "min-replicas-to-write",
+        "0",
+        "Set it to 1, with min-replicas-max-lag 3: a primary that is cut off while Sentinels choose"
+        " another is told of commits that the others never see.",
+    )
 
 
 def judge_skew(server: str, skew: float, doubt: float) -> Finding:

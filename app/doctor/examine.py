@@ -17,7 +17,7 @@ from redis import Redis, RedisError
 from app.doctor import elsewhere, primary
 from app.doctor.finding import Finding, Level, fail, ok, warn
 from app.settings import Settings
-from queries.diagnose import ServerFacts, flushed, replayed, server_facts, work
+from queries.diagnose import ServerFacts, WalPlace, flushed, replayed, server_facts, work
 from storage.clock_ticks import last_tick
 from storage.heartbeats import database_now
 from storage.migrate import revision_of
@@ -95,16 +95,17 @@ class Examination:
             facts = await server_facts(driver)
             async with _connected(self._urls.primary) as written:
                 goal = await flushed(written)
-            behind, seconds = await _follow(driver, goal)
+            place, seconds = await _follow(driver, goal)
             return [
                 primary.judge_server(name, facts),
-                elsewhere.judge_replica(name, behind, seconds, in_recovery=facts.in_recovery),
+                elsewhere.judge_replica(name, place, goal, seconds, in_recovery=facts.in_recovery),
             ]
 
     async def _redis(self) -> list[Finding]:
         broker = make_broker(self._urls.redis)
         try:
-            return await asyncio.to_thread(_judged_redis, broker.client)
+            by_sentinels = parse_sentinels(self._urls.redis) is not None
+            return await asyncio.to_thread(_judged_redis, broker.client, by_sentinels=by_sentinels)
         finally:
             broker.close()
 
@@ -121,14 +122,14 @@ async def _pooler(url: str) -> list[Finding]:
     return [ok("pooler", "leads to Postgres")]
 
 
-async def _follow(replica: Driver, goal: int) -> tuple[int, float]:
-    """How far a replica is from a goal, and after how many seconds."""
+async def _follow(replica: Driver, goal: WalPlace) -> tuple[WalPlace, float]:
+    """How far a replica is when it has reached a goal or the time is up, and after how long."""
     began = time.monotonic()
     while True:
-        behind = goal - await replayed(replica)
+        place = await replayed(replica)
         seconds = time.monotonic() - began
-        if behind <= 0 or seconds > FOLLOW_SECONDS:
-            return behind, seconds
+        if place >= goal or seconds > FOLLOW_SECONDS:
+            return place, seconds
         await asyncio.sleep(0.02)
 
 
@@ -162,7 +163,7 @@ async def _connected(url: str, *, pooled: bool = False) -> AsyncIterator[Driver]
         await server.close()
 
 
-def _judged_redis(client: Redis) -> list[Finding]:
+def _judged_redis(client: Redis, *, by_sentinels: bool) -> list[Finding]:
     facts = client.info("everything")
     asked = time.time()
     seconds, microseconds = client.time()
@@ -170,6 +171,7 @@ def _judged_redis(client: Redis) -> list[Finding]:
     skew = seconds + microseconds / 1_000_000 - (asked + answered) / 2
     return [
         *elsewhere.judge_redis(facts),
+        *(elsewhere.judge_fencing(facts) if by_sentinels else ()),
         elsewhere.judge_skew("redis", skew, (answered - asked) / 2),
         elsewhere.judge_tick(last_tick(client), datetime.now(UTC)),
     ]

@@ -11,7 +11,7 @@ from litestar.params import QueryParameter
 
 from app.access import Access
 from app.cursors import audit_after
-from app.paging import Cursor, Limit, next_cursor
+from app.paging import Cursor, Limit, cursor_behind_cut
 from app.problems import problems
 from app.requests import ServiceRequest
 from app.service_resources import AuditPage, AuditResource
@@ -55,10 +55,10 @@ async def list_audit_entries(  # noqa: PLR0917
         action=action,
         principal=principal,
         object_id=object_id,
-        limit=limit + 1,
+        limit=limit,
     )
-    entries = await list_audit(query, request.shards)
+    found = await list_audit(query, request.shards)
     return AuditPage(
-        items=[AuditResource.of(entry) for entry in entries[:limit]],
-        next_cursor=next_cursor("audit", entries, limit, lambda entry: (entry.at, entry.id)),
+        items=[AuditResource.of(entry) for entry in found.items],
+        next_cursor=cursor_behind_cut("audit", found, lambda entry: (entry.at, entry.id)),
     )

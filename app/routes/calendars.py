@@ -10,7 +10,7 @@ from litestar.params import JSONBody, PathParameter
 
 from app.access import Access
 from app.cursors import name_after
-from app.paging import Cursor, Limit, next_cursor
+from app.paging import Cursor, Limit, cursor_behind_cut
 from app.problems import problems
 from app.requests import ServiceRequest
 from app.resources import CalendarPage
@@ -40,12 +40,12 @@ class CalendarController(Controller):
         self, request: ServiceRequest, limit: Limit = 50, cursor: Cursor = None
     ) -> CalendarPage:
         query = ListCalendars(
-            caller=request.caller, limit=limit + 1, after=name_after("calendars", cursor) or ""
+            caller=request.caller, limit=limit, after=name_after("calendars", cursor) or ""
         )
-        calendars = await list_calendars(query, request.shards)
+        found = await list_calendars(query, request.shards)
         return CalendarPage(
-            items=[CalendarResource.of(calendar) for calendar in calendars[:limit]],
-            next_cursor=next_cursor("calendars", calendars, limit, lambda calendar: calendar.name),
+            items=[CalendarResource.of(calendar) for calendar in found.items],
+            next_cursor=cursor_behind_cut("calendars", found, lambda calendar: calendar.name),
         )
 
     @get(

@@ -137,7 +137,8 @@ class JobHistoryController(Controller):
             usual_duration=found.usual_duration,
         )
         service_id = request.caller.service_id
-        return await request.shards.of(service_id).reckoning.run(service_id, found.schedule, reckon)
+        reckoning = request.shards.of(service_id).reckoning
+        return await reckoning.run(service_id, found.schedule, reckon, times=count)
 
 
 def _day_before(instant: datetime) -> datetime:

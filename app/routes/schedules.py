@@ -47,4 +47,5 @@ async def preview_schedule(data: JSONBody[PreviewBody], request: ServiceRequest)
         )
 
     service_id = request.caller.service_id
-    return await request.shards.of(service_id).reckoning.run(service_id, schedule, reckon)
+    reckoning = request.shards.of(service_id).reckoning
+    return await reckoning.run(service_id, schedule, reckon, times=data.count)

@@ -11,7 +11,11 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
+from domain.idempotency import KEPT
+from storage.kept_answers import KEPT_KIB_A_DAY, kept_by
 from storage.postgres import Database
+from storage.rate_limits import RateLimits
+from storage.shards import Shards
 from storage.urls import ShardUrls
 from tests.api.conftest import FAR, JSON
 from tests.api.problems import problem
@@ -284,3 +288,37 @@ def test_any_printable_key_is_taken(api: httpx.Client, store: Store, key: bytes)
     answers = [api.post(path, headers=[(b"Idempotency-Key", key)]) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [202, 202]
     assert answers[0].content == answers[1].content
+
+
+def use_up_kept_answers(urls: ShardUrls, service_id: UUID) -> None:
+    """For a day longer than what is kept: some of it flows back each second."""
+
+    async def take() -> None:
+        shards = Shards(urls)
+        limits = RateLimits(shards.of(service_id)._counting_redis, 2 * int(KEPT.total_seconds()))
+        await limits.take((kept_by(service_id),), KEPT_KIB_A_DAY)
+        await shards.close()
+
+    asyncio.run(take())
+
+
+def test_beyond_what_is_kept_nothing_new_is_done_with_a_key_and_nothing_kept_is_forgotten(
+    system: System, urls: ShardUrls
+) -> None:
+    with system.client(f"keys-{uuid4()}") as client:
+        body = {"schedule": FAR, "target": NOBODY}
+        kept = a_key()
+        first = client.post("/jobs", json=body, headers=kept)
+        use_up_kept_answers(urls, UUID(client.get("/me").json()["service_id"]))
+        for body_again, status, kind in ((body, 201, None), ({**body, "name": "x"}, 422, "reused")):
+            again = client.post("/jobs", json=body_again, headers=kept)
+            assert again.status_code == status
+            if kind:
+                assert problem(again, status)["type"] == TYPE + kind
+            else:
+                assert again.content == first.content
+        refused = client.post("/jobs", json=body, headers=a_key())
+        assert problem(refused, 429)["type"] == TYPE + "beyond-quota"
+        assert int(refused.headers["retry-after"]) >= 1
+        assert len(client.get("/jobs").json()["items"]) == 1
+        assert client.post("/jobs", json=body).status_code == 201

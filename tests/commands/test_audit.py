@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from unittest.mock import ANY
 from uuid import UUID, uuid4
 
 import msgspec
@@ -9,8 +10,9 @@ import pytest
 from asyncpg import CharacterNotInRepertoireError
 
 from domain.errors import NotFound
-from tests.commands.changing import Change, delete, pause, rename, resume, trigger
-from tests.commands.firing import Firing
+from storage.audit import DETAILS_BYTES
+from tests.commands.changing import Change, delete, pause, rename, resume, trigger, update
+from tests.commands.firing import NOON, Firing
 
 UNWRITABLE = CharacterNotInRepertoireError
 CHANGES = [
@@ -100,3 +102,19 @@ async def test_the_audit_holds_nothing_of_a_target(firing: Firing):
     await rename(firing.shards, firing.caller, job_id)
     for row in await firing.rows("SELECT details::text FROM audit"):
         assert "example.com" not in row["details"]
+
+
+async def test_details_that_are_long_are_left_out_and_named(firing: Firing):
+    job = await firing.job()
+    long = "\N{BELL}" * 2_100
+    await update(firing.shards, firing.caller, job.id, NOON, name="new", description=long)
+    (row,) = await firing.rows("SELECT details FROM audit WHERE action = 'job.updated'")
+    details = msgspec.json.decode(row["details"])
+    assert details == {"changed": ["description", "name"], "left_out": ["after"], "before": ANY}
+    short = "x"
+    await update(firing.shards, firing.caller, job.id, NOON, description=short)
+    rows = await firing.rows("SELECT details FROM audit WHERE action = 'job.updated'")
+    known = [msgspec.json.decode(row["details"]) for row in rows]
+    (other,) = [one for one in known if one.get("after")]
+    assert other["after"] == {"description": short}
+    assert max(len(row["details"].encode()) for row in rows) <= DETAILS_BYTES

@@ -6,8 +6,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from commands.claim_work import SERVICE_STEPS
+from commands import claim_work
+from commands.claim_work import SERVICE_STEPS, ClaimWork
 from commands.continue_backfills import continue_backfills
+from commands.job_fires import JobFires, fires_of
 from commands.put_calendar import PutCalendar, put_calendar
 from commands.start_backfill import StartBackfill, start_backfill
 from domain.catchup import PLAN_STEPS, CatchupPolicy, Coalesce
@@ -144,3 +146,22 @@ async def test_backfills_of_costly_schedules_go_on_in_steps(firing: Firing, step
         await continue_backfills(now, firing.database)
     rows = await firing.rows("SELECT run_count, total FROM backfills")
     assert [row["run_count"] for row in rows] == [counted.total] * 4
+
+
+async def test_a_job_that_is_asked_about_again_is_not_set_aside(
+    firing: Firing, monkeypatch: pytest.MonkeyPatch
+):
+    """With what has its run already, it has been reckoned with once: it would be so for ever."""
+    monkeypatch.setattr(claim_work, "SERVICE_STEPS", 0)
+    since = NOON - 3 * SECOND
+    midnight = (Exclusion(cron="0 0 * * *"),)
+    job = await firing.job(now=since, every=SECOND, exclude=midnight, catchup=LONG)
+    row = await firing.job_row(job.id)
+
+    async def asked(told: list[datetime]) -> JobFires:
+        return await fires_of(row, {}, told, now=NOON, until=NOON, work=ClaimWork())
+
+    aside, again = await asked([]), await asked([since])
+    assert (aside.instants, aside.accounted_to) == ([], row["accounted_to"])
+    assert again.accounted_to == NOON
+    assert again.instants == [NOON - n * SECOND for n in (2, 1, 0)]

@@ -7,8 +7,10 @@ from datetime import timedelta
 import asyncpg
 import msgspec
 
+from domain.targets.http import HttpTarget
 from queries.get_job import GetJob, get_job
 from storage.encoded_jobs import JOB_MARKS, EncodedJobs, Shown
+from storage.page_bytes import PAGE_BYTES
 from storage.postgres import Driver
 from tests.commands.changing import delete, pause, update
 from tests.commands.firing import DUE, NOON, SECOND, Firing
@@ -82,3 +84,25 @@ async def test_a_page_is_of_one_moment(firing: Firing):
         found = await kept.of(driver, service_id, await marks(driver), NOON)
     assert found is not None
     assert [msgspec.json.decode(job)["name"] for job in found.jobs] == ["another"]
+
+
+async def test_of_a_page_that_would_be_too_large_no_more_is_read_than_it_holds(firing: Firing):
+    """Though they are small for Postgres."""
+    body = msgspec.Raw(msgspec.json.encode("x" * 255_000))
+    target = HttpTarget(url="http://127.0.0.1:9/", body=body)
+    made = [await firing.job(every=timedelta(days=1), target=target) for _ in range(40)]
+    kept, read = EncodedJobs(), []
+    reading = kept._read
+
+    async def noting(*asked):
+        found = await reading(*asked)
+        read.extend(found[0])
+        return found
+
+    kept._read = noting
+    for _ in range(2):  # as it is read, and as it is in memory
+        found = await shown(firing, kept)
+        assert sum(len(bytes(job)) for job in found.jobs) <= PAGE_BYTES
+        assert len(found.jobs) == PAGE_BYTES // 256_000
+        assert found.last == made[len(found.jobs) - 1].id
+    assert len(read) <= 2 * (len(found.jobs) + 1)

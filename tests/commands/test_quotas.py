@@ -12,6 +12,7 @@ import pytest
 from commands.create_key import CreateKey, create_key
 from commands.put_calendar import PutCalendar, put_calendar
 from commands.put_member import PutMember, put_member
+from commands.put_secret import PutSecret, put_secret
 from commands.revoke_key import RevokeKey, revoke_key
 from commands.rotate_key import RotateKey, rotate_key
 from domain.access import Role, Scope
@@ -21,6 +22,7 @@ from domain.quotas import check_frequency
 from domain.schedules.schedule import Schedule, Spec
 from storage import quotas
 from storage.calendar_changes import withdraw_ahead
+from storage.key_ring import KeyRing
 from tests.commands.firing import NOON, SECOND, Firing
 
 READ = frozenset({Scope.READ})
@@ -39,13 +41,21 @@ async def member(firing: Firing, number: int, now: datetime = NOON) -> Any:
     return await put_member(command, firing.shards)
 
 
-@pytest.mark.parametrize(("table", "put"), [("calendars", calendar), ("members", member)])
+async def secret(firing: Firing, number: int, now: datetime = NOON) -> Any:
+    command = PutSecret(caller=firing.caller, name=f"S{number}", value="x", now=now)
+    return await put_secret(command, firing.shards)
+
+
+@pytest.mark.parametrize(
+    ("table", "put"), [("calendars", calendar), ("members", member), ("secrets", secret)]
+)
 async def test_no_more_are_stored_than_a_service_may_have(
     firing: Firing,
     monkeypatch: pytest.MonkeyPatch,
     table: str,
     put: Callable[..., Awaitable[Any]],
 ):
+    monkeypatch.setattr(firing.shards, "ring", KeyRing([("a", b"a" * 32)]))
     monkeypatch.setitem(quotas.MOST, table, 2)
     for number in (0, 1):
         await put(firing, number)

@@ -17,10 +17,16 @@ import psutil
 import pytest
 from redis import Redis
 
-from app.doctor.elsewhere import judge_clocks, judge_replica, judge_skew, judge_tick
+from app.doctor.elsewhere import (
+    judge_clocks,
+    judge_fencing,
+    judge_replica,
+    judge_skew,
+    judge_tick,
+)
 from app.doctor.finding import Level
 from app.doctor.primary import judge_connections, judge_overrunning, judge_partitions
-from queries.diagnose import ServerFacts
+from queries.diagnose import ServerFacts, WalPlace
 from storage.embedded.servers import EmbeddedServers
 from storage.heartbeats import MeasuredClock
 from storage.migrate import migrate
@@ -173,6 +179,19 @@ def test_a_redis_that_evicts(crowd: System) -> None:
             redis.config_set("maxmemory-policy", "noeviction")
 
 
+def test_a_redis_that_takes_writes_without_its_replicas(crowd: System) -> None:
+    levels = []
+    with Redis.from_url(crowd.urls.redis) as redis:
+        try:
+            for replicas in (0, 1):
+                redis.config_set("min-replicas-to-write", replicas)
+                (finding,) = judge_fencing(redis.info("everything"))
+                levels.append(finding.level)
+        finally:
+            redis.config_set("min-replicas-to-write", 0)
+    assert levels == [Level.WARN, Level.OK]
+
+
 def test_servers_that_forget_what_they_confirm(urls: ShardUrls, crowd: System) -> None:
     """Those of the other tests do not wait for the disk."""
     findings = found(crowd, TOCSIN_PRIMARY_URL=urls.primary, TOCSIN_REPLICA_URLS="")
@@ -205,9 +224,17 @@ def test_a_clock_that_stands() -> None:
 
 
 def test_a_replica_that_is_far_behind_or_none_at_all() -> None:
-    assert judge_replica("it", 1_000, 2.0, in_recovery=True).level is Level.WARN
-    assert judge_replica("it", 100_000_000, 2.0, in_recovery=True).level is Level.FAIL
-    assert judge_replica("it", 0, 0.0, in_recovery=False).level is Level.WARN
+    goal = WalPlace(2, 200_000_000)
+    for place, level in (
+        (goal, Level.OK),
+        (WalPlace(2, 200_001_000), Level.OK),
+        (WalPlace(2, 199_999_000), Level.WARN),
+        (WalPlace(2, 100_000_000), Level.FAIL),
+        # More bytes, and other ones: it was not there when another took over.
+        (WalPlace(1, 300_000_000), Level.FAIL),
+    ):
+        assert judge_replica("it", place, goal, 2.0, in_recovery=True).level is level
+    assert judge_replica("it", goal, goal, 0.0, in_recovery=False).level is Level.WARN
 
 
 @pytest.mark.parametrize(("most", "level"), [(800, Level.OK), (130, Level.WARN), (120, Level.FAIL)])

@@ -10,7 +10,8 @@ import pytest
 
 from storage.postgres import Driver
 from storage.replicas import Replica
-from storage.shards import COSTLY_READS, Shard
+from storage.shard_reads import COSTLY_READS
+from storage.shards import Shard
 from storage.shares import ShareUsedUp
 from tests.storage.eventually import eventually
 from tests.storage.reading import Reader

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -12,8 +13,11 @@ from domain.breaker import BreakerState
 from domain.caller import Caller
 from domain.target_view import TargetView
 from queries.list_targets import ListTargets, list_targets
-from storage.redis_link import RedisLink
+from storage import shares
+from storage.redis_link import RedisAway, RedisLink
+from storage.shard_reads import COSTLY_READS
 from storage.shards import Shards
+from storage.shares import ShareUsedUp
 from storage.target_views import MAX_TARGETS, STALE_AFTER, tell, told_of
 
 NOW = datetime.now(UTC)
@@ -82,3 +86,24 @@ async def test_a_target_of_several_processes_is_listed_once_those_in_trouble_fir
         (OTHER.name, 1),
         (ONE.name, 2),
     ]
+
+
+async def test_what_is_told_of_targets_keeps_nobody_from_the_cache(
+    shards: Shards, caller: Caller, redis: RedisLink, monkeypatch: pytest.MonkeyPatch
+):
+    """It may be megabytes: it comes over a connection of its own, few times at once."""
+    shard, asked = shards.of(caller.service_id), ListTargets(caller=caller, now=NOW)
+    await tell(redis, uuid4(), {caller.service_id: [ONE]}, NOW)
+
+    async def broken(_: object) -> None:
+        raise RedisAway
+
+    monkeypatch.setattr(shares, "WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(redis, "call", broken)
+    assert await list_targets(asked, shards) == [ONE]
+    async with AsyncExitStack() as others:
+        for _ in range(COSTLY_READS):
+            await others.enter_async_context(shard.reads.costly(caller.service_id))
+        with pytest.raises(ShareUsedUp):
+            await list_targets(asked, shards)
+    assert await list_targets(asked, shards) == [ONE]

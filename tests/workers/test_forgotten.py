@@ -7,9 +7,11 @@ import asyncio
 import pytest
 from prometheus_client import REGISTRY
 
+from storage.queue import RunKey
 from tests.commands.firing import OTHER_WORKER, WORKER, Firing
 from tests.storage.eventually import eventually
 from tests.workers.ringing import Bell, due_in, now, state_of
+from workers import forgotten
 from workers.forgotten import GRACE, ForgottenWatch
 from workers.ringer import Ringer
 
@@ -91,3 +93,22 @@ async def test_what_rings_waits_or_is_being_taken_is_in_hand(
 
 async def is_in_hand(ringer: Ringer, run_id) -> bool:
     return ringer.has_in_hand(run_id)
+
+
+async def test_a_look_that_breaks_is_not_the_last_one(
+    watch: ForgottenWatch, monkeypatch: pytest.MonkeyPatch
+):
+    looks = 0
+
+    async def look(_: object) -> list[RunKey]:
+        nonlocal looks
+        looks += 1
+        raise ValueError("of one run, perhaps")
+
+    monkeypatch.setattr(forgotten, "LOOK_SECONDS", 0)
+    monkeypatch.setattr(watch, "look", look)
+    watching = asyncio.create_task(watch.run())
+    await eventually(lambda: asyncio.sleep(0, looks >= 2), what="it looks again")
+    watching.cancel()
+    await asyncio.wait([watching])
+    assert watching.cancelled()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import msgspec
 import pytest
@@ -13,6 +13,7 @@ import pytest
 from commands.finish_attempts import EndedAttempt
 from commands.take_runs import TakenRun
 from domain.run import Outcome
+from storage import shares
 from storage.postgres import Database
 from tests.commands.firing import DUE, SECOND, Firing, ended, failed, succeeded
 from tests.storage.eventually import eventually
@@ -109,3 +110,26 @@ async def test_what_the_database_will_never_take_holds_up_nothing_else(
     assert await firing.state(refused.id) == "running"
     await all_recorded(ended(fine, Outcome.SUCCEEDED), gone(refused))
     assert (await firing.state(fine.id), await firing.state(refused.id)) == ("succeeded", "failed")
+
+
+async def test_a_service_that_writes_all_that_it_may_while_a_410_is_recorded(
+    firing: Firing, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+):
+    """To pause its job takes a part of its share, which its commands have."""
+    run = await firing.running_run(**EVERY)
+    writes = firing.shard._writes
+    monkeypatch.setattr(shares, "WAIT_SECONDS", 0.01)
+    refused = shares.USED_UP.labels("writes")
+    before = refused._value.get()
+    async with AsyncExitStack() as stack:
+        for _ in range(writes.most):
+            await stack.enter_async_context(writes.of(firing.caller.service_id))
+        recording = asyncio.create_task(recorder.record(gone(run)))
+        # More often than what can never be written is tried.
+        await eventually(
+            lambda: asyncio.sleep(0, refused._value.get() > before + 3), what="it is tried again"
+        )
+    async with asyncio.timeout(60):
+        await recording
+    assert await firing.state(run.id) == "failed"
+    assert (await firing.job_row(run.job_id))["paused"]

@@ -12,16 +12,18 @@ import pytest
 from sqlalchemy import text
 
 from commands.finish_attempts import EndedAttempt
-from commands.take_runs import TakenRun
+from commands.take_runs import TakenRun, TakeRuns, take_runs
 from domain.retry import RetryPolicy
 from domain.run import Outcome
 from domain.targets.http import HttpTarget
+from storage.postgres import Database
 from storage.queue import RunKey
 from storage.shards import LOOK_AHEAD
 from tests.commands.changing import Change, delete, pause, update
 from tests.commands.firing import TARGET, WORKER, Firing
 from tests.storage.eventually import eventually
 from tests.workers.ringing import Bell, due_in, now, state_of
+from workers import ringer as ringing
 from workers.recorder import Recorder
 from workers.ringer import Ringer
 from workers.targets.answer import Answer
@@ -246,3 +248,35 @@ async def test_a_retry_that_comes_while_its_last_attempt_is_being_let_go_is_rung
     assert rung == [1, 2]
     working.cancel()
     await asyncio.wait([working])
+
+
+async def test_what_is_given_back_makes_room_for_a_take_that_waits(firing: Firing, ringer: Ringer):
+    keys = [(await due_in(firing, 4))[1] for _ in range(3)]
+    assert await ringer.take(keys[:2])
+    waiting = asyncio.create_task(ringer.take(keys[2:]))
+    await eventually(lambda: asyncio.sleep(0, ringer._room._waiting == 1), what="it waits")
+    assert sorted(await ringer.give_back()) == sorted(keys[:2])
+    async with asyncio.timeout(10):
+        assert await waiting
+
+
+async def test_a_take_whose_answer_was_lost_is_asked_again_when_the_clock_is_right(
+    firing: Firing, ringer: Ringer, bell: Bell, monkeypatch: pytest.MonkeyPatch
+):
+    """Postgres says that this worker owns the run: nobody else would ring it."""
+    _, key = await due_in(firing, 1)
+    asked, looks = [], iter(["is wrong"] * 4)
+
+    async def losing(command: TakeRuns, database: Database) -> list[TakenRun]:
+        taken = await take_runs(command, database)
+        asked.append(command.runs)
+        if len(asked) == 1:
+            monkeypatch.setattr(database.clock, "trouble", lambda _: next(looks, None))
+            raise ConnectionResetError
+        return taken
+
+    monkeypatch.setattr(ringing, "take_runs", losing)
+    monkeypatch.setattr(ringing, "WRONG_CLOCK_SECONDS", 0.01)
+    assert await ringer.take([key])
+    assert asked == [[key], [key]]
+    await bell.rings(1)
