@@ -1,10 +1,21 @@
-"""Time zones by their IANA names."""
+"""Time zones by their IANA names, from the pinned tables of the `tzdata` package alone."""
 
 from __future__ import annotations
 
+import zoneinfo
 from functools import cache
 from importlib.resources import files
 from zoneinfo import ZoneInfo
+
+import tzdata
+
+# The host's tables would come first, and hosts differ: distributions lag by months. What was read
+# of them before, by somebody else, is forgotten.
+zoneinfo.reset_tzpath(())
+ZoneInfo.clear_cache()
+
+VERSION: str = tzdata.IANA_VERSION
+"""Of the tables, such as "2026f"; later ones sort higher."""
 
 
 def is_zone(name: str) -> bool:
