@@ -132,7 +132,7 @@ def _of_rule(
     return instant if instant <= last and pattern.names(local.replace(tzinfo=None)) else None
 
 
-def _of_rule_elsewhere(  # noqa: PLR0917 (a rule, its zone, and what is asked)
+def _of_rule_elsewhere(
     rule: Rrule,
     zone: ZoneInfo,
     schedule: Schedule,

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
+from domain.schedules.rrule_end import next_of, unbounded
 from domain.schedules.schedule import (
     PATIENCE,
     TICK,
@@ -15,7 +16,6 @@ from domain.schedules.schedule import (
     fire_times,
     next_fire_time,
 )
-from domain.schedules.rrule_end import next_of, unbounded
 from domain.schedules.wall_clock import note_of
 from domain.schedules.wall_patterns import wall_patterns
 from domain.schedules.work import Budget

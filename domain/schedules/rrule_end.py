@@ -41,15 +41,17 @@ def unbounded(pattern: WallPattern, zone: ZoneInfo) -> WallPattern:
     return pattern.endless or pattern
 
 
-@lru_cache(maxsize=4_096)
 def last_instant(pattern: WallPattern, zone: ZoneInfo, gap: Gap, fold: Fold) -> datetime:
     """The instant after which nothing of an unbounded pattern counts."""
     if zone.key == "UTC" or not isinstance(pattern, Rrule) or pattern.endless is None:
         return _LAST
-    if pattern.until is not None:
-        return pattern.until
+    return pattern.until or _last_of_count(pattern.endless, pattern.count, zone, gap, fold)
+
+
+@lru_cache(maxsize=4_096)
+def _last_of_count(rule: Rrule, count: int, zone: ZoneInfo, gap: Gap, fold: Fold) -> datetime:
     try:
-        return _nth(pattern.endless, pattern.count, zone, gap, fold)
+        return _nth(rule, count, zone, gap, fold)
     except (OverflowError, ValueError):  # at the end of the calendar
         return _LAST
 

@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 
 import tzdata
 
+from domain.errors import Invalid
+
 # The host's tables would come first, and hosts differ: distributions lag by months. What was read
 # of them before, by somebody else, is forgotten.
 zoneinfo.reset_tzpath(())
@@ -21,6 +23,17 @@ VERSION: str = tzdata.IANA_VERSION
 def is_zone(name: str) -> bool:
     """Whether there is a time zone of that IANA name."""
     return name in _names()
+
+
+def zone(name: str) -> ZoneInfo:
+    """The time zone of an IANA name.
+
+    Raises:
+        Invalid: When there is no such zone.
+    """
+    if not is_zone(name):
+        raise Invalid(f"{name!r} is no IANA time zone, such as 'Europe/London'.", "/timezone")
+    return zone_of(name)
 
 
 @cache  # ZoneInfo itself keeps only eight, and reads a file for each of the others.
