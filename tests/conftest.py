@@ -48,6 +48,7 @@ STORED = (
     "secrets",
     "jobs",
     "workers",
+    "zone_tables",
     "retention",
     "audit",
     "idempotency_keys",
