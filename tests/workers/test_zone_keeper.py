@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sized
 from datetime import UTC, datetime
+from functools import partial
 from uuid import uuid4
 
 import pytest
@@ -16,6 +18,7 @@ from domain.schedules.zones import VERSION
 from storage import zone_tables
 from storage.zone_tables import OtherTables, others, watch_tables
 from tests.commands.firing import Firing
+from tests.storage.eventually import eventually
 from workers.heartbeat import Heartbeat
 from workers.zone_keeper import ZoneKeeper
 
@@ -55,19 +58,17 @@ async def test_a_process_says_by_which_tables_it_reckons_and_jobs_are(
     await firing.rows(add, "2031a")
     with capture_logs() as told:
         watching = asyncio.create_task(watch_tables(firing.database))
-        await _until(told, 1)
+        await eventually(partial(_has, told, 1), seconds=30)
         await firing.rows("UPDATE zone_tables SET version = $1", VERSION)
-        await _until(told, 2)
+        await eventually(partial(_has, told, 2), seconds=30)
         watching.cancel()
     said = [(line["log_level"], line["tzdata"], line["jobs_reckoned_by"]) for line in told]
     assert said == [("warning", VERSION, "2031a"), ("info", VERSION, VERSION)]
     assert REGISTRY.get_sample_value("tocsin_tzdata_info", {"version": VERSION}) == 1
 
 
-async def _until(told: list[object], count: int) -> None:
-    async with asyncio.timeout(30):
-        while len(told) < count:
-            await asyncio.sleep(0.01)
+async def _has(told: Sized, count: int) -> bool:
+    return len(told) == count
 
 
 @pytest.mark.parametrize(
