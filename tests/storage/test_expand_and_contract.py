@@ -101,7 +101,7 @@ async def put_rows(source: Database, into: Database, columns: list[tuple[str, st
         The tables that had rows.
     """
     async with into.driver() as driver:
-        await driver.execute("DELETE FROM services")  # what the revisions themselves put there
+        await driver.execute("DELETE FROM services; DELETE FROM timelines")  # put by revisions
     filled = []
     tables = {table for table, _ in columns}
     for table in sorted(tables, key=lambda name: name != "services"):  # others refer to them
