@@ -20,7 +20,7 @@ from storage.zone_tables import Key, note_reached, pass_to_make
 log = structlog.get_logger()
 JOBS_AT_ONCE = 200
 
-_JOBS = f"""
+JOBS = f"""
 SELECT service_id, id, schedule::text, {CALENDARS_OF_JOB} AS calendars,
     next_fire_for, next_claim_at, accounted_to
 FROM jobs
@@ -63,7 +63,7 @@ async def reckon_zones(command: ReckonZones, shard: Shard) -> Reckoned:
         )
         if made is None:
             return Reckoned()
-        rows = await driver.fetch(_JOBS, *made.reached, JOBS_AT_ONCE)
+        rows = await driver.fetch(JOBS, *made.reached, JOBS_AT_ONCE)
     found = await asyncio.to_thread(_changed, rows)
     moved = await _move(found, command, shard)
     reached = _key_of(rows[-1]) if len(rows) == JOBS_AT_ONCE else None
