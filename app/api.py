@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+import structlog
 from litestar import Litestar, Router
 from litestar.datastructures import State
 from litestar.static_files import create_static_files_router
@@ -46,15 +47,18 @@ from app.settings import Settings
 from app.short_cut import ShortCut
 from app.traced_requests import TracedRequests
 from commands import trigger_job
+from domain.schedules.zones import VERSION
 from queries import find_key, get_job, job_pages
 from storage import encoded_jobs, job_inserts
 from storage.postgres import LOCK_SECONDS
 from storage.shards import Shards
 from storage.tracing import active
+from storage.zone_tables import watch_tables
 
 if TYPE_CHECKING:
     from app.tokens import Tokens
 
+log = structlog.get_logger()
 HOT = (job_inserts.INSERT, trigger_job.JOB, trigger_job.RUN)
 """Statements that the primary plans before the first request comes."""
 HOT_READS = (
@@ -88,8 +92,10 @@ def create_app(settings: Settings) -> Litestar:
             asyncio.create_task(shards.watch()),
             asyncio.create_task(clock.run()),
             asyncio.create_task(admission.key_use.run()),
+            *(asyncio.create_task(watch_tables(shard.database)) for shard in shards.all()),
             *(asyncio.create_task(shard.warm_up(HOT, HOT_READS)) for shard in shards.all()),
         ]
+        log.info("api.started", tzdata=VERSION)
         yield
         for task in background:
             task.cancel()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -37,8 +37,8 @@ class RetryBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     max_attempts: Annotated[
         int, Meta(extra_json_schema={"minimum": 1, "maximum": MAX_ATTEMPTS})
     ] = 5
-    min_backoff: Duration = timedelta(seconds=5)
-    max_backoff: Duration = timedelta(minutes=5)
+    min_backoff: Duration = "PT5S"
+    max_backoff: Duration = "PT5M"
     multiplier: Annotated[float, Meta(extra_json_schema={"minimum": 1, "maximum": 100})] = 2.0
     jitter: bool = True
     max_retry_duration: Duration | None = None
@@ -69,7 +69,7 @@ class RetryBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class CatchupBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What becomes of fire times that passed while nothing could fire them."""
 
-    window: Duration = timedelta(seconds=60)
+    window: Duration = "PT1M"
     coalesce: Coalesce = Coalesce.LATEST
     limit: Annotated[int, Meta(extra_json_schema={"minimum": 1, "maximum": MAX_LIMIT})] = 10
 

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from datetime import date as Day  # noqa: N812 (a field is called `date`)
 from datetime import datetime
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from domain.durations import Duration, Instant, duration_of, instant_of
+from domain.durations import Duration, Instant, duration_of
 from domain.errors import Invalid, within
+from domain.schedules.local_times import LocalTimes
 from domain.schedules.schedule import (
     MAX_EXCLUSIONS,
     MAX_SPECS,
@@ -20,9 +20,9 @@ from domain.schedules.schedule import (
     Exclusion,
     Schedule,
     Spec,
-    zone,
 )
 from domain.schedules.wall_clock import Fold, Gap
+from domain.schedules.zones import zone
 
 Timezone = Annotated[str, Meta(min_length=1, max_length=64, examples=["Europe/London"])]
 # Not just `$`, which Python also matches before a last line feed.
@@ -54,8 +54,8 @@ class SpecBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         | UnsetType
     ) = UNSET
 
-    def fields(self, timezone: ZoneInfo) -> dict[str, Any]:
-        """What was sent, as a spec has it.
+    def fields(self, times: LocalTimes) -> list[dict[str, Any]]:
+        """What was sent, as specs have it: a local `at` may come twice.
 
         Raises:
             Invalid: With a pointer into this body.
@@ -63,29 +63,29 @@ class SpecBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         if self.phase is not UNSET and self.every is UNSET:
             raise Invalid("A phase goes with `every` only.", "/phase")
         sent: dict[str, Any] = {}
-        if self.at is not UNSET:
-            sent["at"] = instant_of(self.at, "/at", timezone)
         for name in ("after", "every", "phase"):
             if (value := getattr(self, name)) is not UNSET:
                 sent[name] = duration_of(value, f"/{name}")
         for name in ("cron", "rrule"):
             if (value := getattr(self, name)) is not UNSET:
                 sent[name] = value
-        return sent
+        if self.at is UNSET:
+            return [sent]
+        return [{**sent, "at": instant} for instant in times.instants(self.at, "/at")]
 
     def given(self) -> list[str]:
         """The names of the specs that were sent."""
         return [name for name in SPECS if getattr(self, name) is not UNSET]
 
-    def spec(self, timezone: ZoneInfo) -> Spec:
-        """The spec.
+    def specs_of(self, times: LocalTimes) -> list[Spec]:
+        """The spec, or two of one `at`.
 
         Raises:
             Invalid: With a pointer into this body.
         """
         if len(self.given()) != 1:
             raise Invalid("Give exactly one of at, after, every, cron and rrule.")
-        return Spec(**self.fields(timezone))
+        return [Spec(**fields) for fields in self.fields(times)]
 
 
 class ExclusionBody(SpecBody, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -96,8 +96,8 @@ class ExclusionBody(SpecBody, frozen=True, kw_only=True, forbid_unknown_fields=T
     end: Day | UnsetType = msgspec.field(default=UNSET, name="to")
     calendar: CalendarName | UnsetType = UNSET
 
-    def exclusion(self, timezone: ZoneInfo) -> Exclusion:
-        """The exclusion.
+    def exclusions(self, times: LocalTimes) -> list[Exclusion]:
+        """The exclusion, or two of one `at`.
 
         Raises:
             Invalid: With a pointer into this body.
@@ -114,7 +114,7 @@ class ExclusionBody(SpecBody, frozen=True, kw_only=True, forbid_unknown_fields=T
             raise Invalid(
                 "Give exactly one of date, from and to, calendar, at, every, cron and rrule."
             )
-        return Exclusion(**self.fields(timezone), **days)
+        return [Exclusion(**fields, **days) for fields in self.fields(times)]
 
 
 Exclusions = Annotated[list[ExclusionBody], Meta(max_length=MAX_EXCLUSIONS)]
@@ -129,7 +129,7 @@ class ScheduleBody(SpecBody, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     start_at: Instant | None = None
     end_at: Instant | None = None
     max_runs: Annotated[int, Meta(extra_json_schema={"minimum": 1})] | None = None
-    jitter: Duration = 0.0
+    jitter: Duration = "PT0S"
     gap: Gap = Gap.RUN_AFTER
     fold: Fold = Fold.FIRST
 
@@ -142,29 +142,32 @@ class ScheduleBody(SpecBody, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Raises:
             Invalid: With a pointer into this body.
         """
-        timezone = zone(self.timezone)
+        times = LocalTimes(zone(self.timezone), self.gap, self.fold)
+        several, inline = self._several(times), self.fields(times)
+        if len(inline) > 1:  # of one `at`, which clocks show twice
+            several, inline = tuple(Spec(**fields) for fields in inline), [{}]
         return Schedule(
             accepted_at=now,
             seed=seed,
-            specs=self._several(timezone),
-            **self.fields(timezone),
+            specs=several,
+            **inline[0],
             timezone=self.timezone,
-            exclude=exclusions(self.exclude, timezone),
-            start_at=self.start_at and instant_of(self.start_at, "/start_at", timezone),
-            end_at=self.end_at and instant_of(self.end_at, "/end_at", timezone),
+            exclude=exclusions(self.exclude, times),
+            start_at=self.start_at and times.start(self.start_at, "/start_at"),
+            end_at=self.end_at and times.end(self.end_at, "/end_at"),
             max_runs=self.max_runs,
             jitter=duration_of(self.jitter, "/jitter"),
             gap=self.gap,
             fold=self.fold,
         )
 
-    def _several(self, timezone: ZoneInfo) -> tuple[Spec, ...]:
+    def _several(self, times: LocalTimes) -> tuple[Spec, ...]:
         if len(self.given()) + (self.specs is not UNSET) != 1:
             raise Invalid("Give exactly one of at, after, every, cron, rrule and specs.")
-        specs = []
+        specs: list[Spec] = []
         for number, body in enumerate(self.specs or ()):
             with within(f"/specs/{number}"):
-                specs.append(body.spec(timezone))
+                specs += body.specs_of(times)
         return tuple(specs)
 
 
@@ -184,20 +187,23 @@ class CalendarBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def exclusions(self) -> tuple[Exclusion, ...]:
         """What it excludes; `timezone` is for local times in `at`.
 
+        Those that clocks move are excluded wherever a schedule may fire them.
+
         Raises:
             Invalid: With a pointer into this body.
         """
-        return exclusions(self.exclude, zone(self.timezone))
+        times = LocalTimes(zone(self.timezone), Gap.RUN_AFTER, Fold.BOTH)
+        return exclusions(self.exclude, times)
 
 
-def exclusions(bodies: Sequence[ExclusionBody], timezone: ZoneInfo) -> tuple[Exclusion, ...]:
+def exclusions(bodies: Sequence[ExclusionBody], times: LocalTimes) -> tuple[Exclusion, ...]:
     """Exclusions as the domain has them.
 
     Raises:
         Invalid: With a pointer below `/exclude`.
     """
-    found = []
+    found: list[Exclusion] = []
     for number, body in enumerate(bodies):
         with within(f"/exclude/{number}"):
-            found.append(body.exclusion(timezone))
+            found += body.exclusions(times)
     return tuple(found)

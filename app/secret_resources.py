@@ -8,7 +8,7 @@ from uuid import UUID
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from app.resources import Page
-from domain.durations import Duration
+from domain.durations import Duration, written
 from domain.resources.instants import Instant, instant, instant_or_none
 from domain.secrets import MAX_VALUE_BYTES, NAME, Secret
 from domain.signing import DEFAULT_OVERLAP, SigningSecret
@@ -47,7 +47,7 @@ class SecretPage(Page[SecretResource], frozen=True, kw_only=True):
 class SigningSecretRotationBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How to replace the signing secret: the old one stays live for the overlap."""
 
-    overlap: Duration = DEFAULT_OVERLAP
+    overlap: Duration = written(DEFAULT_OVERLAP)
 
 
 class SigningSecretResource(Struct, frozen=True, kw_only=True):

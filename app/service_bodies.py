@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -43,7 +42,7 @@ class KeyBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class RotationBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How to replace a key: the old one stays good for the overlap."""
 
-    overlap: Duration = timedelta(days=1)
+    overlap: Duration = "P1D"
     expires_at: AwareInstant | None = None
 
 

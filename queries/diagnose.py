@@ -10,11 +10,13 @@ from typing import NamedTuple
 import asyncpg
 from msgspec import Struct
 
+from domain.schedules.zones import VERSION
 from storage.heartbeats import MeasuredClock, living, measured_clocks
 from storage.oldest_due import oldest_unclaimed, oldest_untaken
 from storage.overrunning import overrunning
 from storage.partitions import last_days
 from storage.postgres import Driver
+from storage.zone_tables import OtherTables, others, version_of_jobs
 
 _SETTINGS = """
 SELECT name, setting FROM pg_settings
@@ -52,6 +54,8 @@ class Work(Struct, frozen=True, kw_only=True):
         living: Processes that beat, by kind.
         overrunning: Runs that ring for longer than their time-out allows.
         clocks: How far those of these processes are off, the worst first.
+        zones_of_jobs: The newest tables of time zones that jobs are reckoned by.
+        other_zones: Processes that reckon by others than this one would.
         partitions: The last day that each table has a partition for, without a gap from today.
     """
 
@@ -61,6 +65,8 @@ class Work(Struct, frozen=True, kw_only=True):
     untaken_since: datetime | None
     overrunning: int
     partitions: Mapping[str, date | None]
+    zones_of_jobs: str | None
+    other_zones: Sequence[OtherTables]
 
 
 async def server_facts(driver: Driver) -> ServerFacts:
@@ -85,6 +91,8 @@ async def work(driver: Driver, now: datetime) -> Work:
         untaken_since=await oldest_untaken(driver, now),
         overrunning=await overrunning(driver, now),
         partitions=await last_days(driver, now.date()),
+        zones_of_jobs=await version_of_jobs(driver),
+        other_zones=await others(driver, VERSION),
     )
 
 

@@ -22,8 +22,8 @@ BEATS = f"workers.heartbeat_at >= statement_timestamp() - interval '{LAPSE.total
 
 # The offset is that of the last beat: what this one measures is known when it is answered.
 BEAT = """
-INSERT INTO workers (id, kind, host, pid, started_at, clock_offset_ms, heartbeat_at)
-VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp())
+INSERT INTO workers (id, kind, host, pid, started_at, clock_offset_ms, tzdata, heartbeat_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, clock_timestamp())
 ON CONFLICT (id) DO UPDATE
 SET heartbeat_at = excluded.heartbeat_at, clock_offset_ms = excluded.clock_offset_ms
 RETURNING clock_timestamp()

@@ -284,18 +284,6 @@ retention = Table(
     CheckConstraint("only_one"),
 )
 
-workers = Table(
-    "workers",
-    metadata,
-    Column("id", Uuid, primary_key=True),
-    Column("kind", Text, nullable=False),
-    Column("host", Text, nullable=False),
-    Column("pid", Integer, nullable=False),
-    Column("started_at", INSTANT, nullable=False),
-    Column("heartbeat_at", INSTANT, nullable=False),
-    Column("clock_offset_ms", BigInteger),
-)
-
 # Of the primary's WAL. A server that has a row has replayed what the primary of that timeline
 # wrote; one that parted from it before has not, however far it went on by itself.
 timelines = Table(

@@ -49,6 +49,7 @@ STORED = (
     "calendar_changes",
     "jobs",
     "workers",
+    "zone_tables",
     "retention",
     "audit",
     "idempotency_keys",

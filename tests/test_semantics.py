@@ -66,6 +66,15 @@ PROMISES = {
         "test_wildcard_hours_follow_elapsed_time",
         "test_fixed_hours_fire_once_a_wall_time_by_the_rules_for_gap_and_fold",
     ],
+    "COUNT counts what fires, UNTIL with Z is an instant": [
+        "test_count_and_until_where_clocks_change",
+        "test_until_with_z_is_an_instant_whatever_dtstart_is",
+    ],
+    "An exclusion hits the fire time it names also where gap or fold moves it": [
+        "test_what_a_gap_moves_is_excluded_by_its_name",
+        "test_both_passes_are_excluded_by_their_name",
+    ],
+    "Zones come from the pinned `tzdata` alone": ["test_the_tables_of_the_host_are_not_read"],
     "Each run records its UTC offset": ["test_a_run_records_what_clocks_showed_in_its_zone"],
     "Preview: offsets, notes, a sentence, warnings; nothing is stored": [
         "test_fire_times_come_in_utc_and_in_the_zone_of_the_schedule",

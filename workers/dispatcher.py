@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 
 from commands.claim_runs import ClaimedRun, ClaimRuns, claim_runs
 from commands.continue_backfills import continue_backfills
+from domain.schedules.zones import VERSION
 from storage.clock_offset import MOST_OFFSET, ClockAhead, Moment, read_clocks
 from storage.due import Turns
 from storage.error_kinds import kind_of
@@ -22,6 +23,7 @@ from storage.migrate import until_migrated
 from storage.postgres import UNREACHABLE
 from storage.queue import BATCH_SIZE, FEW, MAX_DEPTH
 from storage.shards import LOOK_AHEAD, WAKE_CHANNEL, Shard
+from storage.zone_tables import watch_tables
 from workers.calendars import Calendars
 from workers.heartbeat import Heartbeat
 from workers.held import Held
@@ -29,6 +31,7 @@ from workers.measuring import measure, measure_redis
 from workers.readiness import asks
 from workers.sweep import Sweep
 from workers.vitals import Vitals
+from workers.zone_keeper import ZoneKeeper
 
 log = structlog.get_logger()
 CLAIMED = Counter("tocsin_claimed_runs_total", "Runs that dispatchers claimed.")
@@ -82,6 +85,7 @@ class Dispatcher:
         self._heartbeat = Heartbeat(process_id, "dispatcher", shard.database, self._vitals)
         self._held = Held()
         self._sweep = Sweep(shard, self._heartbeat, self._held)
+        self._zones = ZoneKeeper(shard, process_id)
         # Of each lane: whether the last claim was full, so that services are to take turns.
         self._flooded = {False: False, True: False}
         self._crowded = False
@@ -93,9 +97,12 @@ class Dispatcher:
         await until_migrated(self._shard.database)
         await self._heartbeat.begin()  # measures the clock, without which nothing is claimed
         self._vitals.started(asks(self._shard))
-        log.info("dispatcher.started", dispatcher_id=str(self._id))
+        await self._zones.begin()
+        log.info("dispatcher.started", dispatcher_id=str(self._id), tzdata=VERSION)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._heartbeat.run())
+            tasks.create_task(self._zones.run())
+            tasks.create_task(watch_tables(self._shard.database))
             tasks.create_task(listen(self._shard.urls.primary, WAKE_CHANNEL, self._wake))
             tasks.create_task(self._keep_claiming())
             tasks.create_task(self._keep_catching_up())

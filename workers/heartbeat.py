@@ -11,6 +11,7 @@ from uuid import UUID
 
 import structlog
 
+from domain.schedules.zones import VERSION
 from storage.clock_offset import Moment, read_clocks
 from storage.error_kinds import kind_of
 from storage.heartbeats import BEAT, LAPSE
@@ -76,6 +77,7 @@ class Heartbeat:
                 os.getpid(),
                 self._started_at,
                 self._database.clock.milliseconds,
+                VERSION,
             )
             answered = self._clocks()
         self._database.clock.measured(asked, database_now, answered)

@@ -20,12 +20,14 @@ from commands.start_attempts import START, START_IN_ORDER
 from commands.take_runs import TAKE
 from domain.egress import Egress
 from domain.ids import new_id
+from domain.schedules.zones import VERSION
 from storage.error_kinds import kind_of
 from storage.key_ring import KeyRing
 from storage.migrate import until_migrated
 from storage.queue import make_broker
 from storage.shards import Shard
 from storage.tracing import active
+from storage.zone_tables import watch_tables
 from workers.aborts import AbortWatch
 from workers.actors import declare_housekeeping, declare_ringing
 from workers.attempts import Ring
@@ -133,9 +135,10 @@ class Worker:
             ]
             await self._shard.database.primary.warm_up(HOT)
             threads = _start_threads(self._broker)
+            running.append(tasks.create_task(watch_tables(self._shard.database)))
             running.append(tasks.create_task(ClockWatch(self._shard, self._ringer, threads).run()))
             self._vitals.started(asks(self._shard))
-            log.info("worker.started", worker_id=str(self._id))
+            log.info("worker.started", worker_id=str(self._id), tzdata=VERSION)
             await stop.wait()
             await self._drain(threads)
             for task in running:

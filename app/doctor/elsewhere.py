@@ -10,6 +10,7 @@ from queries.diagnose import WalPlace
 from storage.clock_offset import MOST_OFFSET
 from storage.heartbeats import MeasuredClock
 from storage.redis_memory import CACHE_SHARE, Memory, memory_in
+from storage.zone_tables import OtherTables
 
 SKEW_TO_LOOK_AT, MOST_SKEW = 0.1, MOST_OFFSET.total_seconds()
 LATE_SECONDS = 60.0
@@ -143,6 +144,29 @@ def judge_clocks(clocks: Sequence[MeasuredClock]) -> Iterator[Finding]:
             yield warn(subject, said, "Have NTP set it: runs ring by the clock of the worker.")
     if clocks and not wrong:
         yield ok("clocks of processes", f"within {abs(clocks[0].offset_ms)} ms of the primary's")
+
+
+def judge_zones(
+    version: str, of_jobs: str | None, others: Sequence[OtherTables]
+) -> Iterator[Finding]:
+    """Whether all reckon by the same tables of time zones, and jobs are reckoned by them.
+
+    Args:
+        version: Of this process's tables.
+        of_jobs: The newest by which jobs are reckoned.
+        others: Processes with others than this one's.
+    """
+    advice = "Deploy one version of Tocsin everywhere: processes name different fire times."
+    for one in others:
+        said = f"reckons by {one.tzdata or 'what its host has'}, and this one by {version}"
+        yield warn(f"time zones of {one.kind} {one.pid} on {one.host}", said, advice)
+    if of_jobs is None:
+        advice = "Start `tocsin dispatcher`, which reckons them, or wait a moment."
+        yield warn("time zones", f"tzdata {version}; jobs are not reckoned by it yet", advice)
+    elif of_jobs != version:
+        yield warn("time zones", f"tzdata {version} here, {of_jobs} of jobs", advice)
+    else:
+        yield ok("time zones", f"tzdata {version}, here and of jobs")
 
 
 def judge_processes(living: Mapping[str, int]) -> Iterator[Finding]:

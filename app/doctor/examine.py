@@ -17,6 +17,7 @@ from redis import Redis, RedisError
 from app.doctor import elsewhere, primary
 from app.doctor.finding import Finding, Level, fail, ok, warn
 from app.settings import Settings
+from domain.schedules.zones import VERSION
 from queries.diagnose import ServerFacts, WalPlace, flushed, replayed, server_facts, work
 from storage.clock_ticks import last_tick
 from storage.heartbeats import database_now
@@ -86,6 +87,7 @@ class Examination:
             *elsewhere.judge_processes(todo.living),
             primary.judge_overrunning(todo.overrunning),
             *elsewhere.judge_clocks(todo.clocks),
+            *elsewhere.judge_zones(VERSION, todo.zones_of_jobs, todo.other_zones),
             *elsewhere.judge_lateness(todo.unclaimed_since, todo.untaken_since, now),
         ]
 

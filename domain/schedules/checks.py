@@ -16,9 +16,8 @@ from domain.schedules.schedule import (
     is_excluded,
     next_fire_time,
     next_nominal_time,
-    zone,
 )
-from domain.schedules.zones import is_zone
+from domain.schedules.zones import is_zone, zone
 
 MIN_INTERVAL = timedelta(seconds=1)
 MAX_DELAY = timedelta(days=3660)

@@ -11,7 +11,10 @@ from zoneinfo import ZoneInfo
 
 from domain.ids import EPOCH
 from domain.schedules.cron import Cron, parse_cron, run_from
+from domain.schedules.moved import Moved
 from domain.schedules.rrule import Rrule, parse_rrule
+from domain.schedules.rrule_end import last_instant, next_of, unbounded
+from domain.schedules.wall_clock import Gap, WallPattern, skipped_before
 from domain.schedules.zones import zone_of
 
 if TYPE_CHECKING:  # schedules look in here
@@ -46,13 +49,15 @@ class Excluded:
         self._ranges: list[tuple[Day, Day]] = []
         self._instants: set[datetime] = set()
         self._rules: list[tuple[int, Rule]] = []
+        self._names: list[Callable[[datetime], bool]] = [self._on_excluded_day]
+        self._moved = Moved(schedule, self._names)
         for one in schedule.exclude:
-            self._add(one, schedule.seed)
+            self._add(one, schedule)
         self._weight_of_days = _WORK_OF_DAYS + len(self._ranges) // _RANGES_LIKE_A_CRON
         self.weight = self._weight_of_days + sum(work for work, _ in self._rules)
         self._work.steps += _WORK_OF_READING * len(self._rules)
 
-    def _add(self, one: Exclusion, seed: str) -> None:
+    def _add(self, one: Exclusion, schedule: Schedule) -> None:
         if one.date is not None:
             self._dates.add(one.date)
         elif one.start is not None and one.end is not None:
@@ -62,12 +67,22 @@ class Excluded:
         elif one.every is not None:
             self._rules.append((1, partial(_of_interval, one.every, one.phase)))
         elif one.cron is not None:
-            pattern, tells_seconds = parse_cron(one.cron, seed=seed), len(one.cron.split()) > 5
+            pattern = parse_cron(one.cron, seed=schedule.seed)
+            tells_seconds = len(one.cron.split()) > 5
             self._rules.append((1, partial(_of_cron, pattern, tells_seconds)))
+            self._names.append(partial(_cron_names, pattern, tells_seconds))
         elif one.rrule is not None:
-            rule = parse_rrule(one.rrule)
-            own = zone_of(rule.timezone) if rule.timezone else None
-            self._rules.append((_work_of(rule), partial(_of_rule, rule, own)))
+            self._add_rule(parse_rrule(one.rrule), schedule)
+
+    def _add_rule(self, rule: Rrule, schedule: Schedule) -> None:
+        zone = self._zone if rule.timezone is None else zone_of(rule.timezone)
+        pattern, last = unbounded(rule, zone), last_instant(rule, zone, schedule.gap, schedule.fold)
+        rule_work = _WORK_OF_POSITIONS if rule.positions else _WORK_OF_RULE
+        if zone is self._zone:
+            self._rules.append((rule_work, partial(_of_rule, pattern, last)))
+            self._names.append(partial(_rule_names, pattern))
+        else:
+            self._rules.append((rule_work, partial(_of_rule_elsewhere, rule, zone, schedule, last)))
 
     def until(self, instant: datetime) -> datetime | None:
         """None when the instant may fire, else an instant up to which all named is excluded."""
@@ -84,7 +99,12 @@ class Excluded:
                 return _before_midnight_after(end, local)
         if instant in self._instants:
             return instant
-        return self._by_rule(instant, local)
+        until = self._by_rule(instant, local)
+        return instant if until is None and self._moved.is_excluded(instant, local) else until
+
+    def _on_excluded_day(self, wall: datetime) -> bool:
+        day = wall.date()
+        return day in self._dates or any(start <= day <= end for start, end in self._ranges)
 
     def _last_on_end(self, day: Day) -> Day:
         while day < Day.max and day + _DAY in self._dates:
@@ -100,10 +120,6 @@ class Excluded:
         return None
 
 
-def _work_of(rule: Rrule) -> int:
-    return _WORK_OF_POSITIONS if rule.positions else _WORK_OF_RULE
-
-
 def _of_interval(
     every: timedelta, phase: timedelta, instant: datetime, _local: datetime
 ) -> datetime | None:
@@ -111,10 +127,36 @@ def _of_interval(
 
 
 def _of_rule(
-    rule: Rrule, own_zone: ZoneInfo | None, instant: datetime, local: datetime
+    pattern: WallPattern, last: datetime, instant: datetime, local: datetime
 ) -> datetime | None:
-    shown = local if own_zone is None else instant.astimezone(own_zone)
-    return instant if rule.names(shown.replace(tzinfo=None)) else None
+    return instant if instant <= last and pattern.names(local.replace(tzinfo=None)) else None
+
+
+def _of_rule_elsewhere(
+    rule: Rrule,
+    zone: ZoneInfo,
+    schedule: Schedule,
+    last: datetime,
+    instant: datetime,
+    _local: datetime,
+) -> datetime | None:
+    """Of a rule with a zone of its own: what its clocks skip, it names where the gap ends."""
+    local = instant.astimezone(zone)
+    if _of_rule(unbounded(rule, zone), last, instant, local):
+        return instant
+    if schedule.gap is not Gap.RUN_AFTER or not skipped_before(local):
+        return None
+    named = next_of(rule, zone, after=instant - _TICK, gap=schedule.gap, fold=schedule.fold)
+    return instant if named == instant else None
+
+
+def _rule_names(pattern: WallPattern, wall: datetime) -> bool:
+    return pattern.names(wall)
+
+
+def _cron_names(pattern: Cron, tells_seconds: bool, wall: datetime) -> bool:
+    """As far as the expression tells: without a field for seconds, the whole minute."""
+    return pattern.names(wall.replace(second=wall.second if tells_seconds else 0, microsecond=0))
 
 
 def _of_cron(

@@ -11,6 +11,7 @@ from domain.ids import EPOCH
 from domain.schedules.cron import parse_cron
 from domain.schedules.cron_fields import seed_for
 from domain.schedules.rrule import parse_rrule
+from domain.schedules.rrule_end import next_of
 from domain.schedules.wall_clock import Fold, Gap, next_instant
 from domain.schedules.zones import zone_of
 
@@ -97,7 +98,7 @@ def _next_wall_time(  # noqa: PLR0917 (the key of the cache)
         return next_instant(pattern, zone_of(timezone), after=after, gap=gap, fold=fold)
     rule = parse_rrule(text)
     zone_of_rule = zone_of(rule.timezone or timezone)
-    return next_instant(rule, zone_of_rule, after=after, gap=gap, fold=fold)
+    return next_of(rule, zone_of_rule, after=after, gap=gap, fold=fold)
 
 
 def _years(after: datetime, found: datetime | None) -> int:

@@ -12,6 +12,7 @@ from domain.schedules.clock_changes import ClockChange, clock_changes
 from domain.schedules.cron import parse_cron
 from domain.schedules.cron_fields import HOUR, MINUTE, MONTH, SECOND, WEEKDAY, Field, numbers
 from domain.schedules.cron_words import Fields, fields_of
+from domain.schedules.rrule_end import last_instant, unbounded
 from domain.schedules.schedule import (
     TICK,
     Schedule,
@@ -182,8 +183,10 @@ def _changes_met(schedule: Schedule, now: datetime) -> Iterator[tuple[str, Clock
             continue
         for change in clock_changes(zone, now.date(), _CLOCK_CHANGE_DAYS):
             first, end = sorted((change.old, change.new))
-            named = pattern.next_wall(first, inclusive=True)
-            if named is not None and named < end and _is_in_force(schedule, change.at, now):
+            named = unbounded(pattern, zone).next_wall(first, inclusive=True)
+            if named is None or named >= end or not _is_in_force(schedule, change.at, now):
+                continue
+            if change.at <= last_instant(pattern, zone, schedule.gap, schedule.fold):
                 yield zone.key, change
 
 

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
+from domain.schedules.rrule_end import next_of, unbounded
 from domain.schedules.schedule import (
     PATIENCE,
     TICK,
@@ -15,7 +16,7 @@ from domain.schedules.schedule import (
     fire_times,
     next_fire_time,
 )
-from domain.schedules.wall_clock import next_instant, note_of
+from domain.schedules.wall_clock import note_of
 from domain.schedules.wall_patterns import wall_patterns
 from domain.schedules.work import Budget
 from domain.schedules.zones import zone_of
@@ -107,13 +108,11 @@ def _local(instant: datetime, zone: ZoneInfo) -> datetime:
 def _note(schedule: Schedule, instant: datetime) -> Literal["gap", "fold"] | None:
     for pattern, zone in wall_patterns(schedule):
         schedule.work.steps += _WORK_OF_NOTE
-        note = note_of(pattern, instant, zone)
+        note = note_of(unbounded(pattern, zone), instant, zone)
         if note is None:
             continue
         # Another spec may have named the instant.
-        named = next_instant(
-            pattern, zone, after=instant - TICK, gap=schedule.gap, fold=schedule.fold
-        )
+        named = next_of(pattern, zone, after=instant - TICK, gap=schedule.gap, fold=schedule.fold)
         if named == instant:
             return note
     return None

@@ -28,7 +28,7 @@ HORIZON_DAYS = 50 * 366
 OCCURRENCE_WEIGHT = 14
 """An occurrence that COUNT has us look for costs as much as so many characters, if not less."""
 _DAYS_LIKE_A_CHARACTER = 10
-_COUNT_DAYS = 100 * 366
+COUNT_DAYS = 100 * 366
 _LAST_SECOND = (date.max.toordinal() + 1) * DAY - 1
 
 
@@ -45,8 +45,11 @@ class Rrule:
         days: The days that the rule allows.
         clock: The times of day that it allows.
         positions: BYSETPOS of a rule whose periods are longer than a day, ascending.
-        last: The second after which nothing counts.
+        last: The second after which nothing counts, where clocks never change.
         count: COUNT, or 0 without.
+        until: UNTIL, if it is an instant.
+        endless: The same rule without COUNT and without an UNTIL that is an instant, if it has one
+            of them: where those end it depends on the zone (domain.schedules.rrule_end).
     """
 
     elapsed: bool
@@ -57,6 +60,8 @@ class Rrule:
     positions: tuple[int, ...]
     last: int
     count: int = 0
+    until: datetime | None = None
+    endless: Rrule | None = None
 
     @property
     def steady(self) -> bool:
@@ -98,6 +103,34 @@ class Rrule:
         search = self._by_position if self.positions else self._by_day
         found = search(earliest, latest // DAY)
         return None if found is None or found > latest else found
+
+    def seconds(self, latest: int) -> Iterator[int]:
+        """All of the rule's seconds in order, as far as the period or day of `latest` goes."""
+        start = _second(self.dtstart)
+        if self.clock.never:
+            return iter(())
+        if self.positions:
+            return self._seconds_by_period(start, latest)
+        return (self._seconds_by_day if self.steady else self._seconds_by_step)(start, latest)
+
+    def _seconds_by_day(self, start: int, latest: int) -> Iterator[int]:
+        first_day = start // DAY
+        for day in self.days.between(first_day, latest // DAY):
+            passed = self.passed(day, 1, start) if day == first_day else 0
+            for index in range(passed, self.clock.size()):
+                yield day * DAY + nth_sum(self.clock.levels, index)
+
+    def _seconds_by_period(self, start: int, latest: int) -> Iterator[int]:
+        for first, days in self.periods(start // DAY, latest // DAY):
+            indexes = self.chosen(days)
+            for index in indexes[bisect_left(indexes, self.passed(first, days, start)) :]:
+                yield self.nth(first, days, index)
+
+    def _seconds_by_step(self, start: int, latest: int) -> Iterator[int]:
+        found = self.first_between(start, latest)
+        while found is not None:
+            yield found
+            found = self.first_between(found + 1, latest)
 
     def _by_day(self, earliest: int, last_day: int) -> int | None:
         first_day, second = divmod(earliest, DAY)
@@ -148,8 +181,6 @@ class Rrule:
 def parse_rrule(text: str) -> Rrule:
     """Read a DTSTART line and an RRULE line, in either order.
 
-    Without a time zone, an UNTIL that ends in Z is read as if it did not.
-
     Raises:
         Invalid: When the text breaks a rule.
     """
@@ -167,9 +198,12 @@ def parse_rrule(text: str) -> Rrule:
         positions=positions,
         last=_LAST_SECOND if parts.until is None else _second(parts.until),
     )
-    if parts.count is None:
-        return rule
-    return replace(rule, last=_last_of(rule, parts.count), count=parts.count)
+    if parts.count is not None:
+        last = _last_of(rule, parts.count)
+        return replace(rule, last=last, count=parts.count, endless=rule)
+    if parts.until_instant is not None:
+        return replace(rule, until=parts.until_instant, endless=replace(rule, last=_LAST_SECOND))
+    return rule
 
 
 def _last_of(endless: Rrule, count: int) -> int:
@@ -179,47 +213,15 @@ def _last_of(endless: Rrule, count: int) -> int:
         Invalid: When it is too far away to be counted to.
     """
     start = _second(endless.dtstart)
-    limit = start + _COUNT_DAYS * DAY
+    limit = start + COUNT_DAYS * DAY
     if endless.first_between(start, limit) is None:
         return start - 1
-    nth = _nth_by_step
-    if endless.positions or endless.steady:
-        nth = _nth_by_period if endless.positions else _nth_by_day
-    found = nth(endless, count, start, limit)
-    if found is None or found > limit:
+    found = next(islice(endless.seconds(limit), count - 1, None), None)
+    if found is None:
         raise Invalid(
             f"COUNT={count} is not reached within 100 years of DTSTART; "
             "give an UNTIL instead, or leave COUNT out."
         )
-    return found
-
-
-def _nth_by_day(rule: Rrule, count: int, start: int, limit: int) -> int | None:
-    """The second of an occurrence, if each day has as many as any other."""
-    first_day = start // DAY
-    passed = rule.passed(first_day, int(rule.days.allows(first_day)), start)
-    nth_day, nth_time = divmod(passed + count - 1, rule.clock.size())
-    days = rule.days.between(first_day, limit // DAY)
-    day = next(islice(days, nth_day, None), None)
-    return None if day is None else day * DAY + nth_sum(rule.clock.levels, nth_time)
-
-
-def _nth_by_period(rule: Rrule, count: int, start: int, limit: int) -> int | None:
-    left = count
-    for first, days in rule.periods(start // DAY, limit // DAY):
-        indexes = rule.chosen(days)
-        over = bisect_left(indexes, rule.passed(first, days, start))
-        if left <= len(indexes) - over:
-            return rule.nth(first, days, indexes[over + left - 1])
-        left -= len(indexes) - over
-    return None
-
-
-def _nth_by_step(rule: Rrule, count: int, start: int, limit: int) -> int | None:
-    found: int | None = start - 1
-    for _ in range(count):
-        if found is not None:
-            found = rule.first_between(found + 1, limit)
     return found
 
 

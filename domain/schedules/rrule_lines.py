@@ -22,6 +22,13 @@ class Start(NamedTuple):
     timezone: str | None
 
 
+class Until(NamedTuple):
+    """UNTIL: a wall time, and the instant if it names one."""
+
+    wall: datetime | None
+    instant: datetime | None
+
+
 class _Stamp(NamedTuple):
     wall: datetime
     dated: bool
@@ -66,19 +73,20 @@ def read_start(text: str, value: str) -> Start:
     return Start(stamp.wall, stamp.dated, timezone.strip('"'))
 
 
-def read_until(text: str, start: Start) -> datetime:
-    """UNTIL as a wall time in the zone of DTSTART."""
+def read_until(text: str, start: Start) -> Until:
+    """UNTIL as a wall time in the zone of DTSTART, and as an instant if it ends in Z."""
     stamp = _stamp("UNTIL", text)
     if stamp.dated and not start.dated:
         raise Invalid(f"UNTIL needs a time, as DTSTART has one: {text}T235959 includes that day.")
-    # Without a zone the rule runs in the schedule's, which is not known here.
-    if not stamp.utc or start.timezone is None or start.timezone == "UTC":
-        return stamp.wall
+    if not stamp.utc or start.timezone == "UTC":
+        return Until(stamp.wall, None)
+    instant = stamp.wall.replace(tzinfo=UTC)
+    if start.timezone is None:  # the rule runs in the schedule's zone, which is not known here
+        return Until(stamp.wall, instant)
     if not is_zone(start.timezone):
         raise Invalid(f"{start.timezone!r} is no IANA time zone, such as 'Europe/London'.")
     try:
-        local = stamp.wall.replace(tzinfo=UTC).astimezone(zone_of(start.timezone))
-        return local.replace(tzinfo=None)
+        return Until(instant.astimezone(zone_of(start.timezone)).replace(tzinfo=None), instant)
     except OverflowError:
         raise Invalid(f"UNTIL={text} lies outside the calendar; leave it out.") from None
 

@@ -25,7 +25,8 @@ class Parts:
 
     Attributes:
         dtstart: Wall time of DTSTART.
-        until: Wall time of UNTIL in the zone of DTSTART.
+        until: Wall time of UNTIL in the zone of DTSTART, or in UTC if that has none.
+        until_instant: The same in UTC, if UNTIL ends in Z and DTSTART does not.
         week_start: WKST, Monday being 0.
         weekdays: The entries of BYDAY without a number.
         ordinals: Those with one, as (number, weekday).
@@ -37,6 +38,7 @@ class Parts:
     interval: int
     count: int | None
     until: datetime | None
+    until_instant: datetime | None
     week_start: int
     months: tuple[int, ...]
     month_days: tuple[int, ...]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from domain.errors import Invalid
-from domain.schedules.rrule_lines import read_lines, read_pairs, read_start, read_until
+from domain.schedules.rrule_lines import Until, read_lines, read_pairs, read_start, read_until
 from domain.schedules.rrule_parts import Frequency, Parts
 
 MAX_LENGTH = 1_000
@@ -66,13 +66,15 @@ def read_parts(text: str) -> Parts:
     frequency = _frequency(given)
     weekdays, ordinals = _weekdays(given, frequency)
     _check_together(given, frequency)
+    until = read_until(given["UNTIL"], start) if "UNTIL" in given else Until(None, None)
     return Parts(
         frequency=frequency,
         dtstart=start.wall,
         timezone=start.timezone,
         interval=_single(given, "INTERVAL") or 1,
         count=_single(given, "COUNT"),
-        until=read_until(given["UNTIL"], start) if "UNTIL" in given else None,
+        until=until.wall,
+        until_instant=until.instant,
         week_start=_week_start(given.get("WKST", "MO")),
         months=_list(given, "BYMONTH"),
         month_days=_list(given, "BYMONTHDAY"),

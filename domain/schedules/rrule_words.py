@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import lru_cache
 from itertools import product
 
@@ -17,6 +18,7 @@ from domain.schedules.words import (
     time_in_words,
     times_in_words,
 )
+from domain.schedules.zones import zone_of
 
 _UNITS = ("year", "month", "week", "day", "hour", "minute", "second")
 _ORDINALS = {1: "first", 2: "second", 3: "third", 4: "fourth", 5: "fifth", -1: "last"}
@@ -36,7 +38,8 @@ def rrule_in_words(text: str, timezone: str) -> str:
         return f"by the recurrence rule {quoted(text)}"
     if not _is_common(parts):
         return f"by the recurrence rule {quoted(text)}, in {parts.timezone or timezone}"
-    return f"{_recurrence(parts)}, in {parts.timezone or timezone}, {_bounds(parts)}"
+    zone = parts.timezone or timezone
+    return f"{_recurrence(parts)}, in {zone}, {_bounds(parts, zone)}"
 
 
 def _is_common(parts: Parts) -> bool:
@@ -113,12 +116,20 @@ def _date(number: int) -> str:
     return "the last day" if number == -1 else f"day {-number} from the end"
 
 
-def _bounds(parts: Parts) -> str:
+def _bounds(parts: Parts, zone: str) -> str:
     start = f"from {day_in_words(parts.dtstart)}"
     if parts.frequency > Frequency.DAILY:
         start += f" at {time_in_words(parts.dtstart)}"
     if parts.count is not None:
         return f"{start}, {times_in_words(parts.count)}"
     if parts.until is not None:
-        return f"{start}, until {day_in_words(parts.until)} at {time_in_words(parts.until)}"
+        until = _local(parts.until_instant, zone) or parts.until
+        return f"{start}, until {day_in_words(until)} at {time_in_words(until)}"
     return start
+
+
+def _local(instant: datetime | None, zone: str) -> datetime | None:
+    try:
+        return instant and instant.astimezone(zone_of(zone))
+    except OverflowError:  # at the ends of the calendar
+        return instant

@@ -8,7 +8,6 @@ from datetime import date as Day  # noqa: N812 (a field is called `date`)
 from functools import cached_property
 from hashlib import blake2b
 from itertools import chain, islice, takewhile
-from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import Struct
@@ -18,7 +17,7 @@ from domain.schedules.exclusion import Excluded
 from domain.schedules.named import Named
 from domain.schedules.wall_clock import Fold, Gap
 from domain.schedules.work import Budget, Work
-from domain.schedules.zones import is_zone, zone_of
+from domain.schedules.zones import zone_of
 
 MAX_SPECS = 20
 MAX_EXCLUSIONS = 100
@@ -191,6 +190,8 @@ def is_excluded(schedule: Schedule, instant: datetime) -> bool:
 def due_time(schedule: Schedule, fire_time: datetime, *, budget: Budget | None = None) -> datetime:
     """When the run of a fire time should start: later by the jitter, never past the next one.
 
+    Nor is it past the end of the schedule.
+
     Args:
         budget: Once it is spent, what is excluded counts as a fire time here.
     """
@@ -198,7 +199,8 @@ def due_time(schedule: Schedule, fire_time: datetime, *, budget: Budget | None =
         return fire_time
     text = f"{schedule.seed}/{fire_time.isoformat()}".encode()
     share = int.from_bytes(blake2b(text, digest_size=8).digest(), "big") / 2**64
-    due = fire_time + min(schedule.jitter * share, _LAST - fire_time)
+    left = max((schedule.end_at or _LAST) - fire_time, timedelta(0))
+    due = fire_time + min(schedule.jitter * share, left)
     spent = budget is not None and budget.is_spent
     following = (next_nominal_time if spent else _following)(schedule, fire_time)
     return due if following is None else min(due, following)
@@ -236,17 +238,6 @@ def with_calendars(schedule: Schedule, calendars: Mapping[str, tuple[Exclusion, 
                 f"/exclude/{number}/calendar",
             )
     return msgspec.structs.replace(schedule, exclude=tuple(exclude))
-
-
-def zone(name: str) -> ZoneInfo:
-    """The time zone of an IANA name.
-
-    Raises:
-        Invalid: When there is no such zone.
-    """
-    if not is_zone(name):
-        raise Invalid(f"{name!r} is no IANA time zone, such as 'Europe/London'.", "/timezone")
-    return zone_of(name)
 
 
 def _within(budget: Budget | None, instants: Iterator[datetime]) -> Iterator[datetime]:

@@ -42,6 +42,9 @@ class WallPattern(Protocol):
     def next_wall(self, after: datetime, *, inclusive: bool = False) -> datetime | None:
         """The first naive instant, a whole second, later than `after` (or at it), or None."""
 
+    def names(self, wall: datetime) -> bool:
+        """Whether it names this naive instant."""
+
 
 def next_instant(
     pattern: WallPattern, zone: ZoneInfo, *, after: datetime, gap: Gap, fold: Fold
@@ -64,6 +67,22 @@ def next_instant(
     return min((instant for instant in found if instant is not None), default=None)
 
 
+def instants_of(wall: datetime, zone: ZoneInfo, *, gap: Gap, fold: Fold) -> list[datetime]:
+    """The instants that one wall time names, in UTC: none if it is skipped, two in both passes."""
+    first, second = offsets_of(wall, zone)
+    if first < second:
+        end = _change_near(wall, (first, second), zone)
+        return [end] if gap is Gap.RUN_AFTER else []
+    offsets = {Fold.FIRST: (first,), Fold.SECOND: (second,), Fold.BOTH: (first, second)}[fold]
+    return [_in_utc(wall - offset) for offset in dict.fromkeys(offsets)]
+
+
+def skipped_before(local: datetime) -> timedelta:
+    """How much of the wall time just before a local time clocks have skipped."""
+    before = (local.astimezone(UTC) - _SECOND).astimezone(local.tzinfo)
+    return max(_utcoffset(local) - _utcoffset(before), timedelta(0))
+
+
 def note_of(
     pattern: WallPattern, instant: datetime, zone: ZoneInfo
 ) -> Literal["gap", "fold"] | None:
@@ -76,7 +95,7 @@ def note_of(
     try:
         wall = instant + _offset(instant, zone)
         shown = _naive(wall)
-        first, second = _offsets(shown, zone)
+        first, second = offsets_of(shown, zone)
         if first > second:
             return "fold"
         skipped = _offset(instant, zone) - _offset(instant - _SECOND, zone)
@@ -120,7 +139,7 @@ def _next_fixed(
         named = pattern.next_wall(wall, inclusive=inclusive)
         if named is None:
             break
-        offsets = _offsets(named, zone)
+        offsets = offsets_of(named, zone)
         if offsets[0] >= offsets[1]:
             return _in_utc(named - offsets[which])
         end = _change_near(named, offsets, zone)
@@ -138,7 +157,7 @@ def _first_wall(zone: ZoneInfo, after: datetime, which: int) -> tuple[datetime, 
     """
     local = after.astimezone(zone)
     wall = local.replace(tzinfo=None, fold=0)
-    offsets = _offsets(wall, zone)
+    offsets = offsets_of(wall, zone)
     if offsets[0] <= offsets[1] or local.fold == which:
         return wall, False
     # In the first pass while the second counts, the fold is still to come as a whole; in the
@@ -177,7 +196,7 @@ def _offset(instant: datetime, zone: ZoneInfo) -> timedelta:
     return _utcoffset(instant.astimezone(zone))
 
 
-def _offsets(wall: datetime, zone: ZoneInfo) -> tuple[timedelta, timedelta]:
+def offsets_of(wall: datetime, zone: ZoneInfo) -> tuple[timedelta, timedelta]:
     """The offsets of a wall time: falling in a fold, rising in a gap, else equal."""
     local = wall.replace(tzinfo=zone)
     return _utcoffset(local), _utcoffset(local.replace(fold=1))

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from domain.durations import Duration, duration_of
+from domain.durations import Duration, duration_of, written
 from domain.secrets import Reference, in_json, references
 from domain.targets.json import Json, kept
 from domain.targets.timeout import DEFAULT_TIMEOUT, check_timeout
@@ -70,7 +70,7 @@ class ActorTargetBody(
 
     actor: Annotated[str, Meta(min_length=1, max_length=128, examples=["log"])]
     payload: Json | UnsetType = UNSET
-    timeout: Duration = DEFAULT_TIMEOUT
+    timeout: Duration = written(DEFAULT_TIMEOUT)
 
     def target(self) -> ActorTarget:
         """The target.

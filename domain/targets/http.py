@@ -12,7 +12,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 from yarl import URL
 
-from domain.durations import Duration, duration_of
+from domain.durations import Duration, duration_of, written
 from domain.errors import Invalid, within
 from domain.secrets import Reference, in_header, in_json, references
 from domain.targets.json import Json, kept
@@ -138,7 +138,7 @@ class HttpTargetBody(
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] = "POST"
     headers: Annotated[dict[str, HeaderValue], Meta(max_length=50)] = {}
     body: Json | UnsetType = UNSET
-    timeout: Duration = DEFAULT_TIMEOUT
+    timeout: Duration = written(DEFAULT_TIMEOUT)
     tls: TlsBody | UnsetType = UNSET
 
     def target(self) -> HttpTarget:

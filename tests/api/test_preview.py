@@ -47,6 +47,15 @@ def test_hours_that_come_twice_fire_as_fold_says(
     assert times == [f"2026-10-25T01:30:00{offset}" for offset in offsets]
 
 
+def test_a_local_instant_and_a_duration_in_weeks(api: httpx.Client) -> None:
+    twice = {"at": "2027-10-31T01:30:00", "timezone": "Europe/London", "fold": "both"}
+    times = local_times(api, twice, "2027-10-01T12:00:00Z", 3)
+    assert times == [f"2027-10-31T01:30:00{offset}" for offset in ("+01:00", "Z")]
+    weekly = {"every": "P1W"}
+    times = local_times(api, weekly, "2027-01-01T00:00:00Z", 2)
+    assert times == ["2027-01-07T00:00:00Z", "2027-01-14T00:00:00Z"]
+
+
 def test_a_preview_ends_at_until_and_at_max_runs(api: httpx.Client) -> None:
     body = {"schedule": {"every": 60}, "after": "2027-01-01T00:00:00Z", "count": 1_000}
     bounded = api.post("/schedules/preview", json={**body, "until": "2027-01-01T00:03:00Z"})

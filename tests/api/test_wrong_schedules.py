@@ -41,6 +41,8 @@ PointersTo = Callable[[str, str], str]
         ('{"after": "P99999999999D"}', "/after"),
         ('{"after": 1e300}', "/after"),
         ('{"after": "5"}', "/after"),
+        ('{"after": "5m"}', "/after"),
+        ('{"at": "2099-03-08T02:30:00", "timezone": "America/New_York", "gap": "skip"}', "/at"),
         ('{"after": "P1Y"}', "/after"),
         ('{"after": ""}', "/after"),
         ('{"after": true}', "/after"),

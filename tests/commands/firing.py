@@ -42,8 +42,8 @@ WORKER, OTHER_WORKER = uuid4(), uuid4()
 
 
 _BEAT = """
-INSERT INTO workers (id, kind, host, pid, started_at, heartbeat_at)
-VALUES ($1, $2, 'host', 1, clock_timestamp(), clock_timestamp() - $3::interval)
+INSERT INTO workers (id, kind, host, pid, started_at, heartbeat_at, tzdata)
+VALUES ($1, $2, 'host', 1, clock_timestamp(), clock_timestamp() - $3::interval, $4)
 ON CONFLICT (id) DO UPDATE SET heartbeat_at = excluded.heartbeat_at
 """
 
@@ -128,10 +128,15 @@ class Firing:
         return taken
 
     async def beat(
-        self, process: UUID, *, ago: timedelta = timedelta(), kind: str = "worker"
+        self,
+        process: UUID,
+        *,
+        ago: timedelta = timedelta(),
+        kind: str = "worker",
+        tzdata: str | None = None,
     ) -> None:
         """The last beat of a process, so long ago by the database's clock."""
-        await self.rows(_BEAT, process, kind, ago)
+        await self.rows(_BEAT, process, kind, ago, tzdata)
 
     async def begin(
         self,

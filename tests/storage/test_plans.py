@@ -10,13 +10,14 @@ from uuid import uuid4
 import pytest
 
 from app import api
-from commands import defer_runs, finish_attempts, start_attempts, take_runs
+from commands import defer_runs, finish_attempts, reckon_zones, start_attempts, take_runs
 from storage.embedded.ports import free_port
 from storage.migrate import migrate
 from storage.postgres import WARM, Database, Driver, Server
 from workers import worker
 
 NOW = datetime(2031, 5, 10, 15, tzinfo=UTC)
+SERVICE = uuid4()
 IN_ORDER = "_job_id_due_at_id_idx"
 TODAY = f"runs_{NOW:%Y%m%d}"
 STATEMENTS = {
@@ -60,7 +61,7 @@ def value_of(kind: str) -> str:
     values = {
         "timestamp with time zone": f"'{NOW}'",
         "uuid": f"'{uuid4()}'",
-        "bigint": "1",
+        "bigint": "200",
     }
     return values.get(kind, "'x'")
 
@@ -116,3 +117,30 @@ async def test_a_plan_made_on_a_young_day_looks_runs_up_by_their_keys(
         ), plan
     assert "Materialize" not in plan
     assert "Seq Scan" not in plan
+
+
+async def test_a_batch_of_jobs_is_read_in_the_order_in_which_they_are_due(
+    database: Database,
+) -> None:
+    await migrate(database, NOW)
+    async with database.driver() as driver:
+        await driver.execute(
+            "INSERT INTO services (id, name, signing_secrets, created_at)"
+            " VALUES ($1, 's', '{}', $2)",
+            SERVICE,
+            NOW,
+        )
+        await driver.execute(
+            "INSERT INTO jobs (service_id, id, name, description, tags, schedule, target, retry,"
+            " paused, next_claim_at, accounted_to, claimed_for, version, created_at, updated_at)"
+            " SELECT $1, gen_random_uuid(), '', '', '{}', '{}', '{}', '{}', false,"
+            " $2::timestamptz + n / 10 * interval '1 second', $2, '{}', 1, $2, $2"
+            " FROM generate_series(1, 5000) AS n",
+            SERVICE,
+            NOW,
+        )
+        await driver.execute("ANALYZE jobs")
+        statement = re.sub(r"\bLIMIT \$4", "LIMIT $4::bigint", reckon_zones.JOBS)
+        plan = await plan_of(driver, statement)
+    assert re.search(r"Index Scan using jobs_to_claim on jobs\n +Index Cond: .*next_claim_at", plan)
+    assert "Presorted Key: jobs.next_claim_at" in plan, plan

@@ -26,7 +26,8 @@ EMPTY_BODY = b"{}"
 """What is sent for a target that has none, if its method has a body."""
 _USER_AGENT = "tocsin"
 _NAMES = 10_000
-_LONGEST_RETRY_AFTER = 10**9  # the retry policy has a bound of its own
+LONGEST_RETRY_AFTER = timedelta(days=366)  # the retry policy has a bound of its own
+_LENGTH = 9  # digits of what is longer than that
 
 
 class HttpRinger:
@@ -147,10 +148,13 @@ def retry_after(header: str, now: datetime) -> timedelta | None:
     """How long a target asks to be left alone (RFC 9110, 10.2.3): seconds, or a date."""
     text = header.strip()
     if text.isascii() and text.isdecimal():
-        return timedelta(seconds=min(int(text[:10]), _LONGEST_RETRY_AFTER))
+        digits = text.lstrip("0")[:_LENGTH] or "0"
+        return min(timedelta(seconds=int(digits)), LONGEST_RETRY_AFTER)
     try:
         asked = parsedate_to_datetime(text)
-        return max(asked.astimezone(UTC) - now, timedelta(0))
+        # All three forms of a date are in GMT, and one of them does not say so (RFC 9110, 5.6.7).
+        until = asked.replace(tzinfo=UTC) if asked.tzinfo is None else asked.astimezone(UTC)
+        return min(max(until - now, timedelta(0)), LONGEST_RETRY_AFTER)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
 

@@ -1,0 +1,86 @@
+"""Keeps the fire times of all jobs where the newest tables of time zones have them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from uuid import UUID
+
+import asyncpg
+import structlog
+
+from commands.reckon_zones import Reckoned, ReckonZones, reckon_zones
+from domain.schedules.zones import VERSION
+from storage.clock_offset import Moment, read_clocks
+from storage.error_kinds import kind_of
+from storage.postgres import UNREACHABLE
+from storage.shards import Shard
+from storage.shares import ShareUsedUp
+
+log = structlog.get_logger()
+LOOK_SECONDS = 10.0
+REST_FACTOR = 5
+"""A batch is followed by a rest so many times as long, so that firing goes before."""
+FIRST_SECONDS = 3.0
+"""So long a dispatcher that starts reckons before it claims; what is due first comes first."""
+SOON = timedelta(minutes=1)
+_TROUBLE = (*UNREACHABLE, asyncpg.PostgresError, ShareUsedUp)
+
+
+class ZoneKeeper:
+    """One dispatcher's part in it; of several, one at a time makes a pass.
+
+    Args:
+        version: Of this process's tables.
+    """
+
+    def __init__(
+        self,
+        shard: Shard,
+        process_id: UUID,
+        version: str = VERSION,
+        clocks: Callable[[], Moment] = read_clocks,
+    ) -> None:
+        self._shard = shard
+        self._id = process_id
+        self._version = version
+        self._clocks = clocks
+        self._starts = True
+
+    async def begin(self) -> None:
+        """Reckon what is due soon before anything of it is claimed, if that takes no time."""
+        try:
+            async with asyncio.timeout(FIRST_SECONDS):
+                while True:
+                    done = await self.look()
+                    if done.reached is None or done.reached > self._clocks().wall + SOON:
+                        return
+        except TimeoutError:
+            log.warning("zones.not_reckoned_before_claims")
+        except _TROUBLE as error:
+            log.warning("zones.not_reckoned", error=kind_of(error))
+
+    async def run(self) -> None:
+        """Look for passes, and make them, until cancelled."""
+        clock = asyncio.get_running_loop().time
+        while True:
+            began, done = clock(), Reckoned()
+            try:
+                done = await self.look()
+            except _TROUBLE as error:
+                log.warning("zones.not_reckoned", error=kind_of(error))
+            rest = REST_FACTOR * (clock() - began)
+            await asyncio.sleep(LOOK_SECONDS if done.reached is None else rest)
+
+    async def look(self) -> Reckoned:
+        """Make a batch of the pass under way, if there is one for this process to make."""
+        command = ReckonZones(
+            process_id=self._id,
+            version=self._version,
+            now=self._clocks().wall,
+            starts=self._starts,
+        )
+        done = await reckon_zones(command, self._shard)
+        self._starts = False
+        return done
