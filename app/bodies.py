@@ -26,6 +26,7 @@ from domain.targets import Target, TargetBody, check_target
 _NO_NUL = r"^[^\x00]*$"
 Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=_NO_NUL)]
 Description = Annotated[str, Meta(max_length=2_000, pattern=_NO_NUL)]
+Reason = Annotated[str, Meta(min_length=1, max_length=500, pattern=_NO_NUL)]
 Tags = Annotated[
     list[Annotated[str, Meta(min_length=1, max_length=64, pattern=_NO_NUL)]], Meta(max_length=20)
 ]
@@ -155,6 +156,16 @@ class TriggerBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """How to run a job now."""
 
     overlap: Overlap | None = None
+
+
+class PauseBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Why a job is paused; it is shown as `pause_reason` until the job is resumed."""
+
+    reason: Reason | None = None
+
+
+class NoBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """Nothing, which is all that some operations take."""
 
 
 class ResumeBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from litestar import Request
 
+from app.bodies import NoBody
 from app.problems import BadRequest
 from domain.caller import Caller
 from domain.egress import Egress
@@ -66,3 +67,16 @@ class ServiceRequest(Request[Any, Any, Any]):
         except UnicodeDecodeError:
             raise BadRequest(400, "Send the body in UTF-8.") from None
         return msgspec.json.decode(body, type=field.annotation if field else Any)
+
+
+_nothing = msgspec.json.Decoder(NoBody)
+
+
+async def refuse_body(request: ServiceRequest) -> None:
+    """A hook before operations that take no body: what a client sends is not dropped in silence.
+
+    Raises:
+        msgspec.DecodeError: When something is sent that is not an empty object.
+    """
+    if body := await request.body():
+        _nothing.decode(body)

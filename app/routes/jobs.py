@@ -12,7 +12,7 @@ from litestar.params import FromPath, JSONBody
 from app import job_lists
 from app.access import Access
 from app.answers import run_accepted
-from app.bodies import JobBody, JobChangesBody, ResumeBody, TriggerBody, target_of
+from app.bodies import JobBody, JobChangesBody, PauseBody, ResumeBody, TriggerBody, target_of
 from app.entries import NOT_MODIFIED, answer
 from app.idempotency import REFUSALS, once
 from app.list_cursors import cursor_behind, list_of, place_behind
@@ -191,15 +191,20 @@ class JobController(Controller):
         summary="Stop a job from firing",
         status_code=200,
         response_headers=[ETAG],
-        responses=problems(*REFUSALS, 404, 412),
+        responses=problems(*REFUSALS, 404, 412, 413, 415),
     )
     async def pause(
-        self, job_id: FromPath[UUID], request: ServiceRequest, if_match: IfMatch = None
+        self,
+        job_id: FromPath[UUID],
+        request: ServiceRequest,
+        data: JSONBody[PauseBody | None] = None,
+        if_match: IfMatch = None,
     ) -> Response[JobResource]:
         command = PauseJob(
             caller=request.caller,
             job_id=job_id,
             now=datetime.now(UTC),
+            reason=None if data is None else data.reason,
             versions=versions_of(if_match),
         )
         return await once(request, pause_job, command, _answer)
