@@ -49,7 +49,7 @@ WHERE service_id = $1 AND job_id = $2 AND scheduled_for = ANY ($3::timestamptz[]
     AND (open OR state = 'succeeded')
 """
 
-# One step at a time writes backfilled runs of a job: what another one writes cannot be seen yet, and
+# One step at a time writes a job's backfilled runs: what another one writes cannot be seen yet, and
 # would look missing. A try, as whoever waited would hold up all other backfills of its look.
 DECIDE = "SELECT pg_try_advisory_xact_lock(hashtextextended($1::text, $2))"
 ADVISORY_SEED = 0x70C5B

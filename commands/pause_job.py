@@ -12,7 +12,7 @@ from domain.caller import Caller
 from domain.catchup import Outcome
 from domain.errors import Conflict
 from domain.job import Job, JobState, Versions
-from domain.schedules.schedule import first_moment
+from domain.schedules.edited import counted_after
 from storage.audit import record
 from storage.job_changes import (
     at_its_end,
@@ -85,7 +85,7 @@ async def _is_over(connection: WriteConnection, row: RowMapping, job: Job, now: 
     to_come = job.next_fire_at is not None and job.next_fire_at > now
     if to_come or (job.next_fire_at and not at_its_end(job.schedule, row["run_count"])):
         return False
-    driver, since = await driver_of(connection), first_moment(job.schedule)
+    driver, since = await driver_of(connection), counted_after(job.schedule)
     return await last_open_run(driver, row["service_id"], row["id"], since) is None
 
 

@@ -12,7 +12,8 @@ from msgspec import Struct
 from commands.take_runs import TakenRun
 from domain.overlap import Overlap, Verdict, ends_others, verdict
 from domain.run import RunState, Trigger
-from domain.schedules.schedule import due_time, first_moment, next_fire_time
+from domain.schedules.edited import counted_after
+from domain.schedules.schedule import due_time, next_fire_time
 from storage.aborts import ABORT_CHANNEL, end_running
 from storage.jobs import CALENDARS_OF_JOB, schedule_of
 from storage.postgres import Database, Driver
@@ -122,7 +123,7 @@ async def _skip(driver: Driver, command: ResolveOverlap, job: asyncpg.Record, tr
     await driver.execute(_SKIP, run.service_id, run.id, run.scheduled_for, command.now, reason)
     schedule = schedule_of(job["schedule"], job["calendars"])
     # A retry may be of a schedule that the job had before, and then it was never counted.
-    counted = trigger == Trigger.SCHEDULE and run.scheduled_for > first_moment(schedule)
+    counted = trigger == Trigger.SCHEDULE and run.scheduled_for > counted_after(schedule)
     if counted and schedule.max_runs is not None and job["run_count"] > 0:
         # A run that is let go does not count; the job may have had its runs by it, and goes on.
         upcoming = job["next_fire_for"]
