@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime, timedelta
-from typing import Annotated, Any
+from datetime import timedelta
+from typing import Annotated
 from uuid import UUID
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import Meta, Struct
 
-from app.schedule_bodies import OneSchedule, ScheduleBody
-from commands.update_job import Changes
+from app.schedule_bodies import OneSchedule
 from domain.backfill import MAX_RUNS_PER_MINUTE
 from domain.catchup import MAX_LIMIT, CatchupPolicy, Coalesce, check_catchup
 from domain.durations import AwareInstant, Duration, duration_of, instant_of
@@ -98,49 +97,6 @@ class JobBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     retry: RetryBody = RetryBody()
     overlap: Overlap = Overlap.SKIP
     catchup: CatchupBody = CatchupBody()
-
-
-class JobChangesBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is given replaces what is stored, a schedule, a target or a policy as a whole."""
-
-    schedule: OneSchedule | UnsetType = UNSET
-    target: TargetBody | UnsetType = UNSET
-    name: Name | UnsetType = UNSET
-    description: Description | UnsetType = UNSET
-    tags: Tags | UnsetType = UNSET
-    retry: RetryBody | UnsetType = UNSET
-    overlap: Overlap | UnsetType = UNSET
-    catchup: CatchupBody | UnsetType = UNSET
-
-    def changes(self, now: datetime, actors: Collection[str], egress: Egress) -> Changes:
-        """The changes.
-
-        Args:
-            actors: Names of the actors that targets may name.
-            egress: Where targets may lie.
-
-        Raises:
-            Invalid: With a pointer into this body.
-        """
-        given: dict[str, Any] = {}
-        if isinstance(self.schedule, ScheduleBody):
-            with within("/schedule"):
-                given["schedule"] = self.schedule.schedule(now)
-        if not isinstance(self.target, UnsetType):
-            given["target"] = target_of(self.target, actors, egress)
-        if isinstance(self.retry, RetryBody):
-            with within("/retry"):
-                given["retry"] = self.retry.policy()
-        if isinstance(self.catchup, CatchupBody):
-            with within("/catchup"):
-                given["catchup"] = self.catchup.policy()
-        return Changes(
-            name=self.name,
-            description=self.description,
-            tags=self.tags,
-            overlap=self.overlap,
-            **given,
-        )
 
 
 class PreviewBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -200,7 +200,10 @@ async def write_account(
 
 
 async def after_pause(
-    connection: WriteConnection, row: Mapping[str, Any], schedule: Schedule, instant: datetime
+    connection: WriteConnection,
+    row: RowMapping | Mapping[str, Any],
+    schedule: Schedule,
+    instant: datetime,
 ) -> dict[str, Any]:
     """What the row of a job that goes on says when all up to `instant` is accounted for."""
     changes = after(schedule, instant, row["run_count"])

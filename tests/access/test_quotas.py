@@ -140,6 +140,24 @@ def test_runs_are_shown_as_far_back_as_the_service_may_look(
         assert client.get(f"/runs/{run['id']}").status_code == (200 if there else 404)
 
 
+def test_limits_are_merged_and_null_is_as_for_every_service(operator: httpx.Client) -> None:
+    path = f"/services/{new_service(operator)}"
+    merge = {"content-type": "application/merge-patch+json"}
+
+    def patch(content: str) -> dict[str, int]:
+        answer = operator.patch(path, content=content, headers=merge)
+        assert answer.status_code == 200, answer.text
+        limits: dict[str, int] = answer.json()["limits"]
+        assert operator.get(path).json()["limits"] == limits
+        return limits
+
+    plain = patch("{}")
+    assert patch('{"limits": {"jobs": 5}}') == {**plain, "jobs": 5}
+    assert patch('{"limits": {"payload_bytes": 9}}') == {**plain, "jobs": 5, "payload_bytes": 9}
+    assert patch('{"limits": {"jobs": null}}') == {**plain, "payload_bytes": 9}
+    assert patch('{"limits": null}') == plain
+
+
 @pytest.mark.parametrize(
     "limits",
     [
