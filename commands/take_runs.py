@@ -54,7 +54,7 @@ SELECT taken.*, job.*,
     (SELECT signing_secrets FROM services WHERE services.id = taken.service_id) AS signing_secrets
 FROM taken
 LEFT JOIN LATERAL (
-    SELECT version, target, retry FROM jobs
+    SELECT version, target, retry, catchup FROM jobs
     WHERE jobs.service_id = taken.service_id AND jobs.id = taken.job_id OFFSET 0
 ) AS job ON true
 """
@@ -87,6 +87,7 @@ class TakenRun(Struct, frozen=True, kw_only=True):
         first_started_at: When the first attempt began, if there was one.
         job_version: Of what was read here; a later take of the same run may know better.
         signing_secrets: As they are stored (storage.signing_secrets).
+        catchup: The job's policy as it is stored: only a late run's is looked into.
         has_references: Whether secrets are to be filled into the target.
     """
 
@@ -102,6 +103,7 @@ class TakenRun(Struct, frozen=True, kw_only=True):
     retry: RetryPolicy
     overlap: Overlap
     signing_secrets: list[str]
+    catchup: str = "{}"
     has_references: bool = False
 
 
@@ -137,6 +139,7 @@ async def take_runs(command: TakeRuns, database: Database) -> list[TakenRun]:
             retry=decode_retry(row["retry"]),
             overlap=Overlap(row["overlap"]),
             signing_secrets=row["signing_secrets"],
+            catchup=row["catchup"],
             has_references=MARK in row["target"],
         )
         for row in rows

@@ -58,6 +58,7 @@ ChangesOf = Callable[[Job], Changes]
 
 # What a worker holds of a job whose run it has taken, and what the claim went by.
 _TOLD_TO_WORKERS = {"target", "retry", "overlap"}
+_READ_ANEW = {*_TOLD_TO_WORKERS, "catchup"}
 
 
 class UpdateJob(Struct, frozen=True, kw_only=True):
@@ -115,7 +116,7 @@ async def update_job(command: UpdateJob, shards: Shards) -> Job:
         elif changed.keys() & _TOLD_TO_WORKERS:
             since = await change_from(connection, row, now)
             changes |= await withdraw_to_come(connection, row, since)
-        if changed.keys() & _TOLD_TO_WORKERS:
+        if changed.keys() & _READ_ANEW:
             told = {"overlap": changed["overlap"]} if "overlap" in changed else {}
             freed += await free_runs(connection, row, **told)
         job = await change_job(connection, row, now, **changes)

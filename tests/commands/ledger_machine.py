@@ -22,6 +22,7 @@ from commands.cancel_runs import CancelRun, cancel_run
 from commands.claim_runs import ClaimRuns, claim_runs
 from commands.create_job import CreateJob, create_job
 from commands.finish_attempts import EndedAttempt, finish_attempts
+from commands.miss_runs import MissRuns, is_late, miss_runs
 from commands.pass_turns import pass_free_turns
 from commands.rescue_runs import RescueRuns, rescue_runs
 from commands.resume_job import ResumeJob, resume_job
@@ -172,6 +173,10 @@ class LedgerMachine(RuleBasedStateMachine):
             return
         run = self.taken.pop(number % len(self.taken))
         job = self.job_of(run.job_id)
+        missing = MissRuns(worker_id=WORKER, runs=[run], now=self.now)
+        if is_late(run, self.now) and self.wait(miss_runs(missing, self.firing.database)):
+            self.look((job, job.began))
+            return
         if self.wait(self.firing.begin(run, now=self.now)):
             self.rings[run.id] = run
             if self.wait(self.firing.run(run.id))["trigger"] == "schedule":
@@ -332,7 +337,7 @@ class LedgerMachine(RuleBasedStateMachine):
             if run["trigger"] == "schedule"
             and run["scheduled_for"] > counted_after(job.era.schedule)
             and run["scheduled_for"] not in job.inherited
-            and run["state"] != "skipped_overlap"
+            and run["state"] not in ("skipped_overlap", "missed")
         ]
         assert most is None or len(counted) <= max(most, job.most_so_far)
         if row["next_fire_for"] is None and not job.paused:

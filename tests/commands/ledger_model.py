@@ -174,8 +174,9 @@ class JobModel:
         return before in (Outcome.PAUSED, Outcome.EXCLUDED) and after is None
 
     def began(self, instant: datetime, before: Told, after: Told) -> bool:
-        """A run that found another one active was let go, or made others give way."""
-        return before is Outcome.RUN and after in (Outcome.SKIPPED_OVERLAP, Outcome.CANCELLED)
+        """A run that found another one active was let go, or made others give way; or was late."""
+        let_go = (Outcome.SKIPPED_OVERLAP, Outcome.CANCELLED, Outcome.MISSED)
+        return before is Outcome.RUN and after in let_go
 
     def lost_runs(self, instant: datetime, before: Told, after: Told) -> bool:
         return before is Outcome.RUN and after is Outcome.CANCELLED
