@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import Meta, Struct
 
-from app.schedule_bodies import OneSchedule, ScheduleBody
-from commands.update_job import Changes
+from app.schedule_bodies import OneSchedule
 from domain.backfill import MAX_RUNS_PER_MINUTE
 from domain.catchup import MAX_LIMIT, CatchupPolicy, Coalesce, check_catchup
 from domain.durations import AwareInstant, Duration, duration_of, instant_of
@@ -26,6 +24,7 @@ from domain.targets import Target, TargetBody, check_target
 _NO_NUL = r"^[^\x00]*$"
 Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=_NO_NUL)]
 Description = Annotated[str, Meta(max_length=2_000, pattern=_NO_NUL)]
+Reason = Annotated[str, Meta(min_length=1, max_length=500, pattern=_NO_NUL)]
 Tags = Annotated[
     list[Annotated[str, Meta(min_length=1, max_length=64, pattern=_NO_NUL)]], Meta(max_length=20)
 ]
@@ -99,49 +98,6 @@ class JobBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     catchup: CatchupBody = CatchupBody()
 
 
-class JobChangesBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is given replaces what is stored, a schedule, a target or a policy as a whole."""
-
-    schedule: OneSchedule | UnsetType = UNSET
-    target: TargetBody | UnsetType = UNSET
-    name: Name | UnsetType = UNSET
-    description: Description | UnsetType = UNSET
-    tags: Tags | UnsetType = UNSET
-    retry: RetryBody | UnsetType = UNSET
-    overlap: Overlap | UnsetType = UNSET
-    catchup: CatchupBody | UnsetType = UNSET
-
-    def changes(self, now: datetime, actors: Collection[str], egress: Egress) -> Changes:
-        """The changes.
-
-        Args:
-            actors: Names of the actors that targets may name.
-            egress: Where targets may lie.
-
-        Raises:
-            Invalid: With a pointer into this body.
-        """
-        given: dict[str, Any] = {}
-        if isinstance(self.schedule, ScheduleBody):
-            with within("/schedule"):
-                given["schedule"] = self.schedule.schedule(now)
-        if not isinstance(self.target, UnsetType):
-            given["target"] = target_of(self.target, actors, egress)
-        if isinstance(self.retry, RetryBody):
-            with within("/retry"):
-                given["retry"] = self.retry.policy()
-        if isinstance(self.catchup, CatchupBody):
-            with within("/catchup"):
-                given["catchup"] = self.catchup.policy()
-        return Changes(
-            name=self.name,
-            description=self.description,
-            tags=self.tags,
-            overlap=self.overlap,
-            **given,
-        )
-
-
 class PreviewBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A schedule to look at; nothing is stored."""
 
@@ -155,6 +111,16 @@ class TriggerBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """How to run a job now."""
 
     overlap: Overlap | None = None
+
+
+class PauseBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Why a job is paused; it is shown as `pause_reason` until the job is resumed."""
+
+    reason: Reason | None = None
+
+
+class NoBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """Nothing, which is all that some operations take."""
 
 
 class ResumeBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -15,12 +15,14 @@ from app.bodies import (
     BackfillBody,
     ChosenRunsBody,
     JobBody,
-    JobChangesBody,
+    PauseBody,
     PreviewBody,
     ResumeBody,
     TriggerBody,
 )
+from app.job_patches import JobChangesBody
 from app.openapi_headers import describe_headers
+from app.openapi_patches import describe_patches
 from app.problems import Problem
 from app.resources import (
     BackfillPage,
@@ -73,6 +75,7 @@ _BODIES = (
     JobChangesBody,
     PreviewBody,
     TriggerBody,
+    PauseBody,
     ResumeBody,
     BackfillBody,
     ChosenRunsBody,
@@ -188,6 +191,7 @@ def complete(document: OpenAPI) -> None:
     """Say what Litestar leaves out: all that msgspec checks, and the headers of refusals."""
     document.components.schemas = _schemas()
     describe_headers(document)
+    describe_patches(document)
 
 
 def _schemas() -> dict[str, Any]:

@@ -8,12 +8,14 @@ from typing import Any
 import msgspec
 from litestar import Request
 
+from app.bodies import NoBody
 from app.problems import BadRequest
 from domain.caller import Caller
 from domain.egress import Egress
 from storage.shards import Shards
 
 MAX_BODY_BYTES = 256 * 1024
+MERGE_PATCH = "application/merge-patch+json"
 
 
 class ServiceRequest(Request[Any, Any, Any]):
@@ -59,10 +61,32 @@ class ServiceRequest(Request[Any, Any, Any]):
         body = await self.body()
         if not body and field is not None and field.is_optional:
             return None
-        if self.content_type[0] != "application/json":
-            raise BadRequest(415, "Send the body as JSON, with Content-Type: application/json.")
+        kind = self.content_type[0]
+        if kind != "application/json" and not (kind == MERGE_PATCH and self.method == "PATCH"):
+            raise self._unsupported()
         try:
             body.decode()  # what is passed on as raw JSON, msgspec does not look into
         except UnicodeDecodeError:
             raise BadRequest(400, "Send the body in UTF-8.") from None
         return msgspec.json.decode(body, type=field.annotation if field else Any)
+
+    def _unsupported(self) -> BadRequest:
+        """What is said of a body of another media type; of a change, as RFC 5789 wants it."""
+        detail = "Send the body as JSON, with Content-Type: application/json."
+        if self.method != "PATCH":
+            return BadRequest(415, detail)
+        detail = f"{detail[:-1]} or {MERGE_PATCH}."
+        return BadRequest(415, detail, **{"Accept-Patch": f"{MERGE_PATCH}, application/json"})
+
+
+_nothing = msgspec.json.Decoder(NoBody)
+
+
+async def refuse_body(request: Request[Any, Any, Any]) -> None:
+    """A hook before operations that take no body: what a client sends is not dropped in silence.
+
+    Raises:
+        msgspec.DecodeError: When something is sent that is not an empty object.
+    """
+    if body := await request.body():
+        _nothing.decode(body)

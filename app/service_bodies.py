@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from msgspec import Meta, Struct
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
 
+from app.merge_patch import members_of, merged
 from domain.access import Role, Scope
 from domain.durations import AwareInstant, Duration
 from domain.limits import Limits
+from domain.targets.json import Json
 
 # Nothing that two people could read as the same name. What looks like an id is taken for one first.
 SERVICE_NAME = r"^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?(?!\n)$"
@@ -26,8 +29,31 @@ class ServiceBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class ServiceChangesBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is to change of a service."""
+    """A JSON Merge Patch (RFC 7396): what is not named stays, null removes."""
 
+    limits: (
+        Annotated[dict[str, Json], Meta(description="Members of Limits; null is as for everybody")]
+        | UnsetType
+        | None
+    ) = UNSET
+
+    def limits_of(self, stored: Limits) -> Limits:
+        """The limits of a service that has those.
+
+        Raises:
+            Invalid: When the patch is nested too deeply.
+            msgspec.ValidationError: When the merged limits are none.
+        """
+        if self.limits is None:
+            return Limits()
+        if isinstance(self.limits, UnsetType):
+            return stored
+        members = merged(members_of(stored), self.limits, "/limits")
+        document = msgspec.json.encode({"limits": members})
+        return msgspec.json.decode(document, type=_Merged).limits
+
+
+class _Merged(Struct, frozen=True):
     limits: Limits
 
 

@@ -13,7 +13,7 @@ from domain.caller import Caller
 from domain.errors import NotFound
 from storage.audit import record
 from storage.backfills import backfill_of
-from storage.job_changes import cancel_runs
+from storage.claimed_runs import cancel_runs
 from storage.shards import Shards
 from storage.tables import backfills
 

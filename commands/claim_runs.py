@@ -65,7 +65,7 @@ JOIN calendars USING (service_id, name)
 """
 
 # A run that is there already was rung by an earlier claim: it stays as it is.
-_WRITE_RUNS = """
+WRITE_RUNS = """
 INSERT INTO runs (service_id, job_id, scheduled_for, id, due_at, overlap, utc_offset, trigger,
     state, open, attempt_count, held_by)
 SELECT service_id, job_id, scheduled_for, id, due_at, overlap, utc_offset, 'schedule',
@@ -284,7 +284,7 @@ async def _write(driver: Driver, fires: list[JobFires], holder: UUID) -> list[Cl
         for instant, due, offset in zip(fire.instants, fire.due, fire.offsets, strict=True)
     ]
     if rows:
-        await driver.execute(_WRITE_RUNS, *map(list, zip(*rows, strict=True)), holder)
+        await driver.execute(WRITE_RUNS, *map(list, zip(*rows, strict=True)), holder)
     await write_stretches(
         driver,
         [JobStretch.of(fire.service_id, fire.job_id, one) for fire in fires for one in fire.unrun],

@@ -42,11 +42,17 @@ LIMIT $2
 FOR UPDATE OF backfills SKIP LOCKED
 """
 
-_SUCCEEDED = """
+# An open run may still succeed: its fire time is not missing.
+_NOT_MISSING = """
 SELECT DISTINCT scheduled_for FROM runs
 WHERE service_id = $1 AND job_id = $2 AND scheduled_for = ANY ($3::timestamptz[])
-    AND state = 'succeeded'
+    AND (open OR state = 'succeeded')
 """
+
+# One step at a time writes a job's backfilled runs: what another one writes cannot be seen yet, and
+# would look missing. A try, as whoever waited would hold up all other backfills of its look.
+DECIDE = "SELECT pg_try_advisory_xact_lock(hashtextextended($1::text, $2))"
+ADVISORY_SEED = 0x70C5B
 
 _MOVE_ON = """
 UPDATE backfills
@@ -68,6 +74,8 @@ async def continue_backfills(now: datetime, database: Database) -> list[RunKey]:
         made: list[RunKey] = []
         steps = 0
         for backfill in due:
+            if not await _may_decide(driver, backfill):
+                continue  # another dispatcher does at this moment; the next look finds it again
             schedule = schedule_of(backfill["schedule"], backfill["calendars"])
             made += await _continue(driver, backfill, schedule, now)
             steps += schedule.work.steps
@@ -146,6 +154,11 @@ def _pause(backfill: asyncpg.Record) -> timedelta:
 async def _missing(
     driver: Driver, backfill: asyncpg.Record, times: list[datetime]
 ) -> list[datetime]:
-    rows = await driver.fetch(_SUCCEEDED, backfill["service_id"], backfill["job_id"], times)
-    succeeded = {row["scheduled_for"] for row in rows}
-    return [instant for instant in times if instant not in succeeded]
+    rows = await driver.fetch(_NOT_MISSING, backfill["service_id"], backfill["job_id"], times)
+    there = {row["scheduled_for"] for row in rows}
+    return [instant for instant in times if instant not in there]
+
+
+async def _may_decide(driver: Driver, backfill: asyncpg.Record) -> bool:
+    key = f"{backfill['service_id']}/{backfill['job_id']}"
+    return bool(await driver.fetchval(DECIDE, key, ADVISORY_SEED))

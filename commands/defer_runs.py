@@ -16,11 +16,12 @@ from storage.partitions import looked_up
 from storage.postgres import Database, Driver
 
 log = structlog.get_logger()
-# They have not begun: no attempt is counted, and `due_at`, from which lateness counts, stays.
+# They have not begun: no attempt is counted, and `due_at`, from which lateness counts, stays. That
+# they could have begun stays, too: what waits for its target is not missed (commands/miss_runs.py).
 DEFER = f"""
 UPDATE runs
 SET state = CASE attempt_count WHEN 0 THEN 'scheduled' ELSE 'retrying' END, held_by = NULL,
-    retry_at = deferred.until
+    retry_at = deferred.until, attempt_started_at = coalesce(attempt_started_at, clock_timestamp())
 FROM unnest($2::uuid[], $3::uuid[], $4::timestamptz[], $5::uuid[], $6::timestamptz[],
     $7::timestamptz[])
     AS deferred (service_id, job_id, scheduled_for, id, due_at, until)

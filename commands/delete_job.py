@@ -12,7 +12,8 @@ from domain.backfill import BackfillState
 from domain.caller import Caller
 from domain.job import Versions
 from storage.audit import record
-from storage.job_changes import cancel_runs, change_from, lock_job, withdraw_to_come
+from storage.claimed_runs import cancel_runs
+from storage.job_changes import change_from, lock_job, withdraw_to_come
 from storage.job_counts import uncount_job
 from storage.job_entries import entry_of_deleted
 from storage.shards import Shards

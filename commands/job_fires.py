@@ -11,11 +11,11 @@ from msgspec import Struct
 
 from commands.claim_work import ClaimWork, is_plain
 from domain.catchup import PLAN_STEPS, Plan, Stretch, plan
+from domain.schedules.edited import counted_after
 from domain.schedules.schedule import (
     Exclusion,
     Schedule,
     due_time,
-    first_moment,
     is_excluded,
     next_fire_time,
     utc_offset,
@@ -134,7 +134,7 @@ def _is_costly(schedule: Schedule, made: Plan, budget: Budget) -> bool:
 def _waiting(job: asyncpg.Record, schedule: Schedule, now: datetime, until: datetime) -> JobFires:
     """A job that has had its runs makes none, and is looked at again until they are over."""
     again = until + look_again_after(now - job["next_fire_for"])
-    return as_it_is(job, now, again, waits_since=first_moment(schedule))
+    return as_it_is(job, now, again, waits_since=counted_after(schedule))
 
 
 def as_it_is(

@@ -12,7 +12,7 @@ from domain.caller import Caller
 from domain.catchup import Outcome
 from domain.errors import Conflict
 from domain.job import Job, JobState, Versions
-from domain.schedules.schedule import first_moment
+from domain.schedules.edited import counted_after
 from storage.audit import record
 from storage.job_changes import (
     at_its_end,
@@ -34,17 +34,21 @@ from storage.transactions import WriteConnection, driver_of
 
 class PauseJob(Struct, frozen=True, kw_only=True):
     """Attributes:
+    reason: Why, in the words of whoever pauses it.
     versions: Of which the job must have one; None for any.
     """
 
     caller: Caller
     job_id: UUID
     now: datetime
+    reason: str | None = None
     versions: Versions = None
 
 
 async def pause_job(command: PauseJob, shards: Shards) -> Job:
-    """Pause the job; what has not begun to ring will not. Pausing twice changes nothing.
+    """Pause the job; what has not begun to ring will not.
+
+    Pausing twice changes nothing but the reason, if another one is given.
 
     Raises:
         Conflict: When the job has no fire time left, and no run of its schedule is open.
@@ -57,15 +61,20 @@ async def pause_job(command: PauseJob, shards: Shards) -> Job:
     async with shard.writing(service_id, made, command.caller.claim) as connection:
         row = await lock_job(connection, service_id, command.job_id, command.versions)
         job = job_of(row, command.now)
-        if job.state is JobState.PAUSED:
+        is_paused = job.state is JobState.PAUSED
+        if is_paused and command.reason in (None, job.pause_reason):
             # Whoever paused it may not have told the cache yet.
             made.append(entry_of(job, command.now))
             command.caller.settle(job)
             return job
-        if await _is_over(connection, row, job, command.now):
+        if not is_paused and await _is_over(connection, row, job, command.now):
             raise Conflict("The job has no fire time left; give it a new schedule first.")
-        await record(connection, command.caller, "job.paused", row["id"], command.now)
-        paused = await pause(connection, row, command.now)
+        told = {} if command.reason is None else {"reason": command.reason}
+        await record(connection, command.caller, "job.paused", row["id"], command.now, **told)
+        if is_paused:
+            paused = await change_job(connection, row, command.now, pause_reason=command.reason)
+        else:
+            paused = await pause(connection, row, command.now, command.reason)
         made.append(entry_of(paused, command.now))
         command.caller.settle(paused)
         return paused
@@ -76,7 +85,7 @@ async def _is_over(connection: WriteConnection, row: RowMapping, job: Job, now: 
     to_come = job.next_fire_at is not None and job.next_fire_at > now
     if to_come or (job.next_fire_at and not at_its_end(job.schedule, row["run_count"])):
         return False
-    driver, since = await driver_of(connection), first_moment(job.schedule)
+    driver, since = await driver_of(connection), counted_after(job.schedule)
     return await last_open_run(driver, row["service_id"], row["id"], since) is None
 
 
@@ -86,7 +95,7 @@ async def pause(
     """Pause a locked job that is not paused.
 
     Args:
-        reason: Why Tocsin does it, if it is not the service's wish.
+        reason: Why, in the words of whoever does it, or Tocsin's own.
     """
     since = await change_from(connection, row, now)
     let_go = await withdraw_past(connection, row, since, Outcome.PAUSED)

@@ -10,11 +10,11 @@ import asyncpg
 from msgspec import Struct
 
 from commands.take_runs import TakenRun
+from commands.uncount_runs import uncount
 from domain.overlap import Overlap, Verdict, ends_others, verdict
 from domain.run import RunState, Trigger
-from domain.schedules.schedule import due_time, first_moment, next_fire_time
 from storage.aborts import ABORT_CHANNEL, end_running
-from storage.jobs import CALENDARS_OF_JOB, schedule_of
+from storage.jobs import CALENDARS_OF_JOB
 from storage.postgres import Database, Driver
 from storage.run_events import with_event
 from storage.turns import (
@@ -45,11 +45,6 @@ WHERE service_id = $1 AND id = $2 AND scheduled_for = $3
 _JOB = f"""
 SELECT id, schedule, paused, run_count, next_fire_for, accounted_to, {CALENDARS_OF_JOB} AS calendars
 FROM jobs WHERE service_id = $1 AND id = $2 FOR UPDATE OF jobs
-"""
-
-_DO_NOT_COUNT = """
-UPDATE jobs SET run_count = run_count - 1, next_fire_for = $3, next_claim_at = $4
-WHERE service_id = $1 AND id = $2
 """
 
 _WAIT = """
@@ -120,16 +115,8 @@ async def _skip(driver: Driver, command: ResolveOverlap, job: asyncpg.Record, tr
     run = command.run
     reason = "An earlier run of the job was still active."
     await driver.execute(_SKIP, run.service_id, run.id, run.scheduled_for, command.now, reason)
-    schedule = schedule_of(job["schedule"], job["calendars"])
-    # A retry may be of a schedule that the job had before, and then it was never counted.
-    counted = trigger == Trigger.SCHEDULE and run.scheduled_for > first_moment(schedule)
-    if counted and schedule.max_runs is not None and job["run_count"] > 0:
-        # A run that is let go does not count; the job may have had its runs by it, and goes on.
-        upcoming = job["next_fire_for"]
-        if job["run_count"] >= schedule.max_runs and not job["paused"]:
-            upcoming = next_fire_time(schedule, after=job["accounted_to"])
-        due = upcoming and due_time(schedule, upcoming)
-        await driver.execute(_DO_NOT_COUNT, run.service_id, run.job_id, upcoming, due)
+    if trigger == Trigger.SCHEDULE:
+        await uncount(driver, run.service_id, job, [run.scheduled_for])
 
 
 async def _is_next(

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import insert, select
+from sqlalchemy import insert, or_, select
 
 from domain.backfill import (
     COUNTED_STEPS,
@@ -94,7 +94,7 @@ async def start_backfill(command: StartBackfill, shards: Shards) -> Backfill:
         made = _backfill_of(command, len(counted.times))
         await _refuse_expiring(connection, made)
         if command.dry_run:
-            done = await _succeeded(connection, command) if command.only_missing else set()
+            done = await _not_missing(connection, command) if command.only_missing else set()
             dry_run = DryRun(
                 **msgspec.structs.asdict(made) | {"run_count": len(set(counted.times) - done)},
                 continues_at=counted.continues_at,
@@ -162,14 +162,14 @@ def _backfill_of(command: StartBackfill, total: int) -> Backfill:
     )
 
 
-async def _succeeded(connection: WriteConnection, command: StartBackfill) -> set[datetime]:
+async def _not_missing(connection: WriteConnection, command: StartBackfill) -> set[datetime]:
     found = await connection.execute(
         select(runs.c.scheduled_for).where(
             runs.c.service_id == command.caller.service_id,
             runs.c.job_id == command.job_id,
             runs.c.scheduled_for >= command.start,
             runs.c.scheduled_for < command.end,
-            runs.c.state == RunState.SUCCEEDED,
+            or_(runs.c.open, runs.c.state == RunState.SUCCEEDED),
         )
     )
     return set(found.scalars())

@@ -21,7 +21,7 @@ from storage.postgres import Database, Driver
 from storage.queue import RunKey
 from storage.run_events import with_event
 
-_FITTING = "service_id, job_id, scheduled_for, id, job_name, version, target, retry"
+_FITTING = "service_id, job_id, scheduled_for, id, job_name, version, target, retry, catchup"
 
 # A second message for a run finds it in other hands or further on, and one that comes early must
 # not jump a retry's backoff: both take nothing. What is in this worker's hands already is told
@@ -36,7 +36,7 @@ _FITTING = "service_id, job_id, scheduled_for, id, job_name, version, target, re
 # sorted. Of a target that is not compressed the size is known without reading it.
 TAKE = f"""
 WITH found AS MATERIALIZED (
-    SELECT run.*, job.job_name, job.version, job.target, job.retry,
+    SELECT run.*, job.job_name, job.version, job.target, job.retry, job.catchup,
         coalesce(job.bytes, 0) AS bytes, message.room
     FROM unnest($2::uuid[], $3::uuid[], $7::bigint[]) AS message (service_id, id, room)
     CROSS JOIN LATERAL (
@@ -46,7 +46,7 @@ WITH found AS MATERIALIZED (
         ORDER BY id LIMIT 1
     ) AS run
     LEFT JOIN LATERAL (
-        SELECT name AS job_name, version, target, retry,
+        SELECT name AS job_name, version, target, retry, catchup,
             CASE WHEN pg_column_compression(target) IS NULL THEN pg_column_size(target)
                 ELSE octet_length(target::text) END AS bytes
         FROM jobs
@@ -77,7 +77,7 @@ WITH found AS MATERIALIZED (
         AND NOT runs.buffered
     RETURNING runs.service_id, runs.job_id, runs.id, runs.scheduled_for, runs.due_at,
         runs.attempt_count, runs.started_at, runs.overlap, runs.overlap_wait_ms, fitting.job_name,
-        fitting.version, fitting.target, fitting.retry
+        fitting.version, fitting.target, fitting.retry, fitting.catchup
 )
 SELECT taken.*,
     (SELECT signing_secrets FROM services WHERE services.id = taken.service_id) AS signing_secrets,
@@ -85,7 +85,7 @@ SELECT taken.*,
 FROM taken
 UNION ALL
 SELECT service_id, job_id, id, scheduled_for, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-    NULL, false
+    NULL, NULL, false
 FROM fitting WHERE NOT fits
 """
 
@@ -133,6 +133,7 @@ class TakenRun(Struct, frozen=True, kw_only=True):
         job_name: As it was when the run was taken.
         job_version: Of what was read here; a later take of the same run may know better.
         signing_secrets: As they are stored (storage.signing_secrets).
+        catchup: The job's policy as it is stored: only a late run's is looked into.
         has_references: Whether secrets are to be filled into the target.
         bytes: Of the target, as it is stored.
     """
@@ -150,6 +151,7 @@ class TakenRun(Struct, frozen=True, kw_only=True):
     retry: RetryPolicy
     overlap: Overlap
     signing_secrets: list[str]
+    catchup: str = "{}"
     has_references: bool = False
     bytes: int = 0
     overlap_wait: float = 0.0
@@ -215,6 +217,7 @@ def _taken(row: asyncpg.Record) -> TakenRun:
         retry=decode_retry(row["retry"]),
         overlap=Overlap(row["overlap"]),
         signing_secrets=row["signing_secrets"],
+        catchup=row["catchup"],
         has_references=MARK in row["target"],
         bytes=len(target),
         # Of the first attempt: a retry has a `due_at` of its own.

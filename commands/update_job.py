@@ -2,58 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import datetime
-from functools import partial
 from typing import Any
 from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import asdict
-from sqlalchemy import RowMapping
 
+from commands.reschedule import reschedule
 from domain.caller import Caller
-from domain.catchup import CatchupPolicy, Outcome
-from domain.errors import within
+from domain.catchup import CatchupPolicy
 from domain.job import Job, Versions
-from domain.limits import Limits
 from domain.overlap import Overlap
-from domain.quotas import FIRE_TIMES, check_frequency, check_target_size
+from domain.quotas import check_target_size
 from domain.resources.job import JobResource
 from domain.retry import RetryPolicy
-from domain.schedules.checks import check_schedule
-from domain.schedules.schedule import TICK, Schedule, first_moment
+from domain.schedules.edited import is_same
+from domain.schedules.schedule import Schedule
 from domain.targets import Target
 from storage.audit import record
-from storage.calendars import full_schedule
+from storage.claimed_runs import free_runs
 from storage.handing_over import hand_over_soon
-from storage.job_changes import (
-    begin_pause,
-    change_from,
-    change_job,
-    end_pause,
-    free_runs,
-    lock_job,
-    reckon_after,
-    stored_schedule,
-    untell,
-    withdraw_past,
-    withdraw_to_come,
-    write_account,
-)
+from storage.job_changes import change_from, change_job, lock_job, withdraw_to_come
 from storage.job_entries import entry_of
 from storage.jobs import job_of
 from storage.queue import RunKey
-from storage.reckoning import elsewhere
 from storage.secrets import hold_secrets
 from storage.shards import Shards
 from storage.shared_cache import NewEntry
-from storage.transactions import WriteConnection, driver_of
+from storage.transactions import driver_of
 
 
 class Changes(Struct, frozen=True, kw_only=True):
-    """What is set replaces what is stored."""
+    """What is set replaces what is stored.
+
+    Attributes:
+        reset_run_count: Whether the runs that `max_runs` allows are counted anew.
+    """
 
     name: str | UnsetType = UNSET
     description: str | UnsetType = UNSET
@@ -63,20 +50,26 @@ class Changes(Struct, frozen=True, kw_only=True):
     retry: RetryPolicy | UnsetType = UNSET
     overlap: Overlap | UnsetType = UNSET
     catchup: CatchupPolicy | UnsetType = UNSET
+    reset_run_count: bool = False
 
+
+ChangesOf = Callable[[Job], Changes]
+"""What is to become of a job, told of the stored one."""
 
 # What a worker holds of a job whose run it has taken, and what the claim went by.
 _TOLD_TO_WORKERS = {"target", "retry", "overlap"}
+_READ_ANEW = {*_TOLD_TO_WORKERS, "catchup"}
 
 
 class UpdateJob(Struct, frozen=True, kw_only=True):
     """Attributes:
+    changes: They, or what makes them of the job as it is found, locked.
     versions: Of which the job must have one; None for any.
     """
 
     caller: Caller
     job_id: UUID
-    changes: Changes
+    changes: Changes | ChangesOf
     now: datetime
     versions: Versions = None
 
@@ -84,103 +77,83 @@ class UpdateJob(Struct, frozen=True, kw_only=True):
 async def update_job(command: UpdateJob, shards: Shards) -> Job:
     """Apply the changes; they hold for every run that has not begun to ring.
 
+    What is stored already changes nothing, nor does an equal schedule.
+
     Raises:
         Invalid: When the new schedule breaks a rule or never fires, or it or the new target is more
             than the service may have, or the target refers to a secret that there is not.
         NotFound: When the service has no such job.
         PreconditionFailed: When it has none of the versions.
     """
-    limits = command.caller.limits
-    if not isinstance(command.changes.target, UnsetType):
-        check_target_size(command.changes.target, limits)
-    changed = {name: value for name, value in asdict(command.changes).items() if value is not UNSET}
-    changes = dict(changed)
-    freed: list[RunKey] = []
-    service_id = command.caller.service_id
+    service_id, now = command.caller.service_id, command.now
     shard = shards.of(service_id)
     made: list[NewEntry] = []
+    freed: list[RunKey] = []
     async with shard.writing(service_id, made) as connection:
         row = await lock_job(connection, service_id, command.job_id, command.versions)
-        if not isinstance(command.changes.target, UnsetType):
-            await hold_secrets(await driver_of(connection), service_id, command.changes.target)
-        if isinstance(command.changes.schedule, Schedule):
-            changes |= await reschedule(
-                connection, row, command.changes.schedule, limits, command.now
+        before = job_of(row, now)
+        asked = command.changes if isinstance(command.changes, Changes) else command.changes(before)
+        changed = _changed(asked, before)
+        if not changed:
+            # Whoever stored it so may not have told the cache yet.
+            made.append(entry_of(before, now))
+            return before
+        changes = {name: value for name, value in changed.items() if name != "reset_run_count"}
+        if "target" in changed:
+            check_target_size(changed["target"], command.caller.limits)
+            await hold_secrets(await driver_of(connection), service_id, changed["target"])
+        if "schedule" in changed or asked.reset_run_count:
+            rescheduled = await reschedule(
+                connection,
+                row,
+                changed.get("schedule", before.schedule),
+                command.caller.limits,
+                now,
+                count_anew=asked.reset_run_count,
             )
-        elif changes.keys() & _TOLD_TO_WORKERS:
-            since = await change_from(connection, row, command.now)
+            changes |= rescheduled.changes
+            freed += rescheduled.runs
+        elif changed.keys() & _TOLD_TO_WORKERS:
+            since = await change_from(connection, row, now)
             changes |= await withdraw_to_come(connection, row, since)
-        if changes.keys() & _TOLD_TO_WORKERS:
+        if changed.keys() & _READ_ANEW:
             told = {"overlap": changed["overlap"]} if "overlap" in changed else {}
-            freed = await free_runs(connection, row, **told)
-        job = await change_job(connection, row, command.now, **changes)
-        made.append(entry_of(job, command.now))
+            freed += await free_runs(connection, row, **told)
+        job = await change_job(connection, row, now, **changes)
+        made.append(entry_of(job, now))
         await record(
             connection,
             command.caller,
             "job.updated",
             row["id"],
-            command.now,
+            now,
             changed=sorted(changed),
-            before=_told(job_of(row, command.now), changed),
+            before=_told(before, changed),
             after=_told(job, changed),
         )
-    await shard.wake_for(changes.get("next_claim_at"), command.now)
+    await shard.wake_for(changes.get("next_claim_at"), now)
     await hand_over_soon(shard, freed)
     return job
+
+
+def _changed(changes: Changes, job: Job) -> dict[str, Any]:
+    """What the changes make different."""
+    given = {name: value for name, value in asdict(changes).items() if value is not UNSET}
+    return {name: value for name, value in given.items() if _differs(name, value, job)}
+
+
+def _differs(name: str, value: Any, job: Job) -> bool:
+    if name == "reset_run_count":
+        return bool(value)
+    stored = getattr(job, name)
+    if name == "schedule":
+        return not is_same(value, stored)
+    # As text, which a target's body is kept as.
+    return msgspec.json.encode(value) != msgspec.json.encode(stored)
 
 
 def _told(job: Job, changed: Collection[str]) -> dict[str, object]:
     """What the audit tells of a job; of a target only that it changed, as it may hold secrets."""
     resource = JobResource.of(job)
-    return {name: getattr(resource, name) for name in sorted(changed) if name != "target"}
-
-
-def _check(schedule: Schedule, limits: Limits) -> None:
-    check_schedule(schedule)
-    check_frequency(schedule, limits)
-
-
-async def reschedule(
-    connection: WriteConnection,
-    row: RowMapping,
-    schedule: Schedule,
-    limits: Limits,
-    now: datetime,
-) -> dict[str, Any]:
-    """Give a locked job another schedule; the ledger tells what became of the old one's times.
-
-    Returns:
-        The changes to the job's row.
-
-    Raises:
-        Invalid: When the new schedule breaks a rule or never fires.
-    """
-    schedule = msgspec.structs.replace(schedule, seed=str(row["id"]))
-    with within("/schedule"):
-        driver = await driver_of(connection)
-        full = await full_schedule(driver, row["service_id"], schedule, lock=True)
-        await elsewhere(full, partial(_check, full, limits), times=FIRE_TIMES)
-    old = await stored_schedule(connection, row)
-    # What the old one names at this very instant is left to the new one.
-    asked_from = min(now - TICK, first_moment(schedule))
-    start = await change_from(connection, row, asked_from)
-    await withdraw_past(connection, row, start, Outcome.CANCELLED)
-    withdrawn = await withdraw_to_come(connection, row, start)
-    await untell(connection, row, old, start)
-    following = await reckon_after(full, start)
-    if following["next_fire_for"] is None:
-        # All that it names lies before what a claim told meanwhile: it is late, and not lost.
-        following = await reckon_after(full, asked_from)
-    changes = {
-        **following,
-        "schedule": schedule,
-        "calendars": list(schedule.calendars),
-        "run_count": 0,
-    }
-    if row["paused"]:
-        await end_pause(connection, row, old, start)
-        await begin_pause(connection, row, full, start)
-        return changes | {"next_fire_for": None, "next_claim_at": None}
-    await write_account(connection, row, old, Outcome.CANCELLED, until=start, changes=withdrawn)
-    return changes
+    shown = sorted(set(changed) - {"target", "reset_run_count"})
+    return {name: getattr(resource, name) for name in shown}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 
@@ -20,17 +21,17 @@ from storage.shards import Shards
 
 class UpdateService(Struct, frozen=True, kw_only=True):
     """Attributes:
-    limits: In place of those that the service had.
+    limits: What makes the limits of those that the service has.
     """
 
     caller: Caller
     service_id: UUID
-    limits: Limits
+    limits: Callable[[Limits], Limits]
     now: datetime
 
 
 async def update_service(command: UpdateService, shards: Shards) -> Service:
-    """Store the limits; every process holds to them within a second.
+    """Store the limits; every process holds to them within a second. Equal ones change nothing.
 
     Raises:
         NotFound: When there is no such service.
@@ -43,9 +44,16 @@ async def update_service(command: UpdateService, shards: Shards) -> Service:
         row = found.mappings().one_or_none()
         if row is None:
             raise NotFound(f"There is no service {str(service_id)!r}.")
+        before = decode_limits(row["limits"])
+        limits = command.limits(before)
+        service = Service(
+            id=service_id, name=row["name"], limits=limits, created_at=row["created_at"]
+        )
+        if limits == before:
+            return service
         # A Struct that leaves out defaults: what is not said follows them when they change.
         await connection.execute(
-            update(services).where(services.c.id == service_id).values(limits=command.limits)
+            update(services).where(services.c.id == service_id).values(limits=limits)
         )
         await record(
             connection,
@@ -53,9 +61,7 @@ async def update_service(command: UpdateService, shards: Shards) -> Service:
             "service.updated",
             service_id,
             command.now,
-            before=decode_limits(row["limits"]),
-            after=command.limits,
+            before=before,
+            after=limits,
         )
-    return Service(
-        id=service_id, name=row["name"], limits=command.limits, created_at=row["created_at"]
-    )
+    return service

@@ -34,7 +34,7 @@ class Backfill(Struct, frozen=True, kw_only=True):
     Attributes:
         start_at: The first instant of the range.
         end_at: The first instant behind it.
-        only_missing: Whether fire times that have a successful run are left out.
+        only_missing: Whether fire times are left out that have a run which succeeded, or may.
         runs_per_minute: How many runs are made in a minute at most.
         total: Fire times in the range.
         done_count: Those that were looked at.

@@ -54,6 +54,10 @@ class CatchupPolicy(Struct, frozen=True, kw_only=True):
     coalesce: Coalesce = Coalesce.LATEST
     limit: int = 10
 
+    def misses(self, due_at: datetime, now: datetime) -> bool:
+        """Whether a run that was due then is not to begin any more."""
+        return now - due_at > max(self.window, TOLERANCE)
+
 
 class Outcome(StrEnum):
     """What became of a fire time that made no run of its own (or whose run never rang)."""

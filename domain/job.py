@@ -36,7 +36,7 @@ class Job(Struct, frozen=True, kw_only=True):
         next_fire_at: Nothing fires before it. The job fires then, unless more is excluded than one
             search looks at: then it is as far as that came, and moves on when it is reached. Once a
             job has had its number of runs, it is the last fire time until that run is over.
-        pause_reason: Why Tocsin paused the job, if it was not its service.
+        pause_reason: Why the job is paused: what its service said, if it did, or why Tocsin did it.
     """
 
     id: UUID

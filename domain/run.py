@@ -12,7 +12,7 @@ from msgspec import Struct
 class RunState(StrEnum):
     """Where a run stands. Every transition is one conditional UPDATE.
 
-    A run is *open* until it ends as succeeded, failed or cancelled.
+    A run is *open* until it ends as succeeded, failed or cancelled, or is let go.
     """
 
     SCHEDULED = "scheduled"
@@ -35,6 +35,9 @@ class RunState(StrEnum):
     attempt that rang was cut off. Final."""
     SKIPPED_OVERLAP = "skipped_overlap"
     """An earlier run of the job was still active and the overlap policy let this one go. Final."""
+    MISSED = "missed"
+    """It was claimed in time, and its worker could begin it only when its job's catch-up window was
+    over. Final."""
 
 
 class Trigger(StrEnum):

@@ -22,7 +22,7 @@ from storage.shards import Shards
 _LEDGER = """
 SELECT * FROM (
     (SELECT scheduled_for AS first, scheduled_for AS last, CASE
-            WHEN state = 'skipped_overlap' THEN 'skipped_overlap'
+            WHEN state IN ('skipped_overlap', 'missed') THEN state
             WHEN state = 'cancelled' AND attempt_count = 0 THEN 'cancelled'
             ELSE 'run' END AS outcome, id AS run_id, 1 AS count, NULL AS told
     FROM runs

@@ -8,23 +8,23 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, case, delete, select, update
+from sqlalchemy import RowMapping, select, update
 
 from domain.catchup import Outcome, Stretch, account
 from domain.errors import NotFound, PreconditionFailed
 from domain.job import Job, Versions
-from domain.run import RunState, Trigger
+from domain.schedules.edited import counted_after
 from domain.schedules.schedule import (
     TICK,
     Schedule,
     due_time,
-    first_moment,
     next_fire_time,
     next_nominal_time,
     with_calendars,
 )
 from storage.calendar_changes import JobRow, in_force, pending_changes
 from storage.calendars import excludes_of, full_schedule
+from storage.claimed_runs import withdraw
 from storage.jobs import decode_schedule, job_of
 from storage.last_runs import last_open_run
 from storage.ledger import (
@@ -38,29 +38,9 @@ from storage.ledger import (
 )
 from storage.listings import FOUND_BY, list_anew
 from storage.postgres import Driver
-from storage.queue import RunKey
 from storage.reckoning import elsewhere, times_between
-from storage.run_events import with_event
 from storage.tables import jobs, runs
 from storage.transactions import WriteConnection, driver_of
-
-# What a claim-ahead wrote and no worker has rung yet.
-_NOT_BEGUN = (
-    runs.c.open,
-    runs.c.state.in_([RunState.SCHEDULED, RunState.QUEUED]),
-    runs.c.attempt_count == 0,
-    runs.c.trigger == Trigger.SCHEDULE,
-)
-_FREED = case((runs.c.attempt_count == 0, RunState.SCHEDULED), else_=RunState.RETRYING)
-
-
-_CANCEL = with_event("""
-UPDATE runs
-SET state = 'cancelled', open = false, buffered = false, held_by = NULL, retry_at = NULL,
-    finished_at = $4, reason = $5
-WHERE service_id = $1 AND job_id = $2 AND open AND state <> 'running'
-    AND ($3::uuid IS NULL OR backfill_id = $3)
-""")
 
 
 async def lock_job(
@@ -176,7 +156,7 @@ async def withdraw_to_come(
     """
     if row["paused"]:
         return {}
-    withdrawn = await _withdraw(connection, row, runs.c.scheduled_for > now)
+    withdrawn = await withdraw(connection, row, runs.c.scheduled_for > now)
     run_count = max(row["run_count"] - len(withdrawn), 0)
     schedule = schedule or await stored_schedule(connection, row)
     if not withdrawn and at_its_end(schedule, run_count):
@@ -208,14 +188,21 @@ async def untell(
 
 
 async def withdraw_past(
-    connection: WriteConnection, row: RowMapping, now: datetime, outcome: Outcome
+    connection: WriteConnection,
+    row: RowMapping,
+    now: datetime,
+    outcome: Outcome,
+    keeping: Sequence[datetime] = (),
 ) -> int:
     """Let go of a locked job's runs that are late and have not begun, for the reason `outcome`.
+
+    Args:
+        keeping: Fire times whose runs stay.
 
     Returns:
         How many: they do not count towards the schedule's number of runs.
     """
-    withdrawn = await _withdraw(connection, row, runs.c.scheduled_for <= now)
+    withdrawn = await withdraw(connection, row, runs.c.scheduled_for <= now, keeping)
     let_go = [Stretch(first=one, last=one, outcome=outcome, count=1) for one in withdrawn]
     await _write(await driver_of(connection), row, let_go)
     return len(withdrawn)
@@ -265,52 +252,16 @@ async def write_account(
     await _write(driver, row, await elsewhere(schedule, tell, times=times))
 
 
-async def free_runs(connection: WriteConnection, row: RowMapping, **changes: Any) -> list[RunKey]:
-    """Take a job's waiting runs out of their workers' hands, so that they are read anew.
-
-    Args:
-        changes: To those that have not begun to ring.
-
-    Returns:
-        The runs freed, ready to be handed over after the commit.
-    """
-    mine = (runs.c.service_id == row["service_id"], runs.c.job_id == row["id"])
-    if changes:
-        await connection.execute(update(runs).where(*mine, *_NOT_BEGUN).values(**changes))
-    freed = await connection.execute(
-        update(runs)
-        .where(*mine, runs.c.open, runs.c.state == RunState.QUEUED)
-        .values(state=_FREED, held_by=None)
-        .returning(runs.c.service_id, runs.c.id)
-    )
-    return [(service_id, run_id) for service_id, run_id in freed]
-
-
-async def cancel_runs(
-    connection: WriteConnection,
-    job: tuple[UUID, UUID],
-    now: datetime,
-    reason: str,
-    *,
-    backfill_id: UUID | None = None,
-) -> None:
-    """End a job's open runs that no worker rings at this moment.
-
-    Args:
-        job: Its `service_id` and `id`.
-        backfill_id: Only runs of this backfill.
-    """
-    driver = await driver_of(connection)
-    await driver.execute(_CANCEL, *job, backfill_id, now, reason)
-
-
 async def after_pause(
-    connection: WriteConnection, row: RowMapping, schedule: Schedule, instant: datetime
+    connection: WriteConnection,
+    row: RowMapping | Mapping[str, Any],
+    schedule: Schedule,
+    instant: datetime,
 ) -> dict[str, Any]:
-    """What the row of a job that is resumed says when all up to `instant` is accounted for."""
+    """What the row of a job that goes on says when all up to `instant` is accounted for."""
     changes = await reckon_after(schedule, instant, row["run_count"])
     if at_its_end(schedule, row["run_count"]):
-        since = first_moment(schedule)
+        since = counted_after(schedule)
         driver = await driver_of(connection)
         last = await last_open_run(driver, row["service_id"], row["id"], since)
         if last is not None:  # and may still be given back (storage.last_runs)
@@ -343,17 +294,3 @@ async def _write(driver: Driver, row: JobRow, stretches: Sequence[Stretch]) -> N
 def at_its_end(schedule: Schedule, run_count: int) -> bool:
     """Whether a job has had as many runs as its schedule allows."""
     return schedule.max_runs is not None and run_count >= schedule.max_runs
-
-
-async def _withdraw(connection: WriteConnection, row: JobRow, which: Any) -> list[datetime]:
-    result = await connection.execute(
-        delete(runs)
-        .where(
-            runs.c.service_id == row["service_id"],
-            runs.c.job_id == row["id"],
-            which,
-            *_NOT_BEGUN,
-        )
-        .returning(runs.c.scheduled_for)
-    )
-    return list(result.scalars())

@@ -70,8 +70,10 @@ def job_of(row: RowMapping | asyncpg.Record, now: datetime) -> Job:
 
 
 def encode_schedule(schedule: Schedule) -> str:
-    """A schedule as it is stored: two fields of our own, then what clients are answered."""
+    """A schedule as it is stored: fields of our own, then what clients are answered."""
     own = f'{{"accepted_at":"{schedule.accepted_at.isoformat()}","seed":"{schedule.seed}",'
+    if schedule.counted_from is not None:
+        own += f'"counted_from":"{schedule.counted_from.isoformat()}",'
     return own + encode(ScheduleResource.of(schedule)).decode()[1:]
 
 

@@ -110,6 +110,19 @@ PROMISES = {
         "test_without_a_window_all_that_is_late_is_missed_and_what_is_on_time_runs",
         "test_an_hour_without_dispatchers_ends_as_the_policy_says",
     ],
+    "The window is judged when a run begins, however it came to be late": [
+        "test_a_claimed_run_that_begins_beyond_its_window_is_missed",
+        "test_a_run_that_begins_beyond_its_window_is_let_go_and_the_others_ring",
+        "test_a_run_that_waited_for_its_turn_is_not_missed",
+    ],
+    "PATCH is RFC 7396; what names nothing new changes nothing": [
+        "test_what_is_not_named_stays_at_every_depth",
+        "test_what_names_nothing_new_changes_no_version",
+    ],
+    "An equal schedule is no edit": [
+        "test_a_schedule_that_is_saved_again_changes_nothing",
+        "test_saves_and_claims_around_the_due_instant_lose_no_run_and_double_none",
+    ],
     "Resuming starts from now unless told otherwise": [
         "test_a_resumed_job_leaves_what_passed_as_paused",
         "test_a_job_that_is_resumed_to_catch_up_leaves_what_passed_to_its_policy",

@@ -13,9 +13,11 @@ from prometheus_client import Counter, Gauge
 
 from commands.defer_runs import DeferRuns, defer_runs
 from commands.give_back_runs import GiveBackRuns, give_back_runs
+from commands.miss_runs import MissRuns, is_late, miss_runs
 from commands.resolve_overlap import ResolveOverlap, resolve_overlap
 from commands.start_attempts import StartAttempts, start_attempts
 from commands.take_runs import TakenRun, TakeRuns, take_runs
+from domain.catchup import TOLERANCE
 from domain.deferral import give_up_at
 from domain.run import Outcome
 from storage.clock_offset import read_clocks
@@ -156,9 +158,12 @@ class Ringer:
                 continue
             batch = self._next_batch(datetime.now(UTC))
             put_off = self._put_off(datetime.now(UTC))
-            if batch:
-                await self._ask(self._start(batch))
-            elif not put_off:
+            in_time, late = _apart(batch, datetime.now(UTC))
+            if late:
+                self._ask_soon(self._miss(late))
+            if in_time:
+                await self._ask(self._start(in_time))
+            elif not put_off and not late:
                 await self._wait_for_work()
 
     async def stop(self) -> list[RunKey]:
@@ -304,7 +309,27 @@ class Ringer:
         for run in runs:
             self._slots.take(self.gates.of(run).holder)
             self._given_up.add(run.id)
-        await self._start(runs)
+        in_time, late = _apart(runs, datetime.now(UTC))
+        if late:
+            await self._miss(late)
+        if in_time:
+            await self._start(in_time)
+
+    async def _miss(self, late: Sequence[TakenRun]) -> None:
+        """Let runs go that may be beyond their catch-up windows, and begin those that are not."""
+        missed = await self._missed(late)
+        if missed is None:
+            for run in late:
+                self._withdraw(run)
+                self._put_back(run)
+            return
+        for run in late:
+            if run.id in missed:
+                self._withdraw(run)
+                self._let_go(run)
+        if begins := [run for run in late if run.id not in missed]:
+            await self._start(begins)
+        self._tell_of_room()
 
     async def _start(self, batch: Sequence[TakenRun]) -> None:
         started = await self._started(batch)
@@ -321,6 +346,19 @@ class Ringer:
                 self._ask_soon(self._resolve(run))
         self._attempts.show()
         self._tell_of_room()
+
+    async def _missed(self, late: Sequence[TakenRun]) -> set[UUID] | None:
+        """Which of these have ended; None where that is not known, a moment later."""
+        if not self._database.clock.trouble(read_clocks()):
+            command = MissRuns(worker_id=self._worker_id, runs=late, now=datetime.now(UTC))
+            try:
+                return await miss_runs(command, self._database)
+            except UNREACHABLE as error:
+                log.warning("ringer.miss_failed", count=len(late), error=kind_of(error))
+            except Exception:
+                log.exception("ringer.miss_failed", count=len(late))
+        await asyncio.sleep(RETRY_SECONDS)
+        return None
 
     async def _started(self, batch: Sequence[TakenRun]) -> set[UUID] | None:
         """Which of these may ring; None where the ringer stops before that is known.
@@ -407,3 +445,13 @@ class Ringer:
                 await self._changed.wait()
         except TimeoutError:
             pass
+
+
+def _apart(batch: Sequence[TakenRun], now: datetime) -> tuple[Sequence[TakenRun], list[TakenRun]]:
+    """Runs that begin, and those that may be too late for it."""
+    late_before = now - TOLERANCE
+    late = [run for run in batch if run.due_at < late_before and is_late(run, now)]
+    if not late:
+        return batch, late
+    ids = {run.id for run in late}
+    return [run for run in batch if run.id not in ids], late

@@ -15,7 +15,7 @@ from app.cursors import id_after
 from app.idempotency import REFUSALS, once
 from app.paging import Cursor, Limit, next_cursor
 from app.problems import problems
-from app.requests import ServiceRequest
+from app.requests import ServiceRequest, refuse_body
 from app.resources import BackfillPage, BackfillResource
 from commands.cancel_backfill import CancelBackfill, cancel_backfill
 from commands.start_backfill import StartBackfill, start_backfill
@@ -100,9 +100,10 @@ class BackfillController(Controller):
         "/backfills/{backfill_id:uuid}/cancel",
         operation_id="cancelBackfill",
         needs=Access.OPERATE,
+        before_request=refuse_body,
         summary="End a backfill, and its runs that have not begun",
         status_code=200,
-        responses=problems(*REFUSALS, 404),
+        responses=problems(*REFUSALS, 404, 413),
     )
     async def cancel(
         self, backfill_id: FromPath[UUID], request: ServiceRequest

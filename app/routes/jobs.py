@@ -12,9 +12,10 @@ from litestar.params import FromPath, JSONBody
 from app import job_lists
 from app.access import Access
 from app.answers import run_accepted
-from app.bodies import JobBody, JobChangesBody, ResumeBody, TriggerBody, target_of
+from app.bodies import JobBody, PauseBody, ResumeBody, TriggerBody, target_of
 from app.entries import NOT_MODIFIED, answer
 from app.idempotency import REFUSALS, once
+from app.job_patches import JobChangesBody
 from app.list_cursors import cursor_behind, list_of, place_behind
 from app.paging import Cursor, Limit
 from app.preconditions import IfMatch, versions_of
@@ -145,7 +146,7 @@ class JobController(Controller):
         "/{job_id:uuid}",
         operation_id="updateJob",
         needs=Access.WRITE,
-        summary="Change a job",
+        summary="Change a job, by a merge patch: what is not named stays, null removes",
         response_headers=[ETAG],
         responses=problems(404, 412, 413, 415, 422),
     )
@@ -191,15 +192,20 @@ class JobController(Controller):
         summary="Stop a job from firing",
         status_code=200,
         response_headers=[ETAG],
-        responses=problems(*REFUSALS, 404, 412),
+        responses=problems(*REFUSALS, 404, 412, 413, 415),
     )
     async def pause(
-        self, job_id: FromPath[UUID], request: ServiceRequest, if_match: IfMatch = None
+        self,
+        job_id: FromPath[UUID],
+        request: ServiceRequest,
+        data: JSONBody[PauseBody | None] = None,
+        if_match: IfMatch = None,
     ) -> Response[JobResource]:
         command = PauseJob(
             caller=request.caller,
             job_id=job_id,
             now=datetime.now(UTC),
+            reason=None if data is None else data.reason,
             versions=versions_of(if_match),
         )
         return await once(request, pause_job, command, _answer)

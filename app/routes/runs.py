@@ -17,7 +17,7 @@ from app.bodies import ChosenRunsBody
 from app.idempotency import REFUSALS, once
 from app.paging import Cursor, Limit
 from app.problems import problems
-from app.requests import ServiceRequest
+from app.requests import ServiceRequest, refuse_body
 from app.resources import BulkResource, RunDetailResource, RunPage, RunResource
 from commands.cancel_runs import CancelRun, CancelRuns, cancel_run, cancel_runs
 from commands.replay_runs import ReplayRun, ReplayRuns, replay_run, replay_runs
@@ -81,9 +81,10 @@ class RunController(Controller):
         "/{run_id:uuid}/cancel",
         operation_id="cancelRun",
         needs=Access.OPERATE,
+        before_request=refuse_body,
         summary="End a run; what rings is cut off",
         status_code=200,
-        responses=problems(*REFUSALS, 404),
+        responses=problems(*REFUSALS, 404, 413),
     )
     async def cancel(
         self, run_id: FromPath[UUID], request: ServiceRequest
@@ -95,10 +96,11 @@ class RunController(Controller):
         "/{run_id:uuid}/replay",
         operation_id="replayRun",
         needs=Access.OPERATE,
+        before_request=refuse_body,
         summary="Run a run that has ended once more",
         status_code=202,
         response_headers=[LOCATION],
-        responses=problems(*REFUSALS, 404),
+        responses=problems(*REFUSALS, 404, 413),
     )
     async def replay(
         self, run_id: FromPath[UUID], request: ServiceRequest

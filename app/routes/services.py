@@ -76,7 +76,7 @@ class ServiceController(Controller):
         "/{service_id:uuid}",
         operation_id="updateService",
         needs=Access.OPERATOR,
-        summary="Give a service other limits: those that are left out are as for every service",
+        summary="Change a service's limits, by a merge patch: null is as for every service",
         responses=problems(404, 413, 415, 422),
     )
     async def update(
@@ -88,7 +88,7 @@ class ServiceController(Controller):
         command = UpdateService(
             caller=request.caller,
             service_id=service_id,
-            limits=data.limits,
+            limits=data.limits_of,
             now=datetime.now(UTC),
         )
         return ServiceResource.of(await update_service(command, request.shards))

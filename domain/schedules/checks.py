@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from domain.errors import Invalid, within
 from domain.schedules.cron import parse_cron
@@ -26,11 +26,12 @@ MAX_WEIGHT = 16_000
 MIN_WEIGHT = 50
 
 
-def check_schedule(schedule: Schedule) -> None:
+def check_schedule(schedule: Schedule, since: datetime | None = None) -> None:
     """Refuse a schedule that breaks a rule, or of which no fire time is found.
 
     Args:
         schedule: With its calendars filled in (`with_calendars`).
+        since: After when it is to fire, if not after it was accepted.
 
     Raises:
         Invalid: With a pointer to the value at fault.
@@ -50,7 +51,7 @@ def check_schedule(schedule: Schedule) -> None:
         with within(f"/exclude/{number}"):
             check_exclusion(exclusion, reading)
     _check_bounds(schedule)
-    first = next_fire_time(schedule, after=first_moment(schedule))
+    first = next_fire_time(schedule, after=since or first_moment(schedule))
     if first is None:
         raise _never_fires(schedule)
     if is_excluded(schedule, first):

@@ -69,6 +69,7 @@ class Schedule(Spec, frozen=True, kw_only=True, omit_defaults=True, dict=True):
 
     Attributes:
         accepted_at: When the service handed the schedule in, in UTC.
+        counted_from: When its runs began to count towards `max_runs`, if that is not `accepted_at`.
         seed: What `H` in cron expressions and the jitter are a hash of: the job.
         timezone: IANA name of the zone in which `cron`, `rrule` and days are read.
         start_at: Nothing fires before it.
@@ -80,6 +81,7 @@ class Schedule(Spec, frozen=True, kw_only=True, omit_defaults=True, dict=True):
     """
 
     accepted_at: datetime
+    counted_from: datetime | None = None
     specs: tuple[Spec, ...] = ()
     seed: str = ""
     timezone: str = "UTC"

@@ -75,7 +75,7 @@ def test_schedules_that_fire_too_often_are_refused(limit: Any, client: httpx.Cli
     ):
         for answer in (
             client.post("/jobs", json={**JOB, "schedule": schedule}),
-            client.patch(job.headers["location"], json={"schedule": schedule}),
+            client.patch(job.headers["location"], json={"schedule": {"every": None, **schedule}}),
         ):
             assert answer.status_code == 422, (schedule, answer.text)
             assert answer.json()["errors"][0]["pointer"].startswith("/schedule")
@@ -98,7 +98,7 @@ def test_targets_that_are_sent_too_much_are_refused(limit: Any, client: httpx.Cl
     ):
         for answer in (
             client.post("/jobs", json={**JOB, "target": target}),
-            client.patch(job.headers["location"], json={"target": target}),
+            client.patch(job.headers["location"], json={"target": {"actor": None, **target}}),
         ):
             assert answer.status_code == 422, answer.text
             assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
@@ -138,6 +138,24 @@ def test_runs_are_shown_as_far_back_as_the_service_may_look(
     for run in runs:
         there = datetime.fromisoformat(run["scheduled_for"]) >= horizon
         assert client.get(f"/runs/{run['id']}").status_code == (200 if there else 404)
+
+
+def test_limits_are_merged_and_null_is_as_for_every_service(operator: httpx.Client) -> None:
+    path = f"/services/{new_service(operator)}"
+    merge = {"content-type": "application/merge-patch+json"}
+
+    def patch(content: str) -> dict[str, int]:
+        answer = operator.patch(path, content=content, headers=merge)
+        assert answer.status_code == 200, answer.text
+        limits: dict[str, int] = answer.json()["limits"]
+        assert operator.get(path).json()["limits"] == limits
+        return limits
+
+    plain = patch("{}")
+    assert patch('{"limits": {"jobs": 5}}') == {**plain, "jobs": 5}
+    assert patch('{"limits": {"payload_bytes": 9}}') == {**plain, "jobs": 5, "payload_bytes": 9}
+    assert patch('{"limits": {"jobs": null}}') == {**plain, "payload_bytes": 9}
+    assert patch('{"limits": null}') == plain
 
 
 @pytest.mark.parametrize(

@@ -72,10 +72,25 @@ def pointers_to(api: httpx.Client, store: Callable[..., Any]) -> Callable[[str, 
         body = ", ".join(f'"{name}": {text}' for name, text in {**good, field: value}.items())
         created = api.post("/jobs", content=f"{{{body}}}", headers=JSON)
         path = f"/jobs/{job['id']}"
-        changed = api.patch(path, content=f'{{"{field}": {value}}}', headers=JSON)
+        if "null" in value:  # which removes, in a patch
+            (pointer,) = wrong_values(created)
+            return pointer
+        changed = api.patch(
+            path, content=f'{{"{field}": {_replacing(field, value)}}}', headers=JSON
+        )
         assert api.get(path).json() == job
         (pointer,) = wrong_values(created)
         assert wrong_values(changed) == [pointer]
         return pointer
 
     return send
+
+
+def _replacing(field: str, value: str) -> str:
+    """A value that takes the place of a stored one as a whole: what it does not name is null."""
+    stored = {"schedule": ["after"], "target": ["type", "url", "method", "headers", "timeout"]}
+    if field not in stored or not value.startswith("{"):
+        return value
+    nulls = ", ".join(f'"{name}": null' for name in stored[field])
+    rest = value[1:].lstrip()
+    return f"{{{nulls}{'' if rest.startswith('}') else ', '}{rest}"

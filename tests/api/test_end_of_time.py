@@ -23,7 +23,7 @@ def test_instants_are_refused_wherever_they_are_sent(
         api.post("/jobs", json={"target": target, "schedule": {"at": end}}),
         api.post("/jobs", json={"target": target, "schedule": {"start_at": end, **body}}),
         api.post("/jobs", json={"target": target, "schedule": {"end_at": end, **body}}),
-        api.patch(f"/jobs/{job}", json={"schedule": {"at": end}}),
+        api.patch(f"/jobs/{job}", json={"schedule": {"after": None, "at": end}}),
         api.post("/schedules/preview", json={"schedule": body, "after": end}),
         api.post("/schedules/preview", json={"schedule": body, "until": end}),
         api.post(f"/jobs/{job}/backfills", json={"start": end, "end": end}),

@@ -189,7 +189,6 @@ def test_of_duplicate_keys_the_last_one_counts(api: httpx.Client) -> None:
         "",
         "text/plain",
         "text/json",
-        "application/merge-patch+json",
         "application/x-www-form-urlencoded",
         "multipart/form-data; boundary=x",
         "no type at all",

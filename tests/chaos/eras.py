@@ -36,6 +36,9 @@ class Era(Struct, frozen=True, kw_only=True):
         return is_excluded(self.schedule, instant)
 
 
+_IS_ANEW = {"schedule", "reset_run_count"}
+
+
 def eras_of(job: Job, history: History, audit: list[AuditRow], to: datetime) -> list[Era]:
     """The eras of a job up to an instant, oldest first.
 
@@ -46,7 +49,7 @@ def eras_of(job: Job, history: History, audit: list[AuditRow], to: datetime) -> 
     begun += [
         (row.at, history.patches[row.details["after"]["description"]]["schedule"])
         for row in audit
-        if row.action == "job.updated" and "schedule" in row.details["changed"]
+        if row.action == "job.updated" and _IS_ANEW.intersection(row.details["changed"])
     ]
     if not begun:
         return []

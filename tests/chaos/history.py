@@ -9,7 +9,8 @@ from typing import Any
 from msgspec import Struct, field
 
 NO_OVERLAP = ("skip", "buffer_one", "buffer_all", "cancel_other")
-FINAL = ("succeeded", "failed", "cancelled", "skipped_overlap")
+FINAL = ("succeeded", "failed", "cancelled", "skipped_overlap", "missed")
+LET_GO = ("skipped_overlap", "missed")
 
 
 class Fault(Struct, frozen=True, kw_only=True):

@@ -95,10 +95,14 @@ class Workload:
             self._change("resume", "POST", "/resume", self._chance.choice(known), body)
 
     def edit_schedule(self) -> None:
-        self._edit({"schedule": self._bodies.schedule()})
+        schedule = self._bodies.schedule()
+        # In place of the old one as a whole, its count too: what is judged is one schedule each.
+        whole = {"schedule": NO_SCHEDULE | schedule, "reset_run_count": True}
+        self._edit({"schedule": schedule}, whole)
 
     def edit_target(self) -> None:
-        self._edit({"target": self._bodies.target()})
+        changes = {"target": self._bodies.target()}
+        self._edit(changes, changes)
 
     def delete(self) -> None:
         """Delete one, and store another in its place."""
@@ -175,10 +179,10 @@ class Workload:
         path = f"/runs/{run['id']}/{kind}"
         self._service.call(kind, "POST", path, job_id=run["job_id"], key=self._maybe_key())
 
-    def _edit(self, changes: dict[str, Any]) -> None:
+    def _edit(self, changes: dict[str, Any], patch: dict[str, Any]) -> None:
         description = f"edit {uuid4()}"
         self._service.patches[description] = changes
-        self._change("patch", "PATCH", "", self._any(), changes | {"description": description})
+        self._change("patch", "PATCH", "", self._any(), patch | {"description": description})
 
     def _change(
         self, kind: str, method: str, suffix: str, job_id: str, body: object = None
@@ -189,6 +193,8 @@ class Workload:
             assert parsed(op.answer["updated_at"])
 
 
+_FIELDS = "at after every phase cron rrule specs timezone exclude start_at end_at max_runs jitter"
+NO_SCHEDULE = dict.fromkeys([*_FIELDS.split(), "gap", "fold"])
 WORKS: tuple[tuple[Callable[[Workload], None], int], ...] = (
     (Workload.one_shot, 30),
     (Workload.trigger, 10),

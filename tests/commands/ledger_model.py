@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from domain.catchup import Outcome
+from domain.schedules.edited import names
 from domain.schedules.schedule import Schedule, is_excluded, nominal_times
 from queries.get_ledger import LedgerEntry
 
@@ -41,7 +42,8 @@ class JobModel:
     Attributes:
         begun: Those that began to ring.
         cancelled: Those whose run was cancelled before it did, if need be ahead of time.
-        inherited: Those of them that were cancelled under an earlier schedule.
+        inherited: Those of them that were cancelled before runs were counted anew.
+        most_so_far: Runs that had been counted when the schedule became what it is.
         ended_at: The last of all, once there are as many runs as the schedule allows.
     """
 
@@ -51,6 +53,7 @@ class JobModel:
     begun: set[datetime] = field(default_factory=set)
     cancelled: set[datetime] = field(default_factory=set)
     inherited: set[datetime] = field(default_factory=set)
+    most_so_far: int = 0
     ended_at: datetime | None = None
     told: dict[datetime, Outcome] = field(default_factory=dict)
 
@@ -72,7 +75,8 @@ class JobModel:
         self.era.until = min(now - TICK, self.ended_at or now)
         self.eras.append(Era(schedule, now - TICK))
         self.ended_at = None
-        self.inherited = set(self.cancelled)
+        if schedule.counted_from is not None and schedule.counted_from > now - TICK:
+            self.inherited = set(self.cancelled)
 
     def compare(
         self,
@@ -151,7 +155,7 @@ class JobModel:
         return allowed
 
     def stopped(self, outcome: Outcome) -> Allowed:
-        """A pause or an edit: what has not begun gets this outcome."""
+        """A pause: what has not begun gets this outcome."""
 
         def allowed(instant: datetime, before: Told, after: Told) -> bool:
             if before is Outcome.RUN:
@@ -160,12 +164,19 @@ class JobModel:
 
         return allowed
 
+    def edited(self, instant: datetime, before: Told, after: Told) -> bool:
+        """What the new schedule does not name is cancelled; of the rest, late runs are made."""
+        if before is Outcome.RUN:
+            return after is Outcome.CANCELLED and not names(self.era.schedule, instant)
+        return before is None and after in (Outcome.CANCELLED, Outcome.EXCLUDED, Outcome.RUN)
+
     def left_to_catch_up(self, instant: datetime, before: Told, after: Told) -> bool:
         return before in (Outcome.PAUSED, Outcome.EXCLUDED) and after is None
 
     def began(self, instant: datetime, before: Told, after: Told) -> bool:
-        """A run that found another one active was let go, or made others give way."""
-        return before is Outcome.RUN and after in (Outcome.SKIPPED_OVERLAP, Outcome.CANCELLED)
+        """A run that found another one active was let go, or made others give way; or was late."""
+        let_go = (Outcome.SKIPPED_OVERLAP, Outcome.CANCELLED, Outcome.MISSED)
+        return before is Outcome.RUN and after in let_go
 
     def lost_runs(self, instant: datetime, before: Told, after: Told) -> bool:
         return before is Outcome.RUN and after is Outcome.CANCELLED

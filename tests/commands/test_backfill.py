@@ -11,12 +11,15 @@ from uuid import UUID, uuid4
 import pytest
 
 from commands.cancel_backfill import CancelBackfill, cancel_backfill
-from commands.continue_backfills import continue_backfills
+from commands.continue_backfills import ADVISORY_SEED, DECIDE, continue_backfills
 from commands.start_backfill import StartBackfill, start_backfill
+from commands.take_runs import TakenRun
 from domain.backfill import Backfill, BackfillState
 from domain.errors import Invalid, NotFound
 from domain.ids import run_id
 from domain.overlap import Overlap
+from domain.retry import RetryPolicy
+from storage.postgres import Database
 from storage.retention import MARGIN, note_kept_from
 from tests.commands.changing import delete, pause
 from tests.commands.firing import (
@@ -36,6 +39,7 @@ TIMES = [START + number * EVERY for number in range(6)]
 END = START + 6 * EVERY
 TICK = timedelta(microseconds=1)
 FAST = 60_000
+ONCE = RetryPolicy(max_attempts=1)
 
 
 async def begin(firing: Firing, job_id: UUID, **changes: Any) -> Backfill:
@@ -54,7 +58,7 @@ async def begin(firing: Firing, job_id: UUID, **changes: Any) -> Backfill:
 
 
 async def job(firing: Firing, **spec: Any) -> UUID:
-    return (await firing.job(**(spec or {"every": EVERY}))).id
+    return (await firing.job(retry=ONCE, **(spec or {"every": EVERY}))).id
 
 
 async def step(firing: Firing, now: datetime = NOON) -> list[UUID]:
@@ -67,10 +71,14 @@ async def read(firing: Firing, backfill: Backfill) -> Backfill:
     return Backfill(**{name: row[name] for name in Backfill.__struct_fields__})
 
 
-async def ring(firing: Firing, run: UUID, end: Any) -> None:
+async def begin_run(firing: Firing, run: UUID) -> TakenRun:
     (taken,) = await firing.take((firing.caller.service_id, run), until=NOON)
     assert await firing.begin(taken, now=NOON)
-    await firing.finish(end(taken))
+    return taken
+
+
+async def ring(firing: Firing, run: UUID, end: Any) -> None:
+    await firing.finish(end(await begin_run(firing, run)))
 
 
 async def test_a_backfill_makes_a_run_for_each_fire_time_of_its_half_open_range(firing: Firing):
@@ -127,16 +135,54 @@ async def test_only_fire_times_without_a_successful_run_are_made(firing: Firing)
     job_id = await job(firing)
     await begin(firing, job_id)
     made = await step(firing)
-    for run in (made[0], made[3], made[5]):
+    for run in (made[0], made[3]):
         await ring(firing, run, succeeded)
-    await ring(firing, made[1], failed)
+    for run in (made[1], made[4]):
+        await ring(firing, run, failed)
+    assert await begin_run(firing, made[5])
     dry = await begin(firing, job_id, only_missing=True, dry_run=True)
-    assert (dry.total, dry.run_count) == (6, 3)
+    assert (dry.total, dry.run_count) == (6, 2)
     backfill = await begin(firing, job_id, only_missing=True)
     again = await step(firing)
-    assert again == [run_id(job_id, TIMES[number], 2) for number in (1, 2, 4)]
+    assert again == [run_id(job_id, TIMES[number], 2) for number in (1, 4)]
     after = await read(firing, backfill)
-    assert (after.state, after.done_count, after.run_count) == ("completed", 6, 3)
+    assert (after.state, after.done_count, after.run_count) == ("completed", 6, 2)
+
+
+async def test_two_backfills_of_what_is_missing_make_each_run_once(firing: Firing):
+    job_id = await job(firing)
+    for _ in range(2):
+        await begin(firing, job_id, only_missing=True)
+    assert await step(firing) == [run_id(job_id, instant, 1) for instant in TIMES]
+    assert instants_of(await firing.runs(job_id)) == TIMES
+
+
+async def test_two_backfills_that_two_dispatchers_go_on_with_at_once_make_each_run_once(
+    firing: Firing, other_database: Database
+):
+    job_id = await job(firing)
+    for _ in range(4):
+        await begin(firing, job_id, only_missing=True, runs_per_minute=60)
+    databases = (firing.database, other_database)
+    for number in range(8):
+        now = NOON + number * SECOND
+        await asyncio.gather(*(continue_backfills(now, one) for one in databases))
+    assert instants_of(await firing.runs(job_id)) == TIMES
+
+
+async def test_a_step_leaves_a_job_alone_that_another_dispatcher_is_at(
+    firing: Firing, other_database: Database
+):
+    job_id = await job(firing)
+    await begin(firing, job_id, only_missing=True, runs_per_minute=60)
+    await begin(firing, job_id, only_missing=True, runs_per_minute=60)
+    async with other_database.driver() as driver, driver.transaction():
+        # As if it had locked the first backfill and was about to write.
+        await driver.execute("SELECT FROM backfills ORDER BY id LIMIT 1 FOR UPDATE")
+        key = f"{firing.caller.service_id}/{job_id}"
+        assert await driver.fetchval(DECIDE, key, ADVISORY_SEED)
+        assert await step(firing) == []
+    assert await step(firing) == [run_id(job_id, TIMES[0], 1), run_id(job_id, TIMES[1], 1)]
 
 
 async def test_a_backfill_with_nothing_missing_is_completed_at_once(firing: Firing):
@@ -154,8 +200,8 @@ async def test_missing_ones_are_made_at_the_rate_too(firing: Firing):
     job_id = await job(firing)
     await begin(firing, job_id)
     made = await step(firing)
-    for run in (made[0], made[2]):
-        await ring(firing, run, succeeded)
+    for number, run in enumerate(made):
+        await ring(firing, run, succeeded if number in (0, 2) else failed)
     backfill = await begin(firing, job_id, only_missing=True, runs_per_minute=120)
     steps = [await step(firing, NOON + number * SECOND) for number in range(4)]
     expected = [[TIMES[1], TIMES[3]], [TIMES[4], TIMES[5]], [], []]

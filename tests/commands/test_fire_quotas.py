@@ -24,7 +24,7 @@ async def may_fire(firing: Firing, count: int) -> None:
         UpdateService(
             caller=firing.caller,
             service_id=firing.caller.service_id,
-            limits=Limits(fires_per_minute=count),
+            limits=lambda _: Limits(fires_per_minute=count),
             now=NOON,
         ),
         firing.shards,

@@ -120,7 +120,10 @@ async def test_a_cancelled_last_run_ends_the_job(firing: Firing):
 async def test_what_a_quota_refuses_does_not_count_as_a_run(firing: Firing):
     limits = Limits(fires_per_minute=1)
     command = UpdateService(
-        caller=firing.caller, service_id=firing.caller.service_id, limits=limits, now=NOON
+        caller=firing.caller,
+        service_id=firing.caller.service_id,
+        limits=lambda _: limits,
+        now=NOON,
     )
     await update_service(command, firing.shards)
     job = await firing.job(every=20 * SECOND, max_runs=2)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
 import pytest
 
 from loadtests.sink_process import SinkProcess
 from tests.crash.story import survive
-from tests.processes import System
+from tests.processes import System, TocsinProcess, runs_of, wait_until
 
 
 @pytest.mark.parametrize("name", ["dispatcher", "worker", "clock"])
@@ -25,6 +29,35 @@ def test_all_dispatchers_and_workers_may_die_at_once(crowd: System, sink: SinkPr
         crowd.start("dispatcher", "worker")
 
     survive(crowd, sink, kill, heal)
+
+
+@pytest.mark.parametrize("end", [TocsinProcess.kill, TocsinProcess.stop], ids=["kill", "stop"])
+def test_a_claimed_run_does_not_ring_beyond_its_window_when_all_were_down(
+    crowd: System, sink: SinkProcess, end: Callable[[TocsinProcess], object]
+) -> None:
+    path = f"/ok?{uuid4()}"
+    body = {
+        "schedule": {"after": 4.5},
+        "target": {"type": "http", "url": sink.url + path},
+        "catchup": {"window": 0},
+    }
+    with crowd.client("too late") as client:
+        job = client.post("/jobs", json=body).json()
+        due = datetime.fromisoformat(job["next_fire_at"])
+
+        def state() -> object:
+            runs = runs_of(client, job["id"])
+            return runs[0]["state"] if runs else None
+
+        wait_until(lambda: state() == "queued", what="a worker has it")
+        for process in crowd.every("dispatcher") + crowd.every("worker"):
+            end(process)
+        wait_until(lambda: datetime.now(UTC) > due + timedelta(seconds=2), what="it is late")
+        crowd.start("dispatcher", "worker")
+        wait_until(lambda: state() == "missed", what="missed")
+        ledger = client.get(f"/jobs/{job['id']}/ledger").json()["items"]
+        assert [entry["outcome"] for entry in ledger] == ["missed"]
+        assert not any(one.path == path for one in sink.report().arrivals)
 
 
 def test_the_api_may_die_and_come_back(crowd: System, sink: SinkProcess) -> None:

@@ -7,12 +7,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
 
 from commands.finish_attempts import EndedAttempt
+from commands.miss_runs import MissRuns, miss_runs
 from commands.take_runs import TakenRun, TakeRuns, take_runs
+from domain.catchup import CatchupPolicy
 from domain.retry import RetryPolicy
 from domain.run import Outcome
 from domain.targets.http import HttpTarget
@@ -20,7 +23,7 @@ from storage.postgres import Database
 from storage.queue import RunKey
 from storage.shards import LOOK_AHEAD
 from tests.commands.changing import Change, delete, pause, update
-from tests.commands.firing import TARGET, WORKER, Firing
+from tests.commands.firing import ALL_OF_THEM, TARGET, WORKER, Firing
 from tests.storage.eventually import eventually
 from tests.workers.ringing import Bell, due_in, now, state_of
 from workers import ringer as ringing
@@ -280,3 +283,41 @@ async def test_a_take_whose_answer_was_lost_is_asked_again_when_the_clock_is_rig
     assert await ringer.take([key])
     assert asked == [[key], [key]]
     await bell.rings(1)
+
+
+async def test_a_run_that_begins_beyond_its_window_is_let_go_and_the_others_ring(
+    firing: Firing, ringer: Ringer, bell: Bell
+):
+    none = CatchupPolicy(window=timedelta(0))
+    _, in_time = await due_in(firing, -1)
+    job, late = await due_in(firing, -147, catchup=ALL_OF_THEM)
+    await update(firing.shards, firing.caller, job.id, now(), catchup=none)
+    assert await ringer.take([late, in_time])
+    await bell.rings(1)
+    await eventually(partial(is_in, firing, late, "missed"))
+    await eventually(partial(is_in, firing, in_time, "succeeded"))
+    assert [run.id for run, _ in bell.rung] == [in_time[1]]
+    # Its slot and its target are free again.
+    keys = [(await due_in(firing, -1))[1] for _ in range(8)]
+    assert await ringer.take(keys)
+    await bell.rings(9)
+
+
+async def test_a_run_is_judged_again_when_postgres_did_not_answer(
+    firing: Firing, ringer: Ringer, bell: Bell, monkeypatch: pytest.MonkeyPatch
+):
+    asked: list[MissRuns] = []
+
+    async def miss(command: MissRuns, database: Database) -> set[UUID]:
+        asked.append(command)
+        if len(asked) == 1:
+            raise ConnectionResetError
+        return await miss_runs(command, database)
+
+    monkeypatch.setattr("workers.ringer.miss_runs", miss)
+    job, key = await due_in(firing, -147, catchup=ALL_OF_THEM)
+    none = CatchupPolicy(window=timedelta(0))
+    await update(firing.shards, firing.caller, job.id, now(), catchup=none)
+    assert await ringer.take([key])
+    await eventually(partial(is_in, firing, key, "missed"))
+    assert (len(asked), bell.rung) == (2, [])

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from tests.chaos.eras import Era, eras_of, owed_to
-from tests.chaos.history import History, Job, LedgerRow, Run, Violation, grouped
+from tests.chaos.history import LET_GO, History, Job, LedgerRow, Run, Violation, grouped
 from tests.chaos.nominal import SECOND
 
 # A late fire time of a job that runs all that it missed is only given up after so long.
@@ -110,9 +110,12 @@ class _Account:
                 yield self._violation(f"{row.outcome} up to {last} of a patient job", row.first)
             elif not any(self._history.faults_between(row.first - DISTURBED, last + DISTURBED)):
                 yield self._violation(f"{row.outcome} up to {last} without a fault", row.first)
+        for instant, runs in self._runs.items():
+            if self._is_patient() and any(run.state == "missed" for run in runs):
+                yield self._violation("a run of a patient job was missed", instant)
 
     def _outcomes(self, instant: datetime) -> list[str]:
-        runs = ["run"] * len(self._runs.get(instant, ()))
+        runs = ["missed" if run.state == "missed" else "run" for run in self._runs.get(instant, ())]
         # A pause that goes on leaves out what has its run.
         return runs + [
             row.outcome
@@ -134,7 +137,7 @@ class _Account:
         counted = [
             one
             for one, runs in self._runs.items()
-            if era.after < one <= era.to and any(run.state != "skipped_overlap" for run in runs)
+            if era.after < one <= era.to and any(run.state not in LET_GO for run in runs)
         ]
         return most is not None and len(counted) >= most and instant > max(counted)
 

@@ -1,0 +1,235 @@
+"""Give a locked job another schedule: what both name stays, and the ledger tells of the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+from sqlalchemy import RowMapping
+
+from commands.claim_runs import WRITE_RUNS
+from commands.job_fires import RUNS_OF_A_JOB_AT_ONCE
+from domain.catchup import Outcome, plan
+from domain.errors import within
+from domain.ids import run_id
+from domain.limits import Limits
+from domain.quotas import FIRE_TIMES, check_frequency
+from domain.schedules.checks import check_schedule
+from domain.schedules.edited import delays, names, names_alike
+from domain.schedules.schedule import TICK, Schedule, due_time, first_moment, next_fire_time
+from domain.schedules.schedule import utc_offset as offset_of
+from storage.calendars import full_schedule
+from storage.claimed_runs import late_runs, withdraw
+from storage.job_changes import (
+    after_pause,
+    at_its_end,
+    begin_pause,
+    change_from,
+    end_pause,
+    reckon_after,
+    stored_schedule,
+    untell,
+    withdraw_past,
+    write_account,
+)
+from storage.jobs import decode_catchup, decode_schedule
+from storage.ledger import told_by_runs
+from storage.queue import RunKey
+from storage.reckoning import elsewhere, times_between
+from storage.tables import runs
+from storage.transactions import WriteConnection, driver_of
+
+
+class Rescheduled(Struct, frozen=True):
+    """Attributes:
+    changes: To the job's row.
+    runs: Those that were made, ready to be handed over after the commit.
+    """
+
+    changes: dict[str, Any]
+    runs: Sequence[RunKey] = ()
+
+
+class _Edit(Struct, frozen=True, kw_only=True):
+    """Attributes:
+    old: The schedule that the job has, calendars filled in.
+    own: The one that it gets, as it is stored.
+    full: The same with its calendars filled in.
+    start: From when on it holds.
+    kept: Fire times that both name, of runs that are late and have not begun.
+    unclaimed: What both name and is late, and no claim has come to.
+    """
+
+    old: Schedule
+    own: Schedule
+    full: Schedule
+    start: datetime
+    kept: Sequence[datetime]
+    unclaimed: Sequence[datetime]
+
+
+async def reschedule(
+    connection: WriteConnection,
+    row: RowMapping,
+    schedule: Schedule,
+    limits: Limits,
+    now: datetime,
+    *,
+    count_anew: bool = False,
+) -> Rescheduled:
+    """Change a job's schedule; one that names the same changes nothing but how it is written.
+
+    Args:
+        count_anew: Whether the runs that `max_runs` allows are counted from here on.
+
+    Raises:
+        Invalid: When the new schedule breaks a rule or never fires.
+    """
+    was = decode_schedule(row["schedule"])
+    alike = names_alike(was, schedule)
+    own = _own(row, was, schedule, alike=alike)
+    if alike and not count_anew:
+        return Rescheduled({"schedule": own})
+    driver = await driver_of(connection)
+    with within("/schedule"):
+        full = await full_schedule(driver, row["service_id"], own, lock=True)
+    old = await stored_schedule(connection, row)
+    # What the old one names at this very instant is left to the new one.
+    asked_from = now - TICK if alike else min(now - TICK, first_moment(schedule))
+    start = await change_from(connection, row, asked_from)
+    kept = await _named_by_both(connection, row, full, start)
+    unclaimed = await _unclaimed(connection, row, old, full, start)
+    with within("/schedule"):
+        newest = max(first_moment(full), asked_from)
+        since = min([newest, *(one - TICK for one in (*kept, *unclaimed))])
+        check = partial(_check, full, limits, None if alike else since)
+        await elsewhere(full, check, times=FIRE_TIMES)
+    if count_anew or was.max_runs is None or own.max_runs is None:
+        count_anew = True
+        own, full = (replace(one, counted_from=start + TICK) for one in (own, full))
+    edit = _Edit(old=old, own=own, full=full, start=start, kept=kept, unclaimed=unclaimed)
+    return await _apply(connection, row, edit, asked_from, count_anew=count_anew)
+
+
+def _own(row: RowMapping, was: Schedule, schedule: Schedule, *, alike: bool) -> Schedule:
+    """What is to be stored: a delay that stays counts from when it was accepted first."""
+    accepted_at = schedule.accepted_at
+    if alike or (delays(schedule) and delays(schedule) == delays(was)):
+        accepted_at = was.accepted_at
+    counted_from = was.counted_from or was.accepted_at
+    return replace(
+        schedule,
+        accepted_at=accepted_at,
+        counted_from=None if counted_from == accepted_at else counted_from,
+        seed=str(row["id"]),
+    )
+
+
+def _check(schedule: Schedule, limits: Limits, since: datetime | None) -> None:
+    if since is not None:
+        check_schedule(schedule, since)
+    check_frequency(schedule, limits)
+
+
+def _named(schedule: Schedule, times: Sequence[datetime]) -> list[datetime]:
+    return [one for one in times if names(schedule, one)]
+
+
+async def _named_by_both(
+    connection: WriteConnection, row: RowMapping, full: Schedule, start: datetime
+) -> list[datetime]:
+    """The fire times of late runs that stay; what is claimed ahead will be claimed anew."""
+    late = await late_runs(connection, row, start)
+    named = partial(_named, full, late)
+    return await elsewhere(full, named, times=len(late))
+
+
+async def _unclaimed(
+    connection: WriteConnection, row: RowMapping, old: Schedule, full: Schedule, start: datetime
+) -> list[datetime]:
+    """Late fire times that a claim would run just now, and that the new schedule names, too."""
+    first, position = row["next_fire_for"], row["accounted_to"]
+    if row["paused"] or first is None or at_its_end(old, row["run_count"]):
+        return []
+    if first <= position:  # it had its runs, and one was given back
+        first = next_fire_time(old, after=position)
+    if first is None or first > start:
+        return []
+    driver = await driver_of(connection)
+    told = await told_by_runs(driver, [(row["service_id"], row["id"], position)])
+    decide = partial(
+        plan,
+        old,
+        decode_catchup(row["catchup"]),
+        accounted_to=position,
+        next_fire_for=first,
+        now=start,
+        until=start,
+        limit=RUNS_OF_A_JOB_AT_ONCE,
+        runs_left=None if old.max_runs is None else old.max_runs - row["run_count"],
+        told=told[row["id"]],
+    )
+    made = await elsewhere(old, decide, times=times_between(position, start))
+    return await elsewhere(full, partial(_named, full, made.runs), times=len(made.runs))
+
+
+async def _apply(
+    connection: WriteConnection,
+    row: RowMapping,
+    edit: _Edit,
+    asked_from: datetime,
+    *,
+    count_anew: bool,
+) -> Rescheduled:
+    start, full = edit.start, edit.full
+    withdrawn = await withdraw_past(connection, row, start, Outcome.CANCELLED, edit.kept)
+    withdrawn += len(await withdraw(connection, row, runs.c.scheduled_for > start))
+    await untell(connection, row, edit.old, start)
+    run_count = 0 if count_anew else max(row["run_count"] - withdrawn, 0)
+    left = None if count_anew or full.max_runs is None else max(full.max_runs - run_count, 0)
+    made = await _write(connection, row, full, edit.unclaimed[:left])
+    run_count += 0 if count_anew else len(made)
+    changes = {
+        "schedule": edit.own,
+        "calendars": list(edit.own.calendars),
+        "run_count": run_count,
+    }
+    if row["paused"]:
+        await end_pause(connection, row, edit.old, start)
+        if not at_its_end(full, run_count):
+            await begin_pause(connection, row, full, start)
+        following = await reckon_after(full, start, run_count)
+        paused = {**following, "next_fire_for": None, "next_claim_at": None}
+        return Rescheduled(paused | changes)
+    await write_account(connection, row, edit.old, Outcome.CANCELLED, until=start, changes={})
+    following = await after_pause(connection, {**row, **changes}, full, start)
+    if following["next_fire_for"] is None and not at_its_end(full, run_count):
+        # All that it names lies before what a claim told meanwhile: it is late, and not lost.
+        following = await reckon_after(full, asked_from)
+    return Rescheduled(following | changes, made)
+
+
+async def _write(
+    connection: WriteConnection, row: RowMapping, full: Schedule, times: Sequence[datetime]
+) -> list[RunKey]:
+    """Write runs of fire times that are late, as a claim would have done."""
+    if not times:
+        return []
+    service_id, job_id = row["service_id"], row["id"]
+    ids = [run_id(job_id, instant) for instant in times]
+    await (await driver_of(connection)).execute(
+        WRITE_RUNS,
+        [service_id] * len(times),
+        [job_id] * len(times),
+        list(times),
+        ids,
+        [due_time(full, instant) for instant in times],
+        [row["overlap"]] * len(times),
+        [offset_of(full, instant) for instant in times],
+        None,
+    )
+    return [(service_id, one) for one in ids]

@@ -1,0 +1,37 @@
+"""Runs that were let go do not count towards the number that their schedule allows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+
+from domain.schedules.edited import counted_after
+from domain.schedules.schedule import due_time, next_fire_time
+from storage.jobs import schedule_of
+from storage.postgres import Driver
+
+_DO_NOT_COUNT = """
+UPDATE jobs SET run_count = greatest(run_count - $5, 0), next_fire_for = $3, next_claim_at = $4
+WHERE service_id = $1 AND id = $2
+"""
+
+
+async def uncount(
+    driver: Driver, service_id: UUID, job: asyncpg.Record, fire_times: Sequence[datetime]
+) -> None:
+    """Take runs of its schedule off a locked job's count; if it had had its runs, it goes on."""
+    if not fire_times:
+        return
+    schedule = schedule_of(job["schedule"], job["calendars"])
+    # One may be of before runs were counted, and then it never was.
+    counted = sum(instant > counted_after(schedule) for instant in fire_times)
+    if not counted or schedule.max_runs is None or job["run_count"] == 0:
+        return
+    upcoming = job["next_fire_for"]
+    if job["run_count"] >= schedule.max_runs and not job["paused"]:
+        upcoming = next_fire_time(schedule, after=job["accounted_to"])
+    due = upcoming and due_time(schedule, upcoming)
+    await driver.execute(_DO_NOT_COUNT, service_id, job["id"], upcoming, due, counted)
