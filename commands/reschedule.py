@@ -108,7 +108,7 @@ async def reschedule(
         since = min([newest, *(one - TICK for one in (*kept, *unclaimed))])
         check = partial(_check, full, limits, None if alike else since)
         await elsewhere(full, check, times=FIRE_TIMES)
-    if count_anew or was.max_runs is None or own.max_runs is None:
+    if count_anew or (was.max_runs is None and own.max_runs is not None):
         count_anew = True
         own, full = (replace(one, counted_from=start + TICK) for one in (own, full))
     edit = _Edit(old=old, own=own, full=full, start=start, kept=kept, unclaimed=unclaimed)
@@ -189,10 +189,12 @@ async def _apply(
     withdrawn = await withdraw_past(connection, row, start, Outcome.CANCELLED, edit.kept)
     withdrawn += len(await withdraw(connection, row, runs.c.scheduled_for > start))
     await untell(connection, row, edit.old, start)
-    run_count = 0 if count_anew else max(row["run_count"] - withdrawn, 0)
-    left = None if count_anew or full.max_runs is None else max(full.max_runs - run_count, 0)
+    run_count, left = 0, None
+    if full.max_runs is not None and not count_anew:
+        run_count = max(row["run_count"] - withdrawn, 0)
+        left = max(full.max_runs - run_count, 0)
     made = await _write(connection, row, full, edit.unclaimed[:left])
-    run_count += 0 if count_anew else len(made)
+    run_count += 0 if left is None else len(made)
     changes = {
         "schedule": edit.own,
         "calendars": list(edit.own.calendars),

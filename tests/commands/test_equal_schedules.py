@@ -198,6 +198,15 @@ async def test_a_one_shot_that_waits_may_have_its_bounds_changed(firing: Firing)
     assert await firing.start(run, now=NOON + 2 * SECOND) == {run.id}
 
 
+async def test_a_last_run_that_waits_can_be_paused_after_an_edit_too(firing: Firing):
+    run = await firing.queued_run(now=NOON, at=NOON + SECOND)
+    now = NOON + 2 * SECOND
+    await save(firing, run.job_id, now, at=NOON + SECOND, end_at=NOON + MINUTE)
+    await pause(firing.shards, firing.caller, run.job_id, now)
+    assert await firing.start(run, now=now) == set()
+    assert await told(firing, run.job_id, now, unit=1) == [(1, 1, "paused")]
+
+
 class TestMaxRuns:
     """How often the job fires in all, whatever becomes of its schedule."""
 
