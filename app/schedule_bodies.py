@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date as Day  # noqa: N812 (a field is called `date`)
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
@@ -12,7 +12,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from domain.durations import Duration, Instant, duration_of, instant_of
-from domain.errors import Invalid, within
+from domain.errors import Gathering, Invalid
 from domain.schedules.schedule import (
     MAX_EXCLUSIONS,
     MAX_SPECS,
@@ -28,7 +28,6 @@ Timezone = Annotated[str, Meta(min_length=1, max_length=64, examples=["Europe/Lo
 # Not just `$`, which Python also matches before a last line feed.
 CALENDAR_NAME = r"^[A-Za-z0-9._-]{1,64}(?!\n)$"
 CalendarName = Annotated[str, Meta(pattern=CALENDAR_NAME, examples=["holidays"])]
-ONE_SPEC = {"oneOf": [{"required": [name]} for name in SPECS]}
 
 
 class SpecBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -129,7 +128,7 @@ class ScheduleBody(SpecBody, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     start_at: Instant | None = None
     end_at: Instant | None = None
     max_runs: Annotated[int, Meta(extra_json_schema={"minimum": 1})] | None = None
-    jitter: Duration = 0.0
+    jitter: Duration = timedelta(0)
     gap: Gap = Gap.RUN_AFTER
     fold: Fold = Fold.FIRST
 
@@ -143,13 +142,19 @@ class ScheduleBody(SpecBody, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             Invalid: With a pointer into this body.
         """
         timezone = zone(self.timezone)
+        wrong = Gathering()
+        with wrong.within():
+            specs, fields = self._several(timezone), self.fields(timezone)
+        with wrong.within():
+            exclude = exclusions(self.exclude, timezone)
+        wrong.refuse()
         return Schedule(
             accepted_at=now,
             seed=seed,
-            specs=self._several(timezone),
-            **self.fields(timezone),
+            specs=specs,
+            **fields,
             timezone=self.timezone,
-            exclude=exclusions(self.exclude, timezone),
+            exclude=exclude,
             start_at=self.start_at and instant_of(self.start_at, "/start_at", timezone),
             end_at=self.end_at and instant_of(self.end_at, "/end_at", timezone),
             max_runs=self.max_runs,
@@ -162,16 +167,12 @@ class ScheduleBody(SpecBody, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         if len(self.given()) + (self.specs is not UNSET) != 1:
             raise Invalid("Give exactly one of at, after, every, cron, rrule and specs.")
         specs = []
+        wrong = Gathering()
         for number, body in enumerate(self.specs or ()):
-            with within(f"/specs/{number}"):
+            with wrong.within(f"/specs/{number}"):
                 specs.append(body.spec(timezone))
+        wrong.refuse()
         return tuple(specs)
-
-
-OneSchedule = Annotated[
-    ScheduleBody,
-    Meta(extra_json_schema={"oneOf": [{"required": [name]} for name in (*SPECS, "specs")]}),
-]
 
 
 class CalendarBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -197,7 +198,9 @@ def exclusions(bodies: Sequence[ExclusionBody], timezone: ZoneInfo) -> tuple[Exc
         Invalid: With a pointer below `/exclude`.
     """
     found = []
+    wrong = Gathering()
     for number, body in enumerate(bodies):
-        with within(f"/exclude/{number}"):
+        with wrong.within(f"/exclude/{number}"):
             found.append(body.exclusion(timezone))
+    wrong.refuse()
     return tuple(found)
