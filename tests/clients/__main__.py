@@ -149,7 +149,7 @@ def _openapi_fetch(document: Path, calling: httpx.Client, target: str, tools: Pa
     made.mkdir(exist_ok=True)
     run([_bin(tools, "openapi-typescript"), document, "--output", made / "schema.d.ts"])
     (made / "story.ts").write_text((HERE / "openapi_fetch_story.ts").read_text())
-    run([_bin(tools, "tsc"), *STRICT, "--moduleResolution", "bundler", made / "story.ts"])
+    _compile(made / "story.ts", tools)
     tell([_bin(tools, "tsx"), made / "story.ts"], calling, target, {})
 
 
@@ -168,8 +168,13 @@ def _orval(document: Path, calling: httpx.Client, target: str, tools: Path) -> N
     config.write_text(f"export default {json.dumps(outputs)};")
     run([_bin(tools, "orval"), "--config", config], cwd=tools)
     (made / "story.ts").write_text((HERE / "orval_story.ts").read_text())
-    run([_bin(tools, "tsc"), *STRICT, "--moduleResolution", "bundler", made / "story.ts"])
+    _compile(made / "story.ts", tools)
     tell([_bin(tools, "tsx"), made / "story.ts"], calling, target, {})
+
+
+def _compile(story: Path, tools: Path) -> None:
+    # From where the types of Node lie.
+    run([_bin(tools, "tsc"), *STRICT, "--moduleResolution", "bundler", story], cwd=tools)
 
 
 def _say(what: str) -> None:
