@@ -164,8 +164,8 @@ def _orval(document: Path, calling: httpx.Client, target: str, tools: Path) -> N
         }
         for name, kind in kinds.items()
     }
-    config = tools / "orval.config.mjs"
-    config.write_text(f"export default {json.dumps(outputs)};")
+    config = tools / "orval.config.cjs"
+    config.write_text(f"module.exports = {json.dumps(outputs)};")
     run([_bin(tools, "orval"), "--config", config], cwd=tools)
     (made / "story.ts").write_text((HERE / "orval_story.ts").read_text())
     _compile(made / "story.ts", tools)
