@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run test isolation fuzz chaos lint format bench bench-compare autoscaling loadtest loadtest-throttled image image-base manifests lock clean
+.PHONY: help run test isolation fuzz chaos lint clients format bench bench-compare autoscaling loadtest loadtest-throttled image image-base manifests lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,11 +24,15 @@ fuzz: .venv/dev.installed ## Try everything that the API describes at random, fo
 chaos: .venv/dev.installed ## Disturb everything at random, and judge [SEEDS=1-10] [SECONDS=1800] [PARALLEL=1]
 	$(BIN)/python -m tests.chaos --seeds $(or $(SEEDS),$(SEED),1) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(PARALLEL),--parallel $(PARALLEL))
 
-lint: .venv/dev.installed ## Check style, types and import directions
+lint: .venv/dev.installed ## Check style, types, import directions and the API's document
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m app.openapi | $(BIN)/openapi-spec-validator -
+
+clients: .venv/dev.installed ## Try clients that other people's generators make of /openapi.json (needs npm and Java)
+	$(BIN)/python -m tests.clients .venv/clients
 
 format: .venv/dev.installed ## Rewrite files in the project's style
 	$(BIN)/ruff check --fix .

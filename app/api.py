@@ -20,10 +20,12 @@ from app.authorization import authorize
 from app.clock_watch import ClockWatch
 from app.cross_origin import CrossOrigin
 from app.large_answers import LargeAnswers
+from app.methods import Methods
 from app.observation import Observation
-from app.openapi import ASSETS, complete, openapi_config, page_script
-from app.openapi_document import openapi_document
+from app.openapi.document import openapi_document
+from app.openapi.page import ASSETS, openapi_config, page_script
 from app.problems import HANDLERS
+from app.query_strings import check_query
 from app.readiness import Readiness
 from app.requests import MAX_BODY_BYTES, ServiceRequest
 from app.response_headers import ResponseHeaders
@@ -130,7 +132,8 @@ def create_app(settings: Settings) -> Litestar:
         logging_config=None,
     )
     # As one of Litestar's middlewares it would not see what the router refuses.
-    short_cut = app.state.short_cut = ShortCut(app.asgi_handler, shards)
+    routed = Methods(app.asgi_handler, app.routes)
+    short_cut = app.state.short_cut = ShortCut(routed, shards)
     admission = Admission(LargeAnswers(short_cut), authentication, shards, clock)
     origins = settings.cors_origins
     shared = CrossOrigin(admission, origins) if origins else admission
@@ -138,7 +141,6 @@ def create_app(settings: Settings) -> Litestar:
     if (tracing := active()) is not None:
         app.asgi_handler = TracedRequests(app.asgi_handler, tracing)
     list(rules(app))  # none is missing
-    complete(app.openapi_schema)
     return app
 
 
@@ -164,7 +166,7 @@ def _service_routes() -> Router:
             service_stats,
             targets,
         ],
-        guards=[authorize],
+        guards=[authorize, check_query],
         security=[{"api_key": []}],
     )
 

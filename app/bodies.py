@@ -8,12 +8,12 @@ from uuid import UUID
 
 from msgspec import Meta, Struct
 
-from app.schedule_bodies import OneSchedule
+from app.schedule_bodies import ScheduleBody
 from domain.backfill import MAX_RUNS_PER_MINUTE
 from domain.catchup import MAX_LIMIT, CatchupPolicy, Coalesce, check_catchup
 from domain.durations import AwareInstant, Duration, duration_of, instant_of
 from domain.egress import Egress
-from domain.errors import within
+from domain.errors import Invalid, within
 from domain.overlap import Overlap
 from domain.retry import MAX_ATTEMPTS, RetryPolicy, check_retry
 from domain.run import RunState, Trigger
@@ -88,7 +88,7 @@ class CatchupBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 class JobBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A job to store."""
 
-    schedule: OneSchedule
+    schedule: ScheduleBody
     target: TargetBody
     name: Name = "unnamed"
     description: Description = ""
@@ -101,7 +101,7 @@ class JobBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class PreviewBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A schedule to look at; nothing is stored."""
 
-    schedule: OneSchedule
+    schedule: ScheduleBody
     after: AwareInstant | None = None
     until: AwareInstant | None = None
     count: Annotated[int, Meta(ge=1, le=1_000)] = 10
@@ -143,23 +143,33 @@ class BackfillBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class ChosenRunsBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which runs; what is left out narrows nothing."""
+    """Which runs: a filter, or `all` of them; what is left out of a filter narrows nothing."""
 
     state: RunState | None = None
     trigger: Trigger | None = None
     job_id: UUID | None = None
     since: AwareInstant | None = None
     before: AwareInstant | None = None
+    all: bool = False
     limit: Annotated[int, Meta(ge=1, le=1_000)] = 1_000
 
     def chosen(self) -> RunFilter:
         """The filter.
 
         Raises:
-            Invalid: With a pointer into this body.
+            Invalid: With a pointer into this body, or when it narrows nothing and does not say so.
         """
+        narrowed = (self.state, self.trigger, self.job_id, self.since, self.before)
+        filtered = any(value is not None for value in narrowed)
+        if not filtered and not self.all:
+            raise Invalid(
+                "Give at least one of state, trigger, job_id, since and before, such as"
+                ' {"job_id": "01937b5c-8a00-7000-8000-000000000000"}; or {"all": true}.'
+            )
+        if filtered and self.all:
+            raise Invalid("Give either a filter or `all`, not both.", "/all")
         return RunFilter(
-            state=self.state,
+            states=() if self.state is None else (self.state,),
             trigger=self.trigger,
             job_id=self.job_id,
             since=self.since and instant_of(self.since, "/since"),

@@ -10,7 +10,7 @@ from collections.abc import Collection
 
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-_METHODS = b"GET, POST, PUT, PATCH, DELETE"
+_METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE"
 _ASKED_WITH = (
     b"Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Tocsin-Service, "
     b"X-Request-Id"

@@ -23,7 +23,10 @@ fire or are changed, may be met where they are by then.
 _MAX_TAGS, _MAX_TAG, _MAX_WORDS = 20, 64, 5
 _FIELDS = JobResource.__struct_fields__
 
-State = Annotated[JobState | None, QueryParameter(name="state", description="As jobs show it")]
+States = Annotated[
+    list[JobState] | None,
+    QueryParameter(name="state", max_items=3, description="As jobs show it; may be repeated"),
+]
 Tags = Annotated[
     list[str] | None,
     QueryParameter(max_items=_MAX_TAGS, description="May be repeated: all tags must match"),
@@ -69,7 +72,7 @@ Fields = Annotated[
 
 def chosen_jobs(
     *,
-    state: JobState | None,
+    states: list[JobState] | None,
     tag: list[str] | None,
     name_prefix: str | None,
     target_host: str | None,
@@ -82,16 +85,12 @@ def chosen_jobs(
     Raises:
         BadParameter: When a value can match nothing, or makes no sense.
     """
-    for name, values in (
-        ("tag", tag or []),
-        ("name_prefix", [name_prefix or ""]),
-        ("target_host", [target_host or ""]),
-    ):
-        if any("\0" in value for value in values):
+    for name, value in (("name_prefix", name_prefix), ("target_host", target_host)):
+        if "\0" in (value or ""):
             raise BadParameter(name, "The value must not hold a NUL.")
     return JobFilter(
-        state=state,
-        tags=_tags(tag or []),
+        states=tuple(sorted(set(states or ()))),
+        tags=tags_of(tag or []),
         name_prefix=name_prefix,
         target_host=None if target_host is None else host_of(f"http://{target_host}/"),
         next_fire_after=utc_or_none(next_fire_after, "next_fire_after"),
@@ -129,7 +128,14 @@ def chosen_fields(fields: str | None) -> tuple[str, ...]:
     return tuple(field for field in _FIELDS if field in wanted)
 
 
-def _tags(tags: list[str]) -> tuple[str, ...]:
+def tags_of(tags: list[str]) -> tuple[str, ...]:
+    """The tags of a filter.
+
+    Raises:
+        BadParameter: When no job can have one of them.
+    """
+    if any("\0" in tag for tag in tags):
+        raise BadParameter("tag", "The value must not hold a NUL.")
     if any(not 1 <= len(tag) <= _MAX_TAG for tag in tags):
         raise BadParameter("tag", f"A tag has 1 to {_MAX_TAG} characters.")
     return tuple(sorted(set(tags)))

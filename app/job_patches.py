@@ -11,10 +11,11 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from app.bodies import CatchupBody, Description, Name, RetryBody, Tags, target_of
 from app.merge_patch import Members, members_of, merged
-from app.schedule_bodies import OneSchedule, ScheduleBody
+from app.schedule_bodies import ScheduleBody
+from app.wrong_values import refusal_of
 from commands.update_job import Changes, ChangesOf
 from domain.egress import Egress
-from domain.errors import Invalid, within
+from domain.errors import Gathering, Invalid
 from domain.job import Job
 from domain.overlap import Overlap
 from domain.resources.job import JobResource
@@ -90,7 +91,7 @@ class JobChangesBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
         Raises:
             Invalid: With a pointer into the patch, or to what is stored and stands in its way.
-            msgspec.ValidationError: When the merged job is none.
+            WrongValues: When the merged job is none, with all that is wrong.
         """
         document: dict[str, Any] = {}
         for name in self.__struct_fields__:
@@ -109,11 +110,15 @@ class JobChangesBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 _refuse_what_is_in_the_way(name, stored, sent, value)
                 if _differ(stored, value):
                     document[name] = value
-        return msgspec.json.decode(msgspec.json.encode(document), type=_Merged)
+        body = msgspec.json.encode(document)
+        try:
+            return msgspec.json.decode(body, type=_Merged)
+        except msgspec.ValidationError as error:
+            raise refusal_of(body, _Merged, error) from None
 
 
 class _Merged(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    schedule: OneSchedule | UnsetType = UNSET
+    schedule: ScheduleBody | UnsetType = UNSET
     target: TargetBody | UnsetType = UNSET
     name: Name | UnsetType = UNSET
     description: Description | UnsetType = UNSET
@@ -131,17 +136,20 @@ class _Merged(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             Invalid: With a pointer into the merged job.
         """
         given: dict[str, Any] = {}
+        wrong = Gathering()
         if isinstance(self.schedule, ScheduleBody):
-            with within("/schedule"):
+            with wrong.within("/schedule"):
                 given["schedule"] = self.schedule.schedule(now)
         if not isinstance(self.target, UnsetType):
-            given["target"] = target_of(self.target, actors, egress)
+            with wrong.within():
+                given["target"] = target_of(self.target, actors, egress)
         if isinstance(self.retry, RetryBody):
-            with within("/retry"):
+            with wrong.within("/retry"):
                 given["retry"] = self.retry.policy()
         if isinstance(self.catchup, CatchupBody):
-            with within("/catchup"):
+            with wrong.within("/catchup"):
                 given["catchup"] = self.catchup.policy()
+        wrong.refuse()
         return Changes(
             name=self.name,
             description=self.description,

@@ -12,7 +12,9 @@ import msgspec
 from app.problems import BadParameter
 from domain.durations import END_OF_TIME
 from domain.ids import EPOCH
+from domain.job_filter import JobFilter
 from domain.place import Place
+from domain.run_filter import RunFilter
 
 _MICROSECOND = timedelta(microseconds=1)
 _SECOND = timedelta(seconds=1)
@@ -24,7 +26,8 @@ _decode = msgspec.msgpack.Decoder(tuple[bytes, int | None, bytes | int]).decode
 
 def list_of(*identity: object) -> bytes:
     """What tells lists apart: made of the kind of list, its filters and its order."""
-    return blake2b(_encode(identity), digest_size=8).digest()
+    told = [one.identity if isinstance(one, JobFilter | RunFilter) else one for one in identity]
+    return blake2b(_encode(told), digest_size=8).digest()
 
 
 def cursor_behind(place: Place | None, of: bytes) -> str | None:

@@ -14,14 +14,16 @@ IfMatch = Annotated[
     str | None,
     HeaderParameter(
         name="If-Match",
-        description="The job's `ETag`, or several: another version is refused with 412",
+        description="The job's `ETag`, or its `version` in quotes, or several: another version is"
+        " refused with 412",
     ),
 ]
 # RFC 9110, 8.8.3 and 13.1.1.
 _TAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
 _TAGS = re.compile(rf"[ \t,]*{_TAG}(?:[ \t]*,[ \t,]*{_TAG})*[ \t,]*")
-# Compared strongly: `W/"1"` and `"01"` name no version of ours.
-_VERSION = re.compile(r'(?<!W/)"([1-9][0-9]{0,8})"')
+# Compared strongly: `W/"1"` and `"01"` name no version of ours. What follows the version changes
+# with all that a job shows, such as its next fire time; nobody's change is lost by that.
+_VERSION = re.compile(r'(?<!W/)"([1-9][0-9]{0,8})(?:-[0-9a-f]+)?"')
 
 
 def versions_of(if_match: str | None) -> Versions:

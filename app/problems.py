@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -22,8 +22,12 @@ from litestar.exceptions import (
 )
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.types import Send
+from litestar.typing import FieldDefinition
 from msgspec import UNSET, Struct, UnsetType
 
+from app.addresses import NOWHERE, what_is_wrong
+from app.allowed_values import advice
+from app.methods import allow
 from domain.errors import (
     AnswersKept,
     Busy,
@@ -89,17 +93,28 @@ class BadParameter(Exception):
         self.detail = detail
 
 
+class WrongValues(Exception):
+    """Several values, each wrong by itself."""
+
+    def __init__(self, errors: list[ProblemError]) -> None:
+        super().__init__(*(error.detail for error in errors))
+        self.errors = errors
+
+
 def problem_of(error: Exception) -> Problem:  # noqa: C901, PLR0911, PLR0912 - a table
     """The problem document that tells a client of an error."""
     match error:
         case Invalid():
-            return _invalid([ProblemError(detail=error.detail, pointer=error.pointer)])
+            told = [ProblemError(detail=one.detail, pointer=one.pointer) for one in error.all]
+            return _invalid(told)
         case BadParameter():
             return _invalid([ProblemError(detail=error.detail, parameter=error.parameter)])
+        case WrongValues():
+            return _invalid(error.errors)
         case msgspec.ValidationError():
-            return _invalid([_wrong_value(str(error))])
+            return _invalid([wrong_value(str(error))])
         case ValidationException():
-            return _invalid(_wrong_parameters(error))
+            return _invalid(_wrong_parameters(error, {}))
         case NotFound():
             return problem(404, error.detail)
         case Forbidden():
@@ -125,7 +140,7 @@ def problem_of(error: Exception) -> Problem:  # noqa: C901, PLR0911, PLR0912 - a
         case RecursionError():
             return problem(400, "The body is nested too deeply.")
         case NotFoundException():
-            return problem(404, "There is no such address; see /docs for those there are.")
+            return problem(404, NOWHERE)
         case MethodNotAllowedException():
             return problem(405, "This address does not take that method; see the Allow header.")
         case NotAuthorizedException():
@@ -156,6 +171,14 @@ def respond(request: Request[Any, Any, Any], error: Exception) -> Response[Probl
     """The exception handler of the whole application."""
     problem = problem_of(error)
     headers = dict(getattr(error, "headers", None) or {})
+    if isinstance(error, NotFoundException):
+        detail = what_is_wrong(request.scope["path"], request.app)
+        problem = msgspec.structs.replace(problem, detail=detail)
+    if isinstance(error, ValidationException):
+        fields = request.route_handler.parsed_fn_signature.parameters
+        problem = _invalid(_wrong_parameters(error, fields))
+    if isinstance(error, MethodNotAllowedException):
+        headers = {"Allow": allow(headers.get("allow", "").split(", "))}
     if problem.status == 500:
         log.error("request.failed", exc_info=error)
     if problem.status == 503:
@@ -178,7 +201,7 @@ def problems(*statuses: int) -> dict[int, ResponseSpec]:
             description=HTTPStatus(status).phrase,
             generate_examples=False,
         )
-        for status in sorted({400, 401, 403, 429, 503, *statuses})
+        for status in sorted({400, 401, 403, 422, 429, 503, *statuses})
     }
 
 
@@ -222,7 +245,7 @@ _UNKNOWN = re.compile(r"unknown field `(?P<name>.*)`$", re.DOTALL)
 _MISSING = re.compile(r"missing required field `(?P<name>.*)`$", re.DOTALL)
 
 
-def _wrong_value(message: str) -> ProblemError:
+def wrong_value(message: str) -> ProblemError:
     """Msgspec's message, with its `$.a[0].b` as a JSON pointer."""
     match = _PLACE.match(message)
     detail, path = (match["detail"], match["path"]) if match else (message, "")
@@ -233,19 +256,25 @@ def _wrong_value(message: str) -> ProblemError:
     return ProblemError(detail=detail + ".", pointer=pointer)
 
 
-def _wrong_parameters(error: ValidationException) -> list[ProblemError]:
+def _wrong_parameters(
+    error: ValidationException, fields: Mapping[str, FieldDefinition]
+) -> list[ProblemError]:
     messages: Any = error.extra if isinstance(error.extra, list) else []
-    found = [_wrong_parameter(message) for message in messages]
+    found = [_wrong_parameter(message, fields) for message in messages]
     return found or [ProblemError(detail=error.detail)]
 
 
-def _wrong_parameter(message: dict[str, str]) -> ProblemError:
-    if message.get("key") == "data":
+def _wrong_parameter(
+    message: dict[str, str], fields: Mapping[str, FieldDefinition]
+) -> ProblemError:
+    name = message.get("key", "")
+    if name == "data":
         return ProblemError(detail="A JSON body is required.", pointer="")
+    allowed = advice(fields[name].annotation) if name in fields else ""
     # Litestar tells our name: `from_` where the query says `from`.
     return ProblemError(
-        detail=message.get("message", "Wrong value") + ".",
-        parameter=message.get("key", "").removesuffix("_"),
+        detail=f"{message.get('message', 'Wrong value')}.{allowed}",
+        parameter=name.removesuffix("_"),
     )
 
 

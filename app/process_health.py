@@ -25,6 +25,8 @@ def with_health(app: WsgiApp, vitals: Vitals) -> WsgiApp:
     """The same application, which also tells of the process's health."""
 
     def answer(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] == "HEAD":
+            return _without_body(answer, environ, start_response)
         if environ["PATH_INFO"] == LIVE:
             return _answer(start_response, vitals.stale())
         if environ["PATH_INFO"] == READY:
@@ -32,6 +34,20 @@ def with_health(app: WsgiApp, vitals: Vitals) -> WsgiApp:
         return app(environ, start_response)
 
     return answer
+
+
+def _without_body(app: WsgiApp, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """HEAD: what GET is answered, but for its body."""
+    told: list[tuple[str, list[tuple[str, str]]]] = []
+
+    def keep(status: str, headers: list[tuple[str, str]]) -> None:
+        told.append((status, headers))
+
+    body = b"".join(app({**environ, "REQUEST_METHOD": "GET"}, keep))
+    ((status, headers),) = told
+    others = [header for header in headers if header[0] != "Content-Length"]
+    start_response(status, [*others, ("Content-Length", str(len(body)))])
+    return []
 
 
 def _answer(start_response: StartResponse, said: dict[str, str]) -> Iterable[bytes]:

@@ -10,6 +10,7 @@ from litestar import Request
 
 from app.bodies import NoBody
 from app.problems import BadRequest
+from app.wrong_values import refusal_of
 from domain.caller import Caller
 from domain.egress import Egress
 from storage.shards import Shards
@@ -55,7 +56,8 @@ class ServiceRequest(Request[Any, Any, Any]):
 
         Raises:
             BadRequest: 415 when it is not sent as JSON, 400 when it is not even UTF-8.
-            msgspec.DecodeError: When it is no JSON, or does not fit the type.
+            msgspec.DecodeError: When it is no JSON.
+            WrongValues: When it does not fit the type, with all that is wrong.
         """
         field = self.route_handler.parsed_data_field
         body = await self.body()
@@ -68,7 +70,11 @@ class ServiceRequest(Request[Any, Any, Any]):
             body.decode()  # what is passed on as raw JSON, msgspec does not look into
         except UnicodeDecodeError:
             raise BadRequest(400, "Send the body in UTF-8.") from None
-        return msgspec.json.decode(body, type=field.annotation if field else Any)
+        wanted = field.annotation if field else Any
+        try:
+            return msgspec.json.decode(body, type=wanted)
+        except msgspec.ValidationError as error:
+            raise refusal_of(body, wanted, error) from None
 
     def _unsupported(self) -> BadRequest:
         """What is said of a body of another media type; of a change, as RFC 5789 wants it."""

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
-from typing import Annotated, Generic, TypeVar
+from datetime import timedelta, timezone
+from typing import Generic, TypeVar
 from uuid import UUID
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from app.schedule_resources import CalendarResource
 from domain.backfill import Backfill, BackfillState, DryRun
 from domain.catchup import Outcome as FireOutcome
 from domain.overlap import Overlap
-from domain.resources.instants import Instant, instant, instant_or_none
+from domain.resources.instants import Instant, LocalTime, instant, instant_or_none
 from domain.resources.job import JobResource
 from domain.run import Attempt, Outcome, Run, RunState, Trigger
 from queries.get_ledger import LedgerEntry
+from queries.run_told import Told
 
 Item = TypeVar("Item")
 
@@ -40,7 +41,7 @@ class RunResource(Struct, frozen=True, kw_only=True):
     state: RunState
     trigger: Trigger
     scheduled_for: Instant
-    local_time: Annotated[datetime, Meta(examples=["2026-11-24T04:00:00+01:00"])]
+    local_time: LocalTime
     due_at: Instant
     started_at: Instant | None
     finished_at: Instant | None
@@ -68,7 +69,27 @@ class RunResource(Struct, frozen=True, kw_only=True):
         )
 
 
-class RunPage(Page[RunResource], frozen=True, kw_only=True):
+class ListedRunResource(RunResource, frozen=True, kw_only=True):
+    """A run in a list, with the name of its job and how its last attempt ended.
+
+    `job_name` is null once the job is deleted.
+    """
+
+    job_name: str | None
+    status_code: int | None
+    error: str | None
+
+    @classmethod
+    def told(cls, run: Run, told: Told) -> ListedRunResource:
+        return cls(
+            **msgspec.structs.asdict(RunResource.of(run)),
+            job_name=told.job_name,
+            status_code=told.status_code,
+            error=told.error,
+        )
+
+
+class RunPage(Page[ListedRunResource], frozen=True, kw_only=True):
     """A page of runs; it may be short, and only the last one has null as `next_cursor`."""
 
 

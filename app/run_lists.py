@@ -10,8 +10,10 @@ import msgspec
 from litestar.params import QueryParameter
 
 from app.instants import utc_or_none
+from app.job_lists import tags_of
 from app.list_cursors import cursor_behind, list_of, place_behind
-from app.resources import RunPage, RunResource
+from app.problems import BadParameter
+from app.resources import ListedRunResource, RunPage
 from domain.caller import Caller
 from domain.job_filter import Order
 from domain.run import RunState, Trigger
@@ -25,8 +27,25 @@ A page shows what it finds within a bounded look: it may be short, even empty, a
 was made for.
 """
 
-State = Annotated[RunState | None, QueryParameter(name="state", description="As runs show it")]
+States = Annotated[
+    list[RunState] | None,
+    QueryParameter(name="state", max_items=8, description="As runs show it; may be repeated"),
+]
 Triggered = Annotated[Trigger | None, QueryParameter(description="What made the run")]
+Backfill = Annotated[UUID | None, QueryParameter(description="The backfill that made the run")]
+Tags = Annotated[
+    list[str] | None,
+    QueryParameter(
+        max_items=20, description="Tags that the run's job has now; repeated, all must match"
+    ),
+]
+StatusCodes = Annotated[
+    list[int] | None,
+    QueryParameter(
+        max_items=20,
+        description="Status that the last attempt was answered with, such as 503; may be repeated",
+    ),
+]
 Since = Annotated[datetime | None, QueryParameter(description="Fire times from here on, RFC 3339")]
 Before = Annotated[datetime | None, QueryParameter(description="Fire times before this, RFC 3339")]
 Direction = Annotated[Order, QueryParameter(description="`desc` shows the newest fire time first")]
@@ -64,7 +83,7 @@ class RunList(NamedTuple):
     def page(self, found: RunRows) -> RunPage:
         """The page as clients see it."""
         return RunPage(
-            items=[RunResource.of(run) for run in found.runs],
+            items=[ListedRunResource.told(run, found.told[run.id]) for run in found.runs],
             next_cursor=cursor_behind(found.more, self._name),
         )
 
@@ -74,21 +93,30 @@ class RunList(NamedTuple):
 
 
 def chosen_runs(
-    state: RunState | None,
+    *,
+    states: list[RunState] | None,
     trigger: Trigger | None,
     job_id: UUID | None,
+    backfill_id: UUID | None,
+    status_codes: list[int] | None,
+    tags: list[str] | None,
     since: datetime | None,
     before: datetime | None,
 ) -> RunFilter:
     """The filter.
 
     Raises:
-        BadParameter: When an instant makes no sense.
+        BadParameter: When a value makes no sense.
     """
+    if not all(100 <= code <= 599 for code in status_codes or ()):
+        raise BadParameter("status_code", "A status code is a number from 100 to 599.")
     return RunFilter(
-        state=state,
+        states=tuple(sorted(set(states or ()))),
         trigger=trigger,
         job_id=job_id,
+        backfill_id=backfill_id,
+        status_codes=tuple(sorted(set(status_codes or ()))),
+        tags=tags_of(tags or []),
         since=utc_or_none(since, "since"),
         before=utc_or_none(before, "before"),
     )

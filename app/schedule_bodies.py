@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from domain.durations import Duration, Instant, duration_of
-from domain.errors import Invalid, within
+from domain.errors import Gathering, Invalid
 from domain.schedules.local_times import LocalTimes
 from domain.schedules.schedule import (
     MAX_EXCLUSIONS,
@@ -28,7 +28,6 @@ Timezone = Annotated[str, Meta(min_length=1, max_length=64, examples=["Europe/Lo
 # Not just `$`, which Python also matches before a last line feed.
 CALENDAR_NAME = r"^[A-Za-z0-9._-]{1,64}(?!\n)$"
 CalendarName = Annotated[str, Meta(pattern=CALENDAR_NAME, examples=["holidays"])]
-ONE_SPEC = {"oneOf": [{"required": [name]} for name in SPECS]}
 
 
 class SpecBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -143,16 +142,21 @@ class ScheduleBody(SpecBody, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             Invalid: With a pointer into this body.
         """
         times = LocalTimes(zone(self.timezone), self.gap, self.fold)
-        several, inline = self._several(times), self.fields(times)
-        if len(inline) > 1:  # of one `at`, which clocks show twice
-            several, inline = tuple(Spec(**fields) for fields in inline), [{}]
+        wrong = Gathering()
+        with wrong.within():
+            several, inline = self._several(times), self.fields(times)
+            if len(inline) > 1:  # of one `at`, which clocks show twice
+                several, inline = tuple(Spec(**fields) for fields in inline), [{}]
+        with wrong.within():
+            exclude = exclusions(self.exclude, times)
+        wrong.refuse()
         return Schedule(
             accepted_at=now,
             seed=seed,
             specs=several,
             **inline[0],
             timezone=self.timezone,
-            exclude=exclusions(self.exclude, times),
+            exclude=exclude,
             start_at=self.start_at and times.start(self.start_at, "/start_at"),
             end_at=self.end_at and times.end(self.end_at, "/end_at"),
             max_runs=self.max_runs,
@@ -165,16 +169,12 @@ class ScheduleBody(SpecBody, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         if len(self.given()) + (self.specs is not UNSET) != 1:
             raise Invalid("Give exactly one of at, after, every, cron, rrule and specs.")
         specs: list[Spec] = []
+        wrong = Gathering()
         for number, body in enumerate(self.specs or ()):
-            with within(f"/specs/{number}"):
+            with wrong.within(f"/specs/{number}"):
                 specs += body.specs_of(times)
+        wrong.refuse()
         return tuple(specs)
-
-
-OneSchedule = Annotated[
-    ScheduleBody,
-    Meta(extra_json_schema={"oneOf": [{"required": [name]} for name in (*SPECS, "specs")]}),
-]
 
 
 class CalendarBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -203,7 +203,9 @@ def exclusions(bodies: Sequence[ExclusionBody], times: LocalTimes) -> tuple[Excl
         Invalid: With a pointer below `/exclude`.
     """
     found: list[Exclusion] = []
+    wrong = Gathering()
     for number, body in enumerate(bodies):
-        with within(f"/exclude/{number}"):
+        with wrong.within(f"/exclude/{number}"):
             found += body.exclusions(times)
+    wrong.refuse()
     return tuple(found)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Literal
 
 from msgspec import Struct
 
-from domain.resources.instants import Instant, instant, instant_or_none
+from domain.resources.instants import Instant, LocalTime, instant, instant_or_none
 from domain.resources.schedule import ExclusionResource
 from domain.schedules.calendar import Calendar
 from domain.schedules.preview import FireTime, Preview
@@ -17,7 +16,7 @@ class FireTimeResource(Struct, frozen=True, kw_only=True):
     """A fire time; `note` says what clocks that change have to do with it."""
 
     at: Instant
-    local: datetime
+    local: LocalTime
     note: Literal["gap", "fold"] | None
 
     @classmethod

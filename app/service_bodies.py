@@ -17,7 +17,7 @@ from domain.targets.json import Json
 SERVICE_NAME = r"^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?(?!\n)$"
 _PRINTABLE = r"^[^\x00-\x1f\x7f]*(?!\n)$"
 
-ServiceName = Annotated[str, Meta(pattern=SERVICE_NAME, max_length=64)]
+ServiceName = Annotated[str, Meta(pattern=SERVICE_NAME, max_length=64, examples=["billing"])]
 KeyName = Annotated[str, Meta(min_length=1, max_length=100, pattern=_PRINTABLE)]
 Scopes = Annotated[list[Scope], Meta(max_length=len(Scope))]
 
@@ -69,7 +69,10 @@ class RotationBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """How to replace a key: the old one stays good for the overlap."""
 
     overlap: Duration = "P1D"
-    expires_at: AwareInstant | None = None
+    expires_at: Annotated[
+        AwareInstant | UnsetType | None,
+        Meta(description="Of the new key; the old one's if left out, null for no end"),
+    ] = UNSET
 
 
 class MemberBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -20,7 +20,7 @@ from app.auth import Principal
 from app.entries import has_tag
 from domain.access import INSTALLATION
 from domain.access import Scope as Right
-from queries.get_job import GetJob, load_job
+from queries.get_job import GetJob, load_job, shown
 from queries.list_jobs import ListJobs, load_jobs
 from storage.entries import Entry
 from storage.postgres import Driver
@@ -42,6 +42,7 @@ class Named(Struct, frozen=True):
 
     Attributes:
         costly: Whether it may take long to load.
+        fields: What is shown of the entry; all if there are none.
     """
 
     query: GetJob | ListJobs
@@ -49,6 +50,7 @@ class Named(Struct, frozen=True):
     route: str
     length: int
     costly: bool
+    fields: tuple[str, ...]
 
 
 def _size(named: Named) -> int:
@@ -69,7 +71,8 @@ class ShortCut:
         if len(url) <= LONGEST_URL:
             costly = isinstance(query, ListJobs) and query.costly
             template = scope["path_template"]
-            self._named[url] = Named(query, query.entry, template, len(url), costly)
+            fields = query.fields if isinstance(query, GetJob) else ()
+            self._named[url] = Named(query, query.entry, template, len(url), costly, fields)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         entry = await self._entry(scope) if scope.get("method") == "GET" else None
@@ -100,7 +103,7 @@ class ShortCut:
         if not entry.body:
             return None
         scope["path_template"] = named.route
-        return entry
+        return shown(entry, named.fields) if named.fields else entry
 
     async def _read(self, named: Named, service_id: UUID, now: datetime) -> Entry:
         shard = self._shards.of(service_id)

@@ -37,7 +37,7 @@ WHERE service_id = $1 AND open
     AND ($3::timestamptz IS NULL OR scheduled_for >= $3)
     AND ($4::timestamptz IS NULL OR scheduled_for < $4)
     AND ($5::text IS NULL OR trigger = $5)
-    AND ($6::text IS NULL OR state = $6)
+    AND ($6::text[] IS NULL OR state = ANY ($6))
 ORDER BY due_at
 LIMIT $7
 FOR UPDATE
@@ -108,7 +108,7 @@ async def cancel_runs(command: CancelRuns, shards: Shards) -> int:
             chosen.since,
             chosen.before,
             chosen.trigger,
-            chosen.state,
+            chosen.states or None,
             command.limit,
         )
         if rows:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from msgspec import Struct
+from msgspec import Struct, UnsetType
 from sqlalchemy import select, update
 
 from domain.access import Scope
@@ -24,14 +24,14 @@ from storage.transactions import driver_of
 class RotateKey(Struct, frozen=True, kw_only=True):
     """Attributes:
     overlap: How long the old key stays good.
-    expires_at: Of the new key; None for as long as may be, as of one that is made.
+    expires_at: Of the new key; the old one's if unset, None for as long as may be.
     subject: If given, only a key of this person.
     """
 
     caller: Caller
     key_id: UUID
     overlap: timedelta
-    expires_at: datetime | None
+    expires_at: datetime | UnsetType | None
     subject: str | None = None
     now: datetime
 
@@ -49,7 +49,7 @@ async def rotate_key(command: RotateKey, shards: Shards) -> tuple[Key, str]:
         Invalid: When the overlap is out of bounds, or the new key would have expired already.
         NotFound: When the service has no such key.
     """
-    expires_at = _check(command)
+    _check(command)
     service_id = command.caller.service_id
     mine = [api_keys.c.service_id == service_id, api_keys.c.id == command.key_id]
     if command.subject is not None:
@@ -80,7 +80,7 @@ async def rotate_key(command: RotateKey, shards: Shards) -> tuple[Key, str]:
             subject=old["subject"],
             # What replaces itself is made by nobody new.
             made_by=old["made_by"] if maker == command.key_id else maker,
-            expires_at=expires_at,
+            expires_at=_end_of_new(command, ends_at),
         )
         await connection.execute(
             update(api_keys)
@@ -99,12 +99,21 @@ async def rotate_key(command: RotateKey, shards: Shards) -> tuple[Key, str]:
     return key, text
 
 
-def _check(command: RotateKey) -> datetime | None:
-    """When the new key is to end."""
+def _check(command: RotateKey) -> None:
     if not timedelta(0) <= command.overlap <= LONGEST_OVERLAP:
         raise Invalid(f"Choose an overlap of 0 to {LONGEST_OVERLAP.days} days.", "/overlap")
-    check_end(command.expires_at, command.now)
-    return end_of_made(command.expires_at, command.caller)
+    if not isinstance(command.expires_at, UnsetType):
+        check_end(command.expires_at, command.now)
+        end_of_made(command.expires_at, command.caller)
+
+
+def _end_of_new(command: RotateKey, end_of_old: datetime | None) -> datetime | None:
+    """When the new key is to end."""
+    if not isinstance(command.expires_at, UnsetType):
+        return end_of_made(command.expires_at, command.caller)
+    # Nobody asked for an end later than the caller's, so that is no reason to refuse.
+    ends = [end for end in (end_of_old, command.caller.key_ends_at) if end is not None]
+    return min(ends, default=None)
 
 
 def _check_person(subject: str | None, caller: Caller) -> None:

@@ -153,7 +153,7 @@ def _backfill_of(command: StartBackfill, total: int) -> Backfill:
         overlap=command.overlap,
         only_missing=command.only_missing,
         runs_per_minute=command.runs_per_minute,
-        state=BackfillState.RUNNING,
+        state=BackfillState.DRY_RUN if command.dry_run else BackfillState.RUNNING,
         total=total,
         done_count=0,
         run_count=0,

@@ -26,6 +26,8 @@ class BackfillState(StrEnum):
     """Every fire time was looked at. Its runs may still be under way. Final."""
     CANCELLED = "cancelled"
     """Somebody ended it; runs that had not begun were cancelled with it. Final."""
+    DRY_RUN = "dry_run"
+    """Only counted; it is stored nowhere. Final."""
 
 
 class Backfill(Struct, frozen=True, kw_only=True):

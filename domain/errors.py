@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 
@@ -73,11 +73,48 @@ class Invalid(TocsinError):
     Args:
         detail: What is wrong and what would be right.
         pointer: JSON pointer (RFC 6901) to the value, from the body's root.
+        others: What else is wrong.
     """
 
-    def __init__(self, detail: str, pointer: str = "") -> None:
+    def __init__(self, detail: str, pointer: str = "", others: Sequence[Invalid] = ()) -> None:
         super().__init__(detail)
         self.pointer = pointer
+        self.others = tuple(others)
+
+    @property
+    def all(self) -> tuple[Invalid, ...]:
+        """This and the others."""
+        return (self, *self.others)
+
+    def below(self, pointer: str) -> Invalid:
+        """The same of a value that holds this one."""
+        others = [other.below(pointer) for other in self.others]
+        return Invalid(self.detail, pointer + self.pointer, others)
+
+
+class Gathering:
+    """Goes on after a refusal: what is wrong in several places is told at once."""
+
+    def __init__(self) -> None:
+        self._found: list[Invalid] = []
+
+    @contextmanager
+    def within(self, pointer: str = "") -> Iterator[None]:
+        """Keep a refusal raised inside, its pointers placed below `pointer`."""
+        try:
+            yield
+        except Invalid as refusal:
+            self._found += refusal.below(pointer).all
+
+    def refuse(self) -> None:
+        """Raise what was kept.
+
+        Raises:
+            Invalid: With all of it, if there is any.
+        """
+        if self._found:
+            first, *others = self._found
+            raise Invalid(first.detail, first.pointer, others)
 
 
 @contextmanager
@@ -86,4 +123,4 @@ def within(pointer: str) -> Iterator[None]:
     try:
         yield
     except Invalid as refusal:
-        raise Invalid(refusal.detail, pointer + refusal.pointer) from None
+        raise refusal.below(pointer) from None

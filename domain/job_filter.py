@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from domain.job import JobState
 
@@ -32,19 +33,27 @@ class JobFilter(Struct, frozen=True, kw_only=True):
     """What is set narrows the choice.
 
     Attributes:
+        states: One of them must match, if there are any.
         tags: All of them must match.
         words: Each must begin a word of the name, the description or a tag.
         next_fire_after: The earliest next fire time.
         next_fire_before: The first instant behind the window.
     """
 
-    state: JobState | None = None
+    states: tuple[JobState, ...] = ()
     tags: tuple[str, ...] = ()
     name_prefix: str | None = None
     target_host: str | None = None
     next_fire_after: datetime | None = None
     next_fire_before: datetime | None = None
     words: tuple[str, ...] = ()
+
+    @property
+    def identity(self) -> dict[str, object]:
+        """What tells lists apart; as processes of earlier versions write it, if they can."""
+        fields = asdict(self)
+        states = fields.pop("states")
+        return {"state": states[0] if len(states) == 1 else states or None, **fields}
 
     @property
     def has_terms(self) -> bool:
@@ -55,7 +64,7 @@ class JobFilter(Struct, frozen=True, kw_only=True):
     @property
     def moves(self) -> bool:
         """Whether jobs come and go without anybody changing them."""
-        return self.state is not None or self.has_window
+        return bool(self.states) or self.has_window
 
     @property
     def has_window(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 from msgspec import Struct
@@ -77,16 +78,24 @@ def check_retry(policy: RetryPolicy) -> None:
     Raises:
         Invalid: With a pointer to the value at fault.
     """
+    if faults := list(_faults(policy)):
+        raise Invalid(faults[0].detail, faults[0].pointer, faults[1:])
+
+
+def _faults(policy: RetryPolicy) -> Iterator[Invalid]:
     if not 1 <= policy.max_attempts <= MAX_ATTEMPTS:
-        raise Invalid(f"The number of attempts must be from 1 to {MAX_ATTEMPTS}.", "/max_attempts")
+        yield Invalid(
+            f"The number of attempts must be from 1 to {MAX_ATTEMPTS}, such as 5.", "/max_attempts"
+        )
     if not timedelta(0) <= policy.min_backoff <= MAX_BACKOFF:
-        raise Invalid("The backoff must be between 0 seconds and 1 day.", "/min_backoff")
-    if not policy.min_backoff <= policy.max_backoff <= MAX_BACKOFF:
-        raise Invalid("The backoff must be between min_backoff and 1 day.", "/max_backoff")
+        yield Invalid("The backoff must be between 0 seconds and 1 day: PT5S.", "/min_backoff")
+    elif not policy.min_backoff <= policy.max_backoff <= MAX_BACKOFF:
+        yield Invalid("The backoff must be between min_backoff and 1 day: PT5M.", "/max_backoff")
     if not 1 <= policy.multiplier <= 100:
-        raise Invalid("The multiplier must be from 1 to 100.", "/multiplier")
+        yield Invalid("The multiplier must be from 1 to 100, such as 2.", "/multiplier")
     longest = policy.max_retry_duration
     if longest is not None and not timedelta(0) <= longest <= MAX_RETRY_DURATION:
-        raise Invalid(
-            "The time for retries must be between 0 seconds and 30 days.", "/max_retry_duration"
+        yield Invalid(
+            "The time for retries must be between 0 seconds and 30 days, such as PT1H.",
+            "/max_retry_duration",
         )

@@ -145,9 +145,9 @@ CASES: dict[str, Read] = {
         JobOrder(sort=JobSort.NEXT_FIRE, order=Order.DESC)
     ),
     "GET /jobs?sort=last_run": _jobs(_LAST_RUN),
-    "GET /jobs?state=active": _jobs(state=JobState.ACTIVE),
-    "GET /jobs?state=paused": _jobs(state=JobState.PAUSED),
-    "GET /jobs?state=completed&sort=updated": _jobs(_UPDATED, state=JobState.COMPLETED),
+    "GET /jobs?state=active": _jobs(states=(JobState.ACTIVE,)),
+    "GET /jobs?state=paused": _jobs(states=(JobState.PAUSED,)),
+    "GET /jobs?state=completed&sort=updated": _jobs(_UPDATED, states=(JobState.COMPLETED,)),
     "GET /jobs?tag=(of a sixth)": _jobs(tags=("billing",)),
     "GET /jobs?tag=(of one in 200)": _jobs(tags=("customer-7",)),
     "GET /jobs?tag=(of none)": _jobs(tags=("nothing",)),
@@ -160,23 +160,23 @@ CASES: dict[str, Read] = {
     "GET /jobs?search=(two words)": _jobs(words=("finan", "payout")),
     "GET /jobs?search=(of none)": _jobs(words=("nothing", "payout")),
     "GET /jobs?search=…&state=paused&sort=next_fire": _jobs(
-        _NEXT, words=("payout",), state=JobState.PAUSED
+        _NEXT, words=("payout",), states=(JobState.PAUSED,)
     ),
     "GET /jobs?tag=…&state=active&sort=updated": _jobs(
-        _UPDATED, tags=("customer-7",), state=JobState.ACTIVE
+        _UPDATED, tags=("customer-7",), states=(JobState.ACTIVE,)
     ),
     "GET /runs": _runs(),
     "GET /runs?order=asc": _runs(Order.ASC),
-    "GET /runs?state=failed": _runs(state=RunState.FAILED),
-    "GET /runs?state=cancelled (none in the big service)": _runs(state=RunState.CANCELLED),
-    "GET /runs?state=running (none)": _runs(state=RunState.RUNNING),
+    "GET /runs?state=failed": _runs(states=(RunState.FAILED,)),
+    "GET /runs?state=cancelled (none in the big service)": _runs(states=(RunState.CANCELLED,)),
+    "GET /runs?state=running (none)": _runs(states=(RunState.RUNNING,)),
     "GET /runs?state=succeeded&trigger=manual": _runs(
-        state=RunState.SUCCEEDED, trigger=Trigger.MANUAL
+        states=(RunState.SUCCEEDED,), trigger=Trigger.MANUAL
     ),
     "GET /runs?trigger=backfill (none)": _runs(trigger=Trigger.BACKFILL),
     "GET /runs?since=…&before=…": _runs(since=-10 * _DAY, before=-10 * _DAY + _HOUR),
     "GET /jobs/{id}/runs": _runs(of_job=True),
-    "GET /jobs/{id}/runs?state=failed": _runs(of_job=True, state=RunState.FAILED),
+    "GET /jobs/{id}/runs?state=failed": _runs(of_job=True, states=(RunState.FAILED,)),
     "GET /jobs/{id}/runs?since=…": _runs(of_job=True, since=-3 * _DAY),
 }
 

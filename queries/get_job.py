@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
+import msgspec
 from msgspec import Struct
 
 from domain.errors import NotFound
+from queries.shown_fields import selected
 from storage.entries import Entry
 from storage.job_entries import entry_name, loaded_job
 from storage.jobs import JOB_COLUMNS
@@ -19,10 +21,15 @@ GET = f"SELECT {JOB_COLUMNS} FROM jobs WHERE service_id = $1 AND id = $2"
 
 
 class GetJob(Struct, frozen=True, kw_only=True):
-    """What is asked: but for `service_id` and `now`, what the URL alone decides."""
+    """What is asked: but for `service_id` and `now`, what the URL alone decides.
+
+    Attributes:
+        fields: What is shown of the job; all if there are none. Every choice is cut from one entry.
+    """
 
     service_id: UUID
     job_id: UUID
+    fields: tuple[str, ...] = ()
     now: datetime
 
     @property
@@ -45,7 +52,14 @@ async def get_job(query: GetJob, shards: Shards) -> Entry:
     entry = await shard.read_cached(query.service_id, query.entry, query.now, load)
     if not entry.body:
         raise NotFound(f"There is no job {query.job_id}.")
-    return entry
+    return shown(entry, query.fields)
+
+
+def shown(entry: Entry, fields: tuple[str, ...]) -> Entry:
+    """The entry with some fields only; as long as its tag stays, so do these."""
+    if not fields:
+        return entry
+    return msgspec.structs.replace(entry, body=selected(entry.body, fields))
 
 
 async def load_job(query: GetJob, driver: Driver) -> Loaded:

@@ -107,15 +107,19 @@ WHERE r.service_id = {self.service}
     AND r.scheduled_for > {self.now} AND r.scheduled_for < {self.bound(far, "timestamptz")}"""
 
     def _of_job(self) -> Iterator[str]:
-        match self.chosen.state:
-            case JobState.PAUSED:
-                yield "j.paused"
-            case JobState.ACTIVE:
-                yield f"NOT j.paused AND (j.next_fire_for IS NOT NULL OR {self.pending})"
-            case JobState.COMPLETED:
-                yield f"NOT j.paused AND j.next_fire_for IS NULL AND NOT {self.pending}"
+        if self.chosen.states:
+            yield " OR ".join(f"({self._in_state(state)})" for state in self.chosen.states)
         if self.chosen.has_window:
             yield from self.window(self.next_fire)
+
+    def _in_state(self, state: JobState) -> str:
+        match state:
+            case JobState.PAUSED:
+                return "j.paused"
+            case JobState.ACTIVE:
+                return f"NOT j.paused AND (j.next_fire_for IS NOT NULL OR {self.pending})"
+            case JobState.COMPLETED:
+                return f"NOT j.paused AND j.next_fire_for IS NULL AND NOT {self.pending}"
 
     def _job_of(self, job_id: str) -> str:
         return f"""coalesce((

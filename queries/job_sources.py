@@ -25,13 +25,8 @@ def sources_of(chosen: JobFilter, order: JobOrder) -> Iterator[Source]:
         yield by_terms
     if chosen.has_window:
         yield _by_window
-    match chosen.state:
-        case JobState.PAUSED:
-            yield _paused
-        case JobState.COMPLETED:
-            yield _completed
-        case JobState.ACTIVE:
-            yield _by_window
+    if chosen.states:
+        yield _in_states
 
 
 class Sorted(NamedTuple):
@@ -99,6 +94,10 @@ LIMIT {CANDIDATES + 1})
 UNION {parts.claimed()}"""
 
 
+def _in_states(parts: Parts) -> str:
+    return " UNION ".join(f"({_OF_STATE[state](parts)})" for state in parts.chosen.states)
+
+
 def _paused(parts: Parts) -> str:
     return f"SELECT j.id FROM jobs j WHERE j.service_id = {parts.service} AND j.paused"
 
@@ -108,3 +107,10 @@ def _completed(parts: Parts) -> str:
         f"SELECT j.id FROM jobs j"
         f" WHERE j.service_id = {parts.service} AND j.next_fire_for IS NULL AND NOT j.paused"
     )
+
+
+_OF_STATE: dict[JobState, Source] = {
+    JobState.PAUSED: _paused,
+    JobState.COMPLETED: _completed,
+    JobState.ACTIVE: _by_window,
+}

@@ -34,10 +34,10 @@ def walks_of(chosen: JobFilter, order: JobOrder) -> list[Walk]:
             return [_updated(descending=order.descending)]
         case JobSort.LAST_RUN:
             return [_LAST_RUN, _NEVER_RUN]
-    if chosen.state in (JobState.PAUSED, JobState.COMPLETED):
+    if chosen.states and JobState.ACTIVE not in chosen.states:
         return [_IDLE]
     fire = _fire(descending=order.descending)
-    return [fire] if chosen.has_window or chosen.state is JobState.ACTIVE else [fire, _IDLE]
+    return [fire] if chosen.has_window or chosen.states == (JobState.ACTIVE,) else [fire, _IDLE]
 
 
 def _created(*, descending: bool) -> Walk:
@@ -47,7 +47,7 @@ def _created(*, descending: bool) -> Walk:
         # Only what is looked up is joined.
         of_listing = parts.has_terms and not parts.has_more
         table, alias = ("listings", "l") if of_listing else ("jobs", "j")
-        where = [f"{alias}.service_id = {parts.service}", *_partial_index(parts.chosen.state)]
+        where = [f"{alias}.service_id = {parts.service}", *_partial_index(parts.chosen.states)]
         if place is not None:
             where.append(f"{alias}.id {beyond} {parts.bound(place.id, 'uuid')}")
         fits = parts.listing_fits() if of_listing else parts.job_fits()
@@ -106,7 +106,7 @@ ORDER BY at {direction}, id {direction} LIMIT {look}"""
 def _idle(parts: Parts, place: Place | None, look: int) -> str:
     """Jobs that will not fire."""
     begun = "true" if place is None else f"j.id < {parts.bound(place.id, 'uuid')}"
-    paused = "j.paused" if parts.chosen.state is JobState.PAUSED else "true"
+    paused = "j.paused" if parts.chosen.states == (JobState.PAUSED,) else "true"
     return f"""
 SELECT j.id, NULL::timestamptz AS at, j.id AS place, {parts.job_fits()} AS fits FROM jobs j
 WHERE j.service_id = {parts.service} AND j.next_fire_for IS NULL AND NOT {parts.pending}
@@ -150,12 +150,12 @@ _LAST_RUN = Walk(_last_run, "place DESC")
 _NEVER_RUN = Walk(_never_run, "place DESC")
 
 
-def _partial_index(state: JobState | None) -> list[str]:
+def _partial_index(states: tuple[JobState, ...]) -> list[str]:
     """What makes an index that holds jobs in that state, and few others, the one to walk."""
-    match state:
-        case JobState.PAUSED:
+    match states:
+        case (JobState.PAUSED,):
             return ["j.paused"]
-        case JobState.COMPLETED:
+        case (JobState.COMPLETED,):
             return ["j.next_fire_for IS NULL"]
     return []
 

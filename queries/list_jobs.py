@@ -12,6 +12,7 @@ from msgspec import Struct
 from domain.job_filter import JobFilter, JobOrder, JobSort
 from domain.place import Place
 from queries.job_pages import JobQuery, page_of_jobs, place_of
+from queries.shown_fields import selected
 from storage.encoded_jobs import EncodedJobs, Shown
 from storage.entries import LIFE, Entry, kept_until
 from storage.jobs import encode
@@ -21,7 +22,6 @@ from storage.shards import Shard, Shards
 
 MOVING_LIFE = timedelta(seconds=1)
 """How long a list is kept that jobs enter and leave by themselves."""
-_decode_item = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 class ListJobs(Struct, frozen=True, kw_only=True):
@@ -109,8 +109,4 @@ async def _page(
 
 
 def _selected(item: msgspec.Raw, fields: tuple[str, ...]) -> msgspec.Raw:
-    """Some fields of an encoded item."""
-    if not fields:
-        return item
-    encoded = _decode_item(item)
-    return msgspec.Raw(encode({field: encoded[field] for field in fields}))
+    return msgspec.Raw(selected(item, fields)) if fields else item

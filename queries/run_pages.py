@@ -17,6 +17,7 @@ from domain.job_filter import Order
 from domain.place import Place
 from domain.run import Run, RunState, Trigger
 from domain.run_filter import RunFilter
+from queries.run_told import Told, told_of
 from storage.bound import Bound
 from storage.postgres import Driver
 from storage.runs import RUN_COLUMNS, SHOWN_COLUMNS, run_of
@@ -35,6 +36,17 @@ UNION ALL
 WHERE (SELECT count(*) FROM page) < {wanted} OFFSET {look} - 1 LIMIT 1)
 ORDER BY ends, {order}
 """
+_LAST_STATUS = """(
+    SELECT status_code FROM attempts
+    WHERE attempts.service_id = runs.service_id AND attempts.run_id = runs.id
+        AND attempts.scheduled_for = runs.scheduled_for
+    ORDER BY number DESC LIMIT 1
+)"""
+_TAGGED = """EXISTS (
+    SELECT FROM jobs
+    WHERE jobs.service_id = runs.service_id AND jobs.id = runs.job_id AND jobs.tags @> {tags}
+    OFFSET 0
+)"""
 _SLACK = timedelta(milliseconds=2)
 _FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC) - 2 * _SLACK
 _RARE = {
@@ -69,24 +81,29 @@ class RunQuery(Struct, frozen=True, kw_only=True):
     @property
     def costly(self) -> bool:
         """Whether more is looked at than is shown."""
-        return self.chosen.state is not None or self.chosen.trigger is not None
+        chosen = self.chosen
+        by_trigger = chosen.trigger is not None or chosen.backfill_id is not None
+        return by_trigger or bool(chosen.states or chosen.status_codes or chosen.tags)
 
     @property
     def rare(self) -> str | None:
         """The condition of an index that holds what is looked for, and few others."""
-        if self.chosen.state in _RARE:
-            return _RARE[self.chosen.state]
-        if self.chosen.trigger not in (None, Trigger.SCHEDULE):
+        indexes = {_RARE.get(state) for state in self.chosen.states}
+        if len(indexes) == 1 and (index := indexes.pop()) is not None:
+            return index
+        if self.chosen.backfill_id or self.chosen.trigger not in (None, Trigger.SCHEDULE):
             return "trigger <> 'schedule'"
         return None
 
 
 class RunPage(Struct, frozen=True):
     """Attributes:
+    told: What lists tell beside, by the run's id.
     more: Where the next page begins, if there may be one.
     """
 
     runs: list[Run]
+    told: dict[UUID, Told]
     more: Place | None
 
 
@@ -104,7 +121,9 @@ async def page_of_runs(query: RunQuery, driver: Driver) -> RunPage:
     ends = bool(rows) and rows[-1]["ends"]
     shown = (rows[:-1] if ends else rows)[: query.limit]
     more = rows[-1] if ends else shown[-1] if len(rows) > query.limit else None
-    return RunPage([run_of(row) for row in shown], None if more is None else _place(query, more))
+    runs = [run_of(row) for row in shown]
+    told = await told_of(runs, query.service_id, driver)
+    return RunPage(runs, told, None if more is None else _place(query, more))
 
 
 def _walk(query: RunQuery, bound: Bound) -> str:
@@ -160,12 +179,22 @@ def _behind(query: RunQuery, after: Place, bound: Bound) -> str:
 
 def _fits(query: RunQuery, bound: Bound) -> str:
     chosen = query.chosen
-    state, trigger = bound(chosen.state, "text"), bound(chosen.trigger, "text")
+    states, trigger = bound(chosen.states or None, "text[]"), bound(chosen.trigger, "text")
     job_id = bound(chosen.job_id if query.by_id else None, "uuid")
-    return (
-        f"({state} IS NULL OR state = {state}) AND ({trigger} IS NULL OR trigger = {trigger})"
-        f" AND ({job_id} IS NULL OR job_id = {job_id})"
-    )
+    fits = [
+        f"({states} IS NULL OR state = ANY ({states}))",
+        f"({trigger} IS NULL OR trigger = {trigger})",
+        f"({job_id} IS NULL OR job_id = {job_id})",
+    ]
+    # Seldom asked for, and costly even to plan.
+    if chosen.backfill_id is not None:
+        fits.append(f"backfill_id IS NOT DISTINCT FROM {bound(chosen.backfill_id, 'uuid')}")
+    if chosen.status_codes:
+        codes = bound(chosen.status_codes, "smallint[]")
+        fits.append(f"coalesce({_LAST_STATUS} = ANY ({codes}), false)")
+    if chosen.tags:
+        fits.append(_TAGGED.format(tags=bound(chosen.tags, "text[]")))
+    return " AND ".join(fits)
 
 
 def _place(query: RunQuery, row: asyncpg.Record) -> Place:

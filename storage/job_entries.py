@@ -14,7 +14,7 @@ from domain.resources.instants import instant, instant_or_none
 from domain.resources.job import JobResource
 from storage.entries import DELETED, kept_until
 from storage.jobs import encode
-from storage.read_cache import Loaded
+from storage.read_cache import Loaded, digest
 from storage.shared_cache import NewEntry
 
 NOT_FOUND_LIFE = timedelta(seconds=5)
@@ -27,12 +27,13 @@ def entry_name(job_id: UUID) -> str:
 
 def entry_of(job: Job, now: datetime) -> NewEntry:
     """What a command made of a job."""
+    body = encode(JobResource.of(job))
     return NewEntry(
         name=entry_name(job.id),
         version=job.version,
         until=kept_until(now, job.next_fire_at),
-        etag=etag_of(job.version),
-        body=encode(JobResource.of(job)),
+        etag=etag_of(job.version, body),
+        body=body,
     )
 
 
@@ -47,11 +48,12 @@ def loaded_job(row: asyncpg.Record | None, now: datetime) -> Loaded:
     """What a query found of a job."""
     if row is None:
         return Loaded(version=0, until=kept_until(now, None, NOT_FOUND_LIFE), etag="", body=b"")
+    body = encoded_job(row, now)
     return Loaded(
         version=row["version"],
         until=kept_until(now, _next_fire_of(row, now)),
-        etag=etag_of(row["version"]),
-        body=encoded_job(row, now),
+        etag=etag_of(row["version"], body),
+        body=body,
     )
 
 
@@ -65,9 +67,12 @@ def _next_fire_of(row: asyncpg.Record, now: datetime) -> datetime | None:
     return _visible(row, now)[1]
 
 
-def etag_of(version: int) -> str:
-    """A job's entity tag: it tells what its service made of it, not when it fires next."""
-    return f'"{version}"'
+def etag_of(version: int, body: bytes) -> str:
+    """A job's entity tag: another one for whatever is shown, also when it fires next.
+
+    `If-Match` goes by the version alone: what its service made of the job.
+    """
+    return f'"{version}-{digest(body)}"'
 
 
 def _visible(row: asyncpg.Record, now: datetime) -> tuple[JobState, datetime | None]:

@@ -30,7 +30,7 @@ def calendars(client: httpx.Client) -> httpx.Client:
     for block in BLOCKS:
         if block["name"]:
             answer = client.put(f"/calendars/{block['name']}", json=json.loads(block["body"]))
-            assert answer.status_code == 200, answer.text
+            assert answer.is_success, answer.text
     return client
 
 

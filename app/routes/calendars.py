@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated
 
-from litestar import Controller, delete, get, put
+from litestar import Controller, Response, delete, get, put
 from litestar.params import JSONBody, PathParameter
 
 from app.access import Access
+from app.answers import made, stored
 from app.cursors import name_after
 from app.paging import Cursor, Limit, cursor_behind_cut
 from app.problems import problems
@@ -65,11 +66,11 @@ class CalendarController(Controller):
         needs=Access.WRITE,
         summary="Make a calendar, or replace what it holds",
         status_code=200,
-        responses=problems(413, 415, 422),
+        responses=problems(413, 415, 422) | made(CalendarResource),
     )
     async def store(
         self, name: NamePath, data: JSONBody[CalendarBody], request: ServiceRequest
-    ) -> CalendarResource:
+    ) -> Response[CalendarResource]:
         command = PutCalendar(
             caller=request.caller,
             name=name,
@@ -77,7 +78,9 @@ class CalendarController(Controller):
             exclude=data.exclusions(),
             now=datetime.now(UTC),
         )
-        return CalendarResource.of(await put_calendar(command, request.shards))
+        calendar = await put_calendar(command, request.shards)
+        is_new = calendar.created_at == command.now
+        return stored(CalendarResource.of(calendar), is_new=is_new)
 
     @delete(
         "/{name:str}",

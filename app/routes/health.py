@@ -15,6 +15,9 @@ from app.metrics import exposition
 from app.readiness import Readiness
 from app.requests import ServiceRequest
 
+# Litestar adds the charset of text.
+_MEDIA_TYPE = CONTENT_TYPE_LATEST.removesuffix("; charset=utf-8")
+
 
 class Health(Struct, frozen=True):
     """`ok`, or `unavailable` with what is wrong by server."""
@@ -71,4 +74,4 @@ async def metrics(request: ServiceRequest) -> Response[bytes]:
     own_port = request.app.state.metrics_port
     if request.scope["raw_path"] != b"/metrics" or own_port not in {0, port}:
         raise NotFoundException
-    return Response(await exposition(request.shards), media_type=CONTENT_TYPE_LATEST)
+    return Response(await exposition(request.shards), media_type=_MEDIA_TYPE)

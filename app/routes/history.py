@@ -57,8 +57,10 @@ class JobHistoryController(Controller):
         self,
         job_id: FromPath[UUID],
         request: ServiceRequest,
-        state_: run_lists.State = None,
+        state_: run_lists.States = None,
         trigger: run_lists.Triggered = None,
+        backfill_id: run_lists.Backfill = None,
+        status_code: run_lists.StatusCodes = None,
         since: run_lists.Since = None,
         before: run_lists.Before = None,
         order: run_lists.Direction = Order.DESC,
@@ -66,7 +68,18 @@ class JobHistoryController(Controller):
         cursor: Cursor = None,
     ) -> RunPage:
         asked = run_lists.RunList(
-            "job", run_lists.chosen_runs(state_, trigger, job_id, since, before), order
+            "job",
+            run_lists.chosen_runs(
+                states=state_,
+                trigger=trigger,
+                job_id=job_id,
+                backfill_id=backfill_id,
+                status_codes=status_code,
+                tags=None,
+                since=since,
+                before=before,
+            ),
+            order,
         )
         query = asked.query(request.caller, limit, cursor, datetime.now(UTC))
         return asked.page(await list_runs(query, request.shards))

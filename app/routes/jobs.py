@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
+import msgspec
 from litestar import Controller, Response, delete, get, patch, post
 from litestar.datastructures import ResponseHeader
 from litestar.params import FromPath, JSONBody
@@ -28,16 +30,18 @@ from commands.pause_job import PauseJob, pause_job
 from commands.resume_job import ResumeJob, resume_job
 from commands.trigger_job import TriggerJob, trigger_job
 from commands.update_job import UpdateJob, update_job
-from domain.errors import within
+from domain.errors import Gathering
 from domain.job import Job
 from domain.job_filter import JobSort
 from domain.resources.job import JobResource
 from queries.get_job import GetJob, get_job
 from queries.list_jobs import ListJobs, list_jobs
+from storage.job_entries import etag_of
+from storage.jobs import encode
 
 ETAG = ResponseHeader(
     name="ETag",
-    description="For If-None-Match; a job's is its version, in quotes",
+    description="For If-None-Match, and a job's for If-Match: another one for whatever is shown",
     documentation_only=True,
 )
 LOCATION = ResponseHeader(
@@ -62,13 +66,16 @@ class JobController(Controller):
         self, data: JSONBody[JobBody], request: ServiceRequest
     ) -> Response[JobResource]:
         now = datetime.now(UTC)
-        with within("/schedule"):
+        wrong = Gathering()
+        with wrong.within("/schedule"):
             schedule = data.schedule.schedule(now)
-        target = target_of(data.target, request.actors, request.egress)
-        with within("/retry"):
+        with wrong.within():
+            target = target_of(data.target, request.actors, request.egress)
+        with wrong.within("/retry"):
             retry = data.retry.policy()
-        with within("/catchup"):
+        with wrong.within("/catchup"):
             catchup = data.catchup.policy()
+        wrong.refuse()
         command = CreateJob(
             caller=request.caller,
             name=data.name,
@@ -94,7 +101,7 @@ class JobController(Controller):
     async def page(  # noqa: PLR0917
         self,
         request: ServiceRequest,
-        state_: job_lists.State = None,
+        state_: job_lists.States = None,
         tag: job_lists.Tags = None,
         name_prefix: job_lists.NamePrefix = None,
         target_host: job_lists.TargetHost = None,
@@ -108,7 +115,7 @@ class JobController(Controller):
         cursor: Cursor = None,
     ) -> Response[JobPage]:
         chosen = job_lists.chosen_jobs(
-            state=state_,
+            states=state_,
             tag=tag,
             name_prefix=name_prefix,
             target_host=target_host,
@@ -138,8 +145,15 @@ class JobController(Controller):
         response_headers=[ETAG],
         responses=problems(404) | NOT_MODIFIED,
     )
-    async def read(self, job_id: FromPath[UUID], request: ServiceRequest) -> Response[JobResource]:
-        query = GetJob(service_id=request.caller.service_id, job_id=job_id, now=datetime.now(UTC))
+    async def read(
+        self, job_id: FromPath[UUID], request: ServiceRequest, fields: job_lists.Fields = None
+    ) -> Response[JobResource]:
+        query = GetJob(
+            service_id=request.caller.service_id,
+            job_id=job_id,
+            fields=job_lists.chosen_fields(fields),
+            now=datetime.now(UTC),
+        )
         return answer(await get_job(query, request.shards), query, request)
 
     @patch(
@@ -259,13 +273,14 @@ class JobController(Controller):
         return await once(request, trigger_job, command, run_accepted)
 
 
-def _created(job: Job) -> Response[JobResource]:
+def _created(job: Job) -> Response[Any]:
     return _answer(job, status_code=201, Location=f"/jobs/{job.id}")
 
 
-def _answer(job: Job, *, status_code: int = 200, **headers: str) -> Response[JobResource]:
+def _answer(job: Job, *, status_code: int = 200, **headers: str) -> Response[Any]:
+    body = encode(JobResource.of(job))
     return Response(
-        JobResource.of(job),
+        msgspec.Raw(body),
         status_code=status_code,
-        headers={"ETag": f'"{job.version}"', **headers},
+        headers={"ETag": etag_of(job.version, body), **headers},
     )

@@ -122,7 +122,11 @@ async def replace(
         caller=request.caller,
         key_id=key_id,
         overlap=duration_of(body.overlap, "/overlap"),
-        expires_at=body.expires_at and instant_of(body.expires_at, "/expires_at"),
+        expires_at=(
+            instant_of(body.expires_at, "/expires_at")
+            if isinstance(body.expires_at, datetime)
+            else body.expires_at
+        ),
         subject=subject,
         now=datetime.now(UTC),
     )

@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
-from litestar import Controller, delete, get, put
+from litestar import Controller, Response, delete, get, put
 from litestar.params import FromPath, JSONBody, PathParameter
 
 from app.access import Access
+from app.answers import made, stored
 from app.cursors import subject_after
 from app.paging import Cursor, Limit, next_cursor
 from app.problems import problems
@@ -58,7 +59,7 @@ class MemberController(Controller):
         needs=Access.ADMIN,
         summary="Make a person a member, or change the role",
         status_code=200,
-        responses=problems(404, 413, 415, 422),
+        responses=problems(404, 413, 415, 422) | made(MemberResource),
     )
     async def store(
         self,
@@ -66,11 +67,13 @@ class MemberController(Controller):
         subject: Subject,
         data: JSONBody[MemberBody],
         request: ServiceRequest,
-    ) -> MemberResource:
+    ) -> Response[MemberResource]:
         command = PutMember(
             caller=request.caller, subject=subject, role=data.role, now=datetime.now(UTC)
         )
-        return MemberResource.of(await put_member(command, request.shards))
+        member = await put_member(command, request.shards)
+        is_new = member.created_at == command.now
+        return stored(MemberResource.of(member), is_new=is_new)
 
     @delete(
         "/{subject:str}",

@@ -47,8 +47,11 @@ class RunController(Controller):
     async def page(  # noqa: PLR0917
         self,
         request: ServiceRequest,
-        state_: run_lists.State = None,
+        state_: run_lists.States = None,
         trigger: run_lists.Triggered = None,
+        backfill_id: run_lists.Backfill = None,
+        status_code: run_lists.StatusCodes = None,
+        tag: run_lists.Tags = None,
         job_id: FromQuery[UUID | None] = None,
         since: run_lists.Since = None,
         before: run_lists.Before = None,
@@ -58,7 +61,16 @@ class RunController(Controller):
     ) -> RunPage:
         asked = run_lists.RunList(
             "service",
-            run_lists.chosen_runs(state_, trigger, job_id, since, before),
+            run_lists.chosen_runs(
+                states=state_,
+                trigger=trigger,
+                job_id=job_id,
+                backfill_id=backfill_id,
+                status_codes=status_code,
+                tags=tag,
+                since=since,
+                before=before,
+            ),
             order,
         )
         query = asked.query(request.caller, limit, cursor, datetime.now(UTC))

@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
-from litestar import Controller, delete, get, put
+from litestar import Controller, Response, delete, get, put
 from litestar.params import FromPath, JSONBody, PathParameter
 
 from app.access import Access
+from app.answers import made, stored
 from app.cursors import name_after
 from app.paging import Cursor, Limit, next_cursor
 from app.problems import problems
@@ -56,7 +57,7 @@ class SecretController(Controller):
         needs=Access.ADMIN,
         summary="Store a secret, or give it another value",
         status_code=200,
-        responses=problems(404, 413, 415, 422),
+        responses=problems(404, 413, 415, 422) | made(SecretResource),
     )
     async def store(
         self,
@@ -64,11 +65,13 @@ class SecretController(Controller):
         name: NamePath,
         data: JSONBody[SecretBody],
         request: ServiceRequest,
-    ) -> SecretResource:
+    ) -> Response[SecretResource]:
         command = PutSecret(
             caller=request.caller, name=name, value=data.value, now=datetime.now(UTC)
         )
-        return SecretResource.of(await put_secret(command, request.shards))
+        secret = await put_secret(command, request.shards)
+        is_new = secret.created_at == command.now
+        return stored(SecretResource.of(secret), is_new=is_new)
 
     @delete(
         "/{name:str}",

@@ -7,7 +7,14 @@ from typing import Annotated, cast
 
 from msgspec import Meta
 
-Instant = Annotated[datetime, Meta(examples=["2026-11-24T03:00:00.000000Z"])]
+_FORMAT = {"format": "date-time"}  # not by `tz`, which would also be checked
+Instant = Annotated[
+    datetime, Meta(examples=["2026-11-24T03:00:00.000000Z"], extra_json_schema=_FORMAT)
+]
+LocalTime = Annotated[
+    datetime, Meta(examples=["2026-11-24T04:00:00+01:00"], extra_json_schema=_FORMAT)
+]
+"""With the offset of its zone."""
 
 
 def instant(value: datetime) -> datetime:

@@ -59,7 +59,7 @@ def callers(
         found[f"key `{scope}`"] = (new_key(operator, own, scope).json()["key"], None)
     for role in Role:
         put = operator.put(f"/services/{own}/members/table-{role}", json={"role": role})
-        assert put.status_code == 200
+        assert put.is_success
         found[role] = (issuer.token(f"table-{role}"), None)
     found["other service's key"] = (new_key(operator, foreign, *Scope).json()["key"], None)
     credential = operator.headers["authorization"].removeprefix("Bearer ")
@@ -76,9 +76,9 @@ def ids(callers: dict[str, httpx.Client], own: str) -> Ids:
     """Ids of what the own service has."""
     admin = callers["admin"]
     calendar = {"exclude": [{"date": "2027-01-01"}], "description": MARK}
-    assert admin.put("/calendars/holidays", json=calendar).status_code == 200
+    assert admin.put("/calendars/holidays", json=calendar).is_success
     secret = admin.put(f"/services/{own}/secrets/holidays", json={"value": MARK})
-    assert secret.status_code == 200
+    assert secret.is_success
     job = admin.post("/jobs", json=JOB).json()["id"]
     return {
         "job_id": job,

@@ -79,9 +79,9 @@ def test_what_a_key_made_is_revoked_with_it(
     ("scopes", "role", "status"),
     [
         (("admin",), "viewer", 403),
-        (("admin", "read"), "viewer", 200),
+        (("admin", "read"), "viewer", 201),
         (("admin", "read"), "operator", 403),
-        (("admin", "read", "operate", "write"), "admin", 200),
+        (("admin", "read", "operate", "write"), "admin", 201),
     ],
 )
 def test_membership_grants_no_more_than_the_granter_has(  # noqa: PLR0917
@@ -96,7 +96,7 @@ def test_membership_grants_no_more_than_the_granter_has(  # noqa: PLR0917
     with calling(installation, new_key(operator, service_id, *scopes).json()["key"]) as client:
         put = client.put(member, json={"role": role})
         assert put.status_code == status, put.text
-        assert len(client.get(f"/services/{service_id}/members").json()["items"]) == (status == 200)
+        assert len(client.get(f"/services/{service_id}/members").json()["items"]) == (status == 201)
 
 
 def test_a_key_that_ends_makes_no_member(

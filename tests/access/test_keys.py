@@ -112,6 +112,24 @@ def test_rotation_never_prolongs_a_keys_life(operator: httpx.Client, service_id:
     assert [key["expires_at"] for key in keys if key["id"] == old["id"]] == [old["expires_at"]]
 
 
+@pytest.mark.parametrize("has_end", [True, False])
+def test_a_rotated_key_keeps_its_end_unless_another_is_asked_for(
+    operator: httpx.Client, service_id: str, has_end: bool
+) -> None:
+    end = "2126-11-24T03:00:00.000000Z" if has_end else None
+    later = "2127-11-24T03:00:00.000000Z"
+    for body, expected in (
+        (None, end),
+        ({}, end),
+        ({"overlap": "PT1H"}, end),
+        ({"expires_at": later}, later),
+        ({"expires_at": None}, None),
+    ):
+        old = new_key(operator, service_id, "read", expires_at=end).json()
+        path = f"/services/{service_id}/keys/{old['id']}/rotate"
+        assert operator.post(path, json=body).json()["expires_at"] == expected
+
+
 async def test_a_revoked_key_is_refused_by_every_process_though_the_replica_lags(
     installation: System,
     operator: httpx.Client,

@@ -28,8 +28,8 @@ def test_members_are_listed_by_subject_in_pages(operator: httpx.Client, service_
     path = f"/services/{service_id}/members"
     subjects = ["auth0|b", "a@example.com", "c"]
     for subject in subjects:
-        assert operator.put(f"{path}/{subject}", json={"role": "viewer"}).status_code == 200
-    operator.put(f"{path}/c", json={"role": "admin"})
+        assert operator.put(f"{path}/{subject}", json={"role": "viewer"}).status_code == 201
+    assert operator.put(f"{path}/c", json={"role": "admin"}).status_code == 200
     seen, cursor = [], None
     while True:
         page = operator.get(path, params={"limit": 2} | ({"cursor": cursor} if cursor else {}))

@@ -81,7 +81,7 @@ def test_headers_count_down_and_then_it_is_refused_for_a_while(user: httpx.Clien
     assert 1 <= after <= 12
     assert levels(refused)["user"] == (0, after)
     # Writes have a budget of their own, and so has every other user.
-    assert user.put("/calendars/c", json={"exclude": []}).status_code == 200
+    assert user.put("/calendars/c", json={"exclude": []}).is_success
 
 
 def test_a_user_leaves_some_to_others_and_a_service_to_all_others(

@@ -41,7 +41,7 @@ def test_a_dry_run_counts_and_makes_nothing(
     assert answer.status_code == 202
     assert "location" not in answer.headers
     counted = answer.json()
-    assert (counted["id"], counted["dry_run"]) == (None, True)
+    assert (counted["id"], counted["dry_run"], counted["state"]) == (None, True, "dry_run")
     assert (counted["total"], counted["run_count"], counted["done_count"]) == (7, 7, 0)
     assert api.get(path).json() == {"items": [], "next_cursor": None}
     assert api.get(path.replace("backfills", "runs")).json()["items"] == []
@@ -158,7 +158,7 @@ def test_a_wrong_backfill_is_refused(
 def test_a_backfill_needs_a_range(api: httpx.Client, ringable: Callable[..., str]) -> None:
     path = ringable()
     assert wrong_values(api.post(path)) == [""]
-    assert wrong_values(api.post(path, json={})) == ["/start"]
+    assert wrong_values(api.post(path, json={})) == ["/start", "/end"]
     assert wrong_values(api.post(path, json={"start": WEEK["start"]})) == ["/end"]
 
 

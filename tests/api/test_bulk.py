@@ -103,7 +103,7 @@ def test_open_runs_are_cancelled_in_bulk(client: httpx.Client, job: Callable[...
     assert rest.json() == {"count": 1, "more": False}
     assert sorted(listed(client, state="cancelled")) == sorted(runs)
     assert client.post("/runs/cancel", json={"state": "succeeded"}).json()["count"] == 0
-    assert client.post("/runs/cancel", json={}).json() == {"count": 1, "more": False}
+    assert client.post("/runs/cancel", json={"all": True}).json() == {"count": 1, "more": False}
     assert client.get(f"/runs/{spared[0]}").json()["state"] == "cancelled"
 
 
@@ -131,7 +131,7 @@ def test_dead_letters_are_replayed_in_bulk_each_once(
 ) -> None:
     triggered(client, job(), 3)
     failed(client, 3)
-    first = client.post("/runs/replay", json={"limit": 2})
+    first = client.post("/runs/replay", json={"all": True, "limit": 2})
     assert (first.status_code, first.json()) == (202, {"count": 2, "more": True})
     assert client.post("/runs/replay", json={"trigger": "manual"}).json()["count"] == 1
     again = client.post("/runs/replay", json={"trigger": "manual"})
@@ -149,7 +149,7 @@ def test_what_has_not_ended_or_lost_its_job_is_not_replayed(
     (dead,) = failed(client, 1)
     assert client.delete(f"/jobs/{gone}").status_code == 204
     problem(client.post(f"/runs/{dead}/replay"), 409)
-    assert client.post("/runs/replay", json={}).json() == {"count": 0, "more": False}
+    assert client.post("/runs/replay", json={"all": True}).json() == {"count": 0, "more": False}
 
 
 def test_another_services_runs_are_out_of_reach(

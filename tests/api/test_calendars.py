@@ -29,7 +29,7 @@ def test_a_calendar_is_answered_as_sent_and_read_the_same(client: httpx.Client) 
         {"rrule": "DTSTART:20260101T000000\nRRULE:FREQ=YEARLY"},
     ]
     stored = put(client, "holidays", *exclude, description="Nobody works")
-    assert stored.status_code == 200
+    assert stored.status_code == 201
     calendar = stored.json()
     assert calendar["exclude"] == exclude
     assert (calendar["name"], calendar["description"]) == ("holidays", "Nobody works")
@@ -38,8 +38,10 @@ def test_a_calendar_is_answered_as_sent_and_read_the_same(client: httpx.Client) 
 
 
 def test_a_second_put_replaces_the_first(client: httpx.Client) -> None:
-    first = put(client, "holidays", WEEKENDS, description="old").json()
-    second = put(client, "holidays", {"date": "2026-12-25"}).json()
+    made = put(client, "holidays", WEEKENDS, description="old")
+    replaced = put(client, "holidays", {"date": "2026-12-25"})
+    assert (made.status_code, replaced.status_code) == (201, 200)
+    first, second = made.json(), replaced.json()
     assert (second["version"], second["description"]) == (2, "")
     assert second["exclude"] == [{"date": "2026-12-25"}]
     assert second["created_at"] == first["created_at"]
@@ -54,7 +56,7 @@ def test_local_times_are_read_in_the_time_zone_that_is_sent(client: httpx.Client
 def test_calendars_are_listed_by_name_page_by_page(client: httpx.Client) -> None:
     names = ["A", "Z", "a", "b.c", "b_c", "z-1"]
     for name in reversed(names):
-        assert put(client, name, WEEKENDS).status_code == 200
+        assert put(client, name, WEEKENDS).status_code == 201
     walked, cursor = [], None
     while True:
         parameters = {"limit": 2} | ({"cursor": cursor} if cursor else {})
@@ -204,7 +206,7 @@ def test_half_a_surrogate_pair_is_no_json(api: httpx.Client) -> None:
 def test_what_excludes_little_or_nothing_is_a_calendar_nonetheless(
     api: httpx.Client, entry: object
 ) -> None:
-    assert put(api, "odd", entry).status_code == 200
+    assert put(api, "odd", entry).is_success
     schedule = {"every": 1.5, "exclude": [{"calendar": "odd"}]}
     answer = api.post("/schedules/preview", json={"schedule": schedule, "after": MONDAY})
     assert answer.status_code == 200

@@ -215,13 +215,12 @@ def test_a_process_that_dies_in_between_leaves_nothing(
 def test_a_key_that_was_used_for_another_request_is_422(api: httpx.Client, store: Store) -> None:
     path, key = f"/jobs/{store()['id']}/trigger", a_key()
     assert api.post(path, headers=key).status_code == 202
-    others: list[tuple[str, dict[str, Any]]] = [
-        (path, {"json": {"overlap": "allow_all"}, "headers": key}),
-        (path, {"content": b"{}", "headers": {**key, **JSON}}),
-        (f"{path}?x=1", {"headers": key}),
+    others: list[dict[str, Any]] = [
+        {"json": {"overlap": "allow_all"}, "headers": key},
+        {"content": b"{}", "headers": {**key, **JSON}},
     ]
-    for address, sent in others:
-        answer = api.post(address, **sent)
+    for sent in others:
+        answer = api.post(path, **sent)
         assert problem(answer, 422)["type"] == TYPE + "reused"
         assert "idempotency-replayed" not in answer.headers
     assert api.post(path, headers=key).headers["idempotency-replayed"] == "true"

@@ -59,7 +59,7 @@ def owned(owner: httpx.Client) -> Owned:
     wait_until(lambda: len(runs_of(owner, jobs[0])) == 2, what="two runs")
     service = owner.get("/me").json()["service_id"]
     put = owner.put(f"/services/{service}/secrets/holidays", json={"value": MARK})
-    assert put.status_code == 200
+    assert put.is_success
     times = {"start": "2026-01-01T00:00:00Z", "end": "2026-01-01T01:00:00Z"}
     backfills = [owner.post(f"/jobs/{jobs[0]}/backfills", json=times).json() for _ in range(2)]
     return {

@@ -30,7 +30,7 @@ def test_a_stored_job_is_answered_as_sent_with_defaults_filled_in(
     assert answer.status_code == 201
     job = answer.json()
     assert answer.headers["location"] == f"/jobs/{job['id']}"
-    assert answer.headers["etag"] == '"1"'
+    assert answer.headers["etag"].startswith('"1-')
     assert answer.headers["content-type"] == "application/json"
     assert UUID(job.pop("id")).version == 7
     for name in ("next_fire_at", "created_at", "updated_at"):
@@ -169,7 +169,7 @@ def test_a_plain_field_is_changed_and_nothing_else(
     job = store(tags=["old"])
     answer = api.patch(f"/jobs/{job['id']}", json={name: value})
     assert answer.status_code == 200
-    assert answer.headers["etag"] == '"2"'
+    assert answer.headers["etag"].startswith('"2-')
     changed = answer.json()
     assert changed["updated_at"] > job["updated_at"]
     expected = {**job, name: value, "version": 2, "updated_at": changed["updated_at"]}
@@ -211,7 +211,7 @@ def test_a_job_is_paused_and_resumed_as_often_as_one_likes(api: httpx.Client, st
     first, second = (api.post(f"/jobs/{job['id']}/pause") for _ in range(2))
     assert first.status_code == second.status_code == 200
     assert first.json() == second.json()
-    assert first.headers["etag"] == '"2"'
+    assert first.headers["etag"].startswith('"2-')
     assert (first.json()["state"], first.json()["next_fire_at"]) == ("paused", None)
     assert api.get(f"/jobs/{job['id']}").json() == first.json()
 

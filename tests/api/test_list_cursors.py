@@ -144,7 +144,8 @@ def test_a_cursor_that_was_made_up_does_no_harm(
     named = {"/runs": ("runs", "service", RunFilter(), Order.DESC), "/jobs": JOBS_BY_CHANGE}
     made = msgspec.msgpack.encode((list_of(*named[path]), at, key))
     cursor = urlsafe_b64encode(made).decode().rstrip("=")
-    answer = nine_jobs.get(path, params={"sort": "updated", "cursor": cursor})
+    order = {"sort": "updated"} if path == "/jobs" else {}
+    answer = nine_jobs.get(path, params={**order, "cursor": cursor})
     if answer.status_code != 200:
         assert wrong_parameters(answer) == ["cursor"]
 

@@ -10,6 +10,8 @@ from uuid import UUID
 
 import httpx
 import pytest
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from tests.api.conftest import JSON
 
@@ -73,6 +75,7 @@ OPERATIONS = {
 }
 OF_AN_OPERATOR = {"GET /health/live", "GET /health/ready", "GET /metrics"}
 OF_A_SERVICE = OPERATIONS - OF_AN_OPERATOR
+OF_AN_INSTALLATION = "PATCH /services/{service_id}"
 # What makes its object when there is none.
 MAKES = {"PUT /calendars/{name}"}
 
@@ -138,7 +141,8 @@ def test_a_service_needs_its_key_and_an_operator_none(document: Document) -> Non
     scheme = document["components"]["securitySchemes"]["api_key"]
     assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
     for name, operation in operations(document).items():
-        assert bool(operation.get("security")) == (name in OF_A_SERVICE), name
+        expected = [{"api_key": []}] if name in OF_A_SERVICE else []
+        assert operation["security"] == expected, name
 
 
 @pytest.mark.parametrize("name", sorted(OF_A_SERVICE))
@@ -168,10 +172,96 @@ def test_what_clients_send_is_described_as_strictly_as_it_is_read(document: Docu
     assert set(job["required"]) == {"schedule", "target"}
     assert job["properties"]["name"].items() >= {"minLength": 1, "maxLength": 200}.items()
     assert job["properties"]["tags"]["items"]["maxLength"] == 64
-    specs = [choice["required"] for choice in job["properties"]["schedule"]["oneOf"]]
+    specs = [choice["required"] for choice in schemas["ScheduleBody"]["if"]["oneOf"]]
     assert specs == [["at"], ["after"], ["every"], ["cron"], ["rrule"], ["specs"]]
     after = schemas["ScheduleBody"]["properties"]["after"]
-    assert [choice["type"] for choice in after["anyOf"]] == ["string", "number"]
+    assert after == {"$ref": "#/components/schemas/Duration"}
+    assert [choice["type"] for choice in schemas["Duration"]["anyOf"]] == ["string", "number"]
+
+
+def test_it_is_valid(document: Document) -> None:
+    OpenAPIV31SpecValidator(document).validate()
+
+
+def test_every_default_and_every_example_fits_its_schema(document: Document) -> None:
+    components = document["components"]
+    checked = 0
+    for part in inside(document):
+        given = [part["default"]] if "default" in part and "in" not in part else []
+        if isinstance(examples := part.get("examples"), list):
+            given += examples
+        for value in given:
+            Draft202012Validator({**part, "components": components}).validate(value)
+            checked += 1
+    for name, operation in operations(document).items():
+        for media in operation.get("requestBody", {"content": {}})["content"].values():
+            assert media["examples"], name
+            for example in media["examples"].values():
+                schema = {**media["schema"], "components": components}
+                Draft202012Validator(schema).validate(example["value"])
+                checked += 1
+    assert checked > 50
+
+
+def test_generators_find_one_name_for_one_thing(document: Document) -> None:
+    schemas = document["components"]["schemas"]
+    assert all(schema["title"] == name for name, schema in schemas.items())
+    assert all(name.isalnum() for name in schemas)
+    assert {"FireOutcome", "AttemptOutcome", "Duration"} <= set(schemas)
+    for part in inside(document):
+        # No null in a query, a header or a path; one alternative is none.
+        assert "in" not in part or {"type": "null"} not in part["schema"].get("oneOf", ())
+        # Alternatives that are told apart by a field; others may overlap.
+        assert "oneOf" not in part or "discriminator" in part or "required" in part["oneOf"][0]
+        assert not isinstance(part.get("enum"), list) or part["type"] == "string"
+        if isinstance(headers := part.get("headers"), dict) and "description" in part:
+            assert all("schema" in header for header in headers.values())
+
+
+def test_a_body_that_may_be_left_out_is_said_to_be(document: Document) -> None:
+    bodies = {
+        name: operation["requestBody"]["required"]
+        for name, operation in operations(document).items()
+        if "requestBody" in operation
+    }
+    assert {name for name, required in bodies.items() if not required} == {
+        "POST /jobs/{job_id}/trigger",
+        "POST /jobs/{job_id}/resume",
+        "POST /services/{service_id}/keys/{key_id}/rotate",
+        "POST /services/{service_id}/signing-secrets/rotate",
+        "POST /me/keys/{key_id}/rotate",
+    }
+
+
+def test_every_example_is_taken_as_it_stands(
+    api: httpx.Client, document: Document, store: Callable[..., Any]
+) -> None:
+    service = api.get("/me").json()["service_id"]
+    tried = 0
+    for name, operation in operations(document).items():
+        body = operation.get("requestBody")
+        # What only operators of the installation and people may do is tried as far as its form.
+        refused = name.split("/")[1] == "me" or name in {"POST /services", OF_AN_INSTALLATION}
+        for example in body["content"]["application/json"]["examples"].values() if body else ():
+            method, path = name.split()
+            job = store(schedule={"cron": "0 0 * * *"})["id"]
+            address = path.format(
+                job_id=job,
+                name="example",
+                service_id=service,
+                subject="example",
+                key_id=_new_key(api, service),
+            )
+            answer = api.request(method, address, json=example["value"])
+            assert answer.status_code == 403 if refused else answer.is_success, answer.text
+            tried += 1
+    assert tried > 20
+
+
+def _new_key(api: httpx.Client, service: str) -> str:
+    body = {"name": "example", "scopes": ["read"]}
+    made: str = api.post(f"/services/{service}/keys", json=body).json()["id"]
+    return made
 
 
 def test_descriptions_are_for_those_who_call_the_api(document: Document) -> None:
@@ -196,7 +286,7 @@ def test_the_headers_that_a_client_may_send_are_described(document: Document) ->
             for name, operation in operations(document).items()
             if header in {one["name"] for one in operation.get("parameters", ())}
         }
-        for header in ("Idempotency-Key", "If-Match")
+        for header in ("Idempotency-Key", "If-Match", "If-None-Match")
     }
     posts = {name for name in OPERATIONS if name.startswith("POST ")}
     # What answers a secret is not kept to be answered again.
@@ -208,6 +298,7 @@ def test_the_headers_that_a_client_may_send_are_described(document: Document) ->
         "POST /jobs/{job_id}/pause",
         "POST /jobs/{job_id}/resume",
     }
+    assert taking["If-None-Match"] == {"GET /jobs", "GET /jobs/{job_id}"}
 
 
 def test_what_the_api_answers_is_described(

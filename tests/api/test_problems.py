@@ -57,15 +57,15 @@ def test_an_id_that_was_never_given_out_is_404(api: httpx.Client, path: str) -> 
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("PUT", "/jobs", {"GET", "POST", "OPTIONS"}),
-        ("DELETE", "/jobs", {"GET", "POST", "OPTIONS"}),
-        ("TRACE", "/jobs", {"GET", "POST", "OPTIONS"}),
-        ("PUT", NOWHERE, {"GET", "PATCH", "DELETE", "OPTIONS"}),
+        ("PUT", "/jobs", {"GET", "HEAD", "POST", "OPTIONS"}),
+        ("DELETE", "/jobs", {"GET", "HEAD", "POST", "OPTIONS"}),
+        ("TRACE", "/jobs", {"GET", "HEAD", "POST", "OPTIONS"}),
+        ("PUT", NOWHERE, {"GET", "HEAD", "PATCH", "DELETE", "OPTIONS"}),
         ("GET", f"{NOWHERE}/pause", {"POST", "OPTIONS"}),
-        ("DELETE", "/runs/0192f3a1-0000-7000-8000-000000000000", {"GET", "OPTIONS"}),
-        ("POST", "/health/live", {"GET", "OPTIONS"}),
-        ("POST", "/metrics", {"GET", "OPTIONS"}),
-        ("POST", "/openapi.json", {"GET", "OPTIONS"}),
+        ("DELETE", "/runs/0192f3a1-0000-7000-8000-000000000000", {"GET", "HEAD", "OPTIONS"}),
+        ("POST", "/health/live", {"GET", "HEAD", "OPTIONS"}),
+        ("POST", "/metrics", {"GET", "HEAD", "OPTIONS"}),
+        ("POST", "/openapi.json", {"GET", "HEAD", "OPTIONS"}),
     ],
 )
 def test_a_wrong_method_is_405_and_told_the_right_ones(

@@ -13,6 +13,8 @@ from tests.api.conftest import FAR
 from tests.api.problems import problem, wrong_parameters
 from tests.processes import System, runs_of, wait_until
 
+Parameters = dict[str, Any]
+
 
 class Known:
     """A service with runs.
@@ -26,7 +28,7 @@ class Known:
         self.job = job
         self.runs = runs
 
-    def ids(self, path: str, parameters: dict[str, str]) -> list[str]:
+    def ids(self, path: str, parameters: Parameters) -> list[str]:
         answer = self.client.get(path, params=parameters)
         assert answer.status_code == 200, answer.text
         assert answer.json()["next_cursor"] is None
@@ -44,7 +46,8 @@ def known(system: System, sink: Any) -> Iterator[Known]:
             assert isinstance(job_id, str)
             return job_id
 
-        job, other = store("/ok"), store("/status/500")
+        job = store("/ok", name="right", tags=["nightly", "eu"])
+        other = store("/status/500", name="wrong")
         for one in (job, other, job):
             assert client.post(f"/jobs/{one}/trigger").status_code == 202
             wait_until(lambda one=one: all(run["finished_at"] for run in runs_of(client, one)))
@@ -63,10 +66,20 @@ def known(system: System, sink: Any) -> Iterator[Known]:
         ({"trigger": "manual"}, [0, 1, 2]),
         ({"trigger": "schedule"}, []),
         ({"state": "succeeded", "trigger": "manual", "order": "asc"}, [2, 0]),
+        ({"state": ["failed", "cancelled"]}, [1]),
+        ({"state": ["failed", "succeeded"]}, [0, 1, 2]),
+        ({"status_code": "500"}, [1]),
+        ({"status_code": ["200", "503"]}, [0, 2]),
+        ({"status_code": "404"}, []),
+        ({"tag": "nightly"}, [0, 2]),
+        ({"tag": ["nightly", "eu"]}, [0, 2]),
+        ({"tag": ["nightly", "us"]}, []),
+        ({"tag": "nightly", "status_code": "500"}, []),
+        ({"backfill_id": "01937b5c-8a00-7000-8000-000000000000"}, []),
     ],
 )
 def test_runs_of_a_service_are_chosen(
-    known: Known, parameters: dict[str, str], found: list[int]
+    known: Known, parameters: Parameters, found: list[int]
 ) -> None:
     assert known.ids("/runs", parameters) == [known.runs[number]["id"] for number in found]
 
@@ -79,11 +92,12 @@ def test_runs_of_a_service_are_chosen(
         ({"state": "succeeded", "trigger": "manual"}, [0, 2]),
         ({"state": "failed"}, []),
         ({"trigger": "replay"}, []),
+        ({"status_code": "200"}, [0, 2]),
+        ({"status_code": "500"}, []),
+        ({"state": ["running", "failed"]}, []),
     ],
 )
-def test_runs_of_a_job_are_chosen(
-    known: Known, parameters: dict[str, str], found: list[int]
-) -> None:
+def test_runs_of_a_job_are_chosen(known: Known, parameters: Parameters, found: list[int]) -> None:
     ids = [known.runs[number]["id"] for number in found]
     assert known.ids(f"/jobs/{known.job}/runs", parameters) == ids
     assert known.ids("/runs", {"job_id": known.job, **parameters}) == ids
@@ -110,6 +124,10 @@ def test_a_window_includes_its_start_and_not_its_end(known: Known) -> None:
         ("since", "2026-01-01T00:00:00"),
         ("before", "9999-12-31T23:59:59-14:00"),
         ("order", "newest"),
+        ("status_code", "99"),
+        ("status_code", "600"),
+        ("status_code", "ok"),
+        ("backfill_id", "x"),
     ],
 )
 def test_a_wrong_value_is_refused_by_the_name_of_its_parameter(
@@ -118,6 +136,41 @@ def test_a_wrong_value_is_refused_by_the_name_of_its_parameter(
     for path in ("/runs", f"/jobs/{known.job}/runs"):
         answer = known.client.get(path, params={parameter: value})
         assert wrong_parameters(answer) == [parameter]
+
+
+def test_a_list_tells_of_jobs_and_how_their_last_attempts_ended(known: Known) -> None:
+    told = [(run["job_name"], run["status_code"], run["error"]) for run in known.runs]
+    assert [one[:2] for one in told] == [("right", 200), ("wrong", 500), ("right", 200)]
+    assert [bool(one[2]) for one in told] == [False, True, False]
+
+
+def test_a_run_whose_job_is_gone_has_no_name_of_one(
+    client: httpx.Client, job_body: Callable[..., Any]
+) -> None:
+    path = client.post("/jobs", json=job_body(schedule=FAR)).headers["location"]
+    assert client.post(f"{path}/trigger").status_code == 202
+    wait_until(lambda: client.get("/runs?state=succeeded").json()["items"])
+    assert client.delete(path).status_code == 204
+    (run,) = client.get("/runs").json()["items"]
+    assert (run["job_name"], run["status_code"], run["error"]) == (None, 200, None)
+
+
+def test_a_backfills_runs_are_chosen(client: httpx.Client, job_body: Callable[..., Any]) -> None:
+    body = job_body(schedule={"cron": "0 0 * * *", "start_at": "2026-01-01T00:00:00Z"})
+    path = client.post("/jobs", json=body).headers["location"]
+    spans = [("2026-11-20", "2026-11-22"), ("2026-11-22", "2026-11-23")]
+    ids = [
+        client.post(
+            f"{path}/backfills", json={"start": f"{start}T00:00:00Z", "end": f"{end}T00:00:00Z"}
+        ).json()["id"]
+        for start, end in spans
+    ]
+    wait_until(lambda: len(client.get("/runs?state=succeeded").json()["items"]) == 3)
+    for backfill, count in zip(ids, (2, 1), strict=True):
+        for address in ("/runs", f"{path}/runs"):
+            found = client.get(address, params={"backfill_id": backfill}).json()["items"]
+            assert len(found) == count
+            assert {run["trigger"] for run in found} == {"backfill"}
 
 
 def test_a_job_id_that_is_none_is_refused(known: Known) -> None:

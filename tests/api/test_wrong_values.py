@@ -99,8 +99,8 @@ def test_a_wrong_url(pointers_to: PointersTo, url: str) -> None:
         ('"timeout": "PT30M0.000001S"', "/target/timeout"),
         ('"timeout": "soon"', "/target/timeout"),
         ('"headers": []', HEADERS),
-        ('"headers": {"a": 5}', HEADERS),
-        ('"headers": {"a": null}', HEADERS),
+        ('"headers": {"a": 5}', f"{HEADERS}/a"),
+        ('"headers": {"a": null}', f"{HEADERS}/a"),
         ('"headers": {' + ", ".join(f'"h{n}": ""' for n in range(51)) + "}", HEADERS),
         *(
             (f'"headers": {{"{name}": "x"}}', f"{HEADERS}/{name}")
@@ -200,5 +200,5 @@ def test_a_number_beyond_all_bounds(
 
 
 def test_a_new_job_needs_a_schedule_and_a_target(api: httpx.Client) -> None:
-    assert wrong_values(api.post("/jobs", json={})) == ["/schedule"]
+    assert wrong_values(api.post("/jobs", json={})) == ["/schedule", "/target"]
     assert wrong_values(api.post("/jobs", json={"schedule": {"after": 1}})) == ["/target"]

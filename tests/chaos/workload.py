@@ -127,7 +127,12 @@ class Workload:
             self._of_run("replay", run)
 
     def replay_some(self) -> None:
-        self._service.call("replay_some", "POST", "/runs/replay", json={"limit": 5})
+        self._service.call(
+            "replay_some",
+            "POST",
+            "/runs/replay",
+            json={"since": "1970-01-01T00:00:00Z", "limit": 5},
+        )
 
     def backfill(self) -> None:
         end = datetime.now(UTC) - timedelta(seconds=self._chance.randint(1, 30))

@@ -203,15 +203,15 @@ async def test_a_limit_leaves_the_latest_for_the_next_time(firing: Firing):
 @pytest.mark.parametrize(
     ("chosen", "cancelled"),
     [
-        ({"state": RunState.RUNNING}, [0]),
-        ({"state": RunState.QUEUED}, [1, 2]),
-        ({"state": RunState.FAILED}, []),
+        ({"states": (RunState.RUNNING,)}, [0]),
+        ({"states": (RunState.QUEUED,)}, [1, 2]),
+        ({"states": (RunState.FAILED,)}, []),
         ({"trigger": Trigger.MANUAL}, [2]),
         ({"trigger": Trigger.SCHEDULE}, [0, 1]),
         ({"since": DUE + timedelta(microseconds=1)}, [2]),
         ({"since": DUE}, [0, 1, 2]),
         ({"before": DUE}, []),
-        ({"before": DUE + SECOND, "state": RunState.QUEUED}, [1]),
+        ({"before": DUE + SECOND, "states": (RunState.QUEUED,)}, [1]),
     ],
 )
 async def test_filters_narrow_what_is_cancelled(firing: Firing, chosen, cancelled: list[int]):

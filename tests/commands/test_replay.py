@@ -271,7 +271,7 @@ async def test_a_limit_leaves_the_newest_for_the_next_time(firing: Firing):
         ({"before": DUE + SECOND}, 1),
         ({"trigger": Trigger.SCHEDULE}, 1),
         ({"trigger": Trigger.MANUAL}, 0),
-        ({"state": RunState.FAILED}, 1),
+        ({"states": (RunState.FAILED,)}, 1),
         ({"job_id": uuid4()}, 0),
     ],
 )

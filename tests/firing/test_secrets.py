@@ -34,7 +34,7 @@ def service_of(client: httpx.Client) -> str:
 def store(client: httpx.Client, **values: str) -> None:
     for name, value in values.items():
         put = client.put(f"{service_of(client)}/secrets/{name}", json={"value": value})
-        assert put.status_code == 200, put.text
+        assert put.is_success, put.text
 
 
 def rung(client: httpx.Client, **target: Any) -> dict[str, Any]:

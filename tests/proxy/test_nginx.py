@@ -111,7 +111,7 @@ def test_what_the_api_needs_passes_through(apis: list[System], front: httpx.Clie
     body = {"schedule": {"after": "PT1H"}, "target": {"type": "http", "url": "http://127.0.0.1/"}}
     forged = {"idempotency-key": "once", "x-forwarded-for": "203.0.113.9"}
     first, again = (front.post("/jobs", json=body, headers=forged) for _ in range(2))
-    assert (first.status_code, first.headers["etag"]) == (201, '"1"')
+    assert (first.status_code, first.headers["etag"][:3]) == (201, '"1-')
     assert (again.content, again.headers["idempotency-replayed"]) == (first.content, "true")
     (entry,) = front.get("/audit", params={"action": "job.created"}).json()["items"]
     assert entry["address"] == "127.0.0.1"

@@ -92,7 +92,7 @@ def _maybe(values: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
 
 filters = st.builds(
     JobFilter,
-    state=_maybe(st.sampled_from(JobState)),
+    states=st.just(()) | st.lists(st.sampled_from(JobState), max_size=3, unique=True).map(tuple),
     tags=st.just(()) | st.lists(st.sampled_from(TAGS), unique=True, max_size=2).map(tuple),
     name_prefix=_maybe(st.sampled_from(["n", "nightly", "N", "nightly-report", "it's", "x"])),
     target_host=_maybe(st.sampled_from(HOSTS).map(lambda host: host_of(f"http://{host}/"))),
@@ -130,7 +130,7 @@ def _fits(job: Stored, chosen: JobFilter) -> bool:
     state, upcoming = job.visible
     words = {word for text in (job.name, job.description, *job.tags) for word in words_of(text)}
     return (
-        chosen.state in (None, state)
+        (not chosen.states or state in chosen.states)
         and set(chosen.tags) <= set(job.tags)
         and job.name.startswith(chosen.name_prefix or "")
         and chosen.target_host in (None, host_of(f"http://{job.host}/"))

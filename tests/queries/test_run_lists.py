@@ -60,7 +60,9 @@ many_runs = st.lists(
 )
 filters = st.builds(
     RunFilter,
-    state=st.none() | st.sampled_from(RunState),
+    states=st.just(())
+    | st.sampled_from(RunState).map(lambda state: (state,))
+    | st.lists(st.sampled_from(RunState), max_size=3, unique=True).map(tuple),
     trigger=st.none() | st.none() | st.sampled_from(Trigger),
     job_id=st.none() | st.sampled_from(JOBS),
     since=st.none() | st.none() | instants,
@@ -73,7 +75,7 @@ def expected(runs: Sequence[Stored], query: RunQuery) -> list[UUID]:
     found = [
         run
         for run in runs
-        if chosen.state in (None, run.state)
+        if (not chosen.states or run.state in chosen.states)
         and chosen.trigger in (None, run.trigger)
         and chosen.job_id in (None, run.job_id)
         and (chosen.since is None or run.scheduled_for >= chosen.since)

@@ -1,0 +1,72 @@
+"""`/openapi.json`, encoded once: it takes longer than any other answer, and anybody may ask."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Any
+
+from litestar import Litestar, MediaType, Response, get
+from litestar.serialization import encode_json
+from msgspec import Struct
+
+from app.access import Access
+from app.entries import has_tag
+from app.openapi.operations import NOT_KEYED, complete_operation, operations_of
+from app.openapi.schemas import schemas
+from app.requests import MERGE_PATCH, ServiceRequest
+
+_TAGS = {
+    "Jobs": "What is to be rung, and when",
+    "Runs": "Every firing, with what the target answered",
+    "Backfills": "Fire times that have passed, run again",
+    "Schedules": "When a schedule would fire",
+    "Calendars": "Days on which jobs do not fire",
+    "Targets": "How what is rung fares",
+    "Services": "The systems that jobs belong to",
+    "Keys": "What programs authorise themselves by",
+    "Members": "People of a service",
+    "Secrets": "What targets are told and signatures are made with",
+    "Audit": "Who did what",
+    "Operations": "For whoever runs Tocsin",
+}
+
+
+class Document(Struct, frozen=True):
+    """The text, and the entity tag of it."""
+
+    body: bytes
+    etag: str
+
+
+@get("/openapi.json", needs=Access.PUBLIC, include_in_schema=False, sync_to_thread=False)
+def openapi_document(request: ServiceRequest) -> Response[Any]:
+    """The API's description, in OpenAPI 3.1."""
+    document = _document(request.app)
+    headers = {"ETag": document.etag}
+    if has_tag(document.etag, request.headers.get("if-none-match")):
+        return Response(None, status_code=304, headers=headers)
+    return Response(document.body, media_type=MediaType.JSON, headers=headers)
+
+
+def description_of(app: Litestar) -> dict[str, Any]:
+    """The document of an application: what Litestar knows of it, and all that it leaves out."""
+    document = app.openapi_schema.to_schema()
+    document["tags"] = [{"name": name, "description": text} for name, text in _TAGS.items()]
+    document["components"]["schemas"] = schemas()
+    posts = {id(item["post"]) for item in document["paths"].values() if "post" in item}
+    for operation in operations_of(document):
+        keyed = id(operation) in posts and operation["operationId"] not in NOT_KEYED
+        complete_operation(operation, keyed=keyed)
+    for item in document["paths"].values():
+        if "patch" in item:
+            content = item["patch"]["requestBody"]["content"]
+            content[MERGE_PATCH] = content["application/json"]
+    return document
+
+
+def _document(app: Litestar) -> Document:
+    document: Document | None = app.state.get("document")
+    if document is None:
+        body = encode_json(description_of(app))
+        document = app.state.document = Document(body, f'"{sha256(body).hexdigest()[:32]}"')
+    return document

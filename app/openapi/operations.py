@@ -1,0 +1,140 @@
+"""What each operation takes and answers, beside what Litestar knows of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from app.openapi.examples import EXAMPLES
+
+Object = dict[str, Any]
+
+METHODS = ("get", "put", "post", "patch", "delete")
+# What changes nothing; and what is answered with a new key or secret, which is kept nowhere.
+NOT_KEYED = {
+    "previewSchedule",
+    "createService",
+    "createKey",
+    "rotateKey",
+    "createMyKey",
+    "rotateMyKey",
+    "rotateSigningSecret",
+}
+_TEXT = {"type": "string"}
+_REQUEST_ID = {
+    "description": "The request's, or a new one: what logs and the audit name it by",
+    "schema": _TEXT,
+}
+_REPLAYED = {
+    "description": "`true`: this is the answer to an earlier request with this Idempotency-Key",
+    "schema": _TEXT,
+}
+_LATER = {
+    "description": "Seconds to wait, if a request with this Idempotency-Key is in progress",
+    "schema": _TEXT,
+}
+_OF_STATUS = {
+    "401": ("WWW-Authenticate", "Always `Bearer`"),
+    "429": ("Retry-After", "Seconds to wait before the next try"),
+    "503": ("Retry-After", "Seconds to wait before the next try"),
+}
+_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "Of what is sent under one key to one address, the first is done; for 24 hours"
+    " the others get its answer, also where that is a refusal",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[ -~]+$"},
+}
+_IF_NONE_MATCH = {
+    "name": "If-None-Match",
+    "in": "header",
+    "description": "The `ETag` of an answer that the client has, or several: 304 if it is still"
+    " good",
+    "schema": _TEXT,
+}
+_NULL = {"type": "null"}
+
+
+def operations_of(document: Object) -> Iterator[Object]:
+    """Every operation of a document."""
+    for item in document["paths"].values():
+        yield from (item[method] for method in METHODS if method in item)
+
+
+_PARTIAL = {
+    "getJob": [{"$ref": f"#/components/schemas/{name}"} for name in ("JobResource", "ListedJob")]
+}
+"""Answers that may have some fields only."""
+
+
+def complete_operation(operation: Object, *, keyed: bool) -> None:
+    """Say all of it.
+
+    Args:
+        keyed: Whether it takes an `Idempotency-Key`.
+    """
+    # Where nothing is asked for, that is said: left out, it could have been forgotten.
+    operation.setdefault("security", [])
+    parameters = operation.setdefault("parameters", [])
+    for parameter in parameters:
+        _complete_parameter(parameter)
+    if keyed:
+        parameters.append(_KEY)
+    if "304" in operation["responses"]:
+        parameters.append(_IF_NONE_MATCH)
+    if "requestBody" in operation:
+        _complete_body(operation["requestBody"])
+    for status, response in operation["responses"].items():
+        _complete_response(response, status, keyed=keyed)
+    if (choices := _PARTIAL.get(operation["operationId"])) is not None:
+        operation["responses"]["200"]["content"]["application/json"]["schema"] = {"anyOf": choices}
+    del operation["deprecated"]
+
+
+def _complete_parameter(parameter: Object) -> None:
+    for usual in ("deprecated", "allowEmptyValue", "allowReserved"):
+        parameter.pop(usual, None)
+    schema = parameter["schema"]
+    schema.pop("description", None)
+    # A query has no null, and no reader of one alternative needs `oneOf`.
+    for word in ("oneOf", "allOf"):
+        choices = [choice for choice in schema.pop(word, ()) if choice != _NULL]
+        if len(choices) == 1:
+            schema |= choices[0]
+        elif choices:
+            schema[word] = choices
+    parameter["schema"] = {name: _whole(value) for name, value in schema.items()}
+
+
+def _whole(value: Any) -> Any:
+    """Bounds of integers as such."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _complete_body(body: Object) -> None:
+    (media,) = body["content"].values()
+    choices = media["schema"].get("oneOf", ())
+    if _NULL in choices:
+        (media["schema"],) = [choice for choice in choices if choice != _NULL]
+        body["required"] = False
+    name = media["schema"]["$ref"].rpartition("/")[2]
+    media["examples"] = {
+        example.name: {"summary": example.summary, "value": example.value}
+        for example in EXAMPLES[name]
+    }
+
+
+def _complete_response(response: Object, status: str, *, keyed: bool) -> None:
+    headers = response["headers"] = {**response.get("headers", {}), "X-Request-Id": _REQUEST_ID}
+    if keyed and status < "500":
+        headers["Idempotency-Replayed"] = _REPLAYED
+    if status in _OF_STATUS:
+        name, description = _OF_STATUS[status]
+        headers[name] = {"description": description, "schema": _TEXT}
+    if keyed and status == "409":
+        headers["Retry-After"] = _LATER
+    # Litestar describes a header that a handler sets by itself, but for its schema.
+    response["headers"] = {
+        name: {"description": header["description"], "schema": header.get("schema", _TEXT)}
+        for name, header in headers.items()
+    }
