@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -13,8 +14,8 @@ import pytest
 
 from storage.embedded.ports import free_port
 from storage.urls import ShardUrls
-from tests.processes import System, wait_until
-from tests.proxy.nginx import nginx_before
+from tests.processes import CHECKOUT, System, wait_until
+from tests.proxy.nginx import CONFIGURATION, nginx_before
 
 NEARLY_ALL = 250 * 1024
 TOO_LARGE = 300 * 1024
@@ -54,6 +55,14 @@ def job(size: int) -> dict[str, Any]:
     text = "".join(f"{number:07d}" for number in range(size // 7))
     target = {"type": "http", "url": "http://127.0.0.1/", "body": {"text": text}}
     return {"schedule": {"after": "P1D"}, "target": target}
+
+
+def test_the_ingress_takes_what_nginx_takes() -> None:
+    ingress = (CHECKOUT / "k8s" / "overlays" / "production" / "ingress.yaml").read_text()
+    (taken,) = re.findall(
+        r"client_max_body_size (\w+);", (CONFIGURATION / "nginx.conf").read_text()
+    )
+    assert f"nginx.ingress.kubernetes.io/proxy-body-size: {taken}\n" in ingress
 
 
 def test_large_bodies_go_both_ways_whole(clients: tuple[httpx.Client, httpx.Client]) -> None:
