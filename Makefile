@@ -44,8 +44,8 @@ bench: .venv/dev.installed .venv/loadtest.installed ## Measure firing and the AP
 bench-compare: .venv/dev.installed ## Measure BASE and this checkout in turn: BASE=main [ONLY=burst] [TURNS=3]
 	$(BIN)/python -m loadtests.compare $(BASE) $(if $(ONLY),--only $(ONLY)) $(if $(TURNS),--turns $(TURNS))
 
-loadtest: .venv/loadtest.installed ## Simulate 10,000 users, and judge [SHAPE=steady|ramp|spike|soak] [SECONDS=45]
-	$(BIN)/python -m loadtests.locust_run $(if $(SHAPE),--shape $(SHAPE)) $(if $(SECONDS),--seconds $(SECONDS))
+loadtest: .venv/loadtest.installed ## Simulate 10,000 users, and judge [SHAPE=steady|ramp|spike|soak] [SECONDS=45] [RATE=200]
+	$(BIN)/python -m loadtests.locust_run $(if $(SHAPE),--shape $(SHAPE)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(RATE),--rate $(RATE))
 
 autoscaling: .venv/loadtest.installed ## Try the autoscaler's thresholds on a day of load, and draw it [DAY=recorded.csv]
 	$(BIN)/python -m loadtests.scaling $(if $(DAY),--day $(DAY))

@@ -26,6 +26,7 @@ if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
 
     keep_in_memory()  # before any metric is made
 from app.logs import configure_logs  # noqa: E402
+from app.operating import beside, run_on  # noqa: E402
 from app.settings import Settings, SettingsError, read_settings  # noqa: E402
 from storage.tracing import TracingError, is_wanted  # noqa: E402
 from storage.tracing import begin as begin_traces  # noqa: E402
@@ -152,7 +153,7 @@ def migrate(settings: Settings, wait: bool, within: float) -> None:
     from storage.migrate import migrate as apply_migrations
     from storage.postgres import Database
 
-    urls = _begin(settings).shard_urls()
+    urls = _begin(beside(settings)).shard_urls()
 
     async def work() -> None:
         database = Database(urls.primary)
@@ -163,7 +164,7 @@ def migrate(settings: Settings, wait: bool, within: float) -> None:
         await database.close()
 
     try:
-        uvloop.run(work())
+        run_on(work(), urls.primary)
     except (LockedOut, SchemaMissing) as error:
         raise click.ClickException(str(error)) from None
 
@@ -177,7 +178,7 @@ def doctor(settings: Settings, as_json: bool) -> None:
     from app.doctor.finding import Level
     from app.doctor.report import as_lines, as_object
 
-    found = uvloop.run(Examination(_readable(_begin(settings))).findings())
+    found = uvloop.run(Examination(_readable(_begin(beside(settings)))).findings())
     click.echo(as_object(found) if as_json else as_lines(found))
     sys.exit(any(one.level is Level.FAIL for one in found))
 
@@ -196,7 +197,7 @@ def rebuild(settings: Settings, service: UUID | None) -> None:
     from domain.errors import NotFound
     from storage.postgres import Database
 
-    urls = _begin(settings).shard_urls()
+    urls = _begin(beside(settings)).shard_urls()
 
     async def work() -> None:
         database = Database(urls.primary)
@@ -209,7 +210,7 @@ def rebuild(settings: Settings, service: UUID | None) -> None:
         await database.close()
 
     try:
-        uvloop.run(work())
+        run_on(work(), urls.primary)
     except NotFound as error:
         raise click.ClickException(error.detail) from None
 
@@ -227,7 +228,8 @@ def rotate(settings: Settings) -> None:
     from storage.key_ring import Undecipherable
     from storage.postgres import Database
 
-    urls = _readable(_begin(settings)).shard_urls()
+    settings = _readable(_begin(beside(settings)))
+    urls = settings.shard_urls()
 
     async def work() -> None:
         database = Database(urls.primary)
@@ -239,7 +241,7 @@ def rotate(settings: Settings) -> None:
         await database.close()
 
     try:
-        uvloop.run(work())
+        run_on(work(), urls.primary)
     except Undecipherable as error:
         raise click.ClickException(str(error)) from None
 
@@ -260,7 +262,8 @@ def create(settings: Settings, service: str | None, operator: bool) -> None:
 
     if (service is None) != operator:
         raise click.UsageError("Give either --service NAME or --operator.")
-    urls = _readable(_begin(settings)).shard_urls()
+    settings = _readable(_begin(beside(settings)))
+    urls = settings.shard_urls()
 
     async def work() -> str:
         shards = Shards(urls, ring=settings.key_ring())
@@ -269,7 +272,7 @@ def create(settings: Settings, service: str | None, operator: bool) -> None:
         await shards.close()
         return made
 
-    click.echo(uvloop.run(work()))
+    click.echo(run_on(work(), urls.pooler or urls.primary))
 
 
 def _begin(settings: Settings, traced: str | None = None) -> Settings:

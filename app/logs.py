@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import logging
+import os
 import sys
 from contextlib import suppress
 from typing import TextIO, cast
@@ -14,6 +15,9 @@ import structlog
 
 from app.tracebacks import as_lines, as_text, log_what_ends_us
 from storage.tracing import active
+
+TERMINAL = "TOCSIN_TERMINAL"
+"""Set by a supervisor that shows what we print on a terminal."""
 
 
 def configure_logs(level: str) -> None:
@@ -28,9 +32,10 @@ def configure_logs(level: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
     ]
-    on_terminal = sys.stderr.isatty()
+    on_terminal = sys.stderr.isatty() or TERMINAL in os.environ
+    coloured = not os.environ.get("NO_COLOR")
     render: list[structlog.types.Processor] = (
-        [structlog.dev.ConsoleRenderer(exception_formatter=as_lines)]
+        [structlog.dev.ConsoleRenderer(colors=coloured, exception_formatter=as_lines)]
         if on_terminal
         else [
             structlog.processors.ExceptionRenderer(as_text),

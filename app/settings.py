@@ -112,7 +112,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         """
         if self.primary_url is None or self.redis_url is None:
             raise SettingsError(
-                "Set TOCSIN_PRIMARY_URL and TOCSIN_REDIS_URL, or start everything with `tocsin up`."
+                "Set TOCSIN_PRIMARY_URL and TOCSIN_REDIS_URL, or start everything with `tocsin up`:"
+                f" no servers of ours run in {self.data_dir}."
             )
         return ShardUrls(
             primary=self.primary_url,

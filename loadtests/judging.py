@@ -6,14 +6,11 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from loadtests.shapes import Phase, starts_of
+from loadtests.shapes import LEAST_SHARE, WINDOW_SECONDS, Phase, starts_of
 from loadtests.tally import Second, Tally, together
 
-WINDOW_SECONDS = 10
 NOT_PASSED = 3
 """The exit code of a load that was judged and did not pass; 1 is a mistake of another kind."""
-LEAST_SHARE = 0.9
-"""A stage of a ramp that gets less than this of its rate is beyond the knee."""
 
 
 class PhaseOutcome(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,14 +15,14 @@ _CODE = re.compile(r"[A-Z]{2,20}\b")  # of Redis, before its text
 
 def kind_of(error: BaseException) -> str:
     """The error's type, with what its server calls it; of our own also the text."""
-    error = _below(error)
+    error = beneath(error)
     name = type(error).__name__
     if type(error).__module__.startswith(_OURS):
         return f"{name}: {error}" if str(error) else name
     return " ".join([name, *_codes(error)])
 
 
-def _below(error: BaseException) -> BaseException:
+def beneath(error: BaseException) -> BaseException:
     """What the driver said, where SQLAlchemy wraps that twice."""
     if getattr(error, "orig", None) is None:
         return error

@@ -9,7 +9,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import asyncpg
 import structlog
 
 from storage.partitions import make_partitions
@@ -62,11 +61,10 @@ async def is_migrated(database: Database) -> bool:
 
 
 async def revision_of(driver: Driver) -> str | None:
-    """The schema's revision; None where there are no tables."""
-    try:
-        revision: str | None = await driver.fetchval("SELECT version_num FROM alembic_version")
-    except asyncpg.UndefinedTableError:
+    """The schema's revision; None where there are no tables, which is no error in Postgres' log."""
+    if await driver.fetchval("SELECT to_regclass('alembic_version')") is None:
         return None
+    revision: str | None = await driver.fetchval("SELECT version_num FROM alembic_version")
     return revision
 
 

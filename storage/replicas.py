@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import asyncpg
 import structlog
@@ -46,6 +47,11 @@ SELECT coalesce((SELECT max(id) FROM timelines), 0) AS timeline,
     CASE WHEN pg_last_wal_replay_lsn() < pg_last_wal_receive_lsn()
         THEN extract(epoch FROM now() - pg_last_xact_replay_timestamp())::float ELSE 0 END AS lag
 """
+_HAS_TABLES = "SELECT to_regclass('timelines') IS NOT NULL"
+
+
+class NoTables(Exception):
+    """It has not replayed the migration that makes them."""
 
 
 class Replica:
@@ -65,6 +71,7 @@ class Replica:
         )
         self.name = f"replica-{number}"
         self.replayed = 0
+        self.has_tables = False
         # Of its own, so that it need not wait for a connection.
         self._probe = Server(url, size=1, read_only=True)
         self._pause = 0.0
@@ -89,8 +96,12 @@ class Replica:
         """Look how far it is; it is ejected when it does not answer, and returns when it does."""
         try:
             async with asyncio.timeout(PROBE_SECONDS), self._probe.connection() as driver:
+                # Asked for tables that are not there, it would say so in its log each time.
+                if not self.has_tables and not await driver.fetchval(_HAS_TABLES):
+                    raise NoTables
+                self.has_tables = True
                 row = await driver.fetchrow(_PROBE)
-        except REPLICA_FAILS as error:
+        except (*REPLICA_FAILS, NoTables) as error:
             self._eject(error)
             return
         if self._pause:
@@ -101,6 +112,12 @@ class Replica:
         USABLE.labels(self.name).set(1)
         REPLAYED.labels(self.name).set(replayed)
         LAG.labels(self.name).set((row and row["lag"]) or 0)
+
+    async def warm_up(self, statements: Sequence[str]) -> None:
+        """The same as its server's, once it has what they read."""
+        while not self.has_tables:  # noqa: ASYNC110 (it is asked all the time, see Replicas.watch)
+            await asyncio.sleep(WATCH_SECONDS)
+        await self.server.warm_up(statements)
 
     async def close(self) -> None:
         """Close its connections."""

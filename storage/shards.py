@@ -22,6 +22,7 @@ from storage.kept_answers import KeptAnswers
 from storage.key_ring import NO_KEYS, KeyRing
 from storage.lasting_reads import LastingReads
 from storage.lasting_reads import Load as LastingLoad
+from storage.migrate import until_migrated
 from storage.postgres import POOL_SIZE, UNREACHABLE, Database, Driver
 from storage.queue import RunQueue, make_broker
 from storage.rate_limits import RateLimits
@@ -208,7 +209,8 @@ class Shard:
 
     async def warm_up(self, writes: Sequence[str], reads: Sequence[str]) -> None:
         """Have the servers plan statements before anybody waits for them (see Server)."""
-        replicas = (replica.server.warm_up(reads) for replica in self.replicas.all)
+        await until_migrated(self.database)
+        replicas = (replica.warm_up(reads) for replica in self.replicas.all)
         await asyncio.gather(self.database.primary.warm_up(writes), *replicas)
 
     async def watch(self) -> None:

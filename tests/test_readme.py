@@ -23,6 +23,7 @@ from domain.errors import AnswersKept, KeyInProgress, KeyReused
 from tests.processes import CHECKOUT, System, runs_of, wait_until
 
 README = (CHECKOUT / "README.md").read_text()
+PAGES = [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs" / "how-to").glob("*.md"))]
 
 
 def test_every_setting_is_in_readme() -> None:
@@ -52,7 +53,7 @@ def test_every_problem_type_is_in_readme() -> None:
 
 
 def test_every_folder_is_in_readme() -> None:
-    rows = set(re.findall(r"^\| `([a-z/]+)/` \|", README, re.MULTILINE))
+    rows = set(re.findall(r"^\| `([a-z/-]+)/` \|", README, re.MULTILINE))
     tracked = subprocess.run(
         ["git", "ls-files", "*.py", "*.txt"],
         cwd=CHECKOUT,
@@ -113,7 +114,9 @@ def test_the_table_of_schedules_is_accepted(client: httpx.Client) -> None:
         assert answer.status_code == 200, answer.text
 
 
-def test_links_lead_to_files() -> None:
-    links = re.findall(r"\]\(([^)#]+)", README)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#]+)", page.read_text())
+    assert links
     for link in links:
-        assert link.startswith("https://") or (CHECKOUT / link).exists(), link
+        assert link.startswith("https://") or (page.parent / link).exists(), link

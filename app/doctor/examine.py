@@ -140,7 +140,7 @@ async def _tried(name: str, advice: str, looking: Awaitable[list[Finding]]) -> l
         async with asyncio.timeout(SECONDS):
             return await looking
     except _AWAY as error:
-        return [fail(name, str(error) or type(error).__name__, advice)]
+        return [fail(name, " ".join(str(error).split()) or type(error).__name__, advice)]
 
 
 def _eased(found: Sequence[list[Finding]]) -> Iterator[list[Finding]]:

@@ -32,6 +32,7 @@ class Child:
         mend: Called in a thread after every crash, with the lines that were printed last; what it
             returns is shown.
         chatter: Lines to keep for an error report, but not to show.
+        serves: Whether others work with it, so that it is stopped after them.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Child:
     prepare: Callable[[], None] = lambda: None
     mend: Callable[[Sequence[str]], str | None] = lambda _: None
     chatter: re.Pattern[str] | None = None
+    serves: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,9 +30,14 @@ class Patience:
 
 
 async def start_server(server: Server, supervisor: Supervisor) -> None:
-    """Have a server kept running, and wait until it is ready."""
+    """Have a server kept running, and wait until it is ready.
+
+    What a killed supervisor left behind may be ready meanwhile, and is about to be ended.
+    """
     supervisor.start(_child(server))
-    while not await asyncio.to_thread(server.is_ready):  # noqa: ASYNC110 (a process sends no event)
+    while not await asyncio.to_thread(  # noqa: ASYNC110 (a process sends no event)
+        _is_ready, server, supervisor.pids[server.name]
+    ):
         await asyncio.sleep(0.01)
 
 
@@ -52,6 +57,10 @@ async def keep_following(replica: Replica, supervisor: Supervisor, patience: Pat
             supervisor.replace(replica.name)
 
 
+def _is_ready(server: Server, pid: int | None) -> bool:
+    return pid is not None and server.pid == pid and server.is_ready()
+
+
 def _child(server: Server) -> Child:
     launch = server.launch()
     return Child(
@@ -65,4 +74,5 @@ def _child(server: Server) -> Child:
         prepare=server.prepare,
         mend=server.mend,
         chatter=server.chatter,
+        serves=True,
     )

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Coroutine
 from contextlib import ExitStack, closing
 
+from app.logs import TERMINAL
 from app.settings import Settings
 from app.up import demo
 from app.up.child import Backoff
@@ -54,8 +55,9 @@ async def up(settings: Settings, *, command: tuple[str, ...] = TOCSIN) -> int:
                 listening.enter_context(one)
             parts = Parts(
                 command=command,
-                env={**os.environ, **lifeline.environment},
-                pass_fds=(lifeline.fileno(), lock.fileno()),
+                env={**os.environ, **lifeline.environment, **_terminal()},
+                lifeline=lifeline.fileno(),
+                lock=lock.fileno(),
                 listening=tuple(one.fileno() for one in sockets),
             )
             await _Run(settings, parts, output).until_stopped()
@@ -149,6 +151,11 @@ def _listen(settings: Settings) -> list[socket.socket]:
         raise CannotStartError(
             f"Port {port} is in use: stop what listens there, or set TOCSIN_PORT to another one."
         ) from None
+
+
+def _terminal() -> dict[str, str]:
+    """Children print into our pipe: whether a person reads that, only we know."""
+    return {TERMINAL: "1"} if sys.stdout.isatty() else {}
 
 
 def _expected(error: Exception) -> Exception:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +17,8 @@ from app.up.embedded import start_server
 from app.up.kept_ring import kept_ring
 from app.up.listening import VARIABLE as LISTEN_VARIABLE
 from app.up.supervisor import Supervisor, run_to_end
-from storage.embedded.servers import EmbeddedServers
+from storage.embedded.running import RunningServers, tell_running
+from storage.embedded.servers import EmbeddedServers, ServerUrls
 
 LOOPBACK = "127.0.0.0/8,::1/128"
 ONCE_SECONDS = 60.0
@@ -29,14 +32,21 @@ class Parts:
     Attributes:
         command: How to run `tocsin`; a part's name is appended.
         env: Their environment.
-        pass_fds: What they hold as long as they live.
+        lifeline: What tells them that we are gone.
+        lock: What keeps others from the data directory as long as they live.
         listening: The sockets that the API listens on, one for each of its processes.
     """
 
     command: tuple[str, ...]
     env: Mapping[str, str]
-    pass_fds: tuple[int, ...]
+    lifeline: int
+    lock: int
     listening: tuple[int, ...]
+
+    @property
+    def pass_fds(self) -> tuple[int, ...]:
+        """What a part holds as long as it lives."""
+        return (self.lifeline, self.lock)
 
     def children(self) -> list[Child]:
         """Tocsin's own processes, which all run at once."""
@@ -54,6 +64,17 @@ class Parts:
             for number in range(1, len(self.listening) + 1)
         ]
         return [*apis, *workers, self.child("dispatcher"), self.child("clock")]
+
+    def keeper(self, data_dir: Path) -> Child:
+        """Who ends embedded servers if we cannot; it does not hold the lock: it waits for that."""
+        arguments = (str(data_dir.resolve()), str(os.getpid()))
+        return Child(
+            name="keeper",
+            argv=(sys.executable, "-m", "app.up.keeper", *arguments),
+            env=self.env,
+            pass_fds=(self.lifeline,),
+            serves=True,
+        )
 
     def child(self, *words: str) -> Child:
         """One part, by its words on the command line."""
@@ -118,6 +139,8 @@ class Stack:
         """
         if self.embeds_postgres or self._settings.redis_url is None:
             self.servers = await asyncio.to_thread(EmbeddedServers, self._settings.data_dir)
+            self._tell(self.servers.urls)
+            self._supervisor.start(self._parts.keeper(self._settings.data_dir))
         self._parts = replace(self._parts, env=self._environment())
         _empty(Path(self._parts.env["PROMETHEUS_MULTIPROC_DIR"]))
         async with asyncio.TaskGroup() as starting:
@@ -130,6 +153,15 @@ class Stack:
             operator_key = starting.create_task(self._find_key(OPERATOR))
         await self._working(operator_key.result(), OPERATOR)
         return await self._working(demo_key.result(), DEMO)
+
+    def _tell(self, urls: ServerUrls) -> None:
+        """Have commands beside us find the servers that are ours."""
+        running = RunningServers(
+            primary=urls.primary if self.embeds_postgres else None,
+            replicas=urls.replicas if self.embeds_postgres else (),
+            redis=urls.redis if self._settings.redis_url is None else None,
+        )
+        tell_running(self._settings.data_dir, running)
 
     def _environment(self) -> dict[str, str]:
         settings = self._settings
@@ -165,10 +197,7 @@ class Stack:
             starting.create_task(run_to_end(self._parts.child("migrate"), timeout=ONCE_SECONDS))
 
     async def _start_children(self) -> None:
-        """Our processes take longest, mostly to import: they wait for the schema themselves.
-
-        They come behind their servers, and so are stopped before them.
-        """
+        """Our processes take longest, mostly to import: they wait for the schema themselves."""
         for child in self._parts.children():
             self._supervisor.start(child)
 

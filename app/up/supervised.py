@@ -47,15 +47,20 @@ def exit_with_parent() -> None:
     ).start()
 
 
+def supervisor_gone(environment: Mapping[str, str]) -> None:
+    """Return when the supervisor of this process is gone."""
+    os.read(int(environment[VARIABLE]), 1)  # returns when the last writer is gone
+
+
 def _end_after_parent(lifeline: int) -> None:
-    os.read(lifeline, 1)  # returns when the last writer is gone
-    _drop_output()
+    os.read(lifeline, 1)
+    drop_output()
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(GRACE_SECONDS)
     os._exit(1)
 
 
-def _drop_output() -> None:
+def drop_output() -> None:
     """Nobody reads our output any more: a write would raise in the middle of a clean end."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)

@@ -59,8 +59,9 @@ class Supervisor:
         return await asyncio.shield(self._failure)
 
     async def stop(self) -> None:
-        """Stop all children, the one started last first, each within its grace period."""
-        for running in reversed(self._running.values()):
+        """Stop all children, each within its grace period: servers last, else the newest first."""
+        newest_first = reversed(self._running.values())
+        for running in sorted(newest_first, key=lambda one: one.child.serves):
             await running.stop()
 
     def kill(self) -> None:

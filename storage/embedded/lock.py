@@ -5,14 +5,21 @@ from __future__ import annotations
 import fcntl
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from storage.embedded.errors import DirectoryInUseError
-from storage.embedded.processes import is_alive
+from storage.embedded.processes import is_running
 from storage.embedded.programs import make_public
 
-# How long the children of a killed process may take to notice and exit, in seconds.
-LEFTOVERS_TIMEOUT = 20.0
+# How long the children of a killed process may take to notice and exit, in seconds: our own ten at
+# most, then the servers.
+LEFTOVERS_TIMEOUT = 40.0
+
+
+FILE = "lock"
 
 
 class DirectoryLock:
@@ -25,7 +32,7 @@ class DirectoryLock:
     def __init__(self, data_dir: Path, *, timeout: float = LEFTOVERS_TIMEOUT) -> None:
         """Take the lock; children of a killed holder get `timeout` seconds to leave."""
         make_public(data_dir)
-        self._file = (data_dir / "lock").open("a+")
+        self._file = (data_dir / FILE).open("a+")
         try:
             self._take(data_dir, time.monotonic() + timeout)
         except BaseException:
@@ -53,7 +60,7 @@ class DirectoryLock:
     def _refuse_or_wait(self, data_dir: Path, deadline: float) -> None:
         self._file.seek(0)
         holder = self._file.read().strip()
-        if holder and not is_alive(int(holder)) and time.monotonic() < deadline:
+        if holder and not is_running(int(holder)) and time.monotonic() < deadline:
             time.sleep(0.05)
             return
         owner = f"process {holder}" if holder else "another process"
@@ -61,3 +68,45 @@ class DirectoryLock:
             f"The data directory {data_dir.resolve()} is already in use by {owner}: stop that "
             "first (its children, if it is gone), or set TOCSIN_DATA_DIR to another directory."
         )
+
+
+def is_held(data_dir: Path) -> bool:
+    """Whether somebody runs on a data directory, or what it started still ends."""
+    try:
+        file = (data_dir / FILE).open()
+    except OSError:
+        return False
+    with file:
+        # Shared: two that look at once do not take each other for a holder.
+        return not _locks(file, fcntl.LOCK_SH)
+
+
+@contextmanager
+def after_holder(data_dir: Path, holder: int, *, timeout: float) -> Iterator[bool]:
+    """Hold the lock that a dead process had, once its children have let go of it too.
+
+    Children that do not within `timeout` seconds are waited for no longer.
+
+    Yields:
+        False when another process was faster, and has taken the directory over.
+    """
+    deadline = time.monotonic() + timeout
+    with (data_dir / FILE).open() as file:
+        while not (locked := _locks(file, fcntl.LOCK_EX)) and time.monotonic() < deadline:
+            if not _names(file, holder):
+                break
+            time.sleep(0.05)
+        yield _names(file, holder) and (locked or time.monotonic() >= deadline)
+
+
+def _locks(file: IO[str], kind: int) -> bool:
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _names(file: IO[str], holder: int) -> bool:
+    file.seek(0)
+    return file.read().strip() == str(holder)

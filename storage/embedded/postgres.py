@@ -82,7 +82,10 @@ class PostgresServer(Server):
     """A PostgreSQL server in `<home>/<name>`, listening on 127.0.0.1 only."""
 
     # PostgreSQL takes LOG for more severe than WARNING, and a clean stop of a replica for FATAL.
-    chatter = re.compile(r" LOG:  | FATAL:  terminating walreceiver process due to admin")
+    # Our processes ask a server that starts or stops until it answers, which it tells as FATAL too.
+    chatter = re.compile(
+        r" LOG:  | FATAL:  (terminating walreceiver process due to admin|the database system is )"
+    )
     stop_signal = signal.SIGINT  # fast shutdown: SIGTERM would wait for clients to leave
 
     def __init__(self, name: str, site: PostgresSite, *, port: int) -> None:

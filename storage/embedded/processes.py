@@ -22,6 +22,11 @@ def is_alive(pid: int) -> bool:
     return True
 
 
+def is_running(pid: int) -> bool:
+    """The same, but for one that is dead, which its parent has not heard of yet."""
+    return is_alive(pid) and command_line(pid) != [""]
+
+
 def command_line(pid: int) -> list[str]:
     """The arguments that a live process was started with; empty if there is none."""
     if Path("/proc/self/cmdline").exists():
@@ -50,7 +55,7 @@ def read_pid(pid_file: Path) -> int | None:
 def wait_until_gone(pid: int, timeout: float) -> bool:
     """Wait, for at most `timeout` seconds, until a process that is not our child is gone."""
     deadline = time.monotonic() + timeout
-    while is_alive(pid) and command_line(pid) != [""]:  # a zombie has no arguments
+    while is_running(pid):
         if time.monotonic() > deadline:
             return False
         time.sleep(0.01)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
 import os
 import signal
 import subprocess
@@ -11,6 +13,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from app.up.child import Backoff
+from app.up.embedded import start_server
+from app.up.prefixed_output import PrefixedOutput
+from app.up.supervisor import Supervisor
 from storage.embedded.errors import DirectoryInUseError, EmbeddedServerError
 from storage.embedded.lock import DirectoryLock
 from storage.embedded.servers import EmbeddedServers
@@ -61,6 +67,23 @@ def test_servers_of_a_killed_process_are_stopped_and_started_again(data_dir: Pat
     with EmbeddedServers(data_dir, durable=False) as servers:
         assert not any(_runs(pid) for pid in leftovers)
         replica_catches_up(servers)
+
+
+async def test_what_was_left_behind_is_not_taken_for_the_server_that_starts(
+    data_dir: Path,
+) -> None:
+    """It is ready, and about to be ended: whoever asked it would be cut off."""
+    left = EmbeddedServers(data_dir, durable=False)
+    await asyncio.to_thread(left.start)
+    supervisor = Supervisor(PrefixedOutput(io.StringIO()), backoff=Backoff())
+    following = EmbeddedServers(data_dir, durable=False)
+    try:
+        for server in following.servers:
+            await start_server(server, supervisor)
+            assert server.pid == supervisor.pids[server.name]
+    finally:
+        await supervisor.stop()
+        left.stop()
 
 
 def test_all_killed_at_once(data_dir: Path) -> None:
@@ -128,25 +151,37 @@ def test_a_server_that_does_not_start_says_why(data_dir: Path) -> None:
 
 
 def test_the_lock_is_held_until_the_last_child_of_a_killed_holder_is_gone(data_dir: Path) -> None:
-    inherit = (
-        "import subprocess, sys; from pathlib import Path;"
-        "from storage.embedded.lock import DirectoryLock;"
-        "lock = DirectoryLock(Path(sys.argv[1]));"
-        "child = subprocess.Popen(['sleep', '600'], pass_fds=[lock.fileno()]);"
-        "print(child.pid, flush=True); child.wait()"
-    )
-    holder = subprocess.Popen(
-        [sys.executable, "-c", inherit, str(data_dir)], stdout=subprocess.PIPE, text=True
-    )
-    assert holder.stdout is not None
-    child = int(holder.stdout.readline())
+    holder, child = holder_with_child(data_dir, "600")
     holder.kill()
     holder.wait(10)
-    holder.stdout.close()
     with pytest.raises(DirectoryInUseError, match="its children"):
         DirectoryLock(data_dir, timeout=0.1)
     os.kill(child, signal.SIGKILL)
     DirectoryLock(data_dir, timeout=10.0).close()
+
+
+def test_a_holder_that_is_dead_and_not_buried_is_waited_for_like_any_other(data_dir: Path) -> None:
+    holder, _ = holder_with_child(data_dir, "1")
+    holder.kill()
+    eventually(lambda: psutil.Process(holder.pid).status() == psutil.STATUS_ZOMBIE, "it is dead")
+    DirectoryLock(data_dir).close()
+    holder.wait(10)
+
+
+def holder_with_child(data_dir: Path, seconds: str) -> tuple[subprocess.Popen[str], int]:
+    """A process that holds the lock, as does its child, for so long."""
+    inherit = (
+        "import subprocess, sys; from pathlib import Path;"
+        "from storage.embedded.lock import DirectoryLock;"
+        "lock = DirectoryLock(Path(sys.argv[1]));"
+        "child = subprocess.Popen(['sleep', sys.argv[2]], pass_fds=[lock.fileno()]);"
+        "print(child.pid, flush=True); child.wait()"
+    )
+    command = [sys.executable, "-c", inherit, str(data_dir), seconds]
+    holder = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None
+    with holder.stdout:
+        return holder, int(holder.stdout.readline())
 
 
 def _runs(pid: int) -> bool:

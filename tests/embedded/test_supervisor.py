@@ -168,6 +168,15 @@ async def test_children_stop_in_reverse_order(stage: Stage) -> None:
     assert set(stage.supervisor.pids.values()) == {None}
 
 
+async def test_what_others_work_with_is_stopped_after_them(stage: Stage) -> None:
+    stage.supervisor.start(child(POLITE, "server", serves=True))
+    stage.supervisor.start(child(POLITE, "client"))
+    stage.supervisor.start(child(POLITE, "replica", serves=True))
+    await stage.shows("up", times=3)
+    await stage.supervisor.stop()
+    assert re.findall(r"(\w+) +\| bye", stage.shown) == ["client", "replica", "server"]
+
+
 async def test_a_child_that_does_not_stop_is_killed_after_its_grace_period(stage: Stage) -> None:
     stage.supervisor.start(child(STUBBORN, grace=0.2))
     await stage.shows("up")

@@ -126,6 +126,17 @@ def test_when_it_is_killed_its_services_end_and_the_next_start_takes_over(
     assert following.end(signal.SIGTERM) == 0
 
 
+def test_when_it_is_killed_its_servers_end_too(start: Start, data_dir: Path) -> None:
+    up = start().ready()
+    family = up.family()
+    pids = {server_pid(data_dir, name) for name in ("primary", "replica", "valkey")}
+    assert pids <= {process.pid for process in family}
+    up.end(signal.SIGKILL)
+    eventually(lambda: gone(family), "nothing is left")
+    # In order: the next start has nothing to recover.
+    assert start().ready().end(signal.SIGTERM) == 0
+
+
 def test_a_second_one_on_the_same_data_directory_is_refused(start: Start) -> None:
     up = start().ready()
     second = start()

