@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from tests.chaos import planted
 from tests.chaos.checks import violations_of
 from tests.chaos.eras import OWED_AT_DELETION
-from tests.chaos.history import AuditRow, Fault, History, LedgerRow
+from tests.chaos.history import AuditRow, Fault, History, LedgerRow, Op, Pressure
 from tests.chaos.planted import (
     COUNT,
     a_delivery,
@@ -22,6 +22,7 @@ from tests.chaos.planted import (
     good,
     told,
 )
+from tests.chaos.pressure import of_load
 from tests.chaos.watch import errors_in
 
 PLANTED: list[tuple[Callable[[History], None], str]] = [
@@ -123,6 +124,159 @@ def test_what_began_before_an_edit_was_done_stays(began: float, expected: set[st
     history.runs[4] = replace(history.runs[4], started_at=at(began), finished_at=at(began + 0.1))
     history.deliveries[4] = a_delivery(began, run=5)
     assert found(history) == expected
+
+
+@pytest.mark.parametrize(("most", "expected"), [(6, set()), (7, {"accounting"})])
+def test_what_an_edit_withdrew_had_been_claimed(most: int, expected: set[str]) -> None:
+    history = good()
+    _edited(history, {"every": 1, "max_runs": most}, {"every": 60}, asked=7.5, answered=7.6)
+    history.judged_to = at(7.2)
+    for second in (5, 6):
+        del history.runs[4], history.attempts[4], history.deliveries[4]
+        history.ledger.append(told(second, "cancelled"))
+    history.service_stats["service"]["succeeded"] -= 2
+    assert found(history) == expected
+
+
+@pytest.mark.parametrize(("answered", "expected"), [(3.2, set()), (2.7, {"max_runs"})])
+def test_what_was_claimed_while_an_edit_waited_is_not_of_the_new_schedule(
+    answered: float, expected: set[str]
+) -> None:
+    history = good()
+    after = {"every": 1, "max_runs": 3}
+    _edited(history, {"every": 1}, after, asked=2.5, answered=answered)
+    assert found(history) == expected
+
+
+def _edited(
+    history: History,
+    before: dict[str, object],
+    after: dict[str, object],
+    *,
+    asked: float,
+    answered: float,
+) -> None:
+    """The job has one schedule, and is asked for another, which holds when that is answered."""
+    history.jobs["job"] = replace(history.jobs["job"], body={"schedule": before})
+    history.patches["edit"] = {"schedule": after}
+    details = {"changed": ["schedule"], "after": {"description": "edit"}}
+    history.audit.append(
+        AuditRow(object_id="job", action="job.updated", at=at(asked), details=details)
+    )
+    history.ops.append(
+        Op(
+            number=1,
+            kind="patch",
+            service_id="service",
+            sent_at=at(asked),
+            ended_at=at(answered),
+            status=200,
+            job_id="job",
+            answer={"updated_at": at(asked).isoformat()},
+        )
+    )
+
+
+@pytest.mark.parametrize(("count", "expected"), [(1, set()), (2, {"accounting"})])
+def test_a_job_may_be_paused_long_after_what_is_owed(count: int, expected: set[str]) -> None:
+    history = good()
+    late = 15 * 60
+    history.audit.append(AuditRow(object_id="job", action="job.paused", at=at(late)))
+    history.ledger.append(told(late, "paused", count=count))
+    assert found(history) == expected
+
+
+def _busy(history: History, percent: float) -> None:
+    history.pressures = [Pressure(at=at(second), percent=percent) for second in range(-10, 20)]
+
+
+@pytest.mark.parametrize(("percent", "is_told"), [(50, True), (90, False)])
+def test_what_is_late_where_nobody_gets_a_processor_is_not_judged(
+    percent: float, is_told: bool
+) -> None:
+    for plant, promise in (
+        (planted.late_for_nothing, "lateness"),
+        (planted.missed_for_nothing, "accounting"),
+    ):
+        history = good()
+        plant(history)
+        _busy(history, percent)
+        assert found(history) == ({promise} if is_told else set())
+
+
+def test_pressure_does_not_explain_what_is_lost() -> None:
+    for plant, promise in ((planted.lost, "accounting"), (planted.too_early, "deliveries")):
+        history = good()
+        plant(history)
+        _busy(history, 99)
+        assert found(history) == {promise}
+
+
+def test_where_the_machine_is_too_busy_what_is_open_is_not_judged() -> None:
+    history = good()
+    planted.left_open(history)
+    history.runs[2] = replace(history.runs[2], attempt_count=0)
+    planted.miscounted(history)
+    history.attempts = [one for one in history.attempts if one.run_id != history.runs[2].id]
+    assert found(history) == {"states", "statistics", "deliveries"}
+    history.too_busy = True
+    assert found(history) == set()
+    planted.delivered_twice(history)
+    assert found(history) == {"deliveries"}
+
+
+@pytest.mark.parametrize(("load", "cores", "expected"), [(0, 2, 0), (2, 2, 0), (8, 2, 75)])
+def test_a_load_is_told_as_pressure(load: float, cores: int, expected: float) -> None:
+    assert of_load(load, cores) == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "target", "begun", "expected"),
+    [
+        ("disk", "fill_data: the servers' disk", 0, 0),
+        ("disk", "fill_data: the servers' disk", -60, 1),
+        ("valkey", "flush: valkey forgot all", 0, 1),
+    ],
+)
+def test_valkey_may_refuse_to_write_while_its_disk_is_full(
+    kind: str, target: str, begun: float, expected: int, tmp_path: Path
+) -> None:
+    fault = Fault(kind=kind, target=target, begun_at=at(begun), healed_at=at(begun + 5))
+    refused = _line("Consumer encountered an unexpected error.", "ResponseError MISCONF")
+    assert _told(tmp_path, refused, fault) == expected
+
+
+@pytest.mark.parametrize(("process", "expected"), [("worker-0", 0), ("worker-1", 1)])
+def test_a_process_without_memory_may_fail_to_start(
+    process: str, expected: int, tmp_path: Path
+) -> None:
+    fault = Fault(
+        kind="memory", target=f"starve: {process}, which lived", begun_at=at(-9), healed_at=at(-3)
+    )
+    assert _told(tmp_path, _line("process.failed", "RuntimeError"), fault) == expected
+
+
+def test_a_bare_traceback_is_read_to_its_end(tmp_path: Path) -> None:
+    trace = 'Traceback (most recent call last):\n  File "a.py", line 1\n'
+    fault = a_fault("kill")
+    assert _told(tmp_path, trace + "MemoryError\n", fault) == 0
+    assert _told(tmp_path, trace + "KeyError\n", fault) == 1
+
+
+def test_an_error_of_postgres_in_a_message_is_a_fault(tmp_path: Path) -> None:
+    line = _line("Failed to process message fold_run_events().", "asyncpg.exceptions.DiskFullError")
+    assert _told(tmp_path, line, a_fault("postgres")) == 1
+
+
+def _line(event: str, exception: str) -> str:
+    told = {"event": event, "level": "error", "exception": exception}
+    return json.dumps(told | {"timestamp": at(2).isoformat()})
+
+
+def _told(folder: Path, text: str, fault: Fault) -> int:
+    log = folder / "worker-0.log"
+    log.write_text(text)
+    return len(list(errors_in([log], [fault])))
 
 
 @pytest.mark.parametrize(("excluded", "expected"), [("3", {"accounting"}), ("5,6", set())])

@@ -48,10 +48,17 @@ def term(scene: Scene, chance: random.Random) -> str:
     """Have one end in order, and start it again."""
     member = chance.choice(scene.crowd.members)
     with member.lock:
+        end_in_order(member)
+    return member.name
+
+
+def end_in_order(member: Member) -> None:
+    """Have one end, and start it again, even if it does not end in time."""
+    try:
         if member.is_alive:
             member.end(signal.SIGTERM)
+    finally:
         member.start()
-    return member.name
 
 
 def stop(scene: Scene, chance: random.Random) -> str:
@@ -86,6 +93,7 @@ def starve(scene: Scene, chance: random.Random) -> str:
         scene.last(chance.uniform(3.0, 10.0))
         if member.is_alive:
             process.rlimit(psutil.RLIMIT_AS, (resource_hard(process), resource_hard(process)))
+            member.fed_at = time.monotonic()
             scene.last(STARTED_SECONDS)
         died = not member.is_alive
         if died:
