@@ -42,8 +42,8 @@ def settle(
         _end_what_waits_for_its_target(service)
     if not _came_to_rest(scene):
         history.too_busy = True
-        said = f"the machine is too busy to judge: runs still end, {MOST_SECONDS:g} s after the last"
-        said += f" fault; somebody waits for a processor {cpu_pressure():.0f} % of the time"
+        said = f"the machine is too busy to judge: runs still end after {MOST_SECONDS:g} s;"
+        said += f" somebody waits for a processor {cpu_pressure():.0f} % of the time"
         history.complaints.append(Complaint(promise="harness", at=datetime.now(UTC), said=said))
 
 

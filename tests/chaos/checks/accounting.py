@@ -95,8 +95,7 @@ class _Account:
     def _began_before_an_edit(self, instant: datetime) -> bool:
         """Whether the schedule before still held: an edit is done later than it is asked for."""
         return any(
-            era.to < instant <= era.held_to and era.names(instant)
-            for era in self._eras[:-1]
+            era.to < instant <= era.held_to and era.names(instant) for era in self._eras[:-1]
         )
 
     def given_up(self) -> Iterator[Violation]:
