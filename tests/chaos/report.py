@@ -36,7 +36,9 @@ def _busy(history: History) -> str:
     percents = [one.percent for one in history.pressures]
     busy = sum(percent >= BUSY for percent in percents) / len(percents)
     said = f" somebody waited for a processor {sum(percents) / len(percents):.0f} % of the time"
-    return said + (f", lateness and what was missed are not judged in {busy:.0%} of it;" if busy else ";")
+    if busy:
+        said += f", what was late or missed is not judged in {busy:.0%} of it"
+    return f"{said};"
 
 
 def story(history: History, violations: Sequence[Violation]) -> Iterator[str]:
