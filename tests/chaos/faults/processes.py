@@ -18,6 +18,8 @@ STILL_SECONDS = (1.0, 20.0)
 STILL_IN_CLAIM_SECONDS = (14.0, 20.0)
 """Longer than it may cost."""
 CLAIM_TRIES = 400
+CLAIM_SECONDS = 30.0
+"""It stands still while Postgres is asked, which may be slow to answer."""
 SPARE_BYTES = 2 << 20
 SHIFTS = (0.5, -0.5, 0.9, -0.9, 3.0, -3.0, 10.0, -10.0, 30.0, -30.0, 120.0, -120.0)
 CLOCK_SECONDS = (4.0, 20.0)
@@ -130,13 +132,14 @@ def _stand_still(scene: Scene, member: Member, seconds: float) -> None:
 
 def _caught_in_claim(scene: Scene, member: Member) -> bool:
     """Stop it again and again until Postgres says that it is within a claim."""
+    deadline = time.monotonic() + CLAIM_SECONDS
     for _ in range(CLAIM_TRIES):
         os.kill(member.pid, signal.SIGSTOP)
         if _has_jobs_locked(scene, member):
             return True
         os.kill(member.pid, signal.SIGCONT)
         time.sleep(0.02)
-        if scene.over.is_set():
+        if scene.over.is_set() or time.monotonic() > deadline:
             break
     return False
 
