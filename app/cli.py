@@ -7,10 +7,8 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from importlib.metadata import version as version_of
-from typing import Any
 from uuid import UUID
 
 import click
@@ -90,28 +88,32 @@ def api(settings: Settings) -> None:
 @click.pass_obj
 def dispatcher(settings: Settings) -> None:
     """Claim what falls due and hand it over to the workers."""
+    from app.ending import run_until_signal
     from app.metrics import serve_metrics
-    from workers.main import run_dispatcher
+    from workers.main import DISPATCHER_ENDS_SECONDS, run_dispatcher
     from workers.vitals import Vitals
 
     urls = _begin(settings, traced="dispatcher").shard_urls()
     vitals = Vitals()
     serve_metrics(settings.metrics_port, settings.host, vitals)
-    _run_until_signal(lambda stop: run_dispatcher(urls, stop, vitals))
+    run_until_signal(
+        lambda stop: run_dispatcher(urls, stop, vitals), seconds=DISPATCHER_ENDS_SECONDS
+    )
 
 
 @main.command()
 @click.pass_obj
 def worker(settings: Settings) -> None:
     """Ring targets."""
+    from app.ending import run_until_signal
     from app.metrics import serve_metrics
-    from workers.main import run_worker
+    from workers.main import WORKER_ENDS_SECONDS, run_worker
     from workers.vitals import Vitals
 
     urls = _readable(_begin(settings, traced="worker")).shard_urls()
     vitals = Vitals()
     serve_metrics(settings.metrics_port, settings.host, vitals)
-    _run_until_signal(
+    run_until_signal(
         lambda stop: run_worker(
             urls,
             stop,
@@ -122,7 +124,8 @@ def worker(settings: Settings) -> None:
             actors=settings.actors,
             ring=settings.key_ring(),
             vitals=vitals,
-        )
+        ),
+        seconds=WORKER_ENDS_SECONDS,
     )
 
 
@@ -301,16 +304,6 @@ def _readable(settings: Settings) -> Settings:
     except SettingsError as error:
         raise click.ClickException(str(error)) from None
     return settings
-
-
-def _run_until_signal(work: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
-    async def run() -> None:
-        stop = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        await work(stop)
-
-    uvloop.run(run())
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 START_SECONDS = 60.0
 ENCRYPTION_KEYS = "test:" + "QUJD" * 10 + "QUI="
 STOP_SECONDS = 30.0
+TOLD_CHARACTERS = 4_000
 # Processes end with the tests that started them, even if the tests are killed.
 LIFELINE = Lifeline()
 
@@ -102,21 +103,22 @@ class TocsinProcess:
         """SIGKILL it and wait until it is gone."""
         self._end(signal.SIGKILL)
 
-    def stop(self) -> int:
+    def stop(self, seconds: float = STOP_SECONDS) -> int:
         """SIGTERM it and return its exit status."""
-        return self._end(signal.SIGTERM)
+        return self._end(signal.SIGTERM, seconds)
 
-    def _end(self, number: signal.Signals) -> int:
+    def _end(self, number: signal.Signals, seconds: float = STOP_SECONDS) -> int:
         process, self._process = self._process, None
         if process is None:
             return 0
         process.send_signal(number)
         try:
-            return process.wait(STOP_SECONDS)
+            return process.wait(seconds)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-            raise AssertionError(f"{self.name} did not end; its log:\n{self.text}") from None
+            told = f"{self.name} did not end within {seconds:g} s; the end of its log:"
+            raise AssertionError(f"{told}\n{self.text[-TOLD_CHARACTERS:]}") from None
 
 
 class System:

@@ -19,6 +19,9 @@ from workers.vitals import Vitals
 log = structlog.get_logger()
 POOL_SIZE = 6
 STOP_SECONDS = 5.0
+DISPATCHER_ENDS_SECONDS = 8.0
+WORKER_ENDS_SECONDS = 35.0
+"""What a process may take to end, with all that it waits for; its host gives it longer."""
 
 
 async def run_dispatcher(urls: ShardUrls, stop: asyncio.Event, vitals: Vitals) -> None:

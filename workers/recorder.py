@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter as Counts
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from itertools import islice
 from uuid import UUID
 
 import msgspec
@@ -30,6 +31,8 @@ BATCH_SIZE = 500
 GATHER_SECONDS = 0.01
 """What ends within so long is written in one statement."""
 RETRY_SECONDS = 0.1
+CONTENDED_AT_ONCE = 10_000
+"""Jobs whose turn is to be passed on; of more, the sweep takes care."""
 
 OnContended = Callable[[Collection[tuple[UUID, UUID]]], Awaitable[None]]
 
@@ -53,6 +56,8 @@ class Recorder:
         self._on_contended = on_contended
         self._on_ended = on_ended
         self._ended: asyncio.Queue[tuple[EndedAttempt, asyncio.Future[None]]] = asyncio.Queue()
+        self._contended: set[tuple[UUID, UUID]] = set()
+        self._telling: asyncio.Task[None] | None = None
 
     async def record(self, attempt: EndedAttempt) -> None:
         """Return when Postgres has the attempt."""
@@ -73,8 +78,22 @@ class Recorder:
                     recorded.set_result(None)
             if any(state is not RunState.RETRYING for state in finished.states.values()):
                 self._on_ended()
-            if finished.contended and self._on_contended is not None:
-                await self._on_contended(finished.contended)
+            self._tell_of(finished.contended)
+
+    def _tell_of(self, contended: Collection[tuple[UUID, UUID]]) -> None:
+        # Beside the writing: where Redis hangs, what ended is recorded all the same.
+        room = CONTENDED_AT_ONCE - len(self._contended)
+        self._contended.update(islice(contended, max(room, 0)))
+        if self._contended and (self._telling is None or self._telling.done()):
+            self._telling = asyncio.create_task(self._keep_telling())
+
+    async def _keep_telling(self) -> None:
+        while self._contended and self._on_contended is not None:
+            jobs, self._contended = self._contended, set()
+            try:
+                await self._on_contended(jobs)
+            except Exception:  # a sweep passes their turns on
+                log.exception("recorder.turns_not_passed", jobs=len(jobs))
 
     async def _write(self, attempts: list[EndedAttempt]) -> Finished:
         finished = await self._finish(attempts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +21,12 @@ START_SECONDS = 180.0
 """Several seeds may start at once, on a machine that does other things, too."""
 KINDS = ("api", "dispatcher", "worker", "clock")
 COUNTS = {"api": 2, "dispatcher": 2, "worker": 2, "clock": 1}
+GRACE_SECONDS = {"api": 35.0, "dispatcher": 15.0, "worker": 40.0, "clock": 5.0}
+"""What each has to end in order, by the manifests of Kubernetes."""
+BUSY_SECONDS = 10.0
+"""Further ones, on a machine that does other things, too."""
+DYING_SECONDS = 60.0
+"""So long may it take to die of memory that was denied: a worker lets its attempts end."""
 
 
 # Below those that other tests choose from, and that systems hand out to clients.
@@ -39,6 +46,7 @@ class Member:
 
     Attributes:
         stopped_by_us: Whether its end, or its standing still, is the harness's doing.
+        fed_at: When the process that has its place was last denied no memory any more.
     """
 
     def __init__(self, kind: str, number: int, system: System, folder: Path) -> None:
@@ -53,6 +61,7 @@ class Member:
         self.extra: dict[str, str] = {}
         self.process: TocsinProcess | None = None
         self.stopped_by_us = False
+        self.fed_at: float | None = None
 
     def start(self) -> None:
         """Start its process; return at once."""
@@ -64,6 +73,7 @@ class Member:
             **self.extra,
         }
         self.stopped_by_us = False
+        self.fed_at = None
         self.process = TocsinProcess(self.kind, environment, self.log).start()
 
     @property
@@ -86,6 +96,11 @@ class Member:
         assert self.process is not None
         return self.process.pid
 
+    @property
+    def may_be_dying(self) -> bool:
+        """Whether it may still end of memory that it was denied."""
+        return self.fed_at is not None and time.monotonic() - self.fed_at < DYING_SECONDS
+
     def end(self, number: signal.Signals) -> int:
         """End it, and say with what status."""
         assert self.process is not None
@@ -93,7 +108,7 @@ class Member:
         if number is signal.SIGKILL:
             self.process.kill()
             return -9
-        return self.process.stop()
+        return self.process.stop(GRACE_SECONDS[self.kind] + BUSY_SECONDS)
 
 
 class Crowd:
@@ -135,10 +150,12 @@ class Crowd:
             try:
                 if member.process is None or member.is_alive or member.stopped_by_us:
                     continue
-                status = member.process.status
+                status, is_explained = member.process.status, member.may_be_dying
                 member.start()
             finally:
                 member.lock.release()
+            if is_explained:
+                continue
             said = f"{member.name} ended by itself with status {status}"
             yield Complaint(promise="processes", at=datetime.now(UTC), said=said)
 

@@ -8,7 +8,10 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from tests.chaos.pressure import BUSY
+
 NO_OVERLAP = ("skip", "buffer_one", "buffer_all", "cancel_other")
+JUST_BEFORE = timedelta(seconds=10)
 FINAL = ("succeeded", "failed", "cancelled", "skipped_overlap", "missed")
 LET_GO = ("skipped_overlap", "missed")
 
@@ -147,6 +150,13 @@ class Backfill(Struct, frozen=True, kw_only=True):
     created_at: datetime
 
 
+class Pressure(Struct, frozen=True, kw_only=True):
+    """For which percentage of a moment somebody waited for a processor."""
+
+    at: datetime
+    percent: float
+
+
 class Complaint(Struct, frozen=True, kw_only=True):
     """What somebody saw on the spot: a process that ended, a line of a log, a read that is old."""
 
@@ -169,6 +179,8 @@ class History(Struct, kw_only=True):
     Attributes:
         judged_to: Up to here every nominal instant has its outcome.
         patches: What was asked for, by the description that the job was given with it.
+        too_busy: Whether runs still ended steadily when all was read: what was open is not judged.
+        pressures: What the machine was busy with, every few seconds, oldest first.
         service_stats: Counts by state, as each service's statistics have them in the end.
     """
 
@@ -187,6 +199,8 @@ class History(Struct, kw_only=True):
     faults: list[Fault] = field(default_factory=list)
     complaints: list[Complaint] = field(default_factory=list)
     patches: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    too_busy: bool = False
+    pressures: list[Pressure] = field(default_factory=list)
     service_stats: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def runs_of(self) -> dict[str, list[Run]]:
@@ -198,6 +212,11 @@ class History(Struct, kw_only=True):
         for fault in self.faults:
             if fault.overlaps(start, end) and (not kinds or fault.kind in kinds):
                 yield fault
+
+    def was_busy(self, start: datetime, end: datetime) -> bool:
+        """Whether somebody waited for a processor most of the time, in a span or just before."""
+        then = [one.percent for one in self.pressures if start - JUST_BEFORE <= one.at <= end]
+        return bool(then) and sum(then) / len(then) >= BUSY
 
     def clock_was_wrong(self, start: datetime, end: datetime, *, within: timedelta) -> bool:
         """Whether some process's clock was shifted in a span, or shortly before or after it."""

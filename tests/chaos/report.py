@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from tests.chaos.checks.lateness import worst
 from tests.chaos.history import History, Violation
+from tests.chaos.pressure import BUSY
 
 AROUND = timedelta(seconds=10)
 TOLD = 6
@@ -24,8 +25,20 @@ def summary(history: History, violations: Sequence[Violation], cpu: float) -> st
         f"seed {history.seed}: {len(history.runs)} runs, {runs + counted} instants,"
         f" {len(history.deliveries)} deliveries, {len(history.ops)} calls;"
         f" faults: {faults or 'none'}; worst lateness {worst(history):.1f} s;"
-        f" {cpu:.2f} cores; {len(violations)} violations"
+        f" {cpu:.2f} cores;{_busy(history)} {len(violations)} violations"
     )
+
+
+def _busy(history: History) -> str:
+    """What is to be known of the machine: where it was busy, lateness is not judged."""
+    if not history.pressures:
+        return ""
+    percents = [one.percent for one in history.pressures]
+    busy = sum(percent >= BUSY for percent in percents) / len(percents)
+    said = f" somebody waited for a processor {sum(percents) / len(percents):.0f} % of the time"
+    if busy:
+        said += f", what was late or missed is not judged in {busy:.0%} of it"
+    return f"{said};"
 
 
 def story(history: History, violations: Sequence[Violation]) -> Iterator[str]:

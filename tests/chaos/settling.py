@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 from tests.chaos.history import Complaint, History
+from tests.chaos.pressure import BUSY, cpu_pressure
 from tests.chaos.scene import AWAY, Scene
 from tests.chaos.service import Service
 from tests.chaos.workload import Workload
@@ -30,7 +31,7 @@ def settle(
     for member in scene.crowd.members:
         if member.has_clock:
             scene.crowd.wait_ready(member)
-    if not _within(CAUGHT_UP_SECONDS, lambda: _number(scene, _LATE) == 0):
+    if not _caught_up(scene):
         said = f"{_number(scene, _LATE)} jobs are not claimed, long after the last fault"
         history.complaints.append(Complaint(promise="ends", at=datetime.now(UTC), said=said))
     history.judged_to = datetime.now(UTC)
@@ -39,7 +40,22 @@ def settle(
     for service in services:
         _end_backfills(service)
         _end_what_waits_for_its_target(service)
-    _wait_for_ends(scene)
+    if not _came_to_rest(scene):
+        history.too_busy = True
+        said = f"the machine is too busy to judge: runs still end after {MOST_SECONDS:g} s;"
+        said += f" somebody waits for a processor {cpu_pressure():.0f} % of the time"
+        history.complaints.append(Complaint(promise="harness", at=datetime.now(UTC), said=said))
+
+
+def _caught_up(scene: Scene) -> bool:
+    """Whether nothing that is due is left, in a time that counts where there are processors."""
+    deadline = time.monotonic() + MOST_SECONDS
+    while time.monotonic() < deadline:
+        if _within(CAUGHT_UP_SECONDS, lambda: _number(scene, _LATE) == 0):
+            return True
+        if cpu_pressure() < BUSY:
+            return False
+    return False
 
 
 def _end_backfills(service: Service) -> None:
@@ -58,15 +74,17 @@ def _end_what_waits_for_its_target(service: Service) -> None:
             service.call("cancel_some", "POST", "/runs/cancel", json=body, key=str(uuid4()))
 
 
-def _wait_for_ends(scene: Scene) -> None:
+def _came_to_rest(scene: Scene) -> bool:
+    """Whether no run is open, or nothing ends any more."""
     began = moved = time.monotonic()
     ended = -1
     while time.monotonic() < min(moved + STILL_SECONDS, began + MOST_SECONDS):
         if _number(scene, _OPEN) == 0:
-            return
+            return True
         if (now := _number(scene, _ENDED)) != ended:
             ended, moved = now, time.monotonic()
         threading.Event().wait(0.5)
+    return time.monotonic() >= moved + STILL_SECONDS
 
 
 def _number(scene: Scene, statement: str) -> int:

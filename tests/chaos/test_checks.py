@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
@@ -12,7 +10,7 @@ from msgspec.structs import replace
 from tests.chaos import planted
 from tests.chaos.checks import violations_of
 from tests.chaos.eras import OWED_AT_DELETION
-from tests.chaos.history import AuditRow, Fault, History, LedgerRow
+from tests.chaos.history import AuditRow, Fault, History, LedgerRow, Op, Pressure
 from tests.chaos.planted import (
     COUNT,
     a_delivery,
@@ -22,7 +20,7 @@ from tests.chaos.planted import (
     good,
     told,
 )
-from tests.chaos.watch import errors_in
+from tests.chaos.pressure import of_load
 
 PLANTED: list[tuple[Callable[[History], None], str]] = [
     (planted.lost, "accounting"),
@@ -125,6 +123,110 @@ def test_what_began_before_an_edit_was_done_stays(began: float, expected: set[st
     assert found(history) == expected
 
 
+@pytest.mark.parametrize(("most", "expected"), [(6, set()), (7, {"accounting"})])
+def test_what_an_edit_withdrew_had_been_claimed(most: int, expected: set[str]) -> None:
+    history = good()
+    _edited(history, {"every": 1, "max_runs": most}, {"every": 60}, asked=7.5, answered=7.6)
+    history.judged_to = at(7.2)
+    for second in (5, 6):
+        del history.runs[4], history.attempts[4], history.deliveries[4]
+        history.ledger.append(told(second, "cancelled"))
+    history.service_stats["service"]["succeeded"] -= 2
+    assert found(history) == expected
+
+
+@pytest.mark.parametrize(("answered", "expected"), [(3.2, set()), (2.7, {"max_runs"})])
+def test_what_was_claimed_while_an_edit_waited_is_not_of_the_new_schedule(
+    answered: float, expected: set[str]
+) -> None:
+    history = good()
+    after = {"every": 1, "max_runs": 3}
+    _edited(history, {"every": 1}, after, asked=2.5, answered=answered)
+    assert found(history) == expected
+
+
+def _edited(
+    history: History,
+    before: dict[str, object],
+    after: dict[str, object],
+    *,
+    asked: float,
+    answered: float,
+) -> None:
+    """The job has one schedule, and is asked for another, which holds when that is answered."""
+    history.jobs["job"] = replace(history.jobs["job"], body={"schedule": before})
+    history.patches["edit"] = {"schedule": after}
+    details = {"changed": ["schedule"], "after": {"description": "edit"}}
+    history.audit.append(
+        AuditRow(object_id="job", action="job.updated", at=at(asked), details=details)
+    )
+    history.ops.append(
+        Op(
+            number=1,
+            kind="patch",
+            service_id="service",
+            sent_at=at(asked),
+            ended_at=at(answered),
+            status=200,
+            job_id="job",
+            answer={"updated_at": at(asked).isoformat()},
+        )
+    )
+
+
+@pytest.mark.parametrize(("count", "expected"), [(1, set()), (2, {"accounting"})])
+def test_a_job_may_be_paused_long_after_what_is_owed(count: int, expected: set[str]) -> None:
+    history = good()
+    late = 15 * 60
+    history.audit.append(AuditRow(object_id="job", action="job.paused", at=at(late)))
+    history.ledger.append(told(late, "paused", count=count))
+    assert found(history) == expected
+
+
+def _busy(history: History, percent: float) -> None:
+    history.pressures = [Pressure(at=at(second), percent=percent) for second in range(-10, 20)]
+
+
+@pytest.mark.parametrize(("percent", "is_told"), [(50, True), (90, False)])
+def test_what_is_late_where_nobody_gets_a_processor_is_not_judged(
+    percent: float, is_told: bool
+) -> None:
+    for plant, promise in (
+        (planted.late_for_nothing, "lateness"),
+        (planted.missed_for_nothing, "accounting"),
+    ):
+        history = good()
+        plant(history)
+        _busy(history, percent)
+        assert found(history) == ({promise} if is_told else set())
+
+
+def test_pressure_does_not_explain_what_is_lost() -> None:
+    for plant, promise in ((planted.lost, "accounting"), (planted.too_early, "deliveries")):
+        history = good()
+        plant(history)
+        _busy(history, 99)
+        assert found(history) == {promise}
+
+
+def test_where_the_machine_is_too_busy_what_is_open_is_not_judged() -> None:
+    history = good()
+    planted.left_open(history)
+    history.runs[2] = replace(history.runs[2], attempt_count=0)
+    planted.miscounted(history)
+    history.attempts = [one for one in history.attempts if one.run_id != history.runs[2].id]
+    assert found(history) == {"states", "statistics", "deliveries"}
+    history.too_busy = True
+    assert found(history) == set()
+    planted.delivered_twice(history)
+    assert found(history) == {"deliveries"}
+
+
+@pytest.mark.parametrize(("load", "cores", "expected"), [(0, 2, 0), (2, 2, 0), (8, 2, 75)])
+def test_a_load_is_told_as_pressure(load: float, cores: int, expected: float) -> None:
+    assert of_load(load, cores) == expected
+
+
 @pytest.mark.parametrize(("excluded", "expected"), [("3", {"accounting"}), ("5,6", set())])
 def test_an_exclusion_in_which_a_job_is_deleted_need_not_be_told_of(
     excluded: str, expected: set[str]
@@ -142,21 +244,3 @@ def test_an_exclusion_in_which_a_job_is_deleted_need_not_be_told_of(
     history.audit.append(deletion)
     del history.job_rows["job"]
     assert found(history) == expected
-
-
-@pytest.mark.parametrize(("process", "expected"), [("worker-0", 0), ("worker-1", 1)])
-def test_only_the_process_whose_clock_is_shifted_may_say_that_it_is_wrong(
-    process: str, expected: int, tmp_path: Path
-) -> None:
-    line = {
-        "event": "clock.wrong",
-        "level": "error",
-        "clock": "is 9.8 s behind of the primary's; 1 s are allowed",
-        "timestamp": at(-7).isoformat(),
-    }
-    log = tmp_path / f"{process}.log"
-    log.write_text(json.dumps(line))
-    shift = Fault(
-        kind="clock", target="shift_clock: worker-0 by -10 s", begun_at=at(2), healed_at=at(4)
-    )
-    assert len(list(errors_in([log], [shift]))) == expected

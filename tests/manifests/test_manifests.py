@@ -27,7 +27,7 @@ from app.settings import PREFIX, Settings
 from tests.manifests.objects import K8S, METRIC, loaded, name_of, named, pod_of, queries_of, written
 from tests.processes import CHECKOUT, System
 from workers.bytes_in_hand import BUDGET_BYTES
-from workers.main import POOL_SIZE, STOP_SECONDS
+from workers.main import DISPATCHER_ENDS_SECONDS, POOL_SIZE, STOP_SECONDS, WORKER_ENDS_SECONDS
 from workers.worker import DRAIN_SECONDS
 
 PROCESSES = ("api", "dispatcher", "worker", "clock")
@@ -130,6 +130,21 @@ def test_processes_are_given_the_time_that_they_take_to_stop(process: str) -> No
     pod = pod_of(named(f"Deployment/tocsin-{process}"))
     assert pod["terminationGracePeriodSeconds"] >= before + needed + 5
     assert int(COMPOSE[process]["stop_grace_period"].removesuffix("s")) >= needed + 5
+
+
+@pytest.mark.parametrize(
+    ("process", "needed", "most"),
+    [
+        ("dispatcher", STOP_SECONDS, DISPATCHER_ENDS_SECONDS),
+        ("worker", DRAIN_SECONDS, WORKER_ENDS_SECONDS),
+    ],
+)
+def test_processes_cut_themselves_off_before_their_host_does(
+    process: str, needed: float, most: float
+) -> None:
+    host = pod_of(named(f"Deployment/tocsin-{process}"))["terminationGracePeriodSeconds"]
+    composed = int(COMPOSE[process]["stop_grace_period"].removesuffix("s"))
+    assert needed < most < min(host, composed)
 
 
 def test_metrics_that_are_asked_for_exist() -> None:

@@ -6,25 +6,24 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from tests.chaos.eras import Era, eras_of, owed_to
+from tests.chaos.eras import Era, eras_of, horizon_of, owed_to
 from tests.chaos.history import LET_GO, History, Job, LedgerRow, Run, Violation, grouped
 from tests.chaos.nominal import SECOND
 
 # A late fire time of a job that runs all that it missed is only given up after so long.
 PATIENT = timedelta(minutes=10)
-EDIT_TAKES = timedelta(seconds=10)
 DISTURBED = timedelta(seconds=75)
 
 
 def check(history: History) -> Iterator[Violation]:
     """Judge every job that was accepted."""
     audit, ledger = grouped(history.audit, "object_id"), grouped(history.ledger, "job_id")
-    runs = history.runs_of()
+    runs, horizon = history.runs_of(), horizon_of(history)
     for job in history.jobs.values():
         rows = audit.get(job.id, [])
         owed = owed_to(rows, history.judged_to)
         # The horizon of what may be told is wider: claims look ahead.
-        eras = eras_of(job, history, rows, history.judged_to + timedelta(minutes=10))
+        eras = eras_of(job, history, rows, horizon)
         judged = _Account(job, eras, runs.get(job.id, []), ledger.get(job.id, []), history)
         is_deleted = any(row.action == "job.deleted" for row in rows)
         told_to = judged.last_that_fires(owed) if is_deleted else owed
@@ -96,8 +95,7 @@ class _Account:
     def _began_before_an_edit(self, instant: datetime) -> bool:
         """Whether the schedule before still held: an edit is done later than it is asked for."""
         return any(
-            era.to < instant <= era.to + EDIT_TAKES and era.names(instant)
-            for era in self._eras[:-1]
+            era.to < instant <= era.held_to and era.names(instant) for era in self._eras[:-1]
         )
 
     def given_up(self) -> Iterator[Violation]:
@@ -108,11 +106,15 @@ class _Account:
             last = row.last or row.first
             if row.outcome == "quota" or self._is_patient():
                 yield self._violation(f"{row.outcome} up to {last} of a patient job", row.first)
-            elif not any(self._history.faults_between(row.first - DISTURBED, last + DISTURBED)):
+            elif not self._was_disturbed(row.first - DISTURBED, last + DISTURBED):
                 yield self._violation(f"{row.outcome} up to {last} without a fault", row.first)
         for instant, runs in self._runs.items():
             if self._is_patient() and any(run.state == "missed" for run in runs):
                 yield self._violation("a run of a patient job was missed", instant)
+
+    def _was_disturbed(self, start: datetime, end: datetime) -> bool:
+        is_fault_there = any(self._history.faults_between(start, end))
+        return is_fault_there or self._history.was_busy(start, end)
 
     def _outcomes(self, instant: datetime) -> list[str]:
         runs = ["missed" if run.state == "missed" else "run" for run in self._runs.get(instant, ())]
@@ -139,7 +141,17 @@ class _Account:
             for one, runs in self._runs.items()
             if era.after < one <= era.to and any(run.state not in LET_GO for run in runs)
         ]
-        return most is not None and len(counted) >= most and instant > max(counted)
+        if most is None:
+            return False
+        # What an edit withdrew had been claimed, and counted until then.
+        withdrawn = [
+            one
+            for row in self._ledger
+            if row.outcome == "cancelled" and row.last is not None
+            for one in era.instants_within(row.first, row.last)
+        ]
+        claimed = counted + withdrawn
+        return len(claimed) >= most and instant > max(claimed)
 
     def _is_patient(self) -> bool:
         policy = self._job.body.get("catchup", {})

@@ -24,7 +24,10 @@ BEFORE = timedelta(seconds=10)
 
 
 def check(history: History) -> Iterator[Violation]:
-    """Judge the first rings of runs that wait for nobody, at a target that behaves."""
+    """Judge the first rings of runs that wait for nobody, at a target that behaves.
+
+    What comes late while the machine has no processor for it is not judged.
+    """
     changed = grouped([row for row in history.audit if row.action != "job.created"], "object_id")
     runs = {run.id: run for run in history.runs}
     for delivery in history.deliveries:
@@ -38,7 +41,7 @@ def check(history: History) -> Iterator[Violation]:
         if any(run.due_at <= row.at for row in changed.get(run.job_id, ())):
             continue
         explained = _explained(history, run.due_at, delivery.arrived_at)
-        if late > explained:
+        if late > explained and not history.was_busy(run.due_at, delivery.arrived_at):
             said = f"run {run.id} rang {late.total_seconds():.1f} s late,"
             said += f" {explained.total_seconds():.1f} s are explained"
             yield Violation(promise="lateness", said=said, at=run.due_at, job_id=run.job_id)

@@ -18,6 +18,8 @@ STILL_SECONDS = (1.0, 20.0)
 STILL_IN_CLAIM_SECONDS = (14.0, 20.0)
 """Longer than it may cost."""
 CLAIM_TRIES = 400
+CLAIM_SECONDS = 30.0
+"""It stands still while Postgres is asked, which may be slow to answer."""
 SPARE_BYTES = 2 << 20
 SHIFTS = (0.5, -0.5, 0.9, -0.9, 3.0, -3.0, 10.0, -10.0, 30.0, -30.0, 120.0, -120.0)
 CLOCK_SECONDS = (4.0, 20.0)
@@ -48,10 +50,17 @@ def term(scene: Scene, chance: random.Random) -> str:
     """Have one end in order, and start it again."""
     member = chance.choice(scene.crowd.members)
     with member.lock:
+        end_in_order(member)
+    return member.name
+
+
+def end_in_order(member: Member) -> None:
+    """Have one end, and start it again, even if it does not end in time."""
+    try:
         if member.is_alive:
             member.end(signal.SIGTERM)
+    finally:
         member.start()
-    return member.name
 
 
 def stop(scene: Scene, chance: random.Random) -> str:
@@ -86,6 +95,7 @@ def starve(scene: Scene, chance: random.Random) -> str:
         scene.last(chance.uniform(3.0, 10.0))
         if member.is_alive:
             process.rlimit(psutil.RLIMIT_AS, (resource_hard(process), resource_hard(process)))
+            member.fed_at = time.monotonic()
             scene.last(STARTED_SECONDS)
         died = not member.is_alive
         if died:
@@ -122,13 +132,14 @@ def _stand_still(scene: Scene, member: Member, seconds: float) -> None:
 
 def _caught_in_claim(scene: Scene, member: Member) -> bool:
     """Stop it again and again until Postgres says that it is within a claim."""
+    deadline = time.monotonic() + CLAIM_SECONDS
     for _ in range(CLAIM_TRIES):
         os.kill(member.pid, signal.SIGSTOP)
         if _has_jobs_locked(scene, member):
             return True
         os.kill(member.pid, signal.SIGCONT)
         time.sleep(0.02)
-        if scene.over.is_set():
+        if scene.over.is_set() or time.monotonic() > deadline:
             break
     return False
 

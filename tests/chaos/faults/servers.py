@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 
 from storage.embedded.errors import EmbeddedServerError
 from storage.embedded.server import Server
+from tests.chaos.faults.processes import end_in_order
 from tests.chaos.scene import Scene
 
 AWAY_SECONDS = (0.2, 6.0)
@@ -128,10 +129,8 @@ def fill_metrics(scene: Scene, chance: random.Random) -> str:
     # Those that start now find no room for files of their own.
     member = chance.choice(scene.crowd.members)
     with member.lock:
-        if member.is_alive:
-            member.end(signal.SIGTERM)
-        member.start()
         try:
+            end_in_order(member)
             scene.last(chance.uniform(*FULL_SECONDS))
         finally:
             scene.metrics.free()

@@ -1,0 +1,42 @@
+"""A process that is asked to end does so, whatever thread of it waits."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from app.ending import CUT_OFF
+from tests.processes import CHECKOUT
+
+PROGRAM = """
+import asyncio, sys, threading
+from app.ending import run_until_signal
+
+waited_for = threading.Event()
+
+async def work(stop):
+    if {stuck}:
+        asyncio.get_running_loop().run_in_executor(None, waited_for.wait)
+    print("runs", flush=True)
+    await stop.wait()
+
+run_until_signal(work, seconds={seconds})
+"""
+
+
+@pytest.mark.parametrize(
+    ("stuck", "seconds", "status"), [(True, 0.2, CUT_OFF), (False, 3_600.0, 0)]
+)
+def test_a_process_ends_in_time(stuck: bool, seconds: float, status: int) -> None:
+    program = PROGRAM.format(stuck=stuck, seconds=seconds)
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "runs\n"
+        process.send_signal(signal.SIGTERM)
+        said, _ = process.communicate(timeout=60)
+    assert process.returncode == status
+    assert ("process.cut_off" in said) == stuck
