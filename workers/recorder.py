@@ -81,6 +81,8 @@ class Recorder:
             self._tell_of(finished.contended)
 
     def _tell_of(self, contended: Collection[tuple[UUID, UUID]]) -> None:
+        if self._on_contended is None:
+            return
         # Beside the writing: where Redis hangs, what ended is recorded all the same.
         room = CONTENDED_AT_ONCE - len(self._contended)
         self._contended.update(islice(contended, max(room, 0)))

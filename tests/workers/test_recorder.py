@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
+from uuid import UUID
 
 import msgspec
 
+from domain.overlap import Overlap
 from tests.commands.firing import Firing, failed, succeeded
+from tests.storage.eventually import eventually
 from workers.recorder import Recorder
 
 
@@ -38,3 +42,27 @@ async def test_an_attempt_that_cannot_be_written_does_not_hold_up_the_others(
         stuck.cancel()
         await asyncio.wait([stuck])
     assert (await firing.run(good.id))["state"] == "succeeded"
+
+
+async def test_what_waits_for_a_turn_does_not_hold_up_what_ended(firing: Firing):
+    """To pass turns on asks Redis, too: where that hangs, its time-outs would add up."""
+    told: list[Collection[tuple[UUID, UUID]]] = []
+    goes_on = asyncio.Event()
+
+    async def hanging(jobs: Collection[tuple[UUID, UUID]]) -> None:
+        told.append(jobs)
+        await goes_on.wait()
+
+    recorder = Recorder(firing.shard, hanging)
+    working = asyncio.create_task(recorder.run())
+    runs = [await firing.running_run(overlap=Overlap.BUFFER_ALL) for _ in range(3)]
+    await firing.rows("UPDATE turns SET contended = true")
+    async with asyncio.timeout(10):
+        for run in runs:
+            await recorder.record(succeeded(run))
+    assert [set(jobs) for jobs in told] == [{(runs[0].service_id, runs[0].job_id)}]
+    goes_on.set()
+    await eventually(lambda: asyncio.sleep(0, len(told) == 2), what="the others are told of")
+    assert set(told[1]) == {(run.service_id, run.job_id) for run in runs[1:]}
+    working.cancel()
+    await asyncio.wait([working])
