@@ -19,7 +19,7 @@ from commands.start_attempts import StartAttempts, start_attempts
 from commands.take_runs import TakenRun, TakeRuns, take_runs
 from domain.catchup import TOLERANCE
 from domain.deferral import give_up_at
-from domain.run import Outcome
+from domain.run import Outcome, RunState
 from storage.clock_offset import read_clocks
 from storage.error_kinds import kind_of
 from storage.postgres import UNREACHABLE, Database
@@ -28,7 +28,7 @@ from storage.shards import LOOK_AHEAD
 from workers.attempts import Attempts, Ring
 from workers.bytes_in_hand import BytesInHand
 from workers.gates import SOON, Gates
-from workers.recorder import Recorder
+from workers.recorder import RUNS, Recorder
 from workers.room import Room
 from workers.slots import Slots
 from workers.targets.answer import Answer
@@ -323,6 +323,7 @@ class Ringer:
                 self._withdraw(run)
                 self._put_back(run)
             return
+        RUNS.labels(RunState.MISSED).inc(len(missed))
         for run in late:
             if run.id in missed:
                 self._withdraw(run)
