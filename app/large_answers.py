@@ -17,13 +17,15 @@ ANSWER_BYTES_OF_A_SERVICE = 24 * 1024 * 1024
 """Of large answers that clients are still reading, in one process."""
 ANSWER_BYTES = 96 * 1024 * 1024
 """The same of all services."""
+_READING = ("GET", "HEAD")
 _REFUSED = "The service reads as many large answers as it may at once; try again shortly."
 
 
 class LargeAnswers:
     """Around the application: a client that reads slowly holds memory that its service answers for.
 
-    Requests without a principal count as those of one service.
+    Requests without a principal count as those of one service. What has changed something is
+    answered in any case: its client would do it again.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -37,14 +39,15 @@ class LargeAnswers:
         finally:
             sending.end()
 
-    def take(self, service_id: UUID | None, size: int) -> bool:
+    def has_room(self, service_id: UUID | None, size: int) -> bool:
         """Whether so many bytes may be held."""
         if self._bytes[service_id] + size > ANSWER_BYTES_OF_A_SERVICE:
             return False
-        if self._bytes.total() + size > ANSWER_BYTES:
-            return False
+        return self._bytes.total() + size <= ANSWER_BYTES
+
+    def take(self, service_id: UUID | None, size: int) -> None:
+        """So many bytes are held."""
         self._bytes[service_id] += size
-        return True
 
     def give_back(self, service_id: UUID | None, size: int) -> None:
         """They are held no more."""
@@ -88,8 +91,10 @@ class _Sending:
     def _take(self, size: int) -> bool:
         principal = self._scope.get("state", {}).get("principal")
         self._service_id = getattr(principal, "service_id", None)
-        if not self._all.take(self._service_id, size):
+        reads = self._scope.get("method") in _READING
+        if reads and not self._all.has_room(self._service_id, size):
             return False
+        self._all.take(self._service_id, size)
         self._held = size
         return True
 

@@ -19,6 +19,7 @@ class CountsResource(Struct, frozen=True, kw_only=True):
     failed: int
     cancelled: int
     skipped_overlap: int
+    missed: int
 
 
 class PercentilesResource(Struct, frozen=True, kw_only=True):
@@ -66,6 +67,7 @@ class StatsResource(Struct, frozen=True, kw_only=True):
                 failed=stats.counts[RunState.FAILED],
                 cancelled=stats.counts[RunState.CANCELLED],
                 skipped_overlap=stats.counts[RunState.SKIPPED_OVERLAP],
+                missed=stats.counts[RunState.MISSED],
             ),
             success_rate=stats.success_rate,
             lateness_ms=PercentilesResource.of(stats.lateness),

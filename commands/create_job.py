@@ -20,6 +20,7 @@ from domain.retry import RetryPolicy
 from domain.schedules.checks import check_schedule
 from domain.schedules.schedule import Schedule, due_time, first_moment, next_fire_time
 from domain.targets import Target, secret_names
+from storage.calendar_changes import newest_change, note_seen
 from storage.calendars import full_schedule
 from storage.job_entries import entry_of
 from storage.job_inserts import NewJob, insert_job
@@ -67,6 +68,9 @@ async def create_job(command: CreateJob, shards: Shards) -> Job:
             check = partial(_checked, command, job_id, schedule, full)
             new = await elsewhere(full, check, times=FIRE_TIMES)
             _refuse_beyond(command, stored=await insert_job(driver, new))
+            seen = await newest_change(driver, service_id, schedule.calendars)
+            if seen is not None:
+                await note_seen(driver, service_id, job_id, seen)
             made.append(entry_of(new.job, command.now))
             command.caller.settle(new.job)
     else:

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from domain.schedules.newer_tables import depends_on_tables
 from domain.schedules.schedule import next_fire_time
+from storage.error_kinds import kind_of
 from storage.jobs import CALENDARS_OF_JOB, schedule_of
 from storage.shards import Shard
 from storage.zone_tables import Key, note_reached, pass_to_make
@@ -83,12 +84,20 @@ def _changed(rows: Sequence[asyncpg.Record]) -> list[tuple[UUID, UUID]]:
         # A job with a number of runs that has had them waits for the last of them.
         if row["next_fire_for"] is None or row["next_fire_for"] <= row["accounted_to"]:
             continue
-        schedule = schedule_of(row["schedule"], row["calendars"])
-        if depends_on_tables(schedule):
-            upcoming = next_fire_time(schedule, after=row["accounted_to"])
-            if upcoming != row["next_fire_for"]:
+        try:
+            if _is_moved(row):
                 found.append((row["service_id"], row["id"]))
+        except Exception as error:  # noqa: BLE001 (of one job: its zone, perhaps, is no more)
+            job_id = str(row["id"])
+            log.error("zones.job_not_reckoned", job_id=job_id, error=kind_of(error))
     return found
+
+
+def _is_moved(row: asyncpg.Record) -> bool:
+    schedule = schedule_of(row["schedule"], row["calendars"])
+    if not depends_on_tables(schedule):
+        return False
+    return bool(next_fire_time(schedule, after=row["accounted_to"]) != row["next_fire_for"])
 
 
 async def _move(jobs: Sequence[tuple[UUID, UUID]], command: ReckonZones, shard: Shard) -> int:

@@ -22,6 +22,7 @@ from domain.schedules.checks import check_schedule
 from domain.schedules.edited import delays, names, names_alike
 from domain.schedules.schedule import TICK, Schedule, due_time, first_moment, next_fire_time
 from domain.schedules.schedule import utc_offset as offset_of
+from storage.calendar_changes import newest_change
 from storage.calendars import full_schedule
 from storage.claimed_runs import late_runs, withdraw
 from storage.job_changes import (
@@ -199,6 +200,7 @@ async def _apply(
         "schedule": edit.own,
         "calendars": list(edit.own.calendars),
         "run_count": run_count,
+        "calendar_change": await _seen(connection, row, edit.own),
     }
     if row["paused"]:
         await end_pause(connection, row, edit.old, start)
@@ -213,6 +215,12 @@ async def _apply(
         # All that it names lies before what a claim told meanwhile: it is late, and not lost.
         following = await reckon_after(full, asked_from)
     return Rescheduled(following | changes, made)
+
+
+async def _seen(connection: WriteConnection, row: RowMapping, own: Schedule) -> int | None:
+    """The last change of calendars that the job need not be brought up to any more."""
+    newest = await newest_change(await driver_of(connection), row["service_id"], own.calendars)
+    return max(filter(None, (newest, row["calendar_change"])), default=None)
 
 
 async def _write(

@@ -9,7 +9,13 @@ from msgspec import Struct
 from domain.run import RunState
 from domain.sketch import Percentiles
 
-ENDS = (RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED, RunState.SKIPPED_OVERLAP)
+ENDS = (
+    RunState.SUCCEEDED,
+    RunState.FAILED,
+    RunState.CANCELLED,
+    RunState.SKIPPED_OVERLAP,
+    RunState.MISSED,
+)
 
 
 class Stats(Struct, frozen=True, kw_only=True):

@@ -17,8 +17,8 @@ from domain.stats import ENDS, Stats
 from storage.postgres import Driver
 from storage.shards import Shards
 
-_FIGURES = """
-succeeded, failed, cancelled, skipped_overlap, lateness, lateness_max, duration, duration_max,
+_FIGURES = f"""
+{", ".join(ENDS)}, lateness, lateness_max, duration, duration_max,
 overlap_wait, overlap_wait_max, last_success_at, last_failure_at, updated_at
 """
 _OF_JOB = f"""

@@ -33,6 +33,8 @@ _PENDING = """
 SELECT id, name, at, exclude::text FROM calendar_changes
 WHERE service_id = $1 AND name = ANY ($2) AND id > $3 ORDER BY id
 """
+_NEWEST = "SELECT max(id) FROM calendar_changes WHERE service_id = $1 AND name = ANY ($2)"
+_SEEN = "UPDATE jobs SET calendar_change = $3 WHERE service_id = $1 AND id = $2"
 _OLDEST = "SELECT service_id, id FROM calendar_changes ORDER BY continue_at, id LIMIT 1"
 _LOCK = """
 SELECT service_id, id, name, done_to FROM calendar_changes
@@ -155,6 +157,16 @@ async def pending_changes(
         CalendarChange(row["id"], row["name"], row["at"], decode_exclusions(row["exclude"]))
         for row in rows
     ]
+
+
+async def newest_change(driver: Driver, service_id: UUID, names: Collection[str]) -> int | None:
+    """The last change of locked calendars that some jobs are behind: who reads them has seen it."""
+    return await driver.fetchval(_NEWEST, service_id, list(names)) if names else None
+
+
+async def note_seen(driver: Driver, service_id: UUID, job_id: UUID, change: int) -> None:
+    """A job, made in this transaction, is reckoned by a change and all before it."""
+    await driver.execute(_SEEN, service_id, job_id, change)
 
 
 def in_force(now: Excludes, changes: Sequence[CalendarChange]) -> Excludes:

@@ -30,9 +30,9 @@ SHARED_BYTES = 32 * 1024
 _LONG_AGO = datetime.fromtimestamp(0, UTC)
 
 # The place of each service is raised, never lowered; its number changes each time. An entry gives
-# way to a later version only; where there is nothing behind its version, to none. KEYS: positions,
-# entries. ARGV: place, a random number, seconds to keep positions, how many services, for each
-# whether all that was cached before is void; then value and end (in milliseconds) of each entry.
+# way to a later version only. KEYS: positions, entries. ARGV: place, a random number, seconds to
+# keep positions, how many services, for each whether all that was cached before is void; then value
+# and end (in milliseconds) of each entry.
 _RECORD = f"""{ALWAYS}local place_digits, number_digits = {PLACE_DIGITS}, {NUMBER_DIGITS}
 local count = tonumber(ARGV[4])
 for i = 1, count do
@@ -51,9 +51,7 @@ end
 for i = count + 1, #KEYS do
     local at = 4 + count + 2 * (i - count) - 1
     local known = redis.call('GETRANGE', KEYS[i], 0, {VERSION_DIGITS} - 1)
-    if #ARGV[at] == {VERSION_DIGITS} then
-        if known < ARGV[at] then redis.call('DEL', KEYS[i]) end
-    elseif known < string.sub(ARGV[at], 1, {VERSION_DIGITS}) then
+    if known < string.sub(ARGV[at], 1, {VERSION_DIGITS}) then
         redis.call('SET', KEYS[i], ARGV[at], 'PXAT', ARGV[at + 1])
     end
 end
@@ -145,8 +143,11 @@ class SharedCache:
         for commit in commits:
             voids[commit.service_id] = commit.voids or voids.get(commit.service_id, False)
             for new in commit.entries:
-                keys.append((commit.service_id, new.name))
-                values += [self._value(new, commit.after), _milliseconds(new.until)]
+                fits = self._room.is_there and len(new.body) <= SHARED_BYTES
+                if fits or new.version > 1:  # before the first one there is none
+                    keys.append((commit.service_id, new.name))
+                    value = _entry(new, commit.after, fits=fits).encode()
+                    values += [value, _milliseconds(new.until)]
         await self._link.call(
             lambda epoch: (
                 "EVAL",
@@ -162,12 +163,6 @@ class SharedCache:
                 *values,
             )
         )
-
-    def _value(self, new: NewEntry, after: int) -> bytes:
-        """What is to be cached of an object; where there is no room, its version alone."""
-        if self._room.is_there:
-            return _entry(new, after).encode()
-        return f"{new.version:0{VERSION_DIGITS}x}".encode()
 
     async def _look(
         self, keys: list[tuple[UUID, str | None]]
@@ -232,16 +227,15 @@ def _entry_key(epoch: str, service_id: UUID, name: str) -> str:
     return f"{epoch}:entry:{service_id.hex}:{name}"
 
 
-def _entry(new: NewEntry, after: int) -> Entry:
-    # Of what is too large only its version is cached, so that no earlier one takes its place.
-    large = len(new.body) > SHARED_BYTES
+def _entry(new: NewEntry, after: int, *, fits: bool) -> Entry:
+    # Of what does not fit only its version is cached, so that no earlier one takes its place.
     # What others committed meanwhile it may lack, so it is of the place before.
     return Entry(
         version=new.version,
         position=Position(place=after),
-        until=_LONG_AGO if large else new.until,
-        etag=new.etag,
-        body=b"" if large else new.body,
+        until=new.until if fits else _LONG_AGO,
+        etag=new.etag if fits else "",
+        body=new.body if fits else b"",
     )
 
 

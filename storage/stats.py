@@ -10,6 +10,7 @@ from typing import NamedTuple
 import asyncpg
 
 from domain.sketch import BINS_PER_E, LEAST_MS, compacted
+from domain.stats import ENDS
 from storage.postgres import Driver
 
 LOOSE = 200
@@ -20,8 +21,8 @@ FORGOTTEN_AT_ONCE = 10_000
 # There is one writer at a time: two would wait for each other at the rows of their services.
 _ADVISORY_LOCK = 0x70C52
 
-_FIGURES = """
-succeeded, failed, cancelled, skipped_overlap, lateness, lateness_max, duration, duration_max,
+_FIGURES = f"""
+{", ".join(ENDS)}, lateness, lateness_max, duration, duration_max,
 overlap_wait, overlap_wait_max, loose, last_success_at, last_failure_at, updated_at
 """
 
@@ -82,9 +83,8 @@ def _sketch(ms: str) -> str:
 
 def _adding(buckets: Buckets) -> str:
     table, owner, span = buckets
-    states = ("succeeded", "failed", "cancelled", "skipped_overlap")
-    counts = ", ".join(f"count(*) FILTER (WHERE state = '{state}')" for state in states)
-    sums = ", ".join(f"{state} = {table}.{state} + excluded.{state}" for state in states)
+    counts = ", ".join(f"count(*) FILTER (WHERE state = '{state}')" for state in ENDS)
+    sums = ", ".join(f"{state} = {table}.{state} + excluded.{state}" for state in ENDS)
     return f"""
     INSERT INTO {table} ({owner}, {span}, {_FIGURES})
     SELECT {owner}, date_trunc('{span}', finished_at, 'UTC'), {counts},

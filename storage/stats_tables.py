@@ -45,6 +45,7 @@ def _figures() -> list[Column[object]]:
         Column("failed", Integer, nullable=False),
         Column("cancelled", Integer, nullable=False),
         Column("skipped_overlap", Integer, nullable=False),
+        Column("missed", Integer, nullable=False, server_default=text("0")),
         # Sketches, as domain.sketch reads them, and the greatest value of each.
         Column("lateness", LargeBinary, nullable=False),
         Column("lateness_max", Double),

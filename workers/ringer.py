@@ -9,13 +9,10 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
-from prometheus_client import Counter, Gauge
+from prometheus_client import Gauge
 
-from commands.defer_runs import DeferRuns, defer_runs
 from commands.give_back_runs import GiveBackRuns, give_back_runs
-from commands.miss_runs import MissRuns, is_late, miss_runs
-from commands.resolve_overlap import ResolveOverlap, resolve_overlap
-from commands.start_attempts import StartAttempts, start_attempts
+from commands.miss_runs import is_late
 from commands.take_runs import TakenRun, TakeRuns, take_runs
 from domain.catchup import TOLERANCE
 from domain.deferral import give_up_at
@@ -28,6 +25,7 @@ from storage.shards import LOOK_AHEAD
 from workers.attempts import Attempts, Ring
 from workers.bytes_in_hand import BytesInHand
 from workers.gates import SOON, Gates
+from workers.moves import RETRY_SECONDS, WRONG_CLOCK_SECONDS, Moves
 from workers.recorder import Recorder
 from workers.room import Room
 from workers.slots import Slots
@@ -41,9 +39,6 @@ Answered = TypeVar("Answered")
 WAITING = Gauge(
     "tocsin_ringer_waiting_runs", "Taken runs that are not yet due.", multiprocess_mode="livesum"
 )
-DEFERRED = Counter(
-    "tocsin_deferred_runs_total", "Times that a run was put off since its target could not be rung."
-)
 
 CONCURRENCY = 512
 CAPACITY = 10_000
@@ -52,14 +47,9 @@ HEAD_START = timedelta(milliseconds=5)
 """Attempts are begun in Postgres so long before they ring: its answer then costs no lateness."""
 GATHER = timedelta(milliseconds=15)
 """What falls due within so long of the first is begun with it: one statement, not many."""
-RETRY_SECONDS = 0.1
-WRONG_CLOCK_SECONDS = 0.25
 IDLE_SECONDS = 30.0
 """Also while there is nothing to do, it is to be seen that the loop turns."""
-RESOLVE_AGAIN_SECONDS = 1.0
 DEFER_AT_ONCE = 1_000
-RESOLVE_AT_ONCE = 2
-"""Overlaps are decided one by one, on few connections: what is on time needs the others."""
 
 _NOT_RUNG = Answer(
     outcome=Outcome.FAILED,
@@ -99,7 +89,7 @@ class Ringer:
         self._attempts = Attempts(worker_id, ring, recorder, self._ended)
         self._slots = Slots(concurrency)
         self._waiting = Waiting(self.gates, self._slots)
-        self._resolving = asyncio.Semaphore(RESOLVE_AT_ONCE)
+        self._moves = Moves(database, worker_id, self._vitals, lambda: self._stopping)
         self._bytes = in_hand or BytesInHand()
         self._asking: set[asyncio.Task[Any]] = set()
         self._held: set[UUID] = set()
@@ -287,18 +277,10 @@ class Ringer:
         return bool(overdue)
 
     async def _defer(self, runs: Sequence[tuple[TakenRun, datetime]], now: datetime) -> None:
-        try:
-            await defer_runs(DeferRuns(worker_id=self._worker_id, runs=runs), self._database)
-        except Exception as error:
-            if isinstance(error, UNREACHABLE):
-                log.warning("ringer.defer_failed", count=len(runs), error=kind_of(error))
-            else:
-                log.exception("ringer.defer_failed", count=len(runs))
-            await asyncio.sleep(RETRY_SECONDS)
+        if not await self._moves.defer(runs):
             for run, _ in runs:
                 self._put_back(run)
             return
-        DEFERRED.inc(len(runs))
         for run, _ in runs:
             self.gates.of(run).deferred(now)
             self._let_go(run)
@@ -317,7 +299,7 @@ class Ringer:
 
     async def _miss(self, late: Sequence[TakenRun]) -> None:
         """Let runs go that may be beyond their catch-up windows, and begin those that are not."""
-        missed = await self._missed(late)
+        missed = await self._moves.miss(late)
         if missed is None:
             for run in late:
                 self._withdraw(run)
@@ -332,7 +314,7 @@ class Ringer:
         self._tell_of_room()
 
     async def _start(self, batch: Sequence[TakenRun]) -> None:
-        started = await self._started(batch)
+        started = await self._moves.begin(batch)
         if started is None:
             for run in batch:
                 self._withdraw(run)
@@ -346,38 +328,6 @@ class Ringer:
                 self._ask_soon(self._resolve(run))
         self._attempts.show()
         self._tell_of_room()
-
-    async def _missed(self, late: Sequence[TakenRun]) -> set[UUID] | None:
-        """Which of these have ended; None where that is not known, a moment later."""
-        if not self._database.clock.trouble(read_clocks()):
-            command = MissRuns(worker_id=self._worker_id, runs=late, now=datetime.now(UTC))
-            try:
-                return await miss_runs(command, self._database)
-            except UNREACHABLE as error:
-                log.warning("ringer.miss_failed", count=len(late), error=kind_of(error))
-            except Exception:
-                log.exception("ringer.miss_failed", count=len(late))
-        await asyncio.sleep(RETRY_SECONDS)
-        return None
-
-    async def _started(self, batch: Sequence[TakenRun]) -> set[UUID] | None:
-        """Which of these may ring; None where the ringer stops before that is known.
-
-        An attempt may have begun though the answer was lost. What only waits is put off when its
-        target is slow: such a run would be running, and nobody would ring it.
-        """
-        while not self._stopping:
-            self._vitals.beat("ringer")
-            if self._database.clock.trouble(read_clocks()):
-                await asyncio.sleep(WRONG_CLOCK_SECONDS)
-                continue
-            command = StartAttempts(worker_id=self._worker_id, runs=batch, now=datetime.now(UTC))
-            try:
-                return await start_attempts(command, self._database)
-            except UNREACHABLE as error:
-                log.warning("ringer.start_failed", error=kind_of(error))
-            await asyncio.sleep(RETRY_SECONDS)
-        return None
 
     def _withdraw(self, run: TakenRun) -> None:
         """A run that was to begin does not."""
@@ -402,19 +352,7 @@ class Ringer:
 
     async def _resolve(self, run: TakenRun) -> None:
         """Find out why a run could not begin: mostly, its overlap policy is to decide."""
-        try:
-            async with self._resolving:
-                now = datetime.now(UTC)
-                command = ResolveOverlap(worker_id=self._worker_id, run=run, now=now)
-                goes_ahead = await resolve_overlap(command, self._database)
-        except UNREACHABLE as error:
-            log.warning("ringer.overlap_unresolved", run_id=str(run.id), error=kind_of(error))
-            goes_ahead = True  # begun again, it is blocked again if it still is
-        except Exception:
-            log.exception("ringer.overlap_failed", run_id=str(run.id))
-            await asyncio.sleep(RESOLVE_AGAIN_SECONDS)
-            goes_ahead = True
-        if goes_ahead:
+        if await self._moves.resolve(run):
             self._put_back(run)
         else:
             self._let_go(run)

@@ -60,6 +60,8 @@ class ZoneKeeper:
             log.warning("zones.not_reckoned_before_claims")
         except _TROUBLE as error:
             log.warning("zones.not_reckoned", error=kind_of(error))
+        except Exception:
+            log.exception("zones.broken")
 
     async def run(self) -> None:
         """Look for passes, and make them, until cancelled."""
@@ -70,6 +72,9 @@ class ZoneKeeper:
                 done = await self.look()
             except _TROUBLE as error:
                 log.warning("zones.not_reckoned", error=kind_of(error))
+            except Exception:
+                # Of one job, perhaps: the others are to fire all the same.
+                log.exception("zones.broken")
             rest = REST_FACTOR * (clock() - began)
             await asyncio.sleep(LOOK_SECONDS if done.reached is None else rest)
 

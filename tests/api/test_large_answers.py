@@ -47,9 +47,10 @@ class Service:
         self._answers = answers
         self._principal = Principal(uuid4())
 
-    def ask(self, size: int) -> tuple[Client, asyncio.Task[None]]:
+    def ask(self, size: int, method: str = "GET") -> tuple[Client, asyncio.Task[None]]:
         client = Client()
-        scope: Any = {"type": "http", "size": size, "state": {"principal": self._principal}}
+        state = {"principal": self._principal}
+        scope: Any = {"type": "http", "method": method, "size": size, "state": state}
         asking: Any = self._answers(scope, None, client.send)  # type: ignore[arg-type]
         return client, asyncio.create_task(asking)
 
@@ -91,6 +92,18 @@ async def test_a_service_that_leaves_much_unread_is_asked_to_wait_and_others_are
     again = flood.ask(500 * KB)
     await let(*again)
     assert again[0].status == 200
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH", "PUT", "DELETE"])
+async def test_what_is_done_is_not_answered_as_if_it_were_not(answers: LargeAnswers, method: str):
+    service = Service(answers)
+    slow = [service.ask(250 * KB) for _ in range(2)]
+    await asyncio.sleep(0)
+    done = service.ask(200 * KB, method)
+    await let(*done)
+    assert (done[0].status, len(done[0].body)) == (200, 200 * KB)
+    for asked in slow:
+        await let(*asked)
 
 
 async def test_all_services_together_hold_no_more_than_a_process_can(answers: LargeAnswers):

@@ -27,7 +27,7 @@ FIELDS = {
     "last_failure_at",
     "updated_at",
 }
-NOTHING = {"succeeded": 0, "failed": 0, "cancelled": 0, "skipped_overlap": 0}
+NOTHING = {"succeeded": 0, "failed": 0, "cancelled": 0, "skipped_overlap": 0, "missed": 0}
 
 
 def stats(client: httpx.Client, path: str, **window: str) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from tests.commands.firing import WORKER, Firing
 
 EVER = (datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC))
 ONCE = RetryPolicy(max_attempts=1)
-FIGURES = ("succeeded", "failed", "cancelled", "skipped_overlap", "last_success_at")
+FIGURES = ("succeeded", "failed", "cancelled", "skipped_overlap", "missed", "last_success_at")
 
 _RINGING = """
 INSERT INTO runs (service_id, job_id, scheduled_for, id, due_at, trigger, state, open,
@@ -147,7 +147,7 @@ def _recount(runs: list[asyncpg.Record]) -> dict[str, Any]:
         for state in ("succeeded", "failed")
     }
     return {
-        **{state: counts[state] for state in FIGURES[:4]},
+        **{state: counts[state] for state in FIGURES[:5]},
         "last_success_at": max(ends["succeeded"], default=None),
         "last_failure_at": max(ends["failed"], default=None),
         "lateness": sorted(run["lateness_ms"] for run in runs if run["lateness_ms"] is not None),

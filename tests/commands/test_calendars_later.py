@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from commands import claim_runs as claim_runs_module
 from commands import put_calendar as put_calendar_module
+from commands.claim_runs import ClaimedRun
 from domain.errors import Busy
 from domain.schedules.schedule import Exclusion, Schedule
 from tests.commands.changing import delete, pause, resume, update
@@ -104,6 +106,28 @@ async def test_a_job_that_is_not_brought_up_is_set_aside_and_rings_neither_way(
     await firing.claim(NOON + 2 * MINUTE)
     expected = [(0, 0, "excluded"), (1, 1, "run"), (2, 2, "run")]
     assert await told(firing, job.id, NOON + 2 * MINUTE) == expected
+
+
+async def test_a_job_that_comes_to_name_the_calendar_meanwhile_is_not_behind(
+    firing: Firing, later: Callable[[int], None]
+):
+    await put(firing)
+    edited = await firing.job(every=60 * MINUTE, phase=MINUTE, now=NOON - MINUTE)
+    await naming_job(firing)
+    await put(firing, HALF_AN_HOUR, now=NOON - MINUTE)  # which that one is behind
+    made = await naming_job(firing)
+    named = Schedule(every=MINUTE, accepted_at=NOON - SECOND, exclude=NAMING)
+    await update(firing.shards, firing.caller, edited.id, NOON - SECOND, schedule=named)
+    runs = (await firing.claim(HALF_PAST, now=HALF_PAST)).runs
+    assert sorted(await _jobs_of(firing, runs)) == sorted([made.id, edited.id])
+    later(100)
+    await settle(firing)
+    versions = [(await firing.job_row(job.id))["version"] for job in (made, edited)]
+    assert versions == [1, 2]
+
+
+async def _jobs_of(firing: Firing, runs: Sequence[ClaimedRun]) -> list[UUID]:
+    return [(await firing.run(run.id))["job_id"] for run in runs]
 
 
 async def test_each_calendar_excludes_what_it_did_while_it_was_in_force(

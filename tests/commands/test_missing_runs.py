@@ -17,6 +17,14 @@ from domain.catchup import CatchupPolicy, Outcome
 from domain.deferral import LONGEST_DEFERRAL
 from domain.overlap import Overlap
 from tests.commands.changing import update
+from tests.commands.ended_runs import (
+    agree,
+    fold,
+    job_counts,
+    kept,
+    recounted,
+    service_counts,
+)
 from tests.commands.firing import (
     DUE,
     NOON,
@@ -51,8 +59,9 @@ async def test_a_claimed_run_that_begins_beyond_its_window_is_missed(firing: Fir
     assert row["reason"] == "It would have begun 147.0 s late; its catch-up window is 0 s."
     assert await told(firing, run.job_id, now, unit=1) == [(3, 3, "missed")]
     assert await firing.start(run, now=now) == set()
-    (event,) = await firing.rows("SELECT * FROM run_events WHERE states = '{missed}'")
-    assert event["count"] == 1
+    await fold(firing)
+    assert await job_counts(firing, run.job_id) == await service_counts(firing) == {"missed": 1}
+    agree(await kept(firing), await recounted(firing))
 
 
 @pytest.mark.parametrize(

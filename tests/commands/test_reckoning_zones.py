@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from commands import reckon_zones as module
 from commands.reckon_zones import Reckoned, ReckonZones, reckon_zones
@@ -198,3 +199,19 @@ async def test_what_is_claimed_already_rings_once_and_is_not_lost(firing: Firing
     (run,) = await firing.runs(job.id)
     assert run["id"] == run_id(job.id, early)
     assert run["state"] == "scheduled"
+
+
+async def test_a_job_whose_zone_is_no_more_keeps_no_other_from_being_reckoned(
+    firing: Firing, look: Look
+):
+    moved, broken = await older(firing), await older(firing)
+    await firing.rows(
+        "UPDATE jobs SET schedule = replace(schedule::text, 'America/Vancouver', 'No/Where')::json "
+        "WHERE id = $1",
+        broken.id,
+    )
+    with capture_logs() as told:
+        assert await look(uuid4()) == Reckoned(moved=1)
+    assert await next_of(firing, moved) == (moved.next_fire_at, 2)
+    said = [line for line in told if line["event"] == "zones.job_not_reckoned"]
+    assert [line["job_id"] for line in said] == [str(broken.id)]

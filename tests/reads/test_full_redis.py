@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import uuid4
 
@@ -19,12 +19,14 @@ from storage.doorbell import ring_bell
 from storage.queue import RUNS_QUEUE, RunQueue, make_broker
 from storage.rate_limits import Bucket
 from storage.redis_link import RedisAway
-from storage.redis_memory import CACHE_SHARE
+from storage.redis_memory import CACHE_SHARE, CacheRoom
+from storage.shared_cache import Commit, NewEntry, SharedCache
 from storage.target_views import tell
 from storage.urls import ShardUrls
-from tests.reads.client import ReadingClient
+from tests.reads.client import ReadingClient, now
 from tests.storage.eventually import eventually
 
+CACHED = timedelta(minutes=1)
 BALLAST = 8 * 1024 * 1024
 RUNS = [(uuid4(), uuid4()) for _ in range(3)]
 
@@ -92,11 +94,28 @@ async def test_before_it_is_full_nothing_more_is_cached_and_what_was_is_void(
         assert await here.layer(new) == "postgres"
         assert entries(redis, here) == before
         await here.rename(old)
-        assert entries(redis, here) == before - 1
+        assert entries(redis, here) == before
+        assert await there.layer(old) == "postgres"
         assert await there.version(old) == 2
     await look(here, there)
     await here.rename(old)
     assert await there.layer(old) == "redis"
+
+
+async def test_an_earlier_version_that_comes_late_is_not_believed(here: ReadingClient):
+    """Of two processes, one sees a moment before the other that there is no room."""
+    link = here.shards.of(here.caller.service_id).redis
+    service_id, full, not_yet = uuid4(), CacheRoom(link), CacheRoom(link)
+    full.is_there = False
+    for version, room in ((8, full), (7, not_yet)):
+        entry = NewEntry(
+            name="job", version=version, until=now() + CACHED, etag="", body=str(version).encode()
+        )
+        commit = Commit(service_id=service_id, entries=(entry,), after=5)
+        await SharedCache(link, room).record([commit], 10)
+    looked = await SharedCache(link).look(service_id, "job")
+    assert looked.position is not None
+    assert looked.entry is None or not looked.entry.holds(looked.position, now())
 
 
 async def test_requests_are_counted_all_the_same(here: ReadingClient, full: Redis):

@@ -10,6 +10,7 @@ from functools import partial
 from uuid import UUID
 
 import pytest
+from prometheus_client import REGISTRY
 from sqlalchemy import text
 
 from commands.finish_attempts import EndedAttempt
@@ -30,6 +31,8 @@ from workers import ringer as ringing
 from workers.recorder import Recorder
 from workers.ringer import Ringer
 from workers.targets.answer import Answer
+
+MISSED = {"state": "missed"}
 
 
 @asynccontextmanager
@@ -255,12 +258,12 @@ async def test_a_retry_that_comes_while_its_last_attempt_is_being_let_go_is_rung
 
 async def test_what_is_given_back_makes_room_for_a_take_that_waits(firing: Firing, ringer: Ringer):
     keys = [(await due_in(firing, 4))[1] for _ in range(3)]
-    assert await ringer.take(keys[:2])
+    assert await ringer.take(keys[:2]) == []
     waiting = asyncio.create_task(ringer.take(keys[2:]))
     await eventually(lambda: asyncio.sleep(0, ringer._room._waiting == 1), what="it waits")
     assert sorted(await ringer.give_back()) == sorted(keys[:2])
     async with asyncio.timeout(10):
-        assert await waiting
+        assert await waiting == []
 
 
 async def test_a_take_whose_answer_was_lost_is_asked_again_when_the_clock_is_right(
@@ -280,7 +283,7 @@ async def test_a_take_whose_answer_was_lost_is_asked_again_when_the_clock_is_rig
 
     monkeypatch.setattr(ringing, "take_runs", losing)
     monkeypatch.setattr(ringing, "WRONG_CLOCK_SECONDS", 0.01)
-    assert await ringer.take([key])
+    assert await ringer.take([key]) == []
     assert asked == [[key], [key]]
     await bell.rings(1)
 
@@ -292,15 +295,17 @@ async def test_a_run_that_begins_beyond_its_window_is_let_go_and_the_others_ring
     _, in_time = await due_in(firing, -1)
     job, late = await due_in(firing, -147, catchup=ALL_OF_THEM)
     await update(firing.shards, firing.caller, job.id, now(), catchup=none)
-    assert await ringer.take([late, in_time])
+    counted = REGISTRY.get_sample_value("tocsin_runs_total", MISSED) or 0
+    assert await ringer.take([late, in_time]) == []
     await bell.rings(1)
     await eventually(partial(is_in, firing, late, "missed"))
     await eventually(partial(is_in, firing, in_time, "succeeded"))
     assert [run.id for run, _ in bell.rung] == [in_time[1]]
     # Its slot and its target are free again.
     keys = [(await due_in(firing, -1))[1] for _ in range(8)]
-    assert await ringer.take(keys)
+    assert await ringer.take(keys) == []
     await bell.rings(9)
+    assert REGISTRY.get_sample_value("tocsin_runs_total", MISSED) == counted + 1
 
 
 async def test_a_run_is_judged_again_when_postgres_did_not_answer(
@@ -314,10 +319,10 @@ async def test_a_run_is_judged_again_when_postgres_did_not_answer(
             raise ConnectionResetError
         return await miss_runs(command, database)
 
-    monkeypatch.setattr("workers.ringer.miss_runs", miss)
+    monkeypatch.setattr("workers.moves.miss_runs", miss)
     job, key = await due_in(firing, -147, catchup=ALL_OF_THEM)
     none = CatchupPolicy(window=timedelta(0))
     await update(firing.shards, firing.caller, job.id, now(), catchup=none)
-    assert await ringer.take([key])
+    assert await ringer.take([key]) == []
     await eventually(partial(is_in, firing, key, "missed"))
     assert (len(asked), bell.rung) == (2, [])

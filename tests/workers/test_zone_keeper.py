@@ -14,11 +14,13 @@ from structlog.testing import capture_logs
 
 from app.doctor.elsewhere import judge_zones
 from app.doctor.finding import Level
+from commands.reckon_zones import Reckoned
 from domain.schedules.zones import VERSION
 from storage import zone_tables
 from storage.zone_tables import OtherTables, others, watch_tables
 from tests.commands.firing import Firing
 from tests.storage.eventually import eventually
+from workers import zone_keeper
 from workers.heartbeat import Heartbeat
 from workers.zone_keeper import ZoneKeeper
 
@@ -48,6 +50,26 @@ async def test_trouble_with_it_keeps_nobody_from_claiming(firing: Firing):
     finally:
         await firing.rows("ALTER TABLE away RENAME TO zone_tables")
     assert [line["event"] for line in told] == ["zones.not_reckoned"]
+
+
+async def test_what_breaks_it_keeps_nobody_from_claiming(
+    firing: Firing, monkeypatch: pytest.MonkeyPatch
+):
+    calls = []
+
+    async def breaks(*_: object) -> Reckoned:
+        calls.append(1)
+        raise OverflowError
+
+    monkeypatch.setattr(zone_keeper, "reckon_zones", breaks)
+    monkeypatch.setattr(zone_keeper, "LOOK_SECONDS", 0.01)
+    keeper = ZoneKeeper(firing.shard, uuid4())
+    with capture_logs() as told:
+        await keeper.begin()
+        running = asyncio.create_task(keeper.run())
+        await eventually(partial(_has, calls, 3), seconds=30)
+        running.cancel()
+    assert {line["event"] for line in told} == {"zones.broken"}
 
 
 async def test_a_process_says_by_which_tables_it_reckons_and_jobs_are(
