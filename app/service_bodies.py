@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from app.merge_patch import members_of, merged
+from app.wrong_values import refusal_of
 from domain.access import Role, Scope
 from domain.durations import AwareInstant, Duration
 from domain.limits import Limits
@@ -42,7 +43,7 @@ class ServiceChangesBody(Struct, frozen=True, kw_only=True, forbid_unknown_field
 
         Raises:
             Invalid: When the patch is nested too deeply.
-            msgspec.ValidationError: When the merged limits are none.
+            WrongValues: When the merged limits are none, with all that is wrong.
         """
         if self.limits is None:
             return Limits()
@@ -50,7 +51,10 @@ class ServiceChangesBody(Struct, frozen=True, kw_only=True, forbid_unknown_field
             return stored
         members = merged(members_of(stored), self.limits, "/limits")
         document = msgspec.json.encode({"limits": members})
-        return msgspec.json.decode(document, type=_Merged).limits
+        try:
+            return msgspec.json.decode(document, type=_Merged).limits
+        except msgspec.ValidationError as error:
+            raise refusal_of(document, _Merged, error) from None
 
 
 class _Merged(Struct, frozen=True):

@@ -17,6 +17,8 @@ from msgspec import UNSET, UnsetType
 from app.allowed_values import advice, alternatives, such_as, unwrapped
 from app.openapi.examples import EXAMPLES
 from app.problems import ProblemError, WrongValues, wrong_value
+from domain.durations import Duration, duration_of
+from domain.errors import Invalid
 
 MOST_ERRORS = 20
 
@@ -45,6 +47,19 @@ def _wrong(
     except msgspec.ValidationError as error:
         within = list(islice(_within(value, hint, pointer), MOST_ERRORS))
         yield from within or [_told(error, value, hint, pointer, advised)]
+    else:
+        yield from _wrong_durations(value, hint, pointer)
+
+
+def _wrong_durations(value: Any, hint: Any, pointer: str) -> Iterator[ProblemError]:
+    """Texts that are no durations, which is found out only when they are read."""
+    if isinstance(value, str) and (hint == Duration or Duration in typing.get_args(hint)):
+        try:
+            duration_of(value, pointer)
+        except Invalid as refusal:
+            yield ProblemError(detail=refusal.detail, pointer=pointer)
+    elif isinstance(value, dict | list):
+        yield from _within(value, hint, pointer)
 
 
 def _within(value: Any, hint: Any, pointer: str) -> Iterator[ProblemError]:

@@ -8,7 +8,7 @@ from typing import Any
 REF = "#/components/schemas/"
 DURATION = {
     "title": "Duration",
-    "description": "ISO 8601, such as PT30S, or a number of seconds",
+    "description": "ISO 8601, such as PT30S or P1W, or a number of seconds",
     "anyOf": [{"type": "string", "format": "duration"}, {"type": "number", "minimum": 0}],
 }
 _NAMES = {"domain.catchup.Outcome": "FireOutcome", "domain.run.Outcome": "AttemptOutcome"}

@@ -9,9 +9,10 @@ import msgspec
 import pytest
 
 from app.bodies import ChosenRunsBody, JobBody, TriggerBody
-from app.problems import problem_of
+from app.problems import WrongValues, problem_of
 from app.service_bodies import KeyBody, ServiceBody, ServiceChangesBody
 from app.wrong_values import MOST_ERRORS, refusal_of
+from domain.limits import Limits
 from tests.api.problems import problem
 
 HTTP = {"type": "http", "url": "http://h/"}
@@ -39,7 +40,7 @@ WRONG: list[tuple[Any, Any, dict[str, str]]] = [
             "retry": {"max_attempts": "x", "min_backoff": "soon"},
         },
         {
-            "/schedule/specs/1/every": DURATION,
+            "/schedule/specs/1/every": 'write "PT5M"',
             "/schedule/specs/2": "Expected `object`, got `int`.",
             "/schedule/exclude/0/date": 'Such as "2026-12-24".',
             "/target/type": "one of: http, actor.",
@@ -47,7 +48,7 @@ WRONG: list[tuple[Any, Any, dict[str, str]]] = [
             "/tags/1": "Expected `str`",
             "/tags/2": "of length >= 1",
             "/retry/max_attempts": "Such as 5.",
-            "/retry/min_backoff": DURATION,
+            "/retry/min_backoff": 'such as "PT30S"',
         },
     ),
     (
@@ -76,11 +77,6 @@ WRONG: list[tuple[Any, Any, dict[str, str]]] = [
         {"limit": 0, "job_id": "x", "since": "2026-01-01T00:00:00"},
         {"/limit": "Such as 100.", "/job_id": "Such as", "/since": "timezone"},
     ),
-    (
-        ServiceChangesBody,
-        {"limits": {"jobs": "x", "nope": 1}},
-        {"/limits/jobs": "Expected `int`", "/limits/nope": "there are: fires_per_minute"},
-    ),
 ]
 
 
@@ -91,6 +87,18 @@ def test_all_that_is_wrong_is_told(kind: Any, value: Any, told: dict[str, str]) 
     assert len(errors) == len(told)
     for error in errors:
         assert told[str(error.pointer)] in error.detail
+
+
+def test_all_that_is_wrong_with_merged_limits_is_told() -> None:
+    patch = msgspec.json.decode('{"limits": {"jobs": "x", "nope": 1}}', type=ServiceChangesBody)
+    with pytest.raises(WrongValues) as refused:
+        patch.limits_of(Limits())
+    errors = problem_of(refused.value).errors
+    assert isinstance(errors, list)
+    told = {error.pointer: error.detail for error in errors}
+    assert "Expected `int" in told.pop("/limits/jobs")
+    assert "there are: fires_per_minute" in told.pop("/limits/nope")
+    assert not told
 
 
 def errors_of(kind: Any, body: bytes) -> list[Any]:
@@ -141,7 +149,8 @@ def test_rules_that_are_broken_in_several_places_are_told_at_once(api: httpx.Cli
         "/retry/min_backoff",
         "/catchup/limit",
     }
-    changed = "/jobs/0192f3a1-0000-7000-8000-000000000000"
+    stored = {"schedule": {"specs": [{"cron": "@daily"}]}, "target": HTTP}
+    changed = f"/jobs/{api.post('/jobs', json=stored).json()['id']}"
     for answer in (api.post("/jobs", json=body), api.patch(changed, json=body)):
         errors = problem(answer, 422)["errors"]
         assert {error["pointer"] for error in errors} == expected

@@ -226,6 +226,7 @@ def test_a_body_that_may_be_left_out_is_said_to_be(document: Document) -> None:
     }
     assert {name for name, required in bodies.items() if not required} == {
         "POST /jobs/{job_id}/trigger",
+        "POST /jobs/{job_id}/pause",
         "POST /jobs/{job_id}/resume",
         "POST /services/{service_id}/keys/{key_id}/rotate",
         "POST /services/{service_id}/signing-secrets/rotate",

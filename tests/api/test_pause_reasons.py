@@ -65,7 +65,7 @@ def test_unknown_fields_are_refused_on_every_body(api: httpx.Client) -> None:
                 assert answer.status_code in (403, 422)
                 continue
             asked.append(operation["operationId"])
-            assert wrong_values(answer) == ["/no~1where"], operation["operationId"]
+            assert "/no~1where" in wrong_values(answer), operation["operationId"]
     assert {"pauseJob", "updateJob", "cancelRun", "replayRun", "cancelBackfill"} <= set(asked)
 
 

@@ -102,7 +102,8 @@ async def test_jobs_change_with_the_calendar_that_they_name(firing: Firing):
     calendar = PutCalendar(caller=firing.caller, name="days", description="", exclude=(), now=NOON)
     await put_calendar(calendar, firing.shards)
     job: Job = await firing.job(every=timedelta(hours=1), exclude=(Exclusion(calendar="days"),))
-    await put_calendar(msgspec.structs.replace(calendar, now=LATE), firing.shards)
+    closed = (Exclusion(cron="0 0 1 1 *"),)
+    await put_calendar(msgspec.structs.replace(calendar, exclude=closed, now=LATE), firing.shards)
     (row,) = await rows(firing)
     assert (row["id"], row["listed_at"], row["version"]) == (job.id, LATE, job.version + 1)
 

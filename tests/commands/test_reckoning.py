@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from commands import update_job
+from commands import reschedule as rescheduling
 from domain.catchup import COUNTED
 from domain.schedules.schedule import Exclusion, Schedule, Spec
 from storage import job_changes
@@ -73,16 +73,17 @@ async def test_commands_of_a_job_that_excludes_much_leave_the_event_loop(
         return ask
 
     for module, name in (
-        (update_job, "check_schedule"),
-        (update_job, "check_frequency"),
+        (rescheduling, "check_schedule"),
+        (rescheduling, "check_frequency"),
         (job_changes, "next_fire_time"),
         (job_changes, "account"),
     ):
         monkeypatch.setattr(module, name, noting(getattr(module, name)))
     excluded = (Exclusion(cron="0 0 * * *"),)
     job = await firing.job(every=SECOND, exclude=excluded)
-    costly = Schedule(accepted_at=NOON, every=SECOND, exclude=excluded)
     for number in range(2):
+        every = (number + 2) * SECOND
+        costly = Schedule(accepted_at=NOON, every=every, exclude=excluded)
         await update(firing.shards, firing.caller, job.id, NOON + number * SECOND, schedule=costly)
     await pause(firing.shards, firing.caller, job.id, NOON + 2 * SECOND)
     await resume(firing.shards, firing.caller, job.id, NOON + 3 * SECOND)

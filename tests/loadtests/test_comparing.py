@@ -26,11 +26,11 @@ def turn(rate: float, **others: float) -> Turn:
     return Turn(scenarios={"burst": Part(figures=figures, problems=[])})
 
 
-def worktrees() -> str:
-    listed = subprocess.run(
-        ["git", "worktree", "list"], cwd=CHECKOUT, capture_output=True, text=True, check=True
-    )
-    return listed.stdout
+def worktrees() -> list[str]:
+    """Where they lie; what is checked out there may change meanwhile."""
+    ask = ["git", "worktree", "list", "--porcelain"]
+    listed = subprocess.run(ask, cwd=CHECKOUT, capture_output=True, text=True, check=True)
+    return [line for line in listed.stdout.splitlines() if line.startswith("worktree ")]
 
 
 def test_medians_and_their_ratio() -> None:
@@ -73,7 +73,7 @@ def test_a_worktree_has_our_scenarios_and_is_removed() -> None:
         ours = (CHECKOUT / "loadtests" / "compare.py").read_bytes()
         assert (checkout / "loadtests" / "compare.py").read_bytes() == ours
         assert (checkout / "app" / "api.py").exists()
-        assert str(checkout) in worktrees()
+        assert f"worktree {checkout}" in worktrees()
 
     assert not checkout.parent.exists()
     assert worktrees() == before

@@ -15,7 +15,7 @@ from sqlalchemy import text
 
 from commands.finish_attempts import EndedAttempt
 from commands.miss_runs import MissRuns, miss_runs
-from commands.take_runs import TakenRun, TakeRuns, take_runs
+from commands.take_runs import Taken, TakenRun, TakeRuns, take_runs
 from domain.catchup import CatchupPolicy
 from domain.retry import RetryPolicy
 from domain.run import Outcome
@@ -64,7 +64,8 @@ async def test_a_run_rings_when_it_is_due_and_not_before(
     await bell.rings(4)
     for run, started_at in bell.rung:
         assert started_at >= run.due_at
-    assert [run.id for run, _ in bell.rung] == [key[1] for key in reversed(keys)]
+    rung = [run for run, _ in bell.rung]
+    assert rung == sorted(rung, key=lambda run: run.due_at)
     await eventually(partial(is_in, firing, keys[0], "succeeded"))
     row = await firing.run(keys[0][1])
     assert row["lateness_ms"] >= 0
@@ -273,7 +274,7 @@ async def test_a_take_whose_answer_was_lost_is_asked_again_when_the_clock_is_rig
     _, key = await due_in(firing, 1)
     asked, looks = [], iter(["is wrong"] * 4)
 
-    async def losing(command: TakeRuns, database: Database) -> list[TakenRun]:
+    async def losing(command: TakeRuns, database: Database) -> Taken:
         taken = await take_runs(command, database)
         asked.append(command.runs)
         if len(asked) == 1:
@@ -296,7 +297,7 @@ async def test_a_run_that_begins_beyond_its_window_is_let_go_and_the_others_ring
     job, late = await due_in(firing, -147, catchup=ALL_OF_THEM)
     await update(firing.shards, firing.caller, job.id, now(), catchup=none)
     counted = REGISTRY.get_sample_value("tocsin_runs_total", MISSED) or 0
-    assert await ringer.take([late, in_time]) == []
+    assert await ringer.take([late, in_time]) == [] == []
     await bell.rings(1)
     await eventually(partial(is_in, firing, late, "missed"))
     await eventually(partial(is_in, firing, in_time, "succeeded"))
