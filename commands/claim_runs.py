@@ -11,6 +11,7 @@ from uuid import UUID
 
 import asyncpg
 import msgspec
+import structlog
 from msgspec import Struct
 
 from commands.claim_work import ClaimWork
@@ -19,14 +20,19 @@ from domain.catchup import TOLERANCE, Outcome, Stretch
 from domain.ids import EPOCH, run_id
 from domain.schedules.schedule import TICK, Exclusion
 from storage.due import Turns, claim_retries, due_jobs, prepare_claim
+from storage.error_kinds import kind_of
 from storage.fire_quotas import Minute, beyond_quota
 from storage.jobs import decode_exclusions
 from storage.last_runs import jobs_with_open_runs
 from storage.ledger import JobStretch, told_by_runs, write_stretches
 from storage.postgres import Database, Driver
 
+log = structlog.get_logger()
 STALE_REST = timedelta(seconds=1)
 """Until then a job is brought up to changes of its calendars (commands/continue_calendars.py)."""
+
+BROKEN_REST = timedelta(minutes=1)
+"""After so long, a job is looked at again that could not be reckoned with."""
 
 
 class Calendars(Struct):
@@ -181,9 +187,13 @@ async def _fires(driver: Driver, due: list[asyncpg.Record], command: ClaimRuns) 
         known = calendars.get(job["service_id"], NO_CALENDARS)
         if known.is_stale(job):
             return as_it_is(job, command.now, command.until + STALE_REST)
-        return await fires_of(
-            job, known.exclude, told, now=command.now, until=command.until, work=work
-        )
+        try:
+            return await fires_of(
+                job, known.exclude, told, now=command.now, until=command.until, work=work
+            )
+        except Exception as error:  # noqa: BLE001 (of one job: its zone, perhaps, is no more)
+            log.error("claim.job_not_reckoned", job_id=str(job["id"]), error=kind_of(error))
+            return as_it_is(job, command.now, command.until + BROKEN_REST)
 
     fires = [await reckon(job) for job in due]
     # A fire time that has its run already may be given another in vain, but must not be counted

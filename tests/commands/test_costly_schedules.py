@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from commands import claim_work
+from commands.claim_runs import BROKEN_REST
 from commands.claim_work import SERVICE_STEPS, ClaimWork
 from commands.continue_backfills import continue_backfills
 from commands.job_fires import JobFires, fires_of
@@ -17,7 +19,7 @@ from domain.errors import Invalid
 from domain.overlap import Overlap
 from domain.schedules.schedule import Exclusion
 from domain.schedules.work import Work
-from tests.commands.firing import NOON, SECOND, Firing
+from tests.commands.firing import DUE, NOON, SECOND, Firing
 
 CALENDARS = ("one", "other")
 NAMED = tuple(Exclusion(calendar=name) for name in CALENDARS)
@@ -165,3 +167,21 @@ async def test_a_job_that_is_asked_about_again_is_not_set_aside(
     assert (aside.instants, aside.accounted_to) == ([], row["accounted_to"])
     assert again.accounted_to == NOON
     assert again.instants == [NOON - n * SECOND for n in (2, 1, 0)]
+
+
+async def test_a_job_that_cannot_be_reckoned_with_keeps_no_other_from_firing(firing: Firing):
+    broken = await firing.job(cron="0 12 * * *", timezone="America/Vancouver", now=NOON)
+    other = await firing.job()
+    await firing.rows(
+        "UPDATE jobs SET next_claim_at = $2, next_fire_for = $2, "
+        "schedule = replace(schedule::text, 'America/Vancouver', 'No/Where')::json WHERE id = $1",
+        broken.id,
+        NOON,
+    )
+    with capture_logs() as told:
+        claim = await firing.claim(DUE)
+    assert [(await firing.run(run.id))["job_id"] for run in claim.runs] == [other.id]
+    said = [line for line in told if line["event"] == "claim.job_not_reckoned"]
+    assert [line["job_id"] for line in said] == [str(broken.id)]
+    row = await firing.job_row(broken.id)
+    assert (row["next_fire_for"], row["next_claim_at"]) == (NOON, DUE + BROKEN_REST)
