@@ -7,7 +7,8 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from app.merge_patch import members_of, merged
+from app.merge_patch import members_of, merged, names_of, with_unknown_nulls
+from app.wrong_values import refusal_of
 from domain.access import Role, Scope
 from domain.durations import AwareInstant, Duration
 from domain.limits import Limits
@@ -19,6 +20,7 @@ _PRINTABLE = r"^[^\x00-\x1f\x7f]*(?!\n)$"
 
 ServiceName = Annotated[str, Meta(pattern=SERVICE_NAME, max_length=64, examples=["billing"])]
 KeyName = Annotated[str, Meta(min_length=1, max_length=100, pattern=_PRINTABLE)]
+_LIMITS = names_of(Limits)
 Scopes = Annotated[list[Scope], Meta(max_length=len(Scope))]
 
 
@@ -42,15 +44,19 @@ class ServiceChangesBody(Struct, frozen=True, kw_only=True, forbid_unknown_field
 
         Raises:
             Invalid: When the patch is nested too deeply.
-            msgspec.ValidationError: When the merged limits are none.
+            WrongValues: When the merged limits are none, with all that is wrong.
         """
         if self.limits is None:
             return Limits()
         if isinstance(self.limits, UnsetType):
             return stored
         members = merged(members_of(stored), self.limits, "/limits")
+        members = with_unknown_nulls(members, self.limits, _LIMITS)
         document = msgspec.json.encode({"limits": members})
-        return msgspec.json.decode(document, type=_Merged).limits
+        try:
+            return msgspec.json.decode(document, type=_Merged).limits
+        except msgspec.ValidationError as error:
+            raise refusal_of(document, _Merged, error) from None
 
 
 class _Merged(Struct, frozen=True):
