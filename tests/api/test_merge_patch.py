@@ -137,7 +137,7 @@ def test_a_patch_of_nothing_still_asks_for_the_version(api: httpx.Client, store:
         ({"target": None}, "/target", "not removed"),
         ({"schedule": {"at": None}}, "/schedule", "exactly one"),
         ({"schedule": {"at": None, "cron": "nonsense"}}, "/schedule/cron", "fields"),
-        ({"schedule": {"nonsense": 1}}, "/schedule/nonsense", "unknown field"),
+        ({"schedule": {"nonsense": 1}}, "/schedule/nonsense", "There is no field"),
         ({"schedule": {"nonsense": None}}, "/schedule/nonsense", "nonsense"),
         ({"target": {"nonsense": None}}, "/target/nonsense", "There is no field"),
         ({"retry": {"max_attemps": None}}, "/retry/max_attemps", "max_attempts"),
