@@ -15,7 +15,7 @@ from domain.ids import run_id
 from domain.job import Job
 from queries.get_job import GetJob, get_job
 from storage.heartbeats import LAPSE
-from storage.zone_tables import SETTLE
+from storage.zone_tables import SETTLE, version_of_jobs
 from tests.commands.firing import Firing
 
 VANCOUVER = {"cron": "0 9 * * *", "timezone": "America/Vancouver"}
@@ -198,3 +198,15 @@ async def test_what_is_claimed_already_rings_once_and_is_not_lost(firing: Firing
     (run,) = await firing.runs(job.id)
     assert run["id"] == run_id(job.id, early)
     assert run["state"] == "scheduled"
+
+
+async def test_before_the_schema_nobody_has_reckoned_and_postgres_logs_no_error(
+    firing: Firing,
+) -> None:
+    async with firing.database.driver() as driver:
+        transaction = driver.transaction()
+        await transaction.start()
+        await driver.execute("ALTER TABLE zone_tables RENAME TO not_there_yet")
+        version = await version_of_jobs(driver)
+        await transaction.rollback()
+    assert version is None
