@@ -176,6 +176,21 @@ class ChosenRunsBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             before=self.before and instant_of(self.before, "/before"),
         )
 
+    def chosen_to_replay(self) -> RunFilter:
+        """The filter, of failed runs.
+
+        Raises:
+            Invalid: As `chosen`, and when it names another state: nothing but dead letters is
+                replayed in bulk.
+        """
+        if self.state not in {None, RunState.FAILED}:
+            raise Invalid(
+                "In bulk, only failed runs are replayed; leave it out, or replay others one by one"
+                " with POST /runs/{run_id}/replay.",
+                "/state",
+            )
+        return self.chosen()
+
 
 def target_of(body: TargetBody, actors: Collection[str], egress: Egress) -> Target:
     """The target of a body.

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from app.bodies import CatchupBody, Description, Name, RetryBody, Tags, target_of
-from app.merge_patch import Members, members_of, merged
+from app.merge_patch import Members, members_of, merged, names_of, with_unknown_nulls
 from app.schedule_bodies import ScheduleBody
 from app.wrong_values import refusal_of
 from commands.update_job import Changes, ChangesOf
@@ -35,9 +35,12 @@ _DEFAULTS = {
     "retry": Raw(b"{}"),
     "catchup": Raw(b"{}"),
 }
-_FIELDS = {
-    body.__struct_config__.tag: {field.encode_name for field in msgspec.structs.fields(body)}
-    for body in get_args(TargetBody)
+_FIELDS = {body.__struct_config__.tag: names_of(body) for body in get_args(TargetBody)}
+_KNOWN = {
+    "schedule": names_of(ScheduleBody),
+    "target": frozenset({"type"}).union(*_FIELDS.values()),
+    "retry": names_of(RetryBody),
+    "catchup": names_of(CatchupBody),
 }
 
 
@@ -107,6 +110,7 @@ class JobChangesBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             else:
                 stored = members_of(getattr(job, name))
                 value = merged(stored, sent, f"/{name}")
+                value = with_unknown_nulls(value, sent, _KNOWN[name])
                 _refuse_what_is_in_the_way(name, stored, sent, value)
                 if _differ(stored, value):
                     document[name] = value

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from typing import Any
 
 import msgspec
 from msgspec import Raw
@@ -17,6 +18,12 @@ MAX_DEPTH = 64
 
 _members = msgspec.json.Decoder(dict[str, Raw]).decode
 _NULL = b"null"
+_NULLED = Raw(_NULL)
+
+
+def names_of(kind: Any) -> frozenset[str]:
+    """The names of a struct's members."""
+    return frozenset(field.encode_name for field in msgspec.structs.fields(kind))
 
 
 def members_of(document: object) -> dict[str, Raw]:
@@ -31,6 +38,11 @@ def merged(stored: Members, patch: Members, pointer: str) -> dict[str, Raw]:
         Invalid: When the patch is nested too deeply, with a pointer to where it is merged.
     """
     return _merged(stored, patch, pointer, 1)
+
+
+def with_unknown_nulls(value: Members, patch: Members, known: Collection[str]) -> dict[str, Raw]:
+    """A merged object, and the nulls that a patch has for what is no member: to be refused."""
+    return {**value, **{one: _NULLED for one in patch if one not in known and is_null(patch[one])}}
 
 
 def is_null(value: Raw) -> bool:

@@ -29,7 +29,9 @@ was made for.
 
 States = Annotated[
     list[RunState] | None,
-    QueryParameter(name="state", max_items=8, description="As runs show it; may be repeated"),
+    QueryParameter(
+        name="state", max_items=len(RunState), description="As runs show it; may be repeated"
+    ),
 ]
 Triggered = Annotated[Trigger | None, QueryParameter(description="What made the run")]
 Backfill = Annotated[UUID | None, QueryParameter(description="The backfill that made the run")]

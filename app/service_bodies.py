@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from app.merge_patch import members_of, merged
+from app.merge_patch import members_of, merged, names_of, with_unknown_nulls
 from app.wrong_values import refusal_of
 from domain.access import Role, Scope
 from domain.durations import AwareInstant, Duration
@@ -20,6 +20,7 @@ _PRINTABLE = r"^[^\x00-\x1f\x7f]*(?!\n)$"
 
 ServiceName = Annotated[str, Meta(pattern=SERVICE_NAME, max_length=64, examples=["billing"])]
 KeyName = Annotated[str, Meta(min_length=1, max_length=100, pattern=_PRINTABLE)]
+_LIMITS = names_of(Limits)
 Scopes = Annotated[list[Scope], Meta(max_length=len(Scope))]
 
 
@@ -50,6 +51,7 @@ class ServiceChangesBody(Struct, frozen=True, kw_only=True, forbid_unknown_field
         if isinstance(self.limits, UnsetType):
             return stored
         members = merged(members_of(stored), self.limits, "/limits")
+        members = with_unknown_nulls(members, self.limits, _LIMITS)
         document = msgspec.json.encode({"limits": members})
         try:
             return msgspec.json.decode(document, type=_Merged).limits

@@ -43,6 +43,7 @@ _OTHERS = f"""
 SELECT kind, host, pid, tzdata FROM workers WHERE {BEATS} AND tzdata IS DISTINCT FROM $1
 """
 _VERSION = "SELECT version FROM zone_tables"
+_IS_THERE = "SELECT to_regclass('zone_tables') IS NOT NULL"
 _ADD = """
 INSERT INTO zone_tables (version, settled_from) VALUES ($1, statement_timestamp() + $2::interval)
 ON CONFLICT DO NOTHING
@@ -96,6 +97,8 @@ class OtherTables(Struct, frozen=True, kw_only=True):
 
 async def version_of_jobs(driver: Driver) -> str | None:
     """The newest tables that jobs are reckoned by; None where nobody has reckoned yet."""
+    if not await driver.fetchval(_IS_THERE):
+        return None  # at a first start, before the schema; asked for, Postgres would log an error
     version: str | None = await driver.fetchval(_VERSION)
     return version
 

@@ -148,7 +148,10 @@ class RunController(Controller):
         self, data: JSONBody[ChosenRunsBody], request: ServiceRequest
     ) -> Response[BulkResource]:
         command = ReplayRuns(
-            caller=request.caller, chosen=data.chosen(), now=datetime.now(UTC), limit=data.limit
+            caller=request.caller,
+            chosen=data.chosen_to_replay(),
+            now=datetime.now(UTC),
+            limit=data.limit,
         )
         return await once(request, replay_runs, command, partial(_counted, 202, data.limit))
 

@@ -13,6 +13,7 @@ from domain.egress import Egress
 from domain.errors import Invalid
 from domain.secrets import MARK
 
+_ENCODED = re.compile(r"[\x00-\x20\x7f]")
 _LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 # What the resolver would take for a number, and so for an address: 127.1, 0x7f000001, 2130706433.
 _NUMBER = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
@@ -26,6 +27,11 @@ def check_url(text: str) -> None:
         Invalid: With a pointer to `url`.
     """
     url = _parsed(text)
+    if _ENCODED.search(text):
+        raise Invalid(
+            "Spaces and control characters must be percent-encoded in a URL: %20 is a space.",
+            "/url",
+        )
     if url is None:
         raise Invalid("The URL must be absolute, such as 'https://example.com/run'.", "/url")
     authority = urlsplit(text).netloc
@@ -58,7 +64,7 @@ def _parsed(text: str) -> URL | None:
         known = url.scheme in {"http", "https"} and url.raw_host and url.port
     except ValueError:
         return None
-    return url if known and not re.search(r"[\x00-\x20\x7f]", text) else None
+    return url if known else None
 
 
 def _is_host(host: str, *, bracketed: bool) -> bool:

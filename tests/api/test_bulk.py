@@ -8,8 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
+from domain.run import RunState
 from loadtests.sink_process import SinkProcess
-from tests.api.problems import problem
+from tests.api.problems import problem, wrong_values
 from tests.processes import wait_until
 
 JobBody = Callable[..., dict[str, Any]]
@@ -150,6 +151,14 @@ def test_what_has_not_ended_or_lost_its_job_is_not_replayed(
     assert client.delete(f"/jobs/{gone}").status_code == 204
     problem(client.post(f"/runs/{dead}/replay"), 409)
     assert client.post("/runs/replay", json={"all": True}).json() == {"count": 0, "more": False}
+
+
+@pytest.mark.parametrize("state", [state for state in RunState if state is not RunState.FAILED])
+def test_only_failed_runs_are_chosen_to_be_replayed(client: httpx.Client, state: RunState) -> None:
+    for body in ({"state": state}, {"state": state, "trigger": "manual"}):
+        answer = client.post("/runs/replay", json=body)
+        assert wrong_values(answer) == ["/state"]
+        assert "failed" in answer.json()["detail"]
 
 
 def test_another_services_runs_are_out_of_reach(

@@ -9,6 +9,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from domain.run import RunState
 from tests.api.conftest import FAR
 from tests.api.problems import problem, wrong_parameters
 from tests.processes import System, runs_of, wait_until
@@ -68,6 +69,7 @@ def known(system: System, sink: Any) -> Iterator[Known]:
         ({"state": "succeeded", "trigger": "manual", "order": "asc"}, [2, 0]),
         ({"state": ["failed", "cancelled"]}, [1]),
         ({"state": ["failed", "succeeded"]}, [0, 1, 2]),
+        ({"state": [state.value for state in RunState]}, [0, 1, 2]),
         ({"status_code": "500"}, [1]),
         ({"status_code": ["200", "503"]}, [0, 2]),
         ({"status_code": "404"}, []),

@@ -16,7 +16,7 @@ from domain.ids import run_id
 from domain.job import Job
 from queries.get_job import GetJob, get_job
 from storage.heartbeats import LAPSE
-from storage.zone_tables import SETTLE
+from storage.zone_tables import SETTLE, version_of_jobs
 from tests.commands.firing import Firing
 
 VANCOUVER = {"cron": "0 9 * * *", "timezone": "America/Vancouver"}
@@ -215,3 +215,15 @@ async def test_a_job_whose_zone_is_no_more_keeps_no_other_from_being_reckoned(
     assert await next_of(firing, moved) == (moved.next_fire_at, 2)
     said = [line for line in told if line["event"] == "zones.job_not_reckoned"]
     assert [line["job_id"] for line in said] == [str(broken.id)]
+
+
+async def test_before_the_schema_nobody_has_reckoned_and_postgres_logs_no_error(
+    firing: Firing,
+) -> None:
+    async with firing.database.driver() as driver:
+        transaction = driver.transaction()
+        await transaction.start()
+        await driver.execute("ALTER TABLE zone_tables RENAME TO not_there_yet")
+        version = await version_of_jobs(driver)
+        await transaction.rollback()
+    assert version is None

@@ -52,6 +52,11 @@ def test_a_host_in_disguise_is_refused_whatever_is_allowed(host: str):
     refuse(f"http://{host}/", parse_egress(["0.0.0.0/0", "::/0"], []))
 
 
+@pytest.mark.parametrize("character", [" ", "\n", "\t", "\x7f"])
+def test_what_must_be_percent_encoded_is_told_as_such(character: str):
+    assert "percent-encode" in refuse(f"https://a.example/a?b={character}c")
+
+
 @pytest.mark.parametrize("authority", ["a@b", "a:b@c", "@h", ":@h", "127.0.0.1%2f@h", "a@b@c"])
 def test_what_stands_before_an_at_sign_is_refused(authority: str):
     assert "credentials" in refuse(f"http://{authority}/")
