@@ -42,7 +42,9 @@ EXPLAINED = (
 # was processed and could not be acknowledged is kept until its worker ends, and processed again.
 _FULL = re.compile(r"MISCONF")
 # A process that is denied memory may also fail to map a library, or to begin a thread.
-_DENIED = re.compile(r"process\.failed|recorder\.refused|Failed to process message|Traceback")
+_DENIED = re.compile(
+    r"process\.failed|recorder\.(refused|turns_not_passed)|Failed to process message|Traceback"
+)
 EXPLAINED_BY = (
     (_FULL, "disk", timedelta(seconds=10)),
     (_DENIED, "memory", timedelta(seconds=60)),

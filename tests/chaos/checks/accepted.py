@@ -71,7 +71,7 @@ def _filled_in(history: History) -> Iterator[Violation]:
     """A completed backfill has one run of each instant that it was to fill in."""
     audit = grouped(history.audit, "object_id")
     by_backfill = grouped([run for run in history.runs if run.backfill_id], "backfill_id")
-    by_job = history.runs_of()
+    by_job, ledger = history.runs_of(), grouped(history.ledger, "job_id")
     for one in history.backfills:
         made = Counter(run.scheduled_for for run in by_backfill.get(one.id, []))
         edited = any(
@@ -83,11 +83,18 @@ def _filled_in(history: History) -> Iterator[Violation]:
         if edited or one.state != "completed" or one.job_id not in history.jobs:
             continue
         job = history.jobs[one.job_id]
-        (era,) = eras_of(job, history, audit[one.job_id], history.judged_to)
+        era, *others = eras_of(job, history, audit[one.job_id], history.judged_to)
+        if others:  # saved again as it was
+            continue
         wanted = _wanted(one, era)
-        had = _had(by_job.get(one.job_id, [])) if one.only_missing else set()
+        had = _had(by_job.get(one.job_id, []), one) if one.only_missing else set()
+        if one.only_missing:  # it had a run then, which was withdrawn before it began
+            rows = ledger.get(one.job_id, [])
+            had |= {instant for instant in wanted if any(row.covers(instant) for row in rows)}
         if not wanted - had <= set(made) <= wanted:
-            said = f"it made {len(made)} runs of {len(wanted)} instants, {len(had)} had succeeded"
+            said = (
+                f"it made {len(made)} runs of {len(wanted)} instants, {len(had)} were not missing"
+            )
             yield _of_backfill(one, said)
 
 
@@ -96,9 +103,20 @@ def _wanted(one: Backfill, era: Era) -> set[datetime]:
     return {instant for instant in named if not era.is_excluded(instant)}
 
 
-def _had(runs: list[Run]) -> set[datetime]:
-    """Instants with a successful run, some of which may have come while the backfill went on."""
-    return {run.scheduled_for for run in runs if run.state == "succeeded"}
+def _had(runs: list[Run], backfill: Backfill) -> set[datetime]:
+    """Instants that may not have been missing while the backfill went on.
+
+    They have a run that succeeded, some of them meanwhile, or one of another origin that was open.
+    """
+    return {
+        run.scheduled_for
+        for run in runs
+        if run.state == "succeeded"
+        or (
+            run.backfill_id != backfill.id
+            and (run.finished_at is None or run.finished_at >= backfill.created_at)
+        )
+    }
 
 
 def _of_backfill(one: Backfill, said: str) -> Violation:

@@ -76,6 +76,8 @@ class _Account:
                 yield self._violation("an instant has no outcome", instant)
             elif len(outcomes) > 1:
                 yield self._violation(f"an instant has several outcomes: {outcomes}", instant)
+            elif outcomes == ["run"] and self._began_before_an_edit(instant):
+                continue
             elif not self._fits(outcomes[0], era.is_excluded(instant)):
                 yield self._violation(f"the outcome {outcomes[0]} does not fit", instant)
 
