@@ -96,7 +96,8 @@ def test_what_is_too_large_is_refused_and_the_connection_goes_on(
 def test_a_host_and_a_client_are_told_as_before(clients: tuple[httpx.Client, httpx.Client]) -> None:
     newer, _ = clients
     made = newer.post("/jobs", json=job(0), headers={"x-request-id": "mine"})
-    assert (made.headers["x-request-id"], made.headers["etag"]) == ("mine", '"1"')
+    assert made.headers["x-request-id"] == "mine"
+    assert made.headers["etag"].startswith('"1-')
     (entry,) = newer.get("/audit", params={"action": "job.created", "limit": 1}).json()["items"]
     assert (entry["address"], entry["request_id"]) == ("127.0.0.1", "mine")
     location = made.headers["location"]
