@@ -25,11 +25,11 @@ from storage.shards import LOOK_AHEAD
 from workers.attempts import Attempts, Ring
 from workers.bytes_in_hand import BytesInHand
 from workers.gates import SOON, Gates
-from workers.moves import RETRY_SECONDS, WRONG_CLOCK_SECONDS, Moves
 from workers.recorder import Recorder
 from workers.room import Room
 from workers.slots import Slots
 from workers.targets.answer import Answer
+from workers.transitions import RETRY_SECONDS, WRONG_CLOCK_SECONDS, Transitions
 from workers.vitals import Vitals
 from workers.waiting import Waiting
 
@@ -89,7 +89,7 @@ class Ringer:
         self._attempts = Attempts(worker_id, ring, recorder, self._ended)
         self._slots = Slots(concurrency)
         self._waiting = Waiting(self.gates, self._slots)
-        self._moves = Moves(database, worker_id, self._vitals, lambda: self._stopping)
+        self._transitions = Transitions(database, worker_id, self._vitals, lambda: self._stopping)
         self._bytes = in_hand or BytesInHand()
         self._asking: set[asyncio.Task[Any]] = set()
         self._held: set[UUID] = set()
@@ -277,7 +277,7 @@ class Ringer:
         return bool(overdue)
 
     async def _defer(self, runs: Sequence[tuple[TakenRun, datetime]], now: datetime) -> None:
-        if not await self._moves.defer(runs):
+        if not await self._transitions.defer(runs):
             for run, _ in runs:
                 self._put_back(run)
             return
@@ -299,7 +299,7 @@ class Ringer:
 
     async def _miss(self, late: Sequence[TakenRun]) -> None:
         """Let runs go that may be beyond their catch-up windows, and begin those that are not."""
-        missed = await self._moves.miss(late)
+        missed = await self._transitions.miss(late)
         if missed is None:
             for run in late:
                 self._withdraw(run)
@@ -314,7 +314,7 @@ class Ringer:
         self._tell_of_room()
 
     async def _start(self, batch: Sequence[TakenRun]) -> None:
-        started = await self._moves.begin(batch)
+        started = await self._transitions.begin(batch)
         if started is None:
             for run in batch:
                 self._withdraw(run)
@@ -352,7 +352,7 @@ class Ringer:
 
     async def _resolve(self, run: TakenRun) -> None:
         """Find out why a run could not begin: mostly, its overlap policy is to decide."""
-        if await self._moves.resolve(run):
+        if await self._transitions.resolve(run):
             self._put_back(run)
         else:
             self._let_go(run)

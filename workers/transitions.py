@@ -1,4 +1,4 @@
-"""Moves a worker's runs on in Postgres, and tells what became of them where that is in trouble."""
+"""Brings a worker's runs from state to state in Postgres, and goes on where that is in trouble."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ RESOLVE_AT_ONCE = 2
 """Overlaps are decided one by one, on few connections: what is on time needs the others."""
 
 
-class Moves:
+class Transitions:
     """Of the runs that one worker process has in hand.
 
     Args:

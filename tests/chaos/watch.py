@@ -34,7 +34,6 @@ EXPLAINED = (
     ),
     # Dramatiq calls it an error when its consumer loses Redis, and tries again.
     re.compile(r"Consumer encountered a connection error"),
-    re.compile(r"Consumer encountered an unexpected error.*redis\.exceptions\."),
     # Redis is away when runs are to be handed on that a worker does not take; they are sent anew.
     re.compile(r"Failed to process message ring_runs.*(ConnectionError|TimeoutError)"),
 )

@@ -297,7 +297,7 @@ async def test_a_run_whose_begin_was_not_answered_is_rung_though_its_target_rest
             raise ConnectionResetError
         return started
 
-    monkeypatch.setattr("workers.moves.start_attempts", begin_and_lose_the_answer)
+    monkeypatch.setattr("workers.transitions.start_attempts", begin_and_lose_the_answer)
     _, key = await due_in(firing, -1)
     await ringer.take([key])
     await bell.rings(1)

@@ -320,7 +320,7 @@ async def test_a_run_is_judged_again_when_postgres_did_not_answer(
             raise ConnectionResetError
         return await miss_runs(command, database)
 
-    monkeypatch.setattr("workers.moves.miss_runs", miss)
+    monkeypatch.setattr("workers.transitions.miss_runs", miss)
     job, key = await due_in(firing, -147, catchup=ALL_OF_THEM)
     none = CatchupPolicy(window=timedelta(0))
     await update(firing.shards, firing.caller, job.id, now(), catchup=none)
