@@ -185,7 +185,8 @@ async def take_runs(command: TakeRuns, database: Database) -> Taken:
             # which is rarer still, it is handed over again.
             known = {row["id"] for row in told}
             missing = [key for key in command.runs if key[1] not in known]
-            rows += [row for row in await _take(driver, command, missing) if row["fits"]]
+            if missing:  # and none was named twice only
+                rows += [row for row in await _take(driver, command, missing) if row["fits"]]
         orphans = [row for row in rows if row["version"] is None]
         if orphans:
             await driver.execute(

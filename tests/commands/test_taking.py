@@ -53,6 +53,11 @@ async def test_a_worker_whose_reply_was_lost_is_told_again(firing: Firing):
     assert await firing.take(run) == await firing.take(run) != []
 
 
+async def test_a_message_that_names_a_run_twice_takes_it_once(firing: Firing):
+    run = await firing.scheduled_run()
+    assert [taken.id for taken in await firing.take(run, run)] == [run[1]]
+
+
 @pytest.mark.parametrize("stage", ["queued_run", "running_run"])
 async def test_a_second_message_for_a_run_in_other_hands_takes_nothing(firing: Firing, stage: str):
     run = await getattr(firing, stage)(OTHER_WORKER)
