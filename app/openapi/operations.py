@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Any
 
 from app.openapi.examples import EXAMPLES
+from app.openapi.plain_words import REF
 
 Object = dict[str, Any]
 
-METHODS = ("get", "put", "post", "patch", "delete")
-# What changes nothing; and what is answered with a new key or secret, which is kept nowhere.
-NOT_KEYED = {
-    "previewSchedule",
-    "createService",
-    "createKey",
-    "rotateKey",
-    "createMyKey",
-    "rotateMyKey",
-    "rotateSigningSecret",
-}
 _TEXT = {"type": "string"}
 _REQUEST_ID = {
     "description": "The request's, or a new one: what logs and the audit name it by",
@@ -55,24 +45,14 @@ _IF_NONE_MATCH = {
 _NULL = {"type": "null"}
 
 
-def operations_of(document: Object) -> Iterator[Object]:
-    """Every operation of a document."""
-    for item in document["paths"].values():
-        yield from (item[method] for method in METHODS if method in item)
-
-
-_PARTIAL = {
-    "getJob": [{"$ref": f"#/components/schemas/{name}"} for name in ("JobResource", "ListedJob")]
-}
-"""Answers that may have some fields only."""
-
-
-def complete_operation(operation: Object, *, keyed: bool) -> None:
+def complete_operation(operation: Object, said: Mapping[str, Any]) -> None:
     """Say all of it.
 
     Args:
-        keyed: Whether it takes an `Idempotency-Key`.
+        said: The handler's `opt`: `keyed`, if it takes an `Idempotency-Key`; `partial`, the name of
+            the schema that it may answer with in place of its own.
     """
+    keyed = said.get("keyed", False)
     # Where nothing is asked for, that is said: left out, it could have been forgotten.
     operation.setdefault("security", [])
     parameters = operation.setdefault("parameters", [])
@@ -86,8 +66,9 @@ def complete_operation(operation: Object, *, keyed: bool) -> None:
         _complete_body(operation["requestBody"])
     for status, response in operation["responses"].items():
         _complete_response(response, status, keyed=keyed)
-    if (choices := _PARTIAL.get(operation["operationId"])) is not None:
-        operation["responses"]["200"]["content"]["application/json"]["schema"] = {"anyOf": choices}
+    if "partial" in said:
+        content = operation["responses"]["200"]["content"]["application/json"]
+        content["schema"] = {"anyOf": [content["schema"], {"$ref": f"{REF}{said['partial']}"}]}
     del operation["deprecated"]
 
 
