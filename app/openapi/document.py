@@ -58,7 +58,7 @@ def description_of(app: Litestar) -> dict[str, Any]:
     document["components"]["schemas"] = schemas(handlers.values())
     for item in document["paths"].values():
         for method in item.keys() & _METHODS:
-            complete_operation(item[method], handlers[item[method]["operationId"]].opt)
+            complete_operation(item[method], handlers[item[method]["operationId"]])
         if "patch" in item:
             content = item["patch"]["requestBody"]["content"]
             content[MERGE_PATCH] = content["application/json"]

@@ -31,5 +31,13 @@ def shapes_of(handler: HTTPRouteHandler) -> Iterator[Any]:
     yield from (one.data_container for one in (handler.responses or {}).values())
 
 
+def body_of(handler: HTTPRouteHandler) -> Any:
+    """The type that a handler takes, whether it must be sent or not."""
+    field = handler.parsed_data_field
+    if field is None or not field.is_optional:
+        return field and field.annotation
+    return next(kind for kind in field.args if kind is not type(None))
+
+
 def _is_enumeration(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, Enum)

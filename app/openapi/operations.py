@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from app.openapi.examples import EXAMPLES
+from litestar.handlers import HTTPRouteHandler
+
+from app.openapi.handlers import body_of
 from app.openapi.plain_words import REF
+from app.schemas.examples import Examples
 
 Object = dict[str, Any]
 
@@ -45,14 +47,14 @@ _IF_NONE_MATCH = {
 _NULL = {"type": "null"}
 
 
-def complete_operation(operation: Object, said: Mapping[str, Any]) -> None:
+def complete_operation(operation: Object, handler: HTTPRouteHandler) -> None:
     """Say all of it.
 
     Args:
-        said: The handler's `opt`: `keyed`, if it takes an `Idempotency-Key`; `partial`, the name of
+        handler: Its `opt` has `keyed`, if it takes an `Idempotency-Key`; and `partial`, the name of
             the schema that it may answer with in place of its own.
     """
-    keyed = said.get("keyed", False)
+    keyed = handler.opt.get("keyed", False)
     # Where nothing is asked for, that is said: left out, it could have been forgotten.
     operation.setdefault("security", [])
     parameters = operation.setdefault("parameters", [])
@@ -63,12 +65,14 @@ def complete_operation(operation: Object, said: Mapping[str, Any]) -> None:
     if "304" in operation["responses"]:
         parameters.append(_IF_NONE_MATCH)
     if "requestBody" in operation:
-        _complete_body(operation["requestBody"])
+        _complete_body(operation["requestBody"], body_of(handler).EXAMPLES)
     for status, response in operation["responses"].items():
         _complete_response(response, status, keyed=keyed)
-    if "partial" in said:
+    if "partial" in handler.opt:
         content = operation["responses"]["200"]["content"]["application/json"]
-        content["schema"] = {"anyOf": [content["schema"], {"$ref": f"{REF}{said['partial']}"}]}
+        content["schema"] = {
+            "anyOf": [content["schema"], {"$ref": f"{REF}{handler.opt['partial']}"}]
+        }
     del operation["deprecated"]
 
 
@@ -92,16 +96,14 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _complete_body(body: Object) -> None:
+def _complete_body(body: Object, examples: Examples) -> None:
     (media,) = body["content"].values()
     choices = media["schema"].get("oneOf", ())
     if _NULL in choices:
         (media["schema"],) = [choice for choice in choices if choice != _NULL]
         body["required"] = False
-    name = media["schema"]["$ref"].rpartition("/")[2]
     media["examples"] = {
-        example.name: {"summary": example.summary, "value": example.value}
-        for example in EXAMPLES[name]
+        example.name: {"summary": example.summary, "value": example.value} for example in examples
     }
 
 

@@ -10,13 +10,12 @@ from litestar.datastructures import ResponseHeader
 from litestar.params import FromPath, JSONBody
 
 from app.access import Access
-from app.bodies import BackfillBody
 from app.cursors import id_after
 from app.idempotency import REFUSALS, once
 from app.paging import Cursor, Limit, next_cursor
 from app.problems import problems
 from app.requests import ServiceRequest, refuse_body
-from app.resources import BackfillPage, BackfillResource
+from app.schemas.backfills import BackfillBody, BackfillPage, BackfillResource
 from commands.cancel_backfill import CancelBackfill, cancel_backfill
 from commands.start_backfill import StartBackfill, start_backfill
 from domain.backfill import Backfill

@@ -13,12 +13,11 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from app import run_lists
 from app.access import Access
 from app.answers import run_accepted
-from app.bodies import ChosenRunsBody
 from app.idempotency import REFUSALS, once
 from app.paging import Cursor, Limit
 from app.problems import problems
 from app.requests import ServiceRequest, refuse_body
-from app.resources import BulkResource, RunDetailResource, RunPage, RunResource
+from app.schemas.runs import BulkResource, ChosenRunsBody, RunDetailResource, RunPage, RunResource
 from commands.cancel_runs import CancelRun, CancelRuns, cancel_run, cancel_runs
 from commands.replay_runs import ReplayRun, ReplayRuns, replay_run, replay_runs
 from domain.job_filter import Order

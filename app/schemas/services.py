@@ -1,37 +1,42 @@
-"""What clients send about services, keys and members."""
+"""Services and their limits."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
+from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from app.merge_patch import members_of, merged, names_of, with_unknown_nulls
+from app.schemas.examples import Example, Examples
+from app.schemas.merge_patch import members_of, merged, names_of, with_unknown_nulls
+from app.schemas.pages import Page
 from app.wrong_values import refusal_of
-from domain.access import Role, Scope
-from domain.durations import AwareInstant, Duration
 from domain.limits import Limits
+from domain.service import Service
 from domain.targets.json import Json
+from storage.documents.instants import Instant, instant
 
 # Nothing that two people could read as the same name. What looks like an id is taken for one first.
 SERVICE_NAME = r"^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?(?!\n)$"
-_PRINTABLE = r"^[^\x00-\x1f\x7f]*(?!\n)$"
-
 ServiceName = Annotated[str, Meta(pattern=SERVICE_NAME, max_length=64, examples=["billing"])]
-KeyName = Annotated[str, Meta(min_length=1, max_length=100, pattern=_PRINTABLE)]
 _LIMITS = names_of(Limits)
-Scopes = Annotated[list[Scope], Meta(max_length=len(Scope))]
 
 
 class ServiceBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A service to make."""
+
+    EXAMPLES: ClassVar[Examples] = (Example("service", "A service", {"name": "billing"}),)
 
     name: ServiceName
 
 
 class ServiceChangesBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A JSON Merge Patch (RFC 7396): what is not named stays, null removes."""
+
+    EXAMPLES: ClassVar[Examples] = (
+        Example("limits", "More jobs than others", {"limits": {"jobs": 500_000}}),
+    )
 
     limits: (
         Annotated[dict[str, Json], Meta(description="Members of Limits; null is as for everybody")]
@@ -63,25 +68,30 @@ class _Merged(Struct, frozen=True):
     limits: Limits
 
 
-class KeyBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A key to make."""
-
-    name: KeyName
-    scopes: Scopes
-    expires_at: AwareInstant | None = None
+# The same fields; but all of them are told.
+class LimitsResource(Limits, frozen=True, kw_only=True, omit_defaults=False):
+    """What a service may use."""
 
 
-class RotationBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How to replace a key: the old one stays good for the overlap."""
+class ServiceResource(Struct, frozen=True, kw_only=True):
+    """A service. `signing_secret` is told once: when it is made."""
 
-    overlap: Duration = "P1D"
-    expires_at: Annotated[
-        AwareInstant | UnsetType | None,
-        Meta(description="Of the new key; the old one's if left out, null for no end"),
-    ] = UNSET
+    id: UUID
+    name: str
+    limits: LimitsResource
+    created_at: Instant
+    signing_secret: str | UnsetType = UNSET
+
+    @classmethod
+    def of(cls, service: Service, secret: str | UnsetType = UNSET) -> ServiceResource:
+        return cls(
+            id=service.id,
+            name=service.name,
+            limits=LimitsResource(**msgspec.structs.asdict(service.limits)),
+            created_at=instant(service.created_at),
+            signing_secret=secret,
+        )
 
 
-class MemberBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a person is to be in a service."""
-
-    role: Role
+class ServicePage(Page[ServiceResource], frozen=True, kw_only=True):
+    """A page of services, newest first; `next_cursor` is null on the last one."""

@@ -1,4 +1,4 @@
-"""Schedules and calendars as clients send them."""
+"""Schedules as clients send them."""
 
 from __future__ import annotations
 
@@ -175,25 +175,6 @@ class ScheduleBody(SpecBody, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 specs += body.specs_of(times)
         wrong.refuse()
         return tuple(specs)
-
-
-class CalendarBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What schedules that name the calendar do not fire on; days are local to each schedule."""
-
-    exclude: Exclusions
-    description: Annotated[str, Meta(max_length=2_000, pattern=r"^[^\x00]*$")] = ""
-    timezone: Timezone = "UTC"
-
-    def exclusions(self) -> tuple[Exclusion, ...]:
-        """What it excludes; `timezone` is for local times in `at`.
-
-        Those that clocks move are excluded wherever a schedule may fire them.
-
-        Raises:
-            Invalid: With a pointer into this body.
-        """
-        times = LocalTimes(zone(self.timezone), Gap.RUN_AFTER, Fold.BOTH)
-        return exclusions(self.exclude, times)
 
 
 def exclusions(bodies: Sequence[ExclusionBody], times: LocalTimes) -> tuple[Exclusion, ...]:

@@ -8,8 +8,8 @@ from typing import Annotated, Literal, cast
 from msgspec import Meta, Struct
 
 from domain.breaker import BreakerState
-from domain.resources.instants import Instant, instant, instant_or_none
 from domain.target_view import TargetView, counts_of
+from storage.documents.instants import Instant, instant, instant_or_none
 
 
 class TargetCountsResource(Struct, frozen=True, kw_only=True):

@@ -6,10 +6,10 @@ from datetime import datetime
 
 from msgspec import Struct, field
 
-from domain.resources.instants import Instant, instant, instant_or_none
 from domain.run import RunState
 from domain.sketch import Percentiles
 from domain.stats import Stats
+from storage.documents.instants import Instant, instant, instant_or_none
 
 
 class CountsResource(Struct, frozen=True, kw_only=True):

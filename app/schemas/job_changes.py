@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, ClassVar, get_args
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-from app.bodies import CatchupBody, Description, Name, RetryBody, Tags, target_of
-from app.merge_patch import Members, members_of, merged, names_of, with_unknown_nulls
-from app.schedule_bodies import ScheduleBody
+from app.schemas.examples import NIGHTLY, Example, Examples
+from app.schemas.jobs import CatchupBody, Description, Name, RetryBody, Tags, target_of
+from app.schemas.merge_patch import Members, members_of, merged, names_of, with_unknown_nulls
+from app.schemas.schedules import ScheduleBody
 from app.wrong_values import refusal_of
 from commands.update_job import Changes, ChangesOf
 from domain.egress import Egress
 from domain.errors import Gathering, Invalid
 from domain.job import Job
 from domain.overlap import Overlap
-from domain.resources.job import JobResource
 from domain.schedules.schedule import SPECS
 from domain.targets import TargetBody
 from domain.targets.json import Json
+from storage.documents.job import JobResource
 
 _KINDS = (*SPECS, "specs")
 _MERGED = ("schedule", "target", "retry", "catchup")
@@ -46,6 +47,11 @@ _KNOWN = {
 
 class JobChangesBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A JSON Merge Patch (RFC 7396): what is not named stays, null removes, at every depth."""
+
+    EXAMPLES: ClassVar[Examples] = (
+        Example("schedule", "Another schedule", {"schedule": {**NIGHTLY, "cron": "30 4 * * *"}}),
+        Example("name", "Another name", {"name": "morning-report"}),
+    )
 
     schedule: (
         Annotated[

@@ -1,24 +1,23 @@
-"""What clients send, and how it becomes ours."""
+"""Jobs as clients send them, and in a list; one by itself is the document that is stored of it."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Annotated
-from uuid import UUID
+from typing import Annotated, ClassVar
 
 from msgspec import Meta, Struct
 
-from app.schedule_bodies import ScheduleBody
-from domain.backfill import MAX_RUNS_PER_MINUTE
+from app.schemas.examples import NIGHTLY, TARGET, Example, Examples
+from app.schemas.pages import Page
+from app.schemas.schedules import ScheduleBody
 from domain.catchup import MAX_LIMIT, CatchupPolicy, Coalesce, check_catchup
-from domain.durations import AwareInstant, Duration, duration_of, instant_of
+from domain.durations import Duration, duration_of
 from domain.egress import Egress
-from domain.errors import Invalid, within
+from domain.errors import within
 from domain.overlap import Overlap
 from domain.retry import MAX_ATTEMPTS, RetryPolicy, check_retry
-from domain.run import RunState, Trigger
-from domain.run_filter import RunFilter
 from domain.targets import Target, TargetBody, check_target
+from storage.documents.job import JobResource
 
 # Postgres stores no NUL in text.
 _NO_NUL = r"^[^\x00]*$"
@@ -88,6 +87,39 @@ class CatchupBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 class JobBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A job to store."""
 
+    EXAMPLES: ClassVar[Examples] = (
+        Example(
+            "nightly",
+            "Every night at three, in Berlin",
+            {"name": "nightly-report", "schedule": NIGHTLY, "target": TARGET},
+        ),
+        Example(
+            "once",
+            "Once, an hour from now",
+            {"name": "reminder", "schedule": {"after": "PT1H"}, "target": TARGET},
+        ),
+        Example(
+            "careful",
+            "Every five minutes, with tags, retries and without overlap",
+            {
+                "name": "sync",
+                "description": "Copies new orders to the warehouse.",
+                "tags": ["orders"],
+                "schedule": {"every": "PT5M"},
+                "target": {
+                    "type": "http",
+                    "url": "https://example.com/sync",
+                    "method": "POST",
+                    "headers": {"X-Source": "tocsin"},
+                    "timeout": "PT30S",
+                },
+                "retry": {"max_attempts": 3, "min_backoff": "PT10S"},
+                "overlap": "skip",
+                "catchup": {"window": "PT10M"},
+            },
+        ),
+    )
+
     schedule: ScheduleBody
     target: TargetBody
     name: Name = "unnamed"
@@ -98,17 +130,12 @@ class JobBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     catchup: CatchupBody = CatchupBody()
 
 
-class PreviewBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A schedule to look at; nothing is stored."""
-
-    schedule: ScheduleBody
-    after: AwareInstant | None = None
-    until: AwareInstant | None = None
-    count: Annotated[int, Meta(ge=1, le=1_000)] = 10
-
-
 class TriggerBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How to run a job now."""
+
+    EXAMPLES: ClassVar[Examples] = (
+        Example("beside", "Beside runs under way", {"overlap": "allow_all"}),
+    )
 
     overlap: Overlap | None = None
 
@@ -116,80 +143,25 @@ class TriggerBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 class PauseBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Why a job is paused; it is shown as `pause_reason` until the job is resumed."""
 
+    EXAMPLES: ClassVar[Examples] = (
+        Example("reason", "With a reason", {"reason": "The target moves house."}),
+    )
+
     reason: Reason | None = None
-
-
-class NoBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """Nothing, which is all that some operations take."""
 
 
 class ResumeBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How to resume a job."""
 
+    EXAMPLES: ClassVar[Examples] = (
+        Example("catch_up", "With what it has missed", {"catch_up": True}),
+    )
+
     catch_up: bool = False
 
 
-class BackfillBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Fire times to run again: from `start` on, before `end`."""
-
-    start: AwareInstant
-    end: AwareInstant
-    overlap: Overlap = Overlap.BUFFER_ALL
-    only_missing: bool = False
-    runs_per_minute: Annotated[
-        int, Meta(extra_json_schema={"minimum": 1, "maximum": MAX_RUNS_PER_MINUTE})
-    ] = 600
-    dry_run: bool = False
-
-
-class ChosenRunsBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which runs: a filter, or `all` of them; what is left out of a filter narrows nothing."""
-
-    state: RunState | None = None
-    trigger: Trigger | None = None
-    job_id: UUID | None = None
-    since: AwareInstant | None = None
-    before: AwareInstant | None = None
-    all: bool = False
-    limit: Annotated[int, Meta(ge=1, le=1_000)] = 1_000
-
-    def chosen(self) -> RunFilter:
-        """The filter.
-
-        Raises:
-            Invalid: With a pointer into this body, or when it narrows nothing and does not say so.
-        """
-        narrowed = (self.state, self.trigger, self.job_id, self.since, self.before)
-        filtered = any(value is not None for value in narrowed)
-        if not filtered and not self.all:
-            raise Invalid(
-                "Give at least one of state, trigger, job_id, since and before, such as"
-                ' {"job_id": "01937b5c-8a00-7000-8000-000000000000"}; or {"all": true}.'
-            )
-        if filtered and self.all:
-            raise Invalid("Give either a filter or `all`, not both.", "/all")
-        return RunFilter(
-            states=() if self.state is None else (self.state,),
-            trigger=self.trigger,
-            job_id=self.job_id,
-            since=self.since and instant_of(self.since, "/since"),
-            before=self.before and instant_of(self.before, "/before"),
-        )
-
-    def chosen_to_replay(self) -> RunFilter:
-        """The filter, of failed runs.
-
-        Raises:
-            Invalid: As `chosen`, and when it names another state: nothing but dead letters is
-                replayed in bulk.
-        """
-        if self.state not in {None, RunState.FAILED}:
-            raise Invalid(
-                "In bulk, only failed runs are replayed; leave it out, or replay others one by one"
-                " with POST /runs/{run_id}/replay.",
-                "/state",
-            )
-        return self.chosen()
+class JobPage(Page[JobResource], frozen=True, kw_only=True):
+    """A page of jobs; it may be short, and only the last one has null as `next_cursor`."""
 
 
 def target_of(body: TargetBody, actors: Collection[str], egress: Egress) -> Target:

@@ -10,10 +10,10 @@ from msgspec import Meta, Struct
 from domain.catchup import CatchupPolicy
 from domain.job import Job, JobState
 from domain.overlap import Overlap
-from domain.resources.instants import Instant, instant, instant_or_none
-from domain.resources.schedule import ScheduleResource
 from domain.retry import RetryPolicy
 from domain.targets import Target
+from storage.documents.instants import Instant, instant, instant_or_none
+from storage.documents.schedule import ScheduleResource
 
 
 class JobResource(Struct, frozen=True, kw_only=True):

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 from uuid import UUID
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from app.resources import Page
+from app.schemas.examples import Example, Examples
+from app.schemas.pages import Page
 from domain.durations import Duration, written
-from domain.resources.instants import Instant, instant, instant_or_none
 from domain.secrets import MAX_VALUE_BYTES, NAME, Secret
 from domain.signing import DEFAULT_OVERLAP, SigningSecret
+from storage.documents.instants import Instant, instant, instant_or_none
 
 SECRET_NAME = rf"^{NAME}(?!\n)$"
 
 
 class SecretBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The value of a secret."""
+
+    EXAMPLES: ClassVar[Examples] = (
+        Example("token", "A token of the target's", {"value": "s3cr3t"}),
+    )
 
     value: Annotated[str, Meta(min_length=1, max_length=MAX_VALUE_BYTES, pattern=r"^[^\x00]*$")]
 
@@ -46,6 +51,10 @@ class SecretPage(Page[SecretResource], frozen=True, kw_only=True):
 
 class SigningSecretRotationBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How to replace the signing secret: the old one stays live for the overlap."""
+
+    EXAMPLES: ClassVar[Examples] = (
+        Example("hour", "Both are good for an hour", {"overlap": "PT1H"}),
+    )
 
     overlap: Duration = written(DEFAULT_OVERLAP)
 

@@ -1,36 +1,24 @@
-"""What clients are answered: instants in UTC with microseconds, durations in ISO 8601."""
+"""Runs and their attempts, the ledger, and which runs a bulk command means."""
 
 from __future__ import annotations
 
 from datetime import timedelta, timezone
-from typing import Generic, TypeVar
+from typing import Annotated, ClassVar
 from uuid import UUID
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
-from app.schedule_resources import CalendarResource
-from domain.backfill import Backfill, BackfillState, DryRun
+from app.schemas.examples import Example, Examples
+from app.schemas.pages import Page
 from domain.catchup import Outcome as FireOutcome
-from domain.overlap import Overlap
-from domain.resources.instants import Instant, LocalTime, instant, instant_or_none
-from domain.resources.job import JobResource
+from domain.durations import AwareInstant, instant_of
+from domain.errors import Invalid
 from domain.run import Attempt, Outcome, Run, RunState, Trigger
+from domain.run_filter import RunFilter
 from queries.get_ledger import LedgerEntry
 from queries.run_told import Told
-
-Item = TypeVar("Item")
-
-
-class Page(Struct, Generic[Item], frozen=True, kw_only=True):
-    """A page of a list; `next_cursor` is null on the last one."""
-
-    items: list[Item]
-    next_cursor: str | None
-
-
-class JobPage(Page[JobResource], frozen=True, kw_only=True):
-    """A page of jobs; it may be short, and only the last one has null as `next_cursor`."""
+from storage.documents.instants import Instant, LocalTime, instant, instant_or_none
 
 
 class RunResource(Struct, frozen=True, kw_only=True):
@@ -117,65 +105,6 @@ class LedgerPage(Page[LedgerEntryResource], frozen=True, kw_only=True):
     """A page of the ledger, oldest first; `next_cursor` is null on the last one."""
 
 
-class CalendarPage(Page[CalendarResource], frozen=True, kw_only=True):
-    """A page of calendars by name; `next_cursor` is null on the last one."""
-
-
-class BackfillResource(Struct, frozen=True, kw_only=True):
-    """A backfill: `done` of `total` fire times were looked at, and `run` of them got a run.
-
-    `continues_at` is where a dry run stopped counting, if the whole range costs too much.
-    """
-
-    id: UUID | None
-    job_id: UUID
-    start: Instant
-    end: Instant
-    overlap: Overlap
-    only_missing: bool
-    runs_per_minute: int
-    dry_run: bool
-    state: BackfillState
-    total: int
-    done_count: int
-    run_count: int
-    created_at: Instant
-    finished_at: Instant | None
-    continues_at: Instant | None
-
-    @classmethod
-    def of(cls, backfill: Backfill) -> BackfillResource:
-        dry_run = isinstance(backfill, DryRun)
-        return cls(
-            id=None if dry_run else backfill.id,
-            job_id=backfill.job_id,
-            start=instant(backfill.start_at),
-            end=instant(backfill.end_at),
-            overlap=backfill.overlap,
-            only_missing=backfill.only_missing,
-            runs_per_minute=backfill.runs_per_minute,
-            dry_run=dry_run,
-            state=backfill.state,
-            total=backfill.total,
-            done_count=backfill.done_count,
-            run_count=backfill.run_count,
-            created_at=instant(backfill.created_at),
-            finished_at=instant_or_none(backfill.finished_at),
-            continues_at=instant_or_none(getattr(backfill, "continues_at", None)),
-        )
-
-
-class BackfillPage(Page[BackfillResource], frozen=True, kw_only=True):
-    """A page of backfills, newest first; `next_cursor` is null on the last one."""
-
-
-class BulkResource(Struct, frozen=True, kw_only=True):
-    """How many runs a bulk command changed, and whether there may be more of them."""
-
-    count: int
-    more: bool
-
-
 class AttemptResource(Struct, frozen=True, kw_only=True):
     """One try of a run at its target; `outcome` is null while it rings."""
 
@@ -211,3 +140,68 @@ class RunDetailResource(RunResource, frozen=True, kw_only=True):
             **msgspec.structs.asdict(RunResource.of(run)),
             attempts=[AttemptResource.of(attempt) for attempt in attempts],
         )
+
+
+class ChosenRunsBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which runs: a filter, or `all` of them; what is left out of a filter narrows nothing."""
+
+    EXAMPLES: ClassVar[Examples] = (
+        Example(
+            "since",
+            "Those of fire times since then",
+            {"since": "2026-11-24T03:00:00Z", "limit": 100},
+        ),
+    )
+
+    state: RunState | None = None
+    trigger: Trigger | None = None
+    job_id: UUID | None = None
+    since: AwareInstant | None = None
+    before: AwareInstant | None = None
+    all: bool = False
+    limit: Annotated[int, Meta(ge=1, le=1_000)] = 1_000
+
+    def chosen(self) -> RunFilter:
+        """The filter.
+
+        Raises:
+            Invalid: With a pointer into this body, or when it narrows nothing and does not say so.
+        """
+        narrowed = (self.state, self.trigger, self.job_id, self.since, self.before)
+        filtered = any(value is not None for value in narrowed)
+        if not filtered and not self.all:
+            raise Invalid(
+                "Give at least one of state, trigger, job_id, since and before, such as"
+                ' {"job_id": "01937b5c-8a00-7000-8000-000000000000"}; or {"all": true}.'
+            )
+        if filtered and self.all:
+            raise Invalid("Give either a filter or `all`, not both.", "/all")
+        return RunFilter(
+            states=() if self.state is None else (self.state,),
+            trigger=self.trigger,
+            job_id=self.job_id,
+            since=self.since and instant_of(self.since, "/since"),
+            before=self.before and instant_of(self.before, "/before"),
+        )
+
+    def chosen_to_replay(self) -> RunFilter:
+        """The filter, of failed runs.
+
+        Raises:
+            Invalid: As `chosen`, and when it names another state: nothing but dead letters is
+                replayed in bulk.
+        """
+        if self.state not in {None, RunState.FAILED}:
+            raise Invalid(
+                "In bulk, only failed runs are replayed; leave it out, or replay others one by one"
+                " with POST /runs/{run_id}/replay.",
+                "/state",
+            )
+        return self.chosen()
+
+
+class BulkResource(Struct, frozen=True, kw_only=True):
+    """How many runs a bulk command changed, and whether there may be more of them."""
+
+    count: int
+    more: bool

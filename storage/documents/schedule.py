@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from domain.resources.instants import Instant, instant, instant_or_none
 from domain.schedules.schedule import Exclusion, Schedule, Spec
 from domain.schedules.wall_clock import Fold, Gap
+from storage.documents.instants import Instant, instant, instant_or_none
 
 
 class SpecResource(Struct, frozen=True, kw_only=True, omit_defaults=True):
