@@ -1,7 +1,7 @@
 """What is known of a person who sends a token, and why it may not be.
 
-Apart from the code that finds out (app/tokens.py): without an identity provider, an API process
-need not wait for its libraries to be imported when it starts.
+Apart from the code that finds out, in `tokens`: without an identity provider, an API process need
+not wait for its libraries to be imported when it starts.
 """
 
 from __future__ import annotations

@@ -12,8 +12,8 @@ from litestar.exceptions import NotAuthorizedException
 from litestar.handlers import BaseRouteHandler
 
 from app.access import Access
-from app.auth import Authentication, Principal
-from app.credentials import SERVICE_HEADER, Credentials
+from app.edge.authentication.credentials import SERVICE_HEADER, Credentials
+from app.edge.authentication.principals import Authentication, Principal
 from app.problems import BadRequest
 from domain.access import INSTALLATION, Scope
 from domain.caller import Caller

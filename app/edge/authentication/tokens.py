@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import jwt
 
-from app.identity_provider import IdentityProvider
-from app.person import Person, TokenRefused
+from app.edge.authentication.identity_provider import IdentityProvider
+from app.edge.authentication.person import Person, TokenRefused
 from domain.durations import END_OF_TIME
 from domain.service import SUBJECT
 

@@ -12,7 +12,7 @@ import msgspec
 import structlog
 from msgspec import Struct
 
-from app.person import ProviderAway
+from app.edge.authentication.person import ProviderAway
 from storage.error_kinds import kind_of
 
 log = structlog.get_logger()

@@ -1,8 +1,8 @@
 """Reads that have been asked before are answered before Litestar sees them.
 
-The short cut knows what the long way has answered: what a URL asks, of whichever service. Whatever
-is not plainly that goes the long way: another method, a key or a URL that is new, a job that is
-not there, an error.
+What a URL asks is known once its route has answered it, for whichever service. Whatever is not
+plainly that goes to Litestar: another method, a key or a URL that is new, a job that is not there,
+an error.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from cachetools import LRUCache
 from litestar.types import ASGIApp, Receive, Scope, Send
 from msgspec import Struct
 
-from app.auth import Principal
+from app.edge.authentication.principals import Principal
 from app.entries import has_tag
 from domain.access import INSTALLATION
 from domain.access import Scope as Right
@@ -30,7 +30,7 @@ from storage.shards import Shards
 REMEMBERED_BYTES = 32 * 1024 * 1024
 """Of URLs with what they ask; the least recently used are forgotten."""
 LONGEST_URL = 1_024
-"""A longer one goes the long way each time."""
+"""A longer one goes to Litestar each time."""
 _BYTES_OF_ONE = 1_024
 """Of a query, the cache's slot and all else that does not grow with its URL."""
 _TIMES_ITS_LENGTH = 12
@@ -57,22 +57,33 @@ def _size(named: Named) -> int:
     return _BYTES_OF_ONE + _TIMES_ITS_LENGTH * named.length
 
 
-class ShortCut:
-    """Around the Litestar application; see the module."""
+class Remembered:
+    """What URLs ask, as far as their routes have answered them."""
 
-    def __init__(self, app: ASGIApp, shards: Shards) -> None:
-        self._app = app
-        self._shards = shards
+    def __init__(self) -> None:
         self._named: LRUCache[bytes, Named] = LRUCache(REMEMBERED_BYTES, _size)
 
     def remember(self, scope: Scope, query: GetJob | ListJobs) -> None:
-        """The long way has answered a GET with what a query reads, whichever service asks it."""
+        """A route has answered a GET with what a query reads, whichever service asks it."""
         url = _url(scope)
         if len(url) <= LONGEST_URL:
             costly = isinstance(query, ListJobs) and query.costly
             template = scope["path_template"]
             fields = query.fields if isinstance(query, GetJob) else ()
             self._named[url] = Named(query, query.entry, template, len(url), costly, fields)
+
+    def named(self, scope: Scope) -> Named | None:
+        """What a request's URL asks, if that is known."""
+        return self._named.get(_url(scope))
+
+
+class CachedReads:
+    """See the module."""
+
+    def __init__(self, app: ASGIApp, shards: Shards, remembered: Remembered) -> None:
+        self._app = app
+        self._shards = shards
+        self._remembered = remembered
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         entry = await self._entry(scope) if scope.get("method") == "GET" else None
@@ -91,7 +102,7 @@ class ShortCut:
         await send({"type": "http.response.body", "body": body, "more_body": False})
 
     async def _entry(self, scope: Scope) -> Entry | None:
-        named = self._named.get(_url(scope))
+        named = self._remembered.named(scope)
         principal = scope["state"].get("principal")
         if named is None or not _may_read(principal):
             return None

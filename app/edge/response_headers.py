@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
 Headers = list[tuple[bytes, bytes]]
 
 PAGE = "/docs"
@@ -39,13 +41,14 @@ def api_headers(*, tls: bool) -> Headers:
 
 
 class ResponseHeaders:
-    """What each answer gets of them.
+    """Adds them, and what admission tells of rate limits.
 
     Args:
         tls: Whether browsers are to insist on TLS, which ends in front of us.
     """
 
-    def __init__(self, *, tls: bool) -> None:
+    def __init__(self, app: ASGIApp, *, tls: bool) -> None:
+        self._app = app
         api: Headers = [*_always(tls=tls), (b"content-security-policy", _API_POLICY)]
         page: Headers = [*_always(tls=tls), (b"content-security-policy", _PAGE_POLICY)]
         self._plain = api_headers(tls=tls)
@@ -53,7 +56,19 @@ class ResponseHeaders:
         self._page = [*page, *_NOT_KEPT]
         self._asset = [*page, *_ASSET]
 
-    def of(self, path: str, status: int, headers: Headers) -> Headers:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"]  # the router changes it
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = [*message["headers"], *scope["state"].get("headers", ())]
+                headers += self._of(path, message["status"], headers)
+                message["headers"] = headers
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+    def _of(self, path: str, status: int, headers: Headers) -> Headers:
         """Those of an answer that has some of its own."""
         if path.startswith(PAGE):
             return self._asset if status == 200 and path != PAGE else self._page

@@ -1,4 +1,4 @@
-"""Each request gets an id, a log line and a place in the metrics; its answer, common headers."""
+"""Each request gets an id, a log line and a place in the metrics."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import structlog
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from prometheus_client import Counter, Histogram
 
-from app.response_headers import ResponseHeaders
 from domain.ids import new_id_text
 
 log = structlog.get_logger()
@@ -28,9 +27,8 @@ _SAFE_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 class Observation:
     """Around the whole application, so that it also sees what the router refuses."""
 
-    def __init__(self, app: ASGIApp, response_headers: ResponseHeaders) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._response_headers = response_headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = _request_id(scope)
@@ -42,12 +40,8 @@ class Observation:
 
         async def observe(message: Message) -> None:
             if message["type"] == "http.response.start":
-                status, headers = message["status"], list(message["headers"])
-                headers += scope["state"].get("headers", ())
-                headers += self._response_headers.of(path, status, headers)
-                headers.append((b"x-request-id", request_id.encode()))
-                message["headers"] = headers
-                _note(scope, path, status, time.perf_counter() - started)
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+                _note(scope, path, message["status"], time.perf_counter() - started)
             await send(message)
 
         await self._app(scope, receive, observe)

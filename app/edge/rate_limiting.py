@@ -17,8 +17,8 @@ from cachetools import LRUCache
 from msgspec import Struct
 from prometheus_client import Counter
 
-from app.auth import Principal
-from app.response_headers import Headers
+from app.edge.authentication.principals import Principal
+from app.edge.response_headers import Headers
 from domain.limits import Limits
 from storage.rate_limits import WINDOW_SECONDS, Bucket, Grant
 from storage.redis_link import RedisAway

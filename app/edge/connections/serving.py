@@ -10,9 +10,9 @@ from typing import Any
 import uvicorn
 from litestar.types import ASGIApp
 
-from app.bounded_protocol import BoundedProtocol
-from app.leaving_server import LeavingServer
-from app.response_headers import api_headers
+from app.edge.connections.bounded_protocol import BoundedProtocol
+from app.edge.connections.leaving_server import LeavingServer
+from app.edge.response_headers import api_headers
 from app.up.listening import BACKLOG, listen
 from storage.garbage import collect_rarely
 

@@ -8,12 +8,12 @@ from typing import NamedTuple
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
-from app.auth import Authentication, Principal
 from app.clock_watch import ClockWatch
-from app.credentials import Credentials, credentials_of
-from app.key_use import KeyUse
+from app.edge.authentication.credentials import Credentials, credentials_of
+from app.edge.authentication.key_use import KeyUse
+from app.edge.authentication.principals import Authentication, Principal
+from app.edge.rate_limiting import RateLimiting
 from app.problems import RETRY_AFTER_SECONDS, BadRequest, problem, send_problem
-from app.rate_limiting import RateLimiting
 from storage.shards import Shards
 
 _READS = {"GET", "HEAD", "OPTIONS"}
@@ -34,13 +34,18 @@ class Admission:
     """
 
     def __init__(
-        self, app: ASGIApp, authentication: Authentication, shards: Shards, clock: ClockWatch
+        self,
+        app: ASGIApp,
+        authentication: Authentication,
+        shards: Shards,
+        clock: ClockWatch,
+        key_use: KeyUse,
     ) -> None:
         self._app = app
         self._clock = clock
         self._authentication = authentication
         self._rates = RateLimiting(shards)
-        self.key_use = KeyUse(shards)
+        self._key_use = key_use
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == ScopeType.HTTP:
@@ -88,7 +93,7 @@ class Admission:
         principal = await self._authentication.in_service(bearer, sent, now)
         scope["state"]["principal"] = principal
         if principal.key is not None:
-            self.key_use.note(principal.key, now)
+            self._key_use.note(principal.key, now)
         if sent.service is not None and principal.service_id == at_home.service_id:
             return None
         return await self._count(scope, principal)

@@ -11,10 +11,10 @@ import msgspec
 import structlog
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from app.gathered_writes import GatheredWrites
+from app.edge.connections.gathered_writes import GatheredWrites
+from app.edge.response_headers import Headers
 from app.problems import MEDIA_TYPE, RETRY_AFTER_SECONDS, problem
 from app.requests import MAX_BODY_BYTES
-from app.response_headers import Headers
 from domain.ids import new_id
 
 log = structlog.get_logger()

@@ -23,7 +23,7 @@ _VARY = (b"vary", b"Origin")
 
 
 class CrossOrigin:
-    """Around the application and its short cut.
+    """Around admission: a page reads its refusals too.
 
     Args:
         origins: Such as `https://console.example`, exactly as browsers send them.

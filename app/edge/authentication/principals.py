@@ -11,9 +11,9 @@ from uuid import UUID
 from litestar.exceptions import NotAuthorizedException
 from msgspec import Struct
 
-from app.credentials import Credentials
-from app.failed_logins import FailedLogins
-from app.person import Person, ProviderAway, TokenRefused
+from app.edge.authentication.credentials import Credentials
+from app.edge.authentication.failed_logins import FailedLogins
+from app.edge.authentication.person import Person, ProviderAway, TokenRefused
 from app.problems import BadRequest
 from domain.access import INSTALLATION, SCOPES_OF, Role, Scope
 from domain.errors import NotFound
@@ -27,7 +27,7 @@ from queries.list_memberships import list_memberships
 from storage.shards import Shards
 
 if TYPE_CHECKING:
-    from app.tokens import Tokens
+    from app.edge.authentication.tokens import Tokens
 
 CACHED_PRINCIPALS = 10_000
 CACHED_BYTES = 32 * 1024 * 1024
