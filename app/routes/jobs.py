@@ -36,8 +36,7 @@ from domain.job_filter import JobSort
 from queries.get_job import GetJob, get_job
 from queries.list_jobs import ListJobs, list_jobs
 from storage.documents.job import JobResource
-from storage.job_entries import etag_of
-from storage.jobs import encode
+from storage.job_entries import entry_of
 
 ETAG = ResponseHeader(
     name="ETag",
@@ -283,9 +282,7 @@ def _created(job: Job) -> Response[Any]:
 
 
 def _answer(job: Job, *, status_code: int = 200, **headers: str) -> Response[Any]:
-    body = encode(JobResource.of(job))
+    entry = entry_of(job, job.updated_at)
     return Response(
-        msgspec.Raw(body),
-        status_code=status_code,
-        headers={"ETag": etag_of(job.version, body), **headers},
+        msgspec.Raw(entry.body), status_code=status_code, headers={"ETag": entry.etag, **headers}
     )
