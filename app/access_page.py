@@ -1,4 +1,4 @@
-"""Who may call what, as a page: `python -m app.access_page > docs/access.md`."""
+"""Who may call what, as a page: `python -m app.access_page > docs/reference/access.md`."""
 
 from __future__ import annotations
 

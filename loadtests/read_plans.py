@@ -1,6 +1,6 @@
 """Show how every list, search and look-up is read: plans, pages touched and times, on much data.
 
-Starts a PostgreSQL of its own, fills two databases, writes docs/read-plans.md, and removes all.
+Starts a PostgreSQL of its own, fills two databases, writes docs/reference/read-plans.md, and removes all.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from storage.embedded.lock import DirectoryLock
 from storage.embedded.servers import EmbeddedServers
 from storage.postgres import READ_SETTINGS
 
-PAGE = CHECKOUT / "docs" / "read-plans.md"
+PAGE = CHECKOUT / "docs" / "reference" / "read-plans.md"
 SMALL_JOBS, SMALL_RUNS = 10_000, 100_000
 FEW, MANY = "few", "many"
 TIMES = 300

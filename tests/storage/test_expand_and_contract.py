@@ -1,4 +1,4 @@
-"""docs/migrations.md: the last revision only adds, and waits for locks without stopping anybody."""
+"""docs/how-to/migrations.md: the last revision only adds, and waits for locks without stopping anybody."""
 
 from __future__ import annotations
 

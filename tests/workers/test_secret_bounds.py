@@ -1,4 +1,4 @@
-"""The bounds that docs/secrets.md promises are those of the code."""
+"""The bounds that docs/how-to/secrets.md promises are those of the code."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from workers.targets.secrets import KEPT_SECONDS
 
 PAGE, OF_TARGETS = (
     " ".join((CHECKOUT / "docs" / name).read_text().split())
-    for name in ("secrets.md", "targets.md")
+    for name in ("how-to/secrets.md", "reference/targets.md")
 )
 
 
