@@ -53,8 +53,8 @@ class Settings(Struct, frozen=True, kw_only=True):
             embeds PostgreSQL.
         pooler_url: The same of a PgBouncer in transaction mode in front of the primary. Statements
             that need no session of their own go through it.
-        replica_urls: The same of each replica, separated by commas. Without them the primary answers
-            reads.
+        replica_urls: The same of each replica, separated by commas. Without them the primary
+            answers reads.
         redis_url: `redis://:password@host:port`, or
             `redis+sentinel://[[username]:password@]host[:port],host[:port],…/SERVICE[/database]`
             where Sentinels know which Redis is the primary, with
@@ -62,8 +62,8 @@ class Settings(Struct, frozen=True, kw_only=True):
             and commit positions, 1 the queue. Without it, `up` embeds Valkey.
         egress_allow: Networks (CIDR, separated by commas) where targets may lie, beside public
             addresses. `up` allows loopback.
-        egress_deny: Networks, and names of hosts (`*.` in front: all names below), where targets may
-            not lie even if that is allowed.
+        egress_deny: Networks, and names of hosts (`*.` in front: all names below), where targets
+            may not lie even if that is allowed.
         egress_proxy: `http://host:port` of the proxy through which HTTP targets are called.
         name_servers: Addresses of the DNS servers that look up names of targets, such as
             `192.0.2.53,[2001:db8::53]:5353`. Without them, those of the system.
@@ -76,11 +76,11 @@ class Settings(Struct, frozen=True, kw_only=True):
         cors_origins: Web origins whose pages may call the API, such as `https://console.example`,
             separated by commas.
         tls: Whether TLS ends in front of the API: browsers are then told to insist on it.
-        metrics_port: The port where each process serves `/metrics`, and dispatcher, worker and clock
-            also `/live` and `/ready`. With 0 the API serves its metrics at `/metrics` of its own
+        metrics_port: The port where each process serves `/metrics`, and dispatcher, worker and
+            clock also `/live` and `/ready`. With 0 the API serves its metrics at `/metrics` of its own
             port, in that spelling only, and the others serve nothing.
-        oidc_issuer: URL of the OpenID provider whose tokens people may send; with https, unless it
-            is on this host.
+        oidc_issuer: URL of the OpenID provider whose tokens people may send; with https, unless
+            it is on this host.
         oidc_audience: What such a token must say in `aud`.
         oidc_algorithms: How such a token may be signed, separated by commas; never with a shared
             secret.

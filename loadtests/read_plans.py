@@ -1,6 +1,7 @@
 """Show how every list, search and look-up is read: plans, pages touched and times, on much data.
 
-Starts a PostgreSQL of its own, fills two databases, writes docs/reference/read-plans.md, and removes all.
+Starts a PostgreSQL of its own, fills two databases, writes docs/reference/read-plans.md,
+and removes all.
 """
 
 import argparse

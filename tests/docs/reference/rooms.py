@@ -23,7 +23,7 @@ OTHERS = {
     "findings": "Surprises about other people's software, each a script that shows one.",
     "k8s": "Kubernetes manifests, images, monitoring and examples of the servers around.",
     "locks": "Every dependency with version and hashes, one file for each use.",
-    "tests": "Tests, by the folder that they test; `firing`, `crash`, `ha` and `chaos` run the whole.",
+    "tests": "Tests, by the folder they test; `firing`, `crash`, `ha` and `chaos` run the whole.",
 }
 UNTOLD = ("tests", "storage/migrations")
 """Below these, folders need no line of their own."""

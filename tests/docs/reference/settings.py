@@ -17,23 +17,28 @@ Every process reads its settings from environment variables, once, when it start
 counts as not set; a value that makes no sense ends the process with one line that says what to do.
 Processes started beside a `tocsin up` find its servers by its data directory.
 """
+NOT_SET = "none"
 # These are read by the libraries below us.
 OTHERS = (
     (
         "`PROMETHEUS_MULTIPROC_DIR`",
-        "–",
-        "A directory in which the processes of one host share their metrics; what other processes"
-        " counted is up to 0.25 s old.",
+        NOT_SET,
+        (
+            "A directory in which the processes of one host share their metrics; what other"
+            " processes counted is up to 0.25 s old."
+        ),
     ),
     (
         "`FORWARDED_ALLOW_IPS`",
         "`127.0.0.1,::1`",
-        "Addresses and networks of proxies whose `X-Forwarded-For` is believed. Behind a proxy that"
-        " is not listed here, all clients share the proxy's address.",
+        (
+            "Addresses and networks of proxies whose `X-Forwarded-For` is believed. Behind a proxy"
+            " that is not listed here, all clients share the proxy's address."
+        ),
     ),
     (
         "`OTEL_*`",
-        "–",
+        NOT_SET,
         "Turn on traces, which are off unless set: [traces](../how-to/traces.md).",
     ),
 )
@@ -63,7 +68,7 @@ def attributes_of(described: type) -> dict[str, str]:
 def _shown(default: object) -> str:
     match default:
         case None | ():
-            return "–"
+            return NOT_SET
         case bool():
             return f"`{str(default).lower()}`"
         case tuple():
