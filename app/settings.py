@@ -77,8 +77,8 @@ class Settings(Struct, frozen=True, kw_only=True):
             separated by commas.
         tls: Whether TLS ends in front of the API: browsers are then told to insist on it.
         metrics_port: The port where each process serves `/metrics`, and dispatcher, worker and
-            clock also `/live` and `/ready`. With 0 the API serves its metrics at `/metrics` of its own
-            port, in that spelling only, and the others serve nothing.
+            clock also `/live` and `/ready`. With 0 the API serves its metrics at `/metrics` of its
+            own port, in that spelling only, and the others serve nothing.
         oidc_issuer: URL of the OpenID provider whose tokens people may send; with https, unless
             it is on this host.
         oidc_audience: What such a token must say in `aud`.

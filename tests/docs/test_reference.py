@@ -11,6 +11,7 @@ import pytest
 from app.problems import problem
 from app.settings import PREFIX, Settings
 from domain.limits import Limits
+from loadtests.read_cases import CASES
 from tests.docs.reference import PAGES, errors, metrics
 from tests.docs.reference.rooms import tracked
 from tests.processes import CHECKOUT
@@ -76,6 +77,12 @@ def test_the_limits_of_a_service_are_those_of_the_code() -> None:
             number = default.strip().replace(",", "")
             told[name.strip("`")] = int(number) if number.isdigit() else None
     assert told == {name: getattr(Limits(), name) for name in Limits.__struct_fields__}
+
+
+def test_every_read_has_one_row_of_figures() -> None:
+    page = page_of("read-plans")
+    assert re.findall(r"^\| `(.+?)` \|", page, re.MULTILINE) == list(CASES)
+    assert len(page.splitlines()) <= 120
 
 
 def page_of(name: str) -> str:

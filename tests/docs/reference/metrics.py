@@ -20,8 +20,8 @@ that setting the API serves its own at `/metrics` of its port, and the others se
 and a dashboard are in `k8s/monitoring/`. Durations are in seconds, sizes in bytes.
 """
 NOTES = {
-    "tocsin_lateness_seconds": "The figure that Tocsin is judged by. Without the wait that the job's"
-    " own overlap policy causes.",
+    "tocsin_lateness_seconds": "The figure that Tocsin is judged by. Without the wait that the"
+    " job's own overlap policy causes.",
     "tocsin_overlap_wait_seconds": "From the due instant until the run before had ended.",
     "tocsin_oldest_due_seconds": "For a `dispatcher`: a fire time or a retry that none has claimed;"
     " for a `worker`: a claimed run that none has taken. Each dispatcher measures every 2 s.",
