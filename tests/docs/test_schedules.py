@@ -1,4 +1,4 @@
-"""What docs/schedules.md shows is what the API does."""
+"""What docs/reference/schedules.md shows is what the API does."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from domain.backfill import MAX_FIRE_TIMES
 from tests.processes import CHECKOUT
 
-GUIDE = (CHECKOUT / "docs" / "schedules.md").read_text()
+GUIDE = (CHECKOUT / "docs" / "reference" / "schedules.md").read_text()
 BLOCK = re.compile(
     r"<!-- (?P<kind>preview|job|calendar (?P<name>[a-z]+)) -->\n"
     r"```json\n(?P<body>.*?)```\n(?:```text\n(?P<times>.*?)```)?",
