@@ -19,11 +19,11 @@ from domain.errors import Gathering, Invalid
 from domain.job import Job
 from domain.overlap import Overlap
 from domain.resources.job import JobResource
-from domain.schedules.schedule import SPECS
+from domain.schedules.kinds import FIELDS, NAMES
 from domain.targets import TargetBody
 from domain.targets.json import Json
 
-_KINDS = (*SPECS, "specs")
+_KINDS = (*NAMES, "specs")
 _MERGED = ("schedule", "target", "retry", "catchup")
 _NEEDED = ("schedule", "target")
 # What a job has that was stored without them.
@@ -177,8 +177,9 @@ def _refuse_what_is_in_the_way(
     if name == "schedule":
         kinds = [kind for kind in _KINDS if kind in value]
         olds = [kind for kind in kinds if kind not in sent] if len(kinds) > 1 else []
-        if "phase" in value and "phase" not in sent and "every" not in value:
-            olds.append("phase")
+        for kind, (_, *others) in FIELDS.items():
+            if kind not in value:
+                olds += [one for one in others if one in value and one not in sent]
         what = "a schedule has one kind"
     elif name == "target" and "type" in sent and bytes(sent["type"]) != bytes(stored["type"]):
         kind = bytes(sent["type"]).decode().strip('"')

@@ -61,7 +61,7 @@ from app.stats_resources import StatsResource
 from app.target_resources import TargetList
 from domain.job_filter import JobSort, Order
 from domain.resources.job import JobResource
-from domain.schedules.schedule import SPECS
+from domain.schedules.kinds import NAMES
 
 Schema = dict[str, Any]
 
@@ -115,9 +115,9 @@ _BODIES = (
 )
 _PARTS_OF_BODIES = {"Limits"}
 _ONE_OF_FIELDS = {
-    "SpecBody": SPECS,
-    "ScheduleBody": (*SPECS, "specs"),
-    "ExclusionBody": (*SPECS, "date", "from", "calendar"),
+    "SpecBody": NAMES,
+    "ScheduleBody": (*NAMES, "specs"),
+    "ExclusionBody": (*NAMES, "date", "from", "calendar"),
 }
 
 
