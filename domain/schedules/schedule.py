@@ -78,10 +78,10 @@ class Schedule(Spec, frozen=True, kw_only=True, omit_defaults=True, dict=True):
         """The specs, wherever they stand."""
         return self.specs or (self,)
 
-    @cached_property
+    @property
     def kinds(self) -> list[Kind]:
         """What the specs are."""
-        return [kind for kind in map(kind_of, self.parts) if kind is not None]
+        return [kind for spec in self.parts if (kind := kind_of(spec)) is not None]
 
     @property
     def calendars(self) -> tuple[str, ...]:

@@ -51,18 +51,20 @@ class ShownSpec(Struct, frozen=True, kw_only=True, omit_defaults=True):
     rrule: RruleShown = UNSET
 
 
-FIELDS = {kind.__struct_fields__[0]: kind.__struct_fields__ for kind in KINDS}
+_REGISTERED = [(kind.__struct_fields__[0], kind, kind.__struct_fields__[1:]) for kind in KINDS]
+FIELDS = {name: (name, *others) for name, _, others in _REGISTERED}
 """The fields of each kind, by its name."""
-NAMES = tuple(FIELDS)
-EXCLUDING_NAMES = tuple(kind.__struct_fields__[0] for kind in KINDS if kind.may_exclude)
-BY_NAME = dict(zip(NAMES, KINDS, strict=True))
+BY_NAME = {name: kind for name, kind, _ in _REGISTERED}
+NAMES = tuple(BY_NAME)
+EXCLUDING_NAMES = tuple(name for name, kind in BY_NAME.items() if kind.may_exclude)
 EXACTLY_ONE = f"exactly one of {listed([f'`{name}`' for name in NAMES])}"
 """For whoever writes one, as are the sentences of refusals."""
 
 
 def kind_of(spec: Spec) -> Kind | None:
     """What a spec is; None of an exclusion that names days or a calendar."""
-    for name, kind in BY_NAME.items():
-        if getattr(spec, name) is not None:
-            return kind(*[getattr(spec, field) for field in FIELDS[name]])
+    for name, kind, others in _REGISTERED:
+        value = getattr(spec, name)
+        if value is not None:
+            return kind(value, *[getattr(spec, one) for one in others]) if others else kind(value)
     return None
