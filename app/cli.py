@@ -65,7 +65,7 @@ def api(settings: Settings) -> None:
     """Serve the REST API."""
     gc.disable()  # while much is imported; `serve` enables it
     from app.api import create_app
-    from app.serving import serve
+    from app.edge.connections.serving import serve
     from app.up.listening import inherited_socket
 
     _begin(settings, traced="api")

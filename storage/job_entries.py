@@ -10,8 +10,8 @@ import asyncpg
 import msgspec
 
 from domain.job import Job, JobState, visible_state
-from domain.resources.instants import instant, instant_or_none
-from domain.resources.job import JobResource
+from storage.documents.instants import instant, instant_or_none
+from storage.documents.job import JobResource
 from storage.entries import DELETED, kept_until
 from storage.jobs import encode
 from storage.read_cache import Loaded, digest

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Struct
 
-from domain.resources.instants import Instant
 from domain.schedules.kinds.after import After, AfterSent, AfterShown
-from domain.schedules.kinds.at import At, AtSent
+from domain.schedules.kinds.at import At, AtSent, AtShown
 from domain.schedules.kinds.cron import CronExpression, CronSent, CronShown
 from domain.schedules.kinds.every import Every, EverySent, EveryShown, PhaseSent
 from domain.schedules.kinds.kind import Kind
@@ -43,7 +42,7 @@ class SentSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class ShownSpec(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The same as clients are answered."""
 
-    at: Instant | UnsetType = UNSET
+    at: AtShown = UNSET
     after: AfterShown = UNSET
     every: EveryShown = UNSET
     phase: EveryShown = UNSET

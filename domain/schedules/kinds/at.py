@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import UnsetType
+from msgspec import Meta, UnsetType
 
 from domain.durations import Instant
 from domain.schedules.kinds.kind import Kind, Terms
@@ -13,6 +13,14 @@ from domain.schedules.local_times import LocalTimes
 from domain.schedules.words import instant_in_words
 
 AtSent = Instant | UnsetType
+# In UTC, which is not said by `tz`: that would also be checked.
+AtShown = (
+    Annotated[
+        datetime,
+        Meta(examples=["2026-11-24T03:00:00.000000Z"], extra_json_schema={"format": "date-time"}),
+    ]
+    | UnsetType
+)
 
 
 class At(Kind, frozen=True):
