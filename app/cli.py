@@ -118,10 +118,9 @@ def worker(settings: Settings) -> None:
             urls,
             stop,
             retention=settings.retention,
-            egress=settings.egress(),
+            allowed=settings.allowed(),
             proxy=settings.egress_proxy,
             name_servers=settings.name_servers,
-            actors=settings.actors,
             ring=settings.key_ring(),
             vitals=vitals,
         ),
@@ -300,7 +299,7 @@ def _readable(settings: Settings) -> Settings:
     """The same, once what only some processes look at makes sense."""
     try:
         settings.key_ring()
-        settings.egress()
+        settings.allowed()
     except SettingsError as error:
         raise click.ClickException(str(error)) from None
     return settings
