@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Annotated, ClassVar
 
-import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from domain.durations import Duration, duration_of, written
-from domain.secrets import Reference, in_json, references
+from domain.errors import Invalid
 from domain.targets.json import Json, kept
+from domain.targets.kinds.kind import TargetKind
 from domain.targets.timeout import DEFAULT_TIMEOUT, check_timeout
 
 
-class ActorTarget(Struct, frozen=True, kw_only=True, tag_field="type", tag="actor"):
+class ActorTarget(TargetKind, frozen=True, kw_only=True, tag="actor"):
     """An actor and what it is called with.
 
     Attributes:
@@ -31,35 +31,22 @@ class ActorTarget(Struct, frozen=True, kw_only=True, tag_field="type", tag="acto
     payload_field: ClassVar[str] = "payload"
 
     @property
-    def payload_bytes(self) -> int:
-        """How much is sent."""
-        return 0 if isinstance(self.payload, UnsetType) else len(bytes(self.payload))
+    def reached(self) -> str:
+        """The actor's name."""
+        return self.actor
 
-    def references(self) -> Iterator[Reference]:
-        """The secrets that the payload refers to.
-
-        Raises:
-            Invalid: With a pointer to a reference that is malformed.
-        """
-        if isinstance(self.payload, msgspec.Raw):
-            yield from references(bytes(self.payload).decode(), "/payload")
-
-    def with_secrets(self, values: Mapping[str, str]) -> ActorTarget:
-        """The target with values in place of references.
-
-        Raises:
-            Invalid: When it gets too long.
-        """
-        if not isinstance(self.payload, msgspec.Raw):
-            return self
-        return msgspec.structs.replace(self, payload=in_json(self.payload, values, "/payload"))
-
-    def check(self) -> None:
+    def check(self, allowed: Collection[str]) -> None:
         """Refuse what could never be rung.
+
+        Args:
+            allowed: Names of the actors that the operator allows.
 
         Raises:
             Invalid: With a pointer to the value at fault.
         """
+        if self.actor not in allowed:
+            names = ", ".join(sorted(allowed)) or "none"
+            raise Invalid(f"There is no such actor here; allowed are: {names}.", "/actor")
         check_timeout(self.timeout)
 
 

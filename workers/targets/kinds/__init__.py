@@ -1,47 +1,55 @@
-"""The kinds of target that can be rung; a new one is registered here and in domain/targets."""
+"""How targets are rung: a module for each kind, named like its type, with a function `ringer`."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from datetime import datetime
+from importlib import import_module
 from typing import Protocol
 
 import dramatiq
+from msgspec import Struct
 
 from commands.take_runs import TakenRun
-from domain.targets.actor import ActorTarget
-from domain.targets.http import HttpTarget
+from domain.targets import KINDS, Allowed
 from storage.key_ring import KeyRing
-from workers.targets.actor import ActorRinger
 from workers.targets.answer import Answer
-from workers.targets.http import HttpRinger
 from workers.targets.secrets import Secrets, Unreadable, failed
 from workers.targets.transport import Transport
 
 
-class Kind(Protocol):
+class Ringer(Protocol):
     """What a kind of target is rung by."""
 
-    async def ring(self, run: TakenRun, started_at: datetime) -> Answer: ...
-    async def close(self) -> None: ...
+    async def ring(self, run: TakenRun, started_at: datetime) -> Answer:
+        """Make one attempt; every way it can end is an answer, never an exception."""
+
+    async def close(self) -> None:
+        """Close connections and end threads."""
+
+
+class Means(Struct, frozen=True, kw_only=True):
+    """What ringers are made from.
+
+    Attributes:
+        broker: Where actors are registered.
+        allowed: What the operator allows targets to be.
+        transport: How HTTP requests are made.
+        ring: What signing secrets are encrypted with.
+    """
+
+    broker: dramatiq.Broker
+    allowed: Allowed
+    transport: Transport
+    ring: KeyRing
 
 
 class Targets:
     """Rings whatever a run's target is. Make it inside the event loop that uses it."""
 
-    def __init__(
-        self,
-        broker: dramatiq.Broker,
-        *,
-        actors: Collection[str],
-        transport: Transport,
-        secrets: Secrets,
-        ring: KeyRing,
-    ) -> None:
+    def __init__(self, means: Means, secrets: Secrets) -> None:
         self._secrets = secrets
-        self._ringers: dict[type, Kind] = {
-            HttpTarget: HttpRinger(transport, ring),
-            ActorTarget: ActorRinger(broker, actors),
+        self._ringers: dict[type, Ringer] = {
+            kind: import_module(f"{__name__}.{name}").ringer(means) for name, kind in KINDS.items()
         }
 
     async def ring(self, run: TakenRun, started_at: datetime) -> Answer:

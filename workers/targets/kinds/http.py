@@ -12,11 +12,12 @@ import msgspec
 
 from commands.take_runs import TakenRun
 from domain.run import Outcome
-from domain.targets.http import HttpTarget
+from domain.targets.kinds.http import HttpTarget
 from storage.key_ring import KeyRing, Undecipherable
-from storage.tracing import active
 from workers.targets.answer import Answer
+from workers.targets.delivery import scheduled_for_of, traceparent_of
 from workers.targets.egress import EgressRefused
+from workers.targets.kinds import Means
 from workers.targets.names import TooManyLookUps
 from workers.targets.reading import Response
 from workers.targets.signature import SigningSecrets, sign
@@ -67,6 +68,11 @@ class HttpRinger:
         await self._transport.close()
 
 
+def ringer(means: Means) -> HttpRinger:
+    """What rings this kind."""
+    return HttpRinger(means.transport, means.ring)
+
+
 def _content(target: HttpTarget) -> tuple[bytes | memoryview, dict[str, str]]:
     headers = dict(target.headers)
     named = {name.lower() for name in headers}
@@ -97,16 +103,9 @@ def _add_delivery_headers(
     headers["webhook-id"] = webhook_id
     headers["webhook-timestamp"] = str(timestamp)
     headers["webhook-signature"] = sign(signing_secrets, webhook_id, timestamp, body)
-    tracing = active()
-    # Where nobody makes traces, the run is the trace and the attempt its span.
-    headers["traceparent"] = (
-        tracing and tracing.traceparent()
-    ) or f"00-{run.id.hex}-{run.number:016x}-01"
+    headers["traceparent"] = traceparent_of(run)
     headers["tocsin-attempt"] = str(run.number)
-    # As everywhere, in UTC with microseconds; what Postgres answers is in UTC.
-    headers["tocsin-scheduled-for"] = (
-        run.scheduled_for.isoformat(timespec="microseconds")[:-6] + "Z"
-    )
+    headers["tocsin-scheduled-for"] = scheduled_for_of(run)
     headers["tocsin-job-id"] = str(run.job_id)
     headers["tocsin-job-name"] = _in_header(run.job_name)
 

@@ -13,8 +13,9 @@ import msgspec
 
 from commands.take_runs import TakenRun
 from domain.run import Outcome
-from domain.targets.actor import ActorTarget
+from domain.targets.kinds.actor import ActorTarget
 from workers.targets.answer import Answer
+from workers.targets.kinds import Means
 
 THREADS = 32
 EXCERPT_CHARACTERS = 4_096
@@ -57,6 +58,11 @@ class ActorRinger:
     async def close(self) -> None:
         """Let go of the threads; those that still work are not waited for."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def ringer(means: Means) -> ActorRinger:
+    """What rings this kind."""
+    return ActorRinger(means.broker, means.allowed.actor)
 
 
 def _call(function: Function, payload: object) -> Answer:

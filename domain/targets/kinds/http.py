@@ -13,12 +13,14 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from yarl import URL
 
 from domain.durations import Duration, duration_of, written
+from domain.egress import Egress
 from domain.errors import Invalid, within
-from domain.secrets import Reference, in_header, in_json, references
+from domain.secrets import Reference, in_header, references
 from domain.targets.json import Json, kept
+from domain.targets.kinds.kind import TargetKind
 from domain.targets.timeout import DEFAULT_TIMEOUT, check_timeout
 from domain.targets.tls import Tls, TlsBody
-from domain.targets.url import check_url
+from domain.targets.url import check_egress, check_url
 
 HeaderValue = Annotated[str, Meta(extra_json_schema={"maxLength": 4_096})]
 
@@ -36,7 +38,7 @@ _RESERVED = re.compile(
 _UP_TO_PATH = re.compile(r"[^/?#]*//[^/?#]*")
 
 
-class HttpTarget(Struct, frozen=True, kw_only=True, tag_field="type", tag="http"):
+class HttpTarget(TargetKind, frozen=True, kw_only=True, tag="http"):
     """An HTTP request.
 
     Attributes:
@@ -48,52 +50,23 @@ class HttpTarget(Struct, frozen=True, kw_only=True, tag_field="type", tag="http"
 
     url: str
     method: str = "POST"
-    headers: dict[str, str] = {}
+    headers: dict[str, str] = {}  # noqa: RUF012 (msgspec copies it)
     body: Json | UnsetType = UNSET
     timeout: timedelta = DEFAULT_TIMEOUT
     tls: Tls | UnsetType = UNSET
 
-    def references(self) -> Iterator[Reference]:
-        """The secrets that headers and body refer to.
-
-        Raises:
-            Invalid: With a pointer to a reference that is malformed.
-        """
-        for name, value in self.headers.items():
-            yield from references(value, _pointer(name))
-        if isinstance(self.body, msgspec.Raw):
-            yield from references(bytes(self.body).decode(), "/body")
-
-    def with_secrets(self, values: Mapping[str, str]) -> HttpTarget:
-        """The target with values in place of references.
-
-        Raises:
-            Invalid: When it gets too long, or a header cannot be sent.
-        """
-        headers = {
-            name: in_header(value, values, _pointer(name)) for name, value in self.headers.items()
-        }
-        body = self.body
-        if isinstance(body, msgspec.Raw):
-            body = in_json(body, values, "/body")
-        return msgspec.structs.replace(self, headers=headers, body=body)
-
     payload_field: ClassVar[str] = "body"
 
     @property
-    def sends_nothing(self) -> bool:
-        """Whether a request has no body."""
-        if isinstance(self.body, msgspec.Raw):
-            return bytes(self.body) == b'""'
-        return self.method in BODILESS
+    def reached(self) -> str:
+        """The origin of its URL."""
+        return origin_of(self.url)
 
-    @property
-    def payload_bytes(self) -> int:
-        """How much is sent."""
-        return 0 if isinstance(self.body, UnsetType) else len(bytes(self.body))
-
-    def check(self) -> None:
+    def check(self, allowed: Egress | None) -> None:
         """Refuse what could never be rung.
+
+        Args:
+            allowed: Where targets may lie; without it, that is not looked at.
 
         Raises:
             Invalid: With a pointer to the value at fault.
@@ -104,6 +77,36 @@ class HttpTarget(Struct, frozen=True, kw_only=True, tag_field="type", tag="http"
         if isinstance(self.tls, Tls):
             with within("/tls"):
                 self.tls.check(self.url)
+        if allowed is not None:
+            check_egress(self.url, allowed)
+
+    def references(self) -> Iterator[Reference]:
+        """The secrets that headers and body refer to.
+
+        Raises:
+            Invalid: With a pointer to a reference that is malformed.
+        """
+        for name, value in self.headers.items():
+            yield from references(value, _pointer(name))
+        yield from super().references()
+
+    def with_secrets(self, values: Mapping[str, str]) -> HttpTarget:
+        """The target with values in place of references.
+
+        Raises:
+            Invalid: When it gets too long, or a header cannot be sent.
+        """
+        headers = {
+            name: in_header(value, values, _pointer(name)) for name, value in self.headers.items()
+        }
+        return msgspec.structs.replace(super().with_secrets(values), headers=headers)
+
+    @property
+    def sends_nothing(self) -> bool:
+        """Whether a request has no body."""
+        if isinstance(self.body, msgspec.Raw):
+            return bytes(self.body) == b'""'
+        return self.method in BODILESS
 
     def _check_headers(self) -> None:
         for name, value in self.headers.items():
