@@ -105,12 +105,14 @@ class Statement:
         from sqlalchemy.dialects.postgresql import asyncpg as dialect  # noqa: PLC0415
         from sqlalchemy.sql.compiler import SQLCompiler  # noqa: PLC0415
 
-        compiled = self._clause.compile(dialect=dialect.dialect())
+        of_asyncpg: Any = dialect.dialect
+        compiled = self._clause.compile(dialect=of_asyncpg())
         if not isinstance(compiled, SQLCompiler) or compiled.post_compile_params:
             raise TypeError("Compare with any_() of an array: in_() is another text each time.")
         parameters = tuple(
             _parameter(name, compiled.binds[name]) for name in compiled.positiontup or ()
         )
+        del self._clause  # it is many times as large
         return compiled.string, parameters
 
 
