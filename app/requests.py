@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 from litestar import Request
+from msgspec import Struct
 
-from app.bodies import NoBody
 from app.problems import BadRequest
 from app.wrong_values import refusal_of
 from domain.caller import Caller
@@ -17,6 +17,10 @@ from storage.shards import Shards
 
 MAX_BODY_BYTES = 256 * 1024
 MERGE_PATCH = "application/merge-patch+json"
+
+
+class NoBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """Nothing, which is all that some operations take."""
 
 
 class ServiceRequest(Request[Any, Any, Any]):

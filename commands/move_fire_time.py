@@ -11,11 +11,11 @@ from sqlalchemy import RowMapping, select
 
 from domain.caller import Caller
 from domain.errors import NotFound
-from domain.resources.instants import instant_or_none
 from domain.run import Trigger
 from domain.schedules.newer_tables import Claimed, next_by_newer_tables
 from domain.schedules.schedule import due_time
 from storage.audit import record
+from storage.documents.instants import instant_or_none
 from storage.job_changes import change_job, lock_job, stored_schedule
 from storage.job_entries import entry_of
 from storage.shards import Shard
