@@ -105,7 +105,8 @@ class Statement:
         from sqlalchemy.dialects.postgresql import asyncpg as dialect  # noqa: PLC0415
         from sqlalchemy.sql.compiler import SQLCompiler  # noqa: PLC0415
 
-        compiled = self._clause.compile(dialect=dialect.dialect())
+        of_asyncpg: Any = dialect.dialect
+        compiled = self._clause.compile(dialect=of_asyncpg())
         if not isinstance(compiled, SQLCompiler) or compiled.post_compile_params:
             raise TypeError("Compare with any_() of an array: in_() is another text each time.")
         parameters = tuple(
