@@ -112,6 +112,7 @@ class Statement:
         parameters = tuple(
             _parameter(name, compiled.binds[name]) for name in compiled.positiontup or ()
         )
+        del self._clause  # it is many times as large
         return compiled.string, parameters
 
 
