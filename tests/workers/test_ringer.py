@@ -11,7 +11,6 @@ from uuid import UUID
 
 import pytest
 from prometheus_client import REGISTRY
-from sqlalchemy import text
 
 from commands.finish_attempts import EndedAttempt
 from commands.miss_runs import MissRuns, miss_runs
@@ -38,8 +37,8 @@ MISSED = {"state": "missed"}
 @asynccontextmanager
 async def locked(firing: Firing, key: RunKey) -> AsyncIterator[None]:
     """Whoever changes the run must wait."""
-    async with firing.database.transaction() as connection:
-        await connection.execute(text("SELECT FROM runs WHERE id = :id FOR UPDATE"), {"id": key[1]})
+    async with firing.database.transaction() as driver:
+        await driver.execute("SELECT FROM runs WHERE id = $1 FOR UPDATE", key[1])
         yield
 
 
