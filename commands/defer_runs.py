@@ -12,24 +12,11 @@ from msgspec import Struct
 from commands.take_runs import TakenRun
 from domain.run import RunState
 from storage.fences import ASK_AT_MOST, Fence, still_fenced
-from storage.partitions import looked_up
 from storage.postgres import Database, Driver
+from storage.sql import statement
 
 log = structlog.get_logger()
-# They have not begun: no attempt is counted, and `due_at`, from which lateness counts, stays. That
-# they could have begun stays, too: what waits for its target is not missed (commands/miss_runs.py).
-DEFER = f"""
-UPDATE runs
-SET state = CASE attempt_count WHEN 0 THEN 'scheduled' ELSE 'retrying' END, held_by = NULL,
-    retry_at = deferred.until, attempt_started_at = coalesce(attempt_started_at, clock_timestamp())
-FROM unnest($2::uuid[], $3::uuid[], $4::timestamptz[], $5::uuid[], $6::timestamptz[],
-    $7::timestamptz[])
-    AS deferred (service_id, job_id, scheduled_for, id, due_at, until)
-WHERE {looked_up("deferred", "$8", "$9")} AND runs.job_id = deferred.job_id
-    AND runs.scheduled_for = deferred.scheduled_for AND runs.id = deferred.id
-    AND runs.held_by = $1 AND runs.state = 'queued' AND runs.due_at = deferred.due_at
-RETURNING runs.id
-"""
+DEFER = statement("attempts/defer")
 
 
 class DeferRuns(Struct, frozen=True, kw_only=True):
@@ -74,16 +61,16 @@ async def _defer(
     driver: Driver, worker_id: UUID, runs: Sequence[tuple[TakenRun, datetime]]
 ) -> set[UUID]:
     fire_times = [run.scheduled_for for run, _ in runs]
-    rows = await driver.fetch(
-        DEFER,
-        worker_id,
-        [run.service_id for run, _ in runs],
-        [run.job_id for run, _ in runs],
-        fire_times,
-        [run.id for run, _ in runs],
-        [run.due_at for run, _ in runs],
-        [until for _, until in runs],
-        min(fire_times),
-        max(fire_times),
+    rows = await DEFER.fetch(
+        driver,
+        worker_id=worker_id,
+        service_ids=[run.service_id for run, _ in runs],
+        job_ids=[run.job_id for run, _ in runs],
+        fire_times=fire_times,
+        run_ids=[run.id for run, _ in runs],
+        due_at=[run.due_at for run, _ in runs],
+        until=[until for _, until in runs],
+        first=min(fire_times),
+        last=max(fire_times),
     )
     return {row["id"] for row in rows}

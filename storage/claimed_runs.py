@@ -14,7 +14,7 @@ from domain.run import RunState, Trigger
 from storage.calendar_changes import JobRow
 from storage.columns import INSTANT
 from storage.queue import RunKey
-from storage.run_events import with_event
+from storage.sql import statement
 from storage.tables import runs
 from storage.transactions import WriteConnection, driver_of
 
@@ -27,13 +27,7 @@ _NOT_BEGUN = (
 )
 _FREED = case((runs.c.attempt_count == 0, RunState.SCHEDULED), else_=RunState.RETRYING)
 
-_CANCEL = with_event("""
-UPDATE runs
-SET state = 'cancelled', open = false, buffered = false, held_by = NULL, retry_at = NULL,
-    finished_at = $4, reason = $5
-WHERE service_id = $1 AND job_id = $2 AND open AND state <> 'running'
-    AND ($3::uuid IS NULL OR backfill_id = $3)
-""")
+_CANCEL = statement("cancel/of_job")
 
 
 async def late_runs(connection: WriteConnection, row: JobRow, now: datetime) -> list[datetime]:
@@ -113,4 +107,12 @@ async def cancel_runs(
         backfill_id: Only runs of this backfill.
     """
     driver = await driver_of(connection)
-    await driver.execute(_CANCEL, *job, backfill_id, now, reason)
+    service_id, job_id = job
+    await _CANCEL.execute(
+        driver,
+        service_id=service_id,
+        job_id=job_id,
+        backfill_id=backfill_id,
+        now=now,
+        reason=reason,
+    )

@@ -14,24 +14,14 @@ from uuid import UUID
 import structlog
 from msgspec import Struct
 
-from storage.partitions import looked_up
 from storage.postgres import Driver
+from storage.sql import statement
 
 log = structlog.get_logger()
 ASK_AT_MOST = 10
 """Each time it is asked in vain, another transaction has changed the very row meanwhile."""
 
-_STILL = f"""
-SELECT runs.id
-FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::uuid[], $5::uuid[], $6::text[],
-    $7::smallint[], $8::timestamptz[])
-    AS fence (service_id, job_id, scheduled_for, id, owned_by, state, attempt_count, due_at)
-JOIN runs ON {looked_up("fence", "$9", "$10")} AND runs.job_id = fence.job_id
-    AND runs.scheduled_for = fence.scheduled_for AND runs.id = fence.id
-    AND runs.held_by = fence.owned_by AND runs.state = fence.state
-    AND runs.attempt_count = fence.attempt_count
-    AND (fence.due_at IS NULL OR runs.due_at = fence.due_at)
-"""
+_STILL = statement("attempts/still_fenced")
 
 
 class Fence(Struct, frozen=True, kw_only=True):
@@ -56,18 +46,18 @@ async def still_fenced(driver: Driver, fences: Sequence[Fence]) -> set[UUID]:
     if not fences:
         return set()
     fire_times = [fence.scheduled_for for fence in fences]
-    rows = await driver.fetch(
-        _STILL,
-        [fence.service_id for fence in fences],
-        [fence.job_id for fence in fences],
-        fire_times,
-        [fence.id for fence in fences],
-        [fence.owned_by for fence in fences],
-        [fence.state for fence in fences],
-        [fence.attempt_count for fence in fences],
-        [fence.due_at for fence in fences],
-        min(fire_times),
-        max(fire_times),
+    rows = await _STILL.fetch(
+        driver,
+        service_ids=[fence.service_id for fence in fences],
+        job_ids=[fence.job_id for fence in fences],
+        fire_times=fire_times,
+        run_ids=[fence.id for fence in fences],
+        owners=[fence.owned_by for fence in fences],
+        states=[fence.state for fence in fences],
+        attempt_counts=[fence.attempt_count for fence in fences],
+        due_at=[fence.due_at for fence in fences],
+        first=min(fire_times),
+        last=max(fire_times),
     )
     found = {row["id"] for row in rows}
     if found:

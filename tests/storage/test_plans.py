@@ -21,11 +21,11 @@ SERVICE = uuid4()
 IN_ORDER = "_job_id_due_at_id_idx"
 TODAY = f"runs_{NOW:%Y%m%d}"
 STATEMENTS = {
-    "take": take_runs.TAKE,
-    "start": start_attempts.START,
-    "start in order": start_attempts.START_IN_ORDER,
-    "finish": finish_attempts.FINISH,
-    "defer": defer_runs.DEFER,
+    "take": take_runs.TAKE.text,
+    "start": start_attempts.START.text,
+    "start in order": start_attempts.START_IN_ORDER.text,
+    "finish": finish_attempts.FINISH.text,
+    "defer": defer_runs.DEFER.text,
 }
 
 
