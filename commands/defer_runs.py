@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from commands.take_runs import TakenRun
 from domain.run import RunState
-from storage.fences import ASK_AT_MOST, Fence, still_fenced
+from storage.fences import move_all
 from storage.postgres import Database, Driver
 from storage.sql import statement
 
@@ -30,31 +30,16 @@ class DeferRuns(Struct, frozen=True, kw_only=True):
 
 async def defer_runs(command: DeferRuns, database: Database) -> None:
     """Give the runs back to Postgres, those of them that are still this worker's and wait."""
-    runs = command.runs
     async with database.driver() as driver:
-        for _ in range(ASK_AT_MOST):
-            deferred = await _defer(driver, command.worker_id, runs)
-            missing = [(run, until) for run, until in runs if run.id not in deferred]
-            fences = [_fence(run, command.worker_id) for run, _ in missing]
-            waiting = await still_fenced(driver, fences)
-            runs = [(run, until) for run, until in missing if run.id in waiting]
-            if not runs:
-                return
-    # The worker finds such a run again: it is queued, and nobody has it in hand.
-    log.error("runs.not_deferred", run_ids=[str(run.id) for run, _ in runs])
-
-
-def _fence(run: TakenRun, worker_id: UUID) -> Fence:
-    return Fence(
-        service_id=run.service_id,
-        job_id=run.job_id,
-        scheduled_for=run.scheduled_for,
-        id=run.id,
-        owned_by=worker_id,
-        state=RunState.QUEUED,
-        attempt_count=run.number - 1,
-        due_at=run.due_at,
-    )
+        left = await move_all(
+            driver,
+            command.runs,
+            lambda runs: _defer(driver, command.worker_id, runs),
+            lambda deferred: deferred[0].fence(command.worker_id, RunState.QUEUED),
+        )
+    if left:
+        # The worker finds such a run again: it is queued, and nobody has it in hand.
+        log.error("runs.not_deferred", run_ids=[str(run.id) for run, _ in left])
 
 
 async def _defer(

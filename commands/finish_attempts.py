@@ -14,7 +14,7 @@ from domain.caller import Caller
 from domain.errors import NotFound
 from domain.retry import RetryPolicy
 from domain.run import Outcome, RunState
-from storage.fences import ASK_AT_MOST, Fence, still_fenced
+from storage.fences import Fence, Moved, move_all
 from storage.job_entries import entry_of
 from storage.postgres import Driver
 from storage.shards import Shard
@@ -162,18 +162,17 @@ def _import_sqlalchemy(shard: Shard) -> None:
 
 async def _finish(driver: Driver, attempts: Sequence[EndedAttempt]) -> Finished:
     """Record attempts. What the statement does not tell of was superseded, if that proves true."""
-    finished = await _finish_once(driver, attempts)
-    for _ in range(ASK_AT_MOST):
-        missing = [attempt for attempt in attempts if attempt.run_id not in finished.states]
-        running = await still_fenced(driver, [_fence(attempt) for attempt in missing])
-        if not running:
-            return finished
-        attempts = [attempt for attempt in missing if attempt.run_id in running]
-        finished.add(await _finish_once(driver, attempts))
-    # The worker finds such a run again: it is running, and nobody has it in hand.
-    lost = [str(one.run_id) for one in attempts if one.run_id not in finished.states]
+    finished = Finished(states={}, contended=set())
+
+    async def finish(attempts: Sequence[EndedAttempt]) -> Moved:
+        once = await _finish_once(driver, attempts)
+        finished.add(once)
+        return once.states
+
+    lost = await move_all(driver, attempts, finish, _fence)
     if lost:
-        log.error("attempts.not_recorded", run_ids=lost)
+        # The worker finds such a run again: it is running, and nobody has it in hand.
+        log.error("attempts.not_recorded", run_ids=[str(attempt.run_id) for attempt in lost])
     return finished
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 import asyncpg
 from msgspec import Struct
 
+from commands.firing.skip_blocked import SKIPPED
 from commands.take_runs import TakenRun
 from commands.uncount_runs import uncount
 from domain.overlap import Overlap, Verdict, ends_others, verdict
@@ -87,8 +88,7 @@ def _key(run: TakenRun) -> dict[str, object]:
 
 async def _skip(driver: Driver, command: ResolveOverlap, job: asyncpg.Record, trigger: str) -> None:
     run = command.run
-    reason = "An earlier run of the job was still active."
-    await _SKIP.execute(driver, **_key(run), now=command.now, reason=reason)
+    await _SKIP.execute(driver, **_key(run), now=command.now, reason=SKIPPED)
     if trigger == Trigger.SCHEDULE:
         await uncount(driver, run.service_id, job, [run.scheduled_for])
 

@@ -10,6 +10,8 @@ from msgspec import Struct
 
 from commands.take_runs import TakenRun
 from domain.overlap import Overlap
+from domain.run import RunState
+from storage.fences import still_fenced
 from storage.postgres import Database, Driver
 from storage.sql import Statement, statement
 
@@ -40,6 +42,13 @@ async def start_attempts(command: StartAttempts, database: Database) -> set[UUID
         if in_order:
             started |= await _started(driver, START_IN_ORDER, command, in_order)
     return started
+
+
+async def begun_attempts(command: StartAttempts, database: Database) -> set[UUID]:
+    """The ids of the runs that have begun, when the answer to `start_attempts` was lost."""
+    fences = [run.fence(command.worker_id, RunState.RUNNING) for run in command.runs]
+    async with database.driver() as driver:
+        return await still_fenced(driver, fences)
 
 
 async def _started(

@@ -13,8 +13,10 @@ from msgspec import Struct
 from domain.ids import fire_time_window
 from domain.overlap import Overlap
 from domain.retry import RetryPolicy
+from domain.run import RunState
 from domain.secrets import MARK
 from domain.targets import Target
+from storage.fences import Fence
 from storage.jobs import decode_retry, decode_target
 from storage.postgres import Database, Driver
 from storage.queue import RunKey
@@ -90,6 +92,19 @@ class TakenRun(Struct, frozen=True, kw_only=True):
     def seconds_late(self, started_at: datetime) -> float:
         """How late its attempt begins, apart from its wait for its turn."""
         return max((started_at - self.due_at).total_seconds() - self.overlap_wait, 0.0)
+
+    def fence(self, worker_id: UUID, state: RunState) -> Fence:
+        """What holds of the run while its attempt waits (`queued`), or has begun (`running`)."""
+        return Fence(
+            service_id=self.service_id,
+            job_id=self.job_id,
+            scheduled_for=self.scheduled_for,
+            id=self.id,
+            owned_by=worker_id,
+            state=state,
+            attempt_count=self.number if state is RunState.RUNNING else self.number - 1,
+            due_at=self.due_at,
+        )
 
 
 class Taken(Struct, frozen=True):

@@ -7,8 +7,9 @@ that is believed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Container, Sequence, Sized
 from datetime import datetime
+from typing import Protocol, TypeVar
 from uuid import UUID
 
 import structlog
@@ -18,6 +19,7 @@ from storage.postgres import Driver
 from storage.sql import statement
 
 log = structlog.get_logger()
+Item = TypeVar("Item")
 ASK_AT_MOST = 10
 """Each time it is asked in vain, another transaction has changed the very row meanwhile."""
 
@@ -39,6 +41,38 @@ class Fence(Struct, frozen=True, kw_only=True):
     state: str
     attempt_count: int
     due_at: datetime | None = None
+
+
+class Moved(Container[UUID], Sized, Protocol):
+    """The ids of runs that a statement told of."""
+
+
+async def move_all(
+    driver: Driver,
+    items: Sequence[Item],
+    move: Callable[[Sequence[Item]], Awaitable[Moved]],
+    fence_of: Callable[[Item], Fence],
+) -> Sequence[Item]:
+    """Move runs on by a statement, and those again that it did not tell of though it should have.
+
+    Args:
+        items: What the statement is asked with, one for each run.
+        move: Asks it, and returns the ids of the runs that it moved.
+        fence_of: What has to hold of an item's run for it to be moved.
+
+    Returns:
+        The items whose runs it never moved, though it should have: there should be none.
+    """
+    for _ in range(ASK_AT_MOST):
+        moved = await move(items)
+        if len(moved) >= len(items):
+            return ()
+        missing = [(item, fence) for item in items if (fence := fence_of(item)).id not in moved]
+        still = await still_fenced(driver, [fence for _, fence in missing])
+        items = [item for item, fence in missing if fence.id in still]
+        if not items:
+            return ()
+    return items
 
 
 async def still_fenced(driver: Driver, fences: Sequence[Fence]) -> set[UUID]:

@@ -11,6 +11,7 @@ import pytest
 
 from app import api
 from commands import defer_runs, finish_attempts, reckon_zones, start_attempts, take_runs
+from commands.firing import skip_blocked
 from storage.embedded.ports import free_port
 from storage.migrate import migrate
 from storage.postgres import WARM, Database, Driver, Server
@@ -26,6 +27,7 @@ STATEMENTS = {
     "start in order": start_attempts.START_IN_ORDER.text,
     "finish": finish_attempts.FINISH.text,
     "defer": defer_runs.DEFER.text,
+    "skip": skip_blocked.SKIP_BLOCKED.text,
 }
 
 
