@@ -12,9 +12,9 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 import msgspec
-from msgspec import Struct
 
 from domain.egress import Egress, parse_egress
+from domain.targets import Allowed, TargetSettings, allowed_by
 from storage.key_ring import BadKeyRing, KeyRing, parse_key_ring
 from storage.urls import BadRedisUrl, ShardUrls, parse_sentinels
 
@@ -25,7 +25,7 @@ _LISTS = (
     "egress_allow",
     "egress_deny",
     "name_servers",
-    "actors",
+    *TargetSettings.__struct_fields__,
     "cors_origins",
     "oidc_algorithms",
     "encryption_keys",
@@ -41,8 +41,8 @@ class SettingsError(Exception):
     """A setting is missing or makes no sense; says which and what to do."""
 
 
-class Settings(Struct, frozen=True, kw_only=True):
-    """What an operator can set; the field `port` is `TOCSIN_PORT`.
+class Settings(TargetSettings, frozen=True, kw_only=True):
+    """What an operator can set, beside `TargetSettings`; the field `port` is `TOCSIN_PORT`.
 
     Attributes:
         data_dir: Where the embedded servers keep their data.
@@ -67,7 +67,6 @@ class Settings(Struct, frozen=True, kw_only=True):
         egress_proxy: `http://host:port` of the proxy through which HTTP targets are called.
         name_servers: Addresses of the DNS servers that look up names of targets, such as
             `192.0.2.53,[2001:db8::53]:5353`. Without them, those of the system.
-        actors: Dramatiq actors that targets may name, separated by commas.
         retention_days: How many days runs, attempts and audit are kept. Each hour the three oldest
             days at most are dropped.
         pool_size: Connections of an API process to each Postgres server.
@@ -100,7 +99,6 @@ class Settings(Struct, frozen=True, kw_only=True):
     egress_deny: tuple[str, ...] = ()
     egress_proxy: str | None = None
     name_servers: tuple[str, ...] = ()
-    actors: tuple[str, ...] = ("log", "noop")
     retention_days: int = 30
     pool_size: int = 20
     processes: int = 0
@@ -143,6 +141,18 @@ class Settings(Struct, frozen=True, kw_only=True):
             raise SettingsError(
                 f"Bad TOCSIN_EGRESS_ALLOW or TOCSIN_EGRESS_DENY: {error}."
             ) from None
+
+    def allowed(self) -> Allowed:
+        """What targets may be.
+
+        Raises:
+            SettingsError: When a setting of some kind of target makes no sense.
+        """
+        egress = self.egress()
+        try:
+            return allowed_by(self, egress)
+        except ValueError as error:
+            raise SettingsError(str(error)) from None
 
     def key_ring(self) -> KeyRing:
         """What secrets are encrypted with.

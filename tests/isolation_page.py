@@ -7,17 +7,10 @@ from datetime import datetime
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from app import (
-    auth,
-    bounded_protocol,
-    failed_logins,
-    identity_provider,
-    job_lists,
-    large_answers,
-    readiness,
-    requests,
-    short_cut,
-)
+from app import job_lists, readiness, requests
+from app.edge import cached_reads, large_answers
+from app.edge.authentication import failed_logins, identity_provider, principals
+from app.edge.connections import bounded_protocol
 from commands import claim_work, continue_backfills
 from domain import backfill, catchup, durations, limits, quotas, terms
 from domain.schedules import preview
@@ -132,10 +125,10 @@ BYTES = [
     Bound((shared_cache, "SHARED_BYTES"), "bytes", "a value that is cached in Redis", "it is read of PostgreSQL, and kept in the process"),
     Bound((read_cache, "LOCAL_BYTES"), "bytes", "answers that an API process keeps", "the least used are forgotten"),
     Bound((encoded_jobs, "KEPT_BYTES"), "bytes", "jobs that it keeps for lists", "the least used are forgotten"),
-    Bound((short_cut, "REMEMBERED_BYTES"), "bytes", "URLs that it remembers", "the least used are forgotten"),
-    Bound((short_cut, "LONGEST_URL"), "bytes", "one of them", "it is read anew each time"),
-    Bound((auth, "CACHED_PRINCIPALS"), "callers", "who was here within a second", "all are looked up anew"),
-    Bound((auth, "CACHED_BYTES"), "bytes", "their credentials", "all are looked up anew"),
+    Bound((cached_reads, "REMEMBERED_BYTES"), "bytes", "URLs that it remembers", "the least used are forgotten"),
+    Bound((cached_reads, "LONGEST_URL"), "bytes", "one of them", "it is read anew each time"),
+    Bound((principals, "CACHED_PRINCIPALS"), "callers", "who was here within a second", "all are looked up anew"),
+    Bound((principals, "CACHED_BYTES"), "bytes", "their credentials", "all are looked up anew"),
     Bound((failed_logins, "TRUSTED"), "credentials", "those that were good", "the least used are forgotten"),
     Bound((lasting_reads, "KEPT"), "answers", "keys, roles and services that it keeps", "the least used are forgotten"),
     Bound((target_views, "MAX_TARGETS"), "targets", "what a worker tells of a service's targets", "those rung last are told of"),
