@@ -8,7 +8,6 @@ from typing import Any
 from app.access import rules
 from app.api import create_app
 from app.openapi.document import description_of
-from app.openapi.operations import METHODS
 from app.settings import Settings
 from tests.docs.reference.tables import table
 
@@ -26,6 +25,7 @@ the page before): [lists](lists.md). *Once*: takes an `Idempotency-Key`; sent ag
 key, the call is done once. [HTTP](http.md) explains headers and bounds, [errors](errors.md) what
 else may be answered.
 """
+METHODS = ("get", "post", "put", "patch", "delete")
 PAGED = {"limit", "cursor"}
 FORMATS = {"date-time": "an instant", "uuid": "an id"}
 TYPES = {"string": "text", "integer": "a number", "boolean": "`true` or `false`"}

@@ -46,7 +46,7 @@ OTHERS = (
 
 def page() -> str:
     """The page in Markdown."""
-    meanings = attributes_of(Settings)
+    meanings = {name: text for one in Settings.__mro__ for name, text in attributes_of(one).items()}
     fields = Settings.__struct_fields__
     defaults = Settings.__struct_defaults__
     own = [
