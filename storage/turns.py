@@ -12,7 +12,7 @@ from storage.postgres import Driver
 from storage.sql import statement
 
 _LOCK = statement("overlap/lock")
-_HOLDER = statement("overlap/holder")
+_HOLDER = statement("overlap/lock_owner")
 _WAITING = statement("overlap/waiting")
 _FIRST_IN_ORDER = statement("overlap/first_in_order")
 _GIVE = statement("overlap/give")
