@@ -3,8 +3,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# Tests start some hundred processes: each takes a second less of a processor from compiled modules.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run test isolation fuzz chaos lint clients format bench bench-compare autoscaling loadtest loadtest-throttled image image-base manifests lock clean
+.PHONY: help run test test-fast isolation fuzz chaos lint clients format bench bench-compare autoscaling loadtest loadtest-throttled image image-base manifests lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -14,6 +16,9 @@ run: .venv/run.installed ## Start everything on embedded servers
 
 test: .venv/dev.installed ## Run all tests on embedded servers
 	$(BIN)/pytest
+
+test-fast: .venv/dev.installed ## Run the tests that start no servers
+	$(BIN)/pytest -m "not processes"
 
 isolation: .venv/dev.installed ## Write docs/explain/isolation.md anew, from the code's constants
 	$(BIN)/python -m tests.isolation_page > docs/explain/isolation.md

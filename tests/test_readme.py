@@ -52,6 +52,7 @@ def test_every_problem_type_is_in_readme() -> None:
     assert len(rows) == len(set(rows)) == 21
 
 
+@pytest.mark.usefixtures("starts_processes")
 def test_every_folder_is_in_readme() -> None:
     rows = set(re.findall(r"^\| `([a-z/-]+)/` \|", README, re.MULTILINE))
     tracked = subprocess.run(

@@ -13,6 +13,7 @@ from tests.crash.story import survive
 from tests.processes import System, TocsinProcess, runs_of, wait_until
 
 
+@pytest.mark.promise("dispatcher dies")
 @pytest.mark.parametrize("name", ["dispatcher", "worker", "clock"])
 def test_the_others_carry_on_when_one_is_killed(
     crowd: System, sink: SinkProcess, name: str
@@ -20,6 +21,7 @@ def test_the_others_carry_on_when_one_is_killed(
     survive(crowd, sink, kill=crowd.newest(name).kill, heal=lambda: None)
 
 
+@pytest.mark.promise("statistics", "worker dies")
 def test_all_dispatchers_and_workers_may_die_at_once(crowd: System, sink: SinkProcess) -> None:
     def kill() -> None:
         for process in crowd.every("dispatcher") + crowd.every("worker"):
@@ -64,6 +66,7 @@ def test_the_api_may_die_and_come_back(crowd: System, sink: SinkProcess) -> None
     survive(crowd, sink, kill=crowd.newest("api").kill, heal=lambda: crowd.start("api"))
 
 
+@pytest.mark.promise("worker stops")
 def test_a_worker_that_is_asked_to_stop_leaves_nothing_behind(
     crowd: System, sink: SinkProcess
 ) -> None:

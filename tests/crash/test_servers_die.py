@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+import pytest
 from redis import Redis
 
 from loadtests.sink_process import SinkProcess
@@ -12,6 +13,7 @@ from tests.crash.story import survive
 from tests.processes import System
 
 
+@pytest.mark.promise("accepted jobs")
 def test_the_primary_may_die_and_come_back(
     crowd: System, sink: SinkProcess, mortal_servers: EmbeddedServers
 ) -> None:
@@ -26,6 +28,7 @@ def test_the_replica_may_die_and_come_back(
     survive(crowd, sink, kill=replica.kill, heal=replica.start)
 
 
+@pytest.mark.promise("Redis away")
 def test_valkey_may_die_and_come_back(
     crowd: System, sink: SinkProcess, mortal_servers: EmbeddedServers
 ) -> None:
@@ -33,6 +36,7 @@ def test_valkey_may_die_and_come_back(
     survive(crowd, sink, kill=valkey.kill, heal=valkey.start)
 
 
+@pytest.mark.promise("Redis away")
 def test_redis_may_forget_everything(crowd: System, sink: SinkProcess) -> None:
     with Redis.from_url(crowd.urls.redis) as redis:
         survive(crowd, sink, kill=redis.flushall, heal=lambda: None)

@@ -58,6 +58,7 @@ def set_aside(valkey: Valkey) -> list[Path]:
     return sorted(valkey.directory.glob("damaged-*"))
 
 
+@pytest.mark.promise("damaged files")
 @pytest.mark.parametrize("name", DAMAGES)
 def test_a_damaged_valkey_starts_empty_and_keeps_the_files(valkey: Valkey, name: str) -> None:
     pattern, content = DAMAGES[name]
@@ -94,6 +95,7 @@ def test_a_valkey_whose_port_is_taken_is_not_damaged(
     assert (keys(valkey), set_aside(valkey)) == ([b"kept"], [])
 
 
+@pytest.mark.promise("damaged files")
 async def test_a_damaged_replica_is_copied_anew_and_a_damaged_valkey_emptied_while_all_starts(
     data_dir: Path,
 ) -> None:

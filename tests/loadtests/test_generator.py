@@ -10,7 +10,7 @@ from loadtests.sink_process import SinkProcess
 
 
 @pytest.fixture(scope="module")
-def sink() -> Iterator[SinkProcess]:
+def sink(starts_processes: None) -> Iterator[SinkProcess]:
     with SinkProcess() as running:
         yield running
 

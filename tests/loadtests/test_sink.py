@@ -13,7 +13,7 @@ from loadtests.sink_process import SinkProcess
 
 
 @pytest.fixture(scope="module")
-def started() -> Iterator[SinkProcess]:
+def started(starts_processes: None) -> Iterator[SinkProcess]:
     with SinkProcess() as running:
         yield running
 

@@ -114,6 +114,7 @@ def inside(*command: str) -> int:
     return run("ip", "netns", "exec", NAMESPACE, *command)
 
 
+@pytest.mark.promise("lost host")
 async def test_a_host_that_vanishes(far: EmbeddedServers) -> None:
     listening = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%silence%'"
     url = far.urls.primary.replace("127.0.0.1", OURS)
