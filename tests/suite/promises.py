@@ -10,7 +10,6 @@ import pytest
 TESTS = Path(__file__).resolve().parents[1]
 Promised = Mapping[str, list[str]]
 _PROMISED = pytest.StashKey[dict[str, list[str]]]()
-_IS_WHOLE = pytest.StashKey[bool]()
 
 
 @pytest.hookimpl(tryfirst=True)  # before any are deselected
@@ -21,13 +20,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for marker in item.iter_markers("promise"):
             for name in marker.args:
                 promised.setdefault(name, []).append(item.nodeid)
-    files = {path for path in TESTS.rglob("test_*.py") if "def test_" in path.read_text()}
-    config.stash[_IS_WHOLE] = files <= {item.path for item in items}
 
 
 @pytest.fixture
 def promised(pytestconfig: pytest.Config) -> Promised:
     """The tests that hold each promise, by its name."""
-    if not pytestconfig.stash[_IS_WHOLE]:
+    if pytestconfig.option.file_or_dir:
         pytest.skip("Which promise no test holds is known only where all tests are collected.")
     return pytestconfig.stash[_PROMISED]
