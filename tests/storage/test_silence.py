@@ -81,7 +81,9 @@ async def test_a_client_that_stands_still_amid_an_answer(servers: EmbeddedServer
 
 @pytest.fixture
 def far(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+    starts_processes: None,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[EmbeddedServers]:
     """Servers that another host reaches over a cable."""
     if os.geteuid() != 0 or run("ip", "netns", "add", NAMESPACE):
