@@ -18,7 +18,7 @@ test: .venv/dev.installed ## Run all tests on embedded servers
 	$(BIN)/pytest
 
 test-fast: .venv/dev.installed ## Run the tests that start no servers
-	$(BIN)/pytest -m "not processes"
+	$(BIN)/pytest -m "not processes" --hypothesis-profile=fast
 
 isolation: .venv/dev.installed ## Write docs/explain/isolation.md anew, from the code's constants
 	$(BIN)/python -m tests.isolation_page > docs/explain/isolation.md

@@ -32,6 +32,7 @@ COMMANDS_DATABASE = "commands"
 
 # A red CI is to be about the change and no other chance; on people's machines examples vary.
 settings.register_profile("ci", derandomize=True)
+settings.register_profile("fast", max_examples=25)
 if os.environ.get("CI"):
     settings.load_profile("ci")
 STORED = (
