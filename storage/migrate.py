@@ -92,7 +92,8 @@ async def _upgrade_in_tries(database: Database, patience: Patience) -> None:
     raise LockedOut(
         f"A transaction held what the migration to {newest_revision()} needs,"
         f" {patience.tries} times for {patience.seconds:g} s. End it (SELECT * FROM"
-        " pg_stat_activity WHERE state <> 'idle' ORDER BY xact_start), and run `tocsin migrate` again: what is done stays done."
+        " pg_stat_activity WHERE state <> 'idle' ORDER BY xact_start), and run"
+        " `tocsin migrate` again: what is done stays done."
     )
 
 

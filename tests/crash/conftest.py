@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from loadtests.sink_process import SinkProcess
 from storage.embedded.servers import EmbeddedServers
+from tests.crash.story import Stories
 from tests.processes import System
 from tests.servers import started_servers, urls_of
 
@@ -28,6 +30,12 @@ def mortal_system(
     with System(urls_of(mortal_servers), tmp_path_factory.mktemp("crowd")) as system:
         system.migrate()
         yield system
+
+
+@pytest.fixture(scope="module")
+def stories(mortal_system: System, sink: SinkProcess) -> Stories:
+    """What clients go through with those processes."""
+    return Stories(mortal_system, sink)
 
 
 @pytest.fixture
