@@ -49,6 +49,7 @@ def fired(of: Schedule, after: datetime, hours: int = 46) -> str:
     return " ".join(f"{one.astimezone(zone_of(of.timezone)):%dT%H:%M%z}" for one in times)
 
 
+@pytest.mark.promise("excluded names")
 @pytest.mark.parametrize("job", [HALF_PAST_TWO, RULE], ids=["cron", "rrule"])
 @pytest.mark.parametrize(
     "exclusion",
@@ -94,6 +95,7 @@ def test_only_what_is_named_is_excluded(job: dict[str, object], exclusion: Exclu
     assert fired(schedule(job, exclusion), MARCH) == times
 
 
+@pytest.mark.promise("excluded names")
 @pytest.mark.parametrize(
     ("fold", "first", "second"),
     [
