@@ -11,10 +11,10 @@ from sqlalchemy import bindparam, select
 
 from commands.unit_of_work import Command, UnitOfWork, unit_of_work
 from domain.errors import NotFound
-from domain.resources.instants import instant_or_none
 from domain.run import Trigger
 from domain.schedules.newer_tables import Claimed, next_by_newer_tables
 from domain.schedules.schedule import due_time
+from storage.documents.instants import instant_or_none
 from storage.job_changes import change_job, lock_job, stored_schedule
 from storage.job_entries import entry_of
 from storage.postgres import Driver

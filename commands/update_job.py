@@ -16,12 +16,12 @@ from domain.catchup import CatchupPolicy
 from domain.job import Job, Versions
 from domain.overlap import Overlap
 from domain.quotas import check_target_size
-from domain.resources.job import JobResource
 from domain.retry import RetryPolicy
 from domain.schedules.edited import is_same
 from domain.schedules.schedule import Schedule
 from domain.targets import Target
 from storage.claimed_runs import free_runs
+from storage.documents.job import JobResource
 from storage.job_changes import change_from, change_job, lock_job, withdraw_to_come
 from storage.job_entries import entry_of
 from storage.jobs import job_of

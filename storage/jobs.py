@@ -11,10 +11,10 @@ import msgspec
 from domain.catchup import CatchupPolicy
 from domain.job import Job, visible_state
 from domain.overlap import Overlap
-from domain.resources.schedule import ScheduleResource
 from domain.retry import RetryPolicy
 from domain.schedules.schedule import Exclusion, Schedule, with_calendars
 from domain.targets import Target
+from storage.documents.schedule import ScheduleResource
 
 # As text, JSON comes through the driver without a detour over its codec.
 JOB_COLUMNS = """

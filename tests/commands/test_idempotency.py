@@ -16,7 +16,7 @@ from domain.errors import KeyInProgress, KeyReused, NotFound
 from domain.idempotency import KEPT, Answer, Answered, Claim
 from domain.retry import RetryPolicy
 from domain.schedules.schedule import Schedule
-from domain.targets.http import HttpTarget
+from domain.targets.kinds.http import HttpTarget
 from storage.idempotency import claim_key
 from storage.postgres import Database
 from tests.commands.firing import Firing

@@ -20,7 +20,7 @@ from commands.reencrypt_secrets import ReencryptSecrets, reencrypt_secrets
 from commands.rotate_signing_secret import RotateSigningSecret, rotate_signing_secret
 from domain.caller import Caller
 from domain.errors import Conflict, Invalid, NotFound
-from domain.targets.http import HttpTarget
+from domain.targets.kinds.http import HttpTarget
 from queries.list_signing_secrets import ListSigningSecrets, list_signing_secrets
 from storage.key_ring import KeyRing, Undecipherable
 from storage.shards import Shards

@@ -19,10 +19,10 @@ import workers.clock
 import workers.dispatcher
 import workers.worker  # noqa: F401
 from app.cli import main
-from app.leaving_server import SHUTDOWN_SECONDS
+from app.edge.connections.leaving_server import SHUTDOWN_SECONDS
+from app.edge.connections.serving import LAST_SECONDS
 from app.process_health import LIVE, READY
 from app.routes.health import HealthController, metrics
-from app.serving import LAST_SECONDS
 from app.settings import PREFIX, Settings
 from tests.manifests.objects import K8S, METRIC, loaded, name_of, named, pod_of, queries_of, written
 from tests.processes import CHECKOUT, System

@@ -1,4 +1,7 @@
-"""docs/migrations.md: the last revision only adds, and waits for locks without stopping anybody."""
+"""The last revision only adds, and waits for locks without stopping anybody.
+
+docs/how-to/migrations.md says what is proved here, and what is not.
+"""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from commands.take_runs import Taken, TakenRun, TakeRuns, take_runs
 from domain.catchup import CatchupPolicy
 from domain.retry import RetryPolicy
 from domain.run import Outcome
-from domain.targets.http import HttpTarget
+from domain.targets.kinds.http import HttpTarget
 from storage.postgres import Database
 from storage.queue import RunKey
 from storage.shards import LOOK_AHEAD
