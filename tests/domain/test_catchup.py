@@ -16,7 +16,7 @@ import domain.policies.catchup_plan
 from domain.catchup import CatchupPolicy, Coalesce, Outcome, Plan, Stretch, check_catchup
 from domain.errors import Invalid
 from domain.policies.catchup_plan import COUNTED, account, plan
-from domain.schedules import named
+from domain.schedules.kinds.every import Every
 from domain.schedules.schedule import (
     Exclusion,
     Schedule,
@@ -305,7 +305,7 @@ def test_a_year_without_a_dispatcher_takes_bounded_work_for_a_job_of_every_secon
 ):
     schedule = Schedule(accepted_at=NOON - YEAR, every=SECOND, exclude=exclude)
     policy = CatchupPolicy(window=window, coalesce=coalesce, limit=10)
-    with patch.object(named, "_next_multiple", wraps=named._next_multiple) as reckoned:
+    with patch.object(Every, "next", autospec=True, side_effect=Every.next) as reckoned:
         planned = after_an_outage(schedule, policy, YEAR)
     assert reckoned.call_count < 4 * COUNTED
     assert planned is not None

@@ -1,95 +1,53 @@
-"""Statements with named parameters (storage/sql)."""
+"""A statement of SQLAlchemy's becomes text and arguments for asyncpg, once a shape."""
 
 from __future__ import annotations
 
-import re
-from datetime import timedelta
-from pathlib import Path
-
 import pytest
+from sqlalchemy import bindparam, func, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
 
-import storage.sql
-from storage.postgres import Database
-from storage.sql import statement
-from tests.processes import CHECKOUT
+from domain.overlap import Overlap
+from storage.columns import INSTANT
+from storage.statements import Statement
+from storage.tables import jobs
 
-FOLDER = Path(storage.sql.__file__).parent
-INCLUDED = {
-    (path.parent / name).resolve()
-    for path in FOLDER.rglob("*.sql")
-    for name in re.findall(r"^ *\\ir (\S+)$", path.read_text(), re.MULTILINE)
-}
+MINE = jobs.c.id == bindparam("id")
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of statements of the test's own."""
-    monkeypatch.setattr(storage.sql, "_FOLDER", tmp_path)
-    return tmp_path
-
-
-def test_parameters_are_numbered_where_they_first_appear(folder: Path):
-    (folder / "one.sql").write_text(
-        "SELECT :b::int, :a, '12:a', x[1:2] -- :c\nWHERE :b > 'it''s:d'\n"
+def test_a_parameter_is_numbered_once_and_its_values_are_put_in_order():
+    statement = Statement(
+        update(jobs)
+        .where(MINE, jobs.c.overlap == Overlap.SKIP)
+        .values(created_at=bindparam("now"), updated_at=bindparam("now"), name=bindparam("name"))
     )
-    made = statement("one")
-    assert made.text == "SELECT $1::int, $2, '12:a', x[1:2] -- :c\nWHERE $1 > 'it''s:d'"
-    assert made.parameters == ("b", "a")
-    assert made.arguments({"a": 1, "b": 2}) == (2, 1)
-
-
-def test_what_a_file_includes_stands_in_its_place(folder: Path):
-    (folder / "sub").mkdir()
-    (folder / "one.sql").write_text("WHERE\n    \\ir sub/part.sql\nLIMIT :most\n")
-    (folder / "sub" / "part.sql").write_text("a = :a\nAND b = :most\n")
-    assert statement("one").text == "WHERE\n    a = $1\n    AND b = $2\nLIMIT $2"
-
-
-def test_constants_are_written_out(folder: Path):
-    (folder / "one.sql").write_text("SELECT :text, :number, now() - :span, :a")
-    made = statement("one", text="it's", number=1.5, span=timedelta(seconds=6))
-    assert made.text == "SELECT 'it''s', 1.5, now() - interval '6 s', $1"
-    assert made.arguments({"a": None}) == (None,)
-    with pytest.raises(ValueError, match="does not use other"):
-        statement("one", other=1)
-
-
-@pytest.mark.parametrize("values", [{}, {"a": 1}, {"a": 1, "c": 2}, {"a": 1, "b": 2, "c": 3}])
-def test_a_value_that_is_missing_or_too_many_is_refused(folder: Path, values: dict[str, object]):
-    (folder / "one.sql").write_text("SELECT :a, :b")
-    with pytest.raises(TypeError, match=r"one\.sql: missing, or not a parameter: "):
-        statement("one").arguments(values)
-
-
-async def test_a_statement_is_asked_by_names(folder: Path, database: Database):
-    (folder / "one.sql").write_text("SELECT :word::text AS word, :number::int AS number")
-    asked = statement("one")
-    async with database.driver() as driver:
-        (row,) = await asked.fetch(driver, number=7, word="seven")
-        assert (row["word"], row["number"]) == ("seven", 7)
-        assert await asked.fetchrow(driver, number=7, word="seven") == row
-        assert await asked.fetchval(driver, number=7, word="seven") == "seven"
-        assert await asked.execute(driver, number=7, word="seven") == "SELECT 1"
-
-
-def test_each_file_is_asked_or_included():
-    """By code that names it, in one place."""
-    code = "\n".join(
-        path.read_text()
-        for folder in ("commands", "queries", "storage", "workers")
-        for path in (CHECKOUT / folder).rglob("*.py")
+    assert statement.text == (
+        "UPDATE jobs SET name=$1::VARCHAR, created_at=$2::TIMESTAMP WITH TIME ZONE, "
+        "updated_at=$2::TIMESTAMP WITH TIME ZONE WHERE jobs.id = $3::UUID AND jobs.overlap = $4"
     )
-    templates = [
-        re.compile(re.sub(r"\\\{.*?\\\}", "[a-z_]+", re.escape(name)))
-        for name in re.findall(r'statement\(f?"([^"]+)"', code)
-    ]
-    unused = [
-        name
-        for path in FOLDER.rglob("*.sql")
-        if path not in INCLUDED
-        and not any(
-            template.fullmatch(name := path.relative_to(FOLDER).with_suffix("").as_posix())
-            for template in templates
-        )
-    ]
-    assert unused == []
+    given = {"id": "the id", "name": "a name", "now": "then"}
+    assert statement.arguments(given) == ["a name", "then", "the id", "skip"]
+
+
+def test_what_json_columns_take_is_encoded_once():
+    statement = Statement(
+        update(jobs).values(target=bindparam("target"), schedule=bindparam("schedule"))
+    )
+    given = {"target": {"url": "u"}, "schedule": '{"kind":"once"}'}
+    assert statement.arguments(given) == ['{"kind":"once"}', '{"url":"u"}']
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [({}, "wants a value of 'id'"), ({"id": 1, "more": 2}, r"has no parameter \['more'\]")],
+)
+def test_a_value_that_is_missing_or_unknown_is_an_error(values, said):
+    with pytest.raises(TypeError, match=said):
+        Statement(select(jobs.c.name).where(MINE)).arguments(values)
+
+
+def test_a_list_is_one_parameter_or_an_error():
+    with pytest.raises(TypeError, match="any_"):
+        _ = Statement(select(jobs.c.id).where(jobs.c.name.in_(["a", "b"]))).text
+    times = bindparam("times", type_=ARRAY(INSTANT))
+    statement = Statement(select(jobs.c.id).where(jobs.c.created_at == func.any(times)))
+    assert statement.arguments({"times": [1, 2]}) == [[1, 2]]
