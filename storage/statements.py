@@ -44,7 +44,7 @@ class Parameter(NamedTuple):
 
 
 class NamedStatement(ABC):
-    """A statement whose values are given by name: composed, as below, or of a file (storage.sql)."""
+    """A statement with values by name: composed, as below, or of a file (storage.sql)."""
 
     @property
     @abstractmethod
