@@ -10,9 +10,10 @@ are put in order. Where the shape varies, a function that is cached makes one st
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
     from storage.postgres import Driver
 
+Row = TypeVar("Row")
+Answer: TypeAlias = Coroutine[Any, Any, Row]
 Encode = Callable[[Any], Any]
 _GIVEN: Any = object()
 
@@ -41,7 +44,40 @@ class Parameter(NamedTuple):
     encode: Encode | None
 
 
-class Statement:
+class NamedStatement(ABC):
+    """A statement with values by name: composed, as below, or of a file (storage.sql)."""
+
+    @property
+    @abstractmethod
+    def text(self) -> str:
+        """SQL with `$1` and so on."""
+
+    @abstractmethod
+    def arguments(self, values: Mapping[str, object]) -> Sequence[object]:
+        """Values in the order of the parameters.
+
+        Raises:
+            TypeError: When a value is missing, or is of no parameter.
+        """
+
+    def fetch(self, driver: Driver, **values: object) -> Answer[list[asyncpg.Record]]:
+        """All rows."""
+        return driver.fetch(self.text, *self.arguments(values))
+
+    def fetchrow(self, driver: Driver, **values: object) -> Answer[asyncpg.Record | None]:
+        """The first row, if there is one."""
+        return driver.fetchrow(self.text, *self.arguments(values))
+
+    def fetchval(self, driver: Driver, **values: object) -> Answer[Any]:
+        """The first column of the first row, if there is one."""
+        return driver.fetchval(self.text, *self.arguments(values))
+
+    def execute(self, driver: Driver, **values: object) -> Answer[str]:
+        """The server's word of what was done, such as `DELETE 1`."""
+        return driver.execute(self.text, *self.arguments(values))
+
+
+class Statement(NamedStatement):
     """A statement of SQLAlchemy's, as asyncpg executes it.
 
     What is given with each execution is a `bindparam()`; all other values are constants. A list is
@@ -55,25 +91,8 @@ class Statement:
     def __init__(self, clause: ClauseElement) -> None:
         self._clause = clause
 
-    async def fetch(self, driver: Driver, **values: object) -> list[asyncpg.Record]:
-        """All rows."""
-        return await driver.fetch(self.text, *self.arguments(values))
-
-    async def fetchrow(self, driver: Driver, **values: object) -> asyncpg.Record | None:
-        """The first row, if there is one."""
-        return await driver.fetchrow(self.text, *self.arguments(values))
-
-    async def fetchval(self, driver: Driver, **values: object) -> Any:
-        """The first column of the first row, if there is one."""
-        return await driver.fetchval(self.text, *self.arguments(values))
-
-    async def execute(self, driver: Driver, **values: object) -> str:
-        """The server's word of what was done, such as `DELETE 1`."""
-        return await driver.execute(self.text, *self.arguments(values))
-
     @property
     def text(self) -> str:
-        """SQL with `$1` and so on."""
         return self._compiled[0]
 
     @property
@@ -82,11 +101,6 @@ class Statement:
         return self._compiled[1]
 
     def arguments(self, values: Mapping[str, object]) -> list[object]:
-        """Values in the order of the parameters.
-
-        Raises:
-            TypeError: When a value is missing, or is of no parameter.
-        """
         arguments, used = [], 0
         for name, constant, encode in self._compiled[1]:
             value = constant
