@@ -16,7 +16,7 @@ from yarl import URL
 
 from domain.job import Job
 from domain.targets import Target, secret_names
-from domain.targets.http import HttpTarget
+from domain.targets.kinds.http import HttpTarget
 
 _WORD, _TAG, _HOST, _NAME, _SECRET = "=", "#", "@", "^", "$"
 _WORDS = re.compile(r"[^\W_]+")
