@@ -10,8 +10,7 @@ from litestar import get
 from litestar.params import QueryParameter
 
 from app.access import Access
-from app.cursors import audit_after
-from app.paging import Cursor, Limit, cursor_behind_cut
+from app.cursors import Cursor, Limit, by_moment
 from app.problems import problems
 from app.requests import ServiceRequest
 from app.schemas.audit import AuditPage, AuditResource
@@ -22,6 +21,7 @@ PRINTABLE = r"^[!-~]+(?!\n)$"
 WINDOW = Grain(
     bucket=timedelta(microseconds=1), default=timedelta(days=7), longest=timedelta(days=400)
 )
+_CURSORS = by_moment("audit")
 
 
 @get(
@@ -51,7 +51,7 @@ async def list_audit_entries(  # noqa: PLR0917
         caller=request.caller,
         since=since,
         before=before,
-        behind=audit_after("audit", cursor),
+        behind=_CURSORS.after(cursor),
         action=action,
         principal=principal,
         object_id=object_id,
@@ -60,5 +60,5 @@ async def list_audit_entries(  # noqa: PLR0917
     found = await list_audit(query, request.shards)
     return AuditPage(
         items=[AuditResource.of(entry) for entry in found.items],
-        next_cursor=cursor_behind_cut("audit", found, lambda entry: (entry.at, entry.id)),
+        next_cursor=_CURSORS.behind_cut(found, lambda entry: (entry.at, entry.id)),
     )

@@ -10,9 +10,8 @@ from litestar.datastructures import ResponseHeader
 from litestar.params import FromPath, JSONBody
 
 from app.access import Access
-from app.cursors import id_after
+from app.cursors import Cursor, Limit, by_id
 from app.idempotency import REFUSALS, once
-from app.paging import Cursor, Limit, next_cursor
 from app.problems import problems
 from app.requests import ServiceRequest, refuse_body
 from app.schemas.backfills import BackfillBody, BackfillPage, BackfillResource
@@ -75,14 +74,14 @@ class BackfillController(Controller):
         limit: Limit = 50,
         cursor: Cursor = None,
     ) -> BackfillPage:
-        listing = f"jobs/{job_id}/backfills"
+        cursors = by_id(f"jobs/{job_id}/backfills")
         query = ListBackfills(
-            caller=request.caller, job_id=job_id, limit=limit + 1, before=id_after(listing, cursor)
+            caller=request.caller, job_id=job_id, limit=limit + 1, before=cursors.after(cursor)
         )
         backfills = await list_backfills(query, request.shards)
         return BackfillPage(
             items=[BackfillResource.of(backfill) for backfill in backfills[:limit]],
-            next_cursor=next_cursor(listing, backfills, limit, lambda backfill: backfill.id),
+            next_cursor=cursors.behind_page(backfills, limit, lambda backfill: backfill.id),
         )
 
     @get(

@@ -10,8 +10,7 @@ from litestar.params import JSONBody, PathParameter
 
 from app.access import Access
 from app.answers import made, stored
-from app.cursors import name_after
-from app.paging import Cursor, Limit, cursor_behind_cut
+from app.cursors import Cursor, Limit, by_name
 from app.problems import problems
 from app.requests import ServiceRequest
 from app.schemas.calendars import CalendarBody, CalendarPage, CalendarResource
@@ -22,6 +21,8 @@ from queries.get_calendar import GetCalendar, get_calendar
 from queries.list_calendars import ListCalendars, list_calendars
 
 NamePath = Annotated[str, PathParameter(pattern=CALENDAR_NAME)]
+
+_CURSORS = by_name("calendars")
 
 
 class CalendarController(Controller):
@@ -40,12 +41,12 @@ class CalendarController(Controller):
         self, request: ServiceRequest, limit: Limit = 50, cursor: Cursor = None
     ) -> CalendarPage:
         query = ListCalendars(
-            caller=request.caller, limit=limit, after=name_after("calendars", cursor) or ""
+            caller=request.caller, limit=limit, after=_CURSORS.after(cursor) or ""
         )
         found = await list_calendars(query, request.shards)
         return CalendarPage(
             items=[CalendarResource.of(calendar) for calendar in found.items],
-            next_cursor=cursor_behind_cut("calendars", found, lambda calendar: calendar.name),
+            next_cursor=_CURSORS.behind_cut(found, lambda calendar: calendar.name),
         )
 
     @get(

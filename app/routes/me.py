@@ -10,7 +10,7 @@ from litestar import Controller, Response, delete, get, post
 from litestar.params import FromPath, JSONBody
 
 from app.access import Access
-from app.paging import Cursor, Limit
+from app.cursors import Cursor, Limit
 from app.problems import problems
 from app.requests import ServiceRequest
 from app.routes.keys import make, new_key, page_of, replace

@@ -11,8 +11,7 @@ from litestar.params import FromPath, JSONBody, PathParameter
 
 from app.access import Access
 from app.answers import made, stored
-from app.cursors import subject_after
-from app.paging import Cursor, Limit, next_cursor
+from app.cursors import Cursor, Limit, by_subject
 from app.problems import problems
 from app.requests import ServiceRequest
 from app.schemas.members import MemberBody, MemberPage, MemberResource
@@ -22,6 +21,8 @@ from domain.service import SUBJECT
 from queries.list_members import ListMembers, list_members
 
 Subject = Annotated[str, PathParameter(pattern=SUBJECT, description="`sub` of the person's token")]
+
+_CURSORS = by_subject("members")
 
 
 class MemberController(Controller):
@@ -44,12 +45,12 @@ class MemberController(Controller):
         cursor: Cursor = None,
     ) -> MemberPage:
         query = ListMembers(
-            caller=request.caller, limit=limit + 1, after=subject_after("members", cursor) or ""
+            caller=request.caller, limit=limit + 1, after=_CURSORS.after(cursor) or ""
         )
         members = await list_members(query, request.shards)
         return MemberPage(
             items=[MemberResource.of(member) for member in members[:limit]],
-            next_cursor=next_cursor("members", members, limit, lambda member: member.subject),
+            next_cursor=_CURSORS.behind_page(members, limit, lambda member: member.subject),
         )
 
     @put(

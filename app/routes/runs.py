@@ -8,20 +8,22 @@ from uuid import UUID
 
 from litestar import Controller, Response, get, post
 from litestar.datastructures import ResponseHeader
-from litestar.params import FromPath, FromQuery, JSONBody
+from litestar.params import FromPath, JSONBody
 
 from app import run_lists
 from app.access import Access
 from app.answers import run_accepted
+from app.cursors import Cursor, Limit
 from app.idempotency import REFUSALS, once
-from app.paging import Cursor, Limit
 from app.problems import problems
 from app.requests import ServiceRequest, refuse_body
+from app.schemas.filters import filtered
 from app.schemas.runs import BulkResource, ChosenRunsBody, RunDetailResource, RunPage, RunResource
 from commands.cancel_runs import CancelRun, CancelRuns, cancel_run, cancel_runs
 from commands.replay_runs import ReplayRun, ReplayRuns, replay_run, replay_runs
 from domain.job_filter import Order
 from domain.run import Run
+from domain.run_filter import RunFilter
 from queries.get_run import GetRun, get_run
 from queries.list_service_runs import list_service_runs
 
@@ -43,35 +45,16 @@ class RunController(Controller):
         description=run_lists.DESCRIPTION,
         responses=problems(422),
     )
-    async def page(  # noqa: PLR0917
+    @filtered()
+    async def page(
         self,
         request: ServiceRequest,
-        state_: run_lists.States = None,
-        trigger: run_lists.Triggered = None,
-        backfill_id: run_lists.Backfill = None,
-        status_code: run_lists.StatusCodes = None,
-        tag: run_lists.Tags = None,
-        job_id: FromQuery[UUID | None] = None,
-        since: run_lists.Since = None,
-        before: run_lists.Before = None,
+        chosen: RunFilter,
         order: run_lists.Direction = Order.DESC,
         limit: Limit = 50,
         cursor: Cursor = None,
     ) -> RunPage:
-        asked = run_lists.RunList(
-            "service",
-            run_lists.chosen_runs(
-                states=state_,
-                trigger=trigger,
-                job_id=job_id,
-                backfill_id=backfill_id,
-                status_codes=status_code,
-                tags=tag,
-                since=since,
-                before=before,
-            ),
-            order,
-        )
+        asked = run_lists.RunList("service", chosen, order)
         query = asked.query(request.caller, limit, cursor, datetime.now(UTC))
         return asked.page(await list_service_runs(query, request.shards))
 

@@ -9,8 +9,7 @@ from litestar import Controller, Response, get, patch, post
 from litestar.params import FromPath, JSONBody
 
 from app.access import Access
-from app.cursors import id_after
-from app.paging import Cursor, Limit, next_cursor
+from app.cursors import Cursor, Limit, by_id
 from app.problems import problems
 from app.requests import ServiceRequest
 from app.schemas.services import ServiceBody, ServiceChangesBody, ServicePage, ServiceResource
@@ -18,6 +17,8 @@ from commands.create_service import CreateService, create_service
 from commands.update_service import UpdateService, update_service
 from queries.find_service import get_service
 from queries.list_services import ListServices, list_services
+
+_CURSORS = by_id("services")
 
 
 class ServiceController(Controller):
@@ -35,13 +36,11 @@ class ServiceController(Controller):
     async def page(
         self, request: ServiceRequest, limit: Limit = 50, cursor: Cursor = None
     ) -> ServicePage:
-        query = ListServices(
-            caller=request.caller, limit=limit + 1, before=id_after("services", cursor)
-        )
+        query = ListServices(caller=request.caller, limit=limit + 1, before=_CURSORS.after(cursor))
         services = await list_services(query, request.shards)
         return ServicePage(
             items=[ServiceResource.of(service) for service in services[:limit]],
-            next_cursor=next_cursor("services", services, limit, lambda service: service.id),
+            next_cursor=_CURSORS.behind_page(services, limit, lambda service: service.id),
         )
 
     @post(
