@@ -115,8 +115,7 @@ def create_app(settings: Settings) -> Litestar:
                 "clock": clock,
                 "remembered": remembered,
                 "authentication": authentication,
-                "actors": frozenset(settings.actors),
-                "egress": settings.egress(),
+                "allowed": settings.allowed(),
                 "readiness": Readiness(shards),
                 "metrics_port": settings.metrics_port,
             }

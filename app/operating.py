@@ -38,7 +38,7 @@ def readable(settings: Settings) -> Settings:
     """The same, once what only some processes look at makes sense."""
     try:
         settings.key_ring()
-        settings.egress()
+        settings.allowed()
     except SettingsError as error:
         raise click.ClickException(str(error)) from None
     return settings

@@ -14,6 +14,7 @@ from domain.caller import Caller
 from domain.errors import NotFound
 from domain.retry import RetryPolicy
 from domain.run import Outcome, RunState
+from storage.audit import record
 from storage.fences import ASK_AT_MOST, Fence, still_fenced
 from storage.job_entries import entry_of
 from storage.partitions import looked_up
@@ -21,7 +22,7 @@ from storage.postgres import Driver
 from storage.run_events import DURATION_MS, event_of
 from storage.runs import lateness_ms
 from storage.shards import Shard
-from storage.shared_cache import NewEntry
+from storage.shared_cache import CacheChanges
 
 log = structlog.get_logger()
 # An abandoned attempt is no answer of the target: it does not end a run, unless it keeps happening.
@@ -174,24 +175,22 @@ def _delay_after(attempt: EndedAttempt) -> timedelta | None:
 
 async def _finish_and_pause(attempt: EndedAttempt, reason: str, shard: Shard) -> Finished:
     """Both or neither: the run has failed and its job is paused."""
-    await asyncio.to_thread(_import_sqlalchemy, shard)
+    await asyncio.to_thread(_import_sqlalchemy)
     from commands.pause_job import pause  # noqa: PLC0415
-    from storage.audit import record  # noqa: PLC0415
     from storage.job_changes import lock_job  # noqa: PLC0415
-    from storage.transactions import driver_of  # noqa: PLC0415
 
     try:
-        made: list[NewEntry] = []
-        async with shard.writing(attempt.service_id, made) as connection:
-            row = await lock_job(connection, attempt.service_id, attempt.job_id)
-            finished = await _finish(await driver_of(connection), [attempt])
+        cached = CacheChanges(voids=False)
+        async with shard.writing(attempt.service_id, cached) as driver:
+            row = await lock_job(driver, attempt.service_id, attempt.job_id)
+            finished = await _finish(driver, [attempt])
             failed = finished.states.get(attempt.run_id) is RunState.FAILED
             if failed and not row["paused"]:
-                job = await pause(connection, row, attempt.finished_at, reason)
-                made.append(entry_of(job, attempt.finished_at))
+                job = await pause(driver, row, attempt.finished_at, reason)
+                cached.entries.append(entry_of(job, attempt.finished_at))
                 worker = Caller(service_id=attempt.service_id, principal="worker", request_id="")
                 await record(
-                    connection, worker, "job.paused", row["id"], attempt.finished_at, reason=reason
+                    driver, worker, "job.paused", row["id"], attempt.finished_at, reason=reason
                 )
             return finished
     except NotFound:  # the job was deleted meanwhile
@@ -199,14 +198,12 @@ async def _finish_and_pause(attempt: EndedAttempt, reason: str, shard: Shard) ->
             return await _finish(driver, [attempt])
 
 
-def _import_sqlalchemy(shard: Shard) -> None:
+def _import_sqlalchemy() -> None:
     """Import what a worker needs for nothing else, and rarely.
 
     It takes a second, and on a busy machine longer than a heartbeat lasts: not in the event loop.
     """
-    import commands.pause_job  # noqa: PLC0415
-
-    _ = commands.pause_job, shard.database.transactions
+    import commands.pause_job  # noqa: F401, PLC0415
 
 
 async def _finish(driver: Driver, attempts: Sequence[EndedAttempt]) -> Finished:

@@ -11,6 +11,7 @@ import asyncpg
 import structlog
 from msgspec import Struct
 
+from domain.caller import Caller
 from domain.schedules.newer_tables import depends_on_tables
 from domain.schedules.schedule import next_fire_time
 from storage.error_kinds import kind_of
@@ -104,22 +105,21 @@ async def _move(jobs: Sequence[tuple[UUID, UUID]], command: ReckonZones, shard: 
     if not jobs:
         return 0
     # SQLAlchemy, which a dispatcher needs for nothing else, takes a second to import.
-    await asyncio.to_thread(_import_sqlalchemy, shard)
+    await asyncio.to_thread(_import_sqlalchemy)
     from commands.move_fire_time import MoveFireTime, move_fire_time  # noqa: PLC0415
 
     moved = 0
     for service_id, job_id in jobs:
+        dispatcher = Caller(service_id=service_id, principal="dispatcher", request_id="")
         move = MoveFireTime(
-            service_id=service_id, job_id=job_id, version=command.version, now=command.now
+            caller=dispatcher, job_id=job_id, version=command.version, now=command.now
         )
-        moved += await move_fire_time(move, shard)
+        moved += await move_fire_time.on(move, shard)
     return moved
 
 
-def _import_sqlalchemy(shard: Shard) -> None:
-    import commands.move_fire_time  # noqa: PLC0415
-
-    _ = commands.move_fire_time, shard.database.transactions
+def _import_sqlalchemy() -> None:
+    import commands.move_fire_time  # noqa: F401, PLC0415
 
 
 def _key_of(row: asyncpg.Record) -> Key:

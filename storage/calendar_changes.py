@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
+
+import asyncpg
 
 from domain.errors import Busy
 from domain.schedules.schedule import Exclusion
@@ -19,7 +21,7 @@ MOST_CHANGES = 20
 """Of a service may wait: each job that is behind is told of all of them."""
 
 Excludes = Mapping[str, tuple[Exclusion, ...]]
-JobRow = Mapping[Any, Any]
+JobRow: TypeAlias = Mapping[str, Any] | asyncpg.Record
 """Columns of a job that is locked."""
 
 # Numbered in the order in which they commit: a job that was brought up to one has seen all before.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 import asyncpg
 import msgspec
@@ -16,9 +15,6 @@ from domain.retry import RetryPolicy
 from domain.schedules.schedule import Exclusion, Schedule, with_calendars
 from domain.targets import Target
 from storage.documents.schedule import ScheduleResource
-
-if TYPE_CHECKING:
-    from sqlalchemy import RowMapping
 
 # As text, JSON comes through the driver without a detour over its codec.
 JOB_COLUMNS = """
@@ -42,7 +38,7 @@ decode_exclusions = msgspec.json.Decoder(tuple[Exclusion, ...]).decode
 _decode_calendars = msgspec.json.Decoder(dict[str, tuple[Exclusion, ...]]).decode
 
 
-def job_of(row: RowMapping | asyncpg.Record, now: datetime) -> Job:
+def job_of(row: asyncpg.Record, now: datetime) -> Job:
     """The job as its service sees it at `now`."""
     state, next_fire_at = visible_state(
         paused=row["paused"],

@@ -21,6 +21,7 @@ from commands.take_runs import TAKE
 from domain.egress import Egress
 from domain.ids import new_id
 from domain.schedules.zones import VERSION
+from domain.targets import Allowed
 from storage.error_kinds import kind_of
 from storage.key_ring import KeyRing
 from storage.migrate import until_migrated
@@ -41,7 +42,7 @@ from workers.recorder import Recorder
 from workers.ringer import CONCURRENCY, Ringer
 from workers.sweep import Sweep
 from workers.targets.actors import declare_actors
-from workers.targets.kinds import Targets
+from workers.targets.kinds import Means, Targets
 from workers.targets.secrets import Secrets
 from workers.targets.transport import Transport
 from workers.telling import Teller
@@ -62,10 +63,9 @@ class Worker:
 
     Args:
         retention: How long history is kept.
-        egress: Where targets may lie.
+        allowed: What the operator allows targets to be.
         proxy: Through which HTTP targets are called, if any.
         name_servers: Where names of targets are looked up, if not at the system's.
-        actors: Names of the actors that may be rung.
         ring: What secrets are encrypted with.
         vitals: What is to know how the process fares.
     """
@@ -75,10 +75,9 @@ class Worker:
         shard: Shard,
         *,
         retention: timedelta,
-        egress: Egress,
+        allowed: Allowed,
         proxy: str | None,
         name_servers: Sequence[str],
-        actors: Sequence[str],
         ring: KeyRing,
         vitals: Vitals,
     ) -> None:
@@ -88,13 +87,15 @@ class Worker:
         self._heartbeat = Heartbeat(self._id, "worker", shard.database, vitals)
         self._broker = make_broker(shard.urls.redis, [PeriodiqMiddleware(skip_delay=30)])
         declare_actors(self._broker)
-        self._targets = Targets(
-            self._broker,
-            actors=actors,
-            transport=Transport(egress, CONCURRENCY, proxy=proxy, name_servers=name_servers),
-            secrets=Secrets(shard.database, ring),
+        means = Means(
+            broker=self._broker,
+            allowed=allowed,
+            transport=Transport(
+                allowed.http or Egress(), CONCURRENCY, proxy=proxy, name_servers=name_servers
+            ),
             ring=ring,
         )
+        self._targets = Targets(means, Secrets(shard.database, ring))
         self._folds = FoldRequests(shard.queue)
         self._recorder = Recorder(shard, self._pass_turns, self._folds.runs_ended)
         traced = _traced(self._targets.ring, shard)

@@ -10,15 +10,15 @@ from litestar.handlers import HTTPRouteHandler
 
 from app.openapi.handlers import shapes_of
 from app.openapi.plain_words import DURATION, REF, in_words, name_of, plain
-from domain.schedules.schedule import SPECS
+from domain.schedules.kinds import NAMES
 
 Schema = dict[str, Any]
 
 _PARTS_OF_BODIES = {"Limits"}
 _ONE_OF_FIELDS = {
-    "SpecBody": SPECS,
-    "ScheduleBody": (*SPECS, "specs"),
-    "ExclusionBody": (*SPECS, "date", "from", "calendar"),
+    "SpecBody": NAMES,
+    "ScheduleBody": (*NAMES, "specs"),
+    "ExclusionBody": (*NAMES, "date", "from", "calendar"),
 }
 
 

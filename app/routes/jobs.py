@@ -70,7 +70,7 @@ class JobController(Controller):
         with wrong.within("/schedule"):
             schedule = data.schedule.schedule(now)
         with wrong.within():
-            target = target_of(data.target, request.actors, request.egress)
+            target = target_of(data.target, request.allowed)
         with wrong.within("/retry"):
             retry = data.retry.policy()
         with wrong.within("/catchup"):
@@ -176,7 +176,7 @@ class JobController(Controller):
         command = UpdateJob(
             caller=request.caller,
             job_id=job_id,
-            changes=data.changes(now, request.actors, request.egress),
+            changes=data.changes(now, request.allowed),
             now=now,
             versions=versions_of(if_match),
         )

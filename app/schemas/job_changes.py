@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, get_args
 
@@ -15,16 +15,15 @@ from app.schemas.merge_patch import Members, members_of, merged, names_of, with_
 from app.schemas.schedules import ScheduleBody
 from app.wrong_values import refusal_of
 from commands.update_job import Changes, ChangesOf
-from domain.egress import Egress
 from domain.errors import Gathering, Invalid
 from domain.job import Job
 from domain.overlap import Overlap
-from domain.schedules.schedule import SPECS
-from domain.targets import TargetBody
+from domain.schedules.kinds import FIELDS, NAMES
+from domain.targets import Allowed, TargetBody
 from domain.targets.json import Json
 from storage.documents.job import JobResource
 
-_KINDS = (*SPECS, "specs")
+_KINDS = (*NAMES, "specs")
 _MERGED = ("schedule", "target", "retry", "catchup")
 _NEEDED = ("schedule", "target")
 # What a job has that was stored without them.
@@ -81,17 +80,16 @@ class JobChangesBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         bool, Meta(description="Count the runs that `max_runs` allows anew from here on")
     ] = False
 
-    def changes(self, now: datetime, actors: Collection[str], egress: Egress) -> ChangesOf:
+    def changes(self, now: datetime, allowed: Allowed) -> ChangesOf:
         """What makes the changes of the job as it is stored.
 
         Args:
-            actors: Names of the actors that targets may name.
-            egress: Where targets may lie.
+            allowed: What the operator allows targets to be.
         """
 
         def of(job: Job) -> Changes:
             result = self._merged_into(JobResource.of(job))
-            return result.changes(now, actors, egress, reset_run_count=self.reset_run_count)
+            return result.changes(now, allowed, reset_run_count=self.reset_run_count)
 
         return of
 
@@ -137,9 +135,7 @@ class _Merged(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     overlap: Overlap | UnsetType = UNSET
     catchup: CatchupBody | UnsetType = UNSET
 
-    def changes(
-        self, now: datetime, actors: Collection[str], egress: Egress, *, reset_run_count: bool
-    ) -> Changes:
+    def changes(self, now: datetime, allowed: Allowed, *, reset_run_count: bool) -> Changes:
         """The changes.
 
         Raises:
@@ -152,7 +148,7 @@ class _Merged(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
                 given["schedule"] = self.schedule.schedule(now)
         if not isinstance(self.target, UnsetType):
             with wrong.within():
-                given["target"] = target_of(self.target, actors, egress)
+                given["target"] = target_of(self.target, allowed)
         if isinstance(self.retry, RetryBody):
             with wrong.within("/retry"):
                 given["retry"] = self.retry.policy()
@@ -183,8 +179,9 @@ def _refuse_what_is_in_the_way(
     if name == "schedule":
         kinds = [kind for kind in _KINDS if kind in value]
         olds = [kind for kind in kinds if kind not in sent] if len(kinds) > 1 else []
-        if "phase" in value and "phase" not in sent and "every" not in value:
-            olds.append("phase")
+        for kind, (_, *others) in FIELDS.items():
+            if kind not in value:
+                olds += [one for one in others if one in value and one not in sent]
         what = "a schedule has one kind"
     elif name == "target" and "type" in sent and bytes(sent["type"]) != bytes(stored["type"]):
         kind = bytes(sent["type"]).decode().strip('"')

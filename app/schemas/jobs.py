@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Annotated, ClassVar
 
 from msgspec import Meta, Struct
@@ -12,11 +11,10 @@ from app.schemas.pages import Page
 from app.schemas.schedules import ScheduleBody
 from domain.catchup import MAX_LIMIT, CatchupPolicy, Coalesce, check_catchup
 from domain.durations import Duration, duration_of
-from domain.egress import Egress
 from domain.errors import within
 from domain.overlap import Overlap
 from domain.retry import MAX_ATTEMPTS, RetryPolicy, check_retry
-from domain.targets import Target, TargetBody, check_target
+from domain.targets import Allowed, Target, TargetBody, check_target
 from storage.documents.job import JobResource
 
 # Postgres stores no NUL in text.
@@ -164,7 +162,7 @@ class JobPage(Page[JobResource], frozen=True, kw_only=True):
     """A page of jobs; it may be short, and only the last one has null as `next_cursor`."""
 
 
-def target_of(body: TargetBody, actors: Collection[str], egress: Egress) -> Target:
+def target_of(body: TargetBody, allowed: Allowed) -> Target:
     """The target of a body.
 
     Raises:
@@ -172,5 +170,5 @@ def target_of(body: TargetBody, actors: Collection[str], egress: Egress) -> Targ
     """
     with within("/target"):
         target = body.target()
-        check_target(target, actors, egress)
+        check_target(target, allowed)
     return target

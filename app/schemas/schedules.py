@@ -8,20 +8,28 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from domain.durations import Duration, Instant, duration_of
 from domain.errors import Gathering, Invalid
+from domain.schedules.kinds import (
+    BY_NAME,
+    EXACTLY_ONE,
+    EXCLUDING_NAMES,
+    FIELDS,
+    NAMES,
+    SentSpec,
+    Spec,
+)
 from domain.schedules.local_times import LocalTimes
 from domain.schedules.schedule import (
     MAX_EXCLUSIONS,
     MAX_SPECS,
-    SPECS,
     Exclusion,
     Schedule,
-    Spec,
 )
 from domain.schedules.wall_clock import Fold, Gap
+from domain.schedules.words import listed
 from domain.schedules.zones import zone
 
 Timezone = Annotated[str, Meta(min_length=1, max_length=64, examples=["Europe/London"])]
@@ -30,28 +38,8 @@ CALENDAR_NAME = r"^[A-Za-z0-9._-]{1,64}(?!\n)$"
 CalendarName = Annotated[str, Meta(pattern=CALENDAR_NAME, examples=["holidays"])]
 
 
-class SpecBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Instants: exactly one of `at`, `after`, `every`, `cron` and `rrule`."""
-
-    at: Instant | UnsetType = UNSET
-    after: Duration | UnsetType = UNSET
-    every: Duration | UnsetType = UNSET
-    phase: Annotated[Duration, Meta(description="Shifts `every`")] | UnsetType = UNSET
-    cron: (
-        Annotated[str, Meta(min_length=1, max_length=256, examples=["0 3 * * *", "@hourly"])]
-        | UnsetType
-    ) = UNSET
-    rrule: (
-        Annotated[
-            str,
-            Meta(
-                min_length=1,
-                max_length=1_000,
-                examples=["DTSTART:20261124T090000\nRRULE:FREQ=WEEKLY;BYDAY=TU"],
-            ),
-        ]
-        | UnsetType
-    ) = UNSET
+class SpecBody(SentSpec, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    __doc__ = f"Instants: {EXACTLY_ONE}."
 
     def fields(self, times: LocalTimes) -> list[dict[str, Any]]:
         """What was sent, as specs have it: a local `at` may come twice.
@@ -59,22 +47,19 @@ class SpecBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Raises:
             Invalid: With a pointer into this body.
         """
-        if self.phase is not UNSET and self.every is UNSET:
-            raise Invalid("A phase goes with `every` only.", "/phase")
-        sent: dict[str, Any] = {}
-        for name in ("after", "every", "phase"):
-            if (value := getattr(self, name)) is not UNSET:
-                sent[name] = duration_of(value, f"/{name}")
-        for name in ("cron", "rrule"):
-            if (value := getattr(self, name)) is not UNSET:
-                sent[name] = value
-        if self.at is UNSET:
-            return [sent]
-        return [{**sent, "at": instant} for instant in times.instants(self.at, "/at")]
+        found: list[dict[str, Any]] = [{}]
+        for kind, names in FIELDS.items():
+            sent = {name: one for name in names if (one := getattr(self, name)) is not UNSET}
+            if kind in sent:
+                found = BY_NAME[kind].read(sent, times)
+            elif sent:
+                name = next(iter(sent))
+                raise Invalid(f"A {name} goes with `{kind}` only.", f"/{name}")
+        return found
 
     def given(self) -> list[str]:
         """The names of the specs that were sent."""
-        return [name for name in SPECS if getattr(self, name) is not UNSET]
+        return [name for name in NAMES if getattr(self, name) is not UNSET]
 
     def specs_of(self, times: LocalTimes) -> list[Spec]:
         """The spec, or two of one `at`.
@@ -83,7 +68,7 @@ class SpecBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             Invalid: With a pointer into this body.
         """
         if len(self.given()) != 1:
-            raise Invalid("Give exactly one of at, after, every, cron and rrule.")
+            raise Invalid(f"Give exactly one of {listed(NAMES)}.")
         return [Spec(**fields) for fields in self.fields(times)]
 
 
@@ -110,9 +95,8 @@ class ExclusionBody(SpecBody, frozen=True, kw_only=True, forbid_unknown_fields=T
         if ("start" in days) != ("end" in days):
             raise Invalid("Give both `from` and `to`.")
         if len(kinds) + len(days) - ("end" in days) != 1:
-            raise Invalid(
-                "Give exactly one of date, from and to, calendar, at, every, cron and rrule."
-            )
+            others = ("date", "from and to", "calendar", *EXCLUDING_NAMES)
+            raise Invalid(f"Give exactly one of {listed(others)}.")
         return [Exclusion(**fields, **days) for fields in self.fields(times)]
 
 
@@ -124,7 +108,7 @@ class ScheduleBody(SpecBody, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     specs: Annotated[list[SpecBody], Meta(min_length=1, max_length=MAX_SPECS)] | UnsetType = UNSET
     timezone: Timezone = "UTC"
-    exclude: Exclusions = []
+    exclude: Exclusions = []  # noqa: RUF012 (msgspec copies it)
     start_at: Instant | None = None
     end_at: Instant | None = None
     max_runs: Annotated[int, Meta(extra_json_schema={"minimum": 1})] | None = None
@@ -167,7 +151,7 @@ class ScheduleBody(SpecBody, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     def _several(self, times: LocalTimes) -> tuple[Spec, ...]:
         if len(self.given()) + (self.specs is not UNSET) != 1:
-            raise Invalid("Give exactly one of at, after, every, cron, rrule and specs.")
+            raise Invalid(f"Give exactly one of {listed((*NAMES, 'specs'))}.")
         specs: list[Spec] = []
         wrong = Gathering()
         for number, body in enumerate(self.specs or ()):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal, cast
+from typing import Annotated
 
 from msgspec import Meta, Struct
 
 from domain.breaker import BreakerState
 from domain.target_view import TargetView, counts_of
+from domain.targets import KINDS
 from storage.documents.instants import Instant, instant, instant_or_none
 
 
@@ -29,9 +30,10 @@ class TargetCountsResource(Struct, frozen=True, kw_only=True):
 
 
 class TargetResource(Struct, frozen=True, kw_only=True):
-    """A target as all workers see it: an `origin` of URLs, or an `actor`."""
+    """A target as all workers see it; its `name` is the `origin` of URLs, an `actor`, a server."""
 
-    kind: Literal["http", "actor"]
+    kind: Annotated[str, Meta(extra_json_schema={"enum": sorted(KINDS)})]
+    name: str
     origin: Annotated[str | None, Meta(examples=["https://reports.example"])]
     actor: str | None
     state: BreakerState
@@ -47,7 +49,8 @@ class TargetResource(Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, view: TargetView, now: datetime) -> TargetResource:
         return cls(
-            kind=cast("Literal['http', 'actor']", view.kind),
+            kind=view.kind,
+            name=view.name,
             origin=view.name if view.kind == "http" else None,
             actor=view.name if view.kind == "actor" else None,
             state=view.state,

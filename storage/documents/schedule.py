@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 from datetime import date as Day  # noqa: N812 (a field is called `date`)
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, UnsetType
 
-from domain.schedules.schedule import Exclusion, Schedule, Spec
+from domain.schedules.kinds import EXACTLY_ONE, ShownSpec, Spec, kind_of
+from domain.schedules.schedule import Exclusion, Schedule
 from domain.schedules.wall_clock import Fold, Gap
 from storage.documents.instants import Instant, instant, instant_or_none
 
 
-class SpecResource(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Instants: exactly one of `at`, `after`, `every`, `cron` and `rrule`."""
-
-    at: Instant | UnsetType = UNSET
-    after: timedelta | UnsetType = UNSET
-    every: timedelta | UnsetType = UNSET
-    phase: timedelta | UnsetType = UNSET
-    cron: str | UnsetType = UNSET
-    rrule: str | UnsetType = UNSET
+class SpecResource(ShownSpec, frozen=True, kw_only=True, omit_defaults=True):
+    __doc__ = f"Instants: {EXACTLY_ONE}."
 
     @classmethod
     def of(cls, spec: Spec) -> SpecResource:
@@ -52,7 +46,7 @@ class ScheduleResource(SpecResource, frozen=True, kw_only=True):
 
     specs: list[SpecResource] | UnsetType = UNSET
     timezone: str
-    exclude: list[ExclusionResource] = []
+    exclude: list[ExclusionResource] = []  # noqa: RUF012 (msgspec copies it)
     start_at: Instant | None = None
     end_at: Instant | None = None
     max_runs: int | None = None
@@ -79,13 +73,9 @@ class ScheduleResource(SpecResource, frozen=True, kw_only=True):
 
 
 def _spec_fields(spec: Spec) -> dict[str, Any]:
-    fields: dict[str, Any] = {
-        name: value
-        for name in ("after", "every", "cron", "rrule")
-        if (value := getattr(spec, name)) is not None
+    kind = kind_of(spec)
+    shown = {} if kind is None else kind.shown()
+    return {
+        name: instant(value) if isinstance(value, datetime) else value
+        for name, value in shown.items()
     }
-    if spec.at is not None:
-        fields["at"] = instant(spec.at)
-    if spec.phase:
-        fields["phase"] = spec.phase
-    return fields

@@ -26,7 +26,7 @@ from domain.retry import RetryPolicy
 from domain.run import Outcome
 from domain.schedules.schedule import Schedule
 from domain.targets import Target
-from domain.targets.http import HttpTarget
+from domain.targets.kinds.http import HttpTarget
 from storage.postgres import Database
 from storage.queue import RunKey
 from storage.shards import Shard, Shards

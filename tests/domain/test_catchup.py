@@ -25,7 +25,7 @@ from domain.catchup import (
     plan,
 )
 from domain.errors import Invalid
-from domain.schedules import named
+from domain.schedules.kinds.every import Every
 from domain.schedules.schedule import (
     Exclusion,
     Schedule,
@@ -314,7 +314,7 @@ def test_a_year_without_a_dispatcher_takes_bounded_work_for_a_job_of_every_secon
 ):
     schedule = Schedule(accepted_at=NOON - YEAR, every=SECOND, exclude=exclude)
     policy = CatchupPolicy(window=window, coalesce=coalesce, limit=10)
-    with patch.object(named, "_next_multiple", wraps=named._next_multiple) as reckoned:
+    with patch.object(Every, "next", autospec=True, side_effect=Every.next) as reckoned:
         planned = after_an_outage(schedule, policy, YEAR)
     assert reckoned.call_count < 4 * COUNTED
     assert planned is not None

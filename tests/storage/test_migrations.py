@@ -10,7 +10,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import JSON, Column, Connection
 
-from storage.migrate import is_migrated, migrate, newest_revision, until_migrated
+from storage.migrate import for_alembic, is_migrated, migrate, newest_revision, until_migrated
 from storage.postgres import Database
 from storage.schema import metadata
 
@@ -57,7 +57,7 @@ async def schema_of(database: Database) -> list[object]:
 
 async def test_the_migrated_schema_is_the_one_the_code_knows(database: Database):
     await migrate(database, TODAY)
-    async with database.transactions.engine.connect() as connection:
+    async with for_alembic(database) as connection:
         assert await connection.run_sync(differences) == []
 
 

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from prometheus_client import REGISTRY
 
-from domain.targets.http import HttpTarget
+from domain.targets.kinds.http import HttpTarget
 from domain.targets.timeout import MAX_TIMEOUT
 from storage.heartbeats import LAPSE
 from storage.oldest_due import LOOKED_AT, UNCLAIMED, UNTAKEN
