@@ -15,8 +15,8 @@ from domain.run import Run, RunState
 from domain.run_filter import RunFilter
 from storage.aborts import end_running
 from storage.postgres import Driver
-from storage.run_events import with_event
 from storage.runs import SHOWN_COLUMNS, run_of
+from storage.sql import statement
 
 RUNS_AT_ONCE = 1_000
 REASON = "It was cancelled."
@@ -40,14 +40,7 @@ LIMIT $7
 FOR UPDATE
 """
 
-_CANCEL_WAITING = with_event("""
-UPDATE runs
-SET state = 'cancelled', open = false, buffered = false, held_by = NULL, retry_at = NULL,
-    finished_at = $4, reason = $5
-FROM unnest($2::uuid[], $3::timestamptz[]) AS waiting (id, scheduled_for)
-WHERE runs.service_id = $1 AND runs.id = waiting.id AND runs.scheduled_for = waiting.scheduled_for
-    AND runs.scheduled_for BETWEEN $6 AND $7 AND open AND state <> 'running'
-""")
+_CANCEL_WAITING = statement("cancel/waiting")
 
 _READ = f"SELECT {SHOWN_COLUMNS} FROM runs WHERE service_id = $1 AND id = $2 AND scheduled_for = $3"
 
@@ -118,13 +111,13 @@ async def _cancel(
             await end_running(driver, service_id, row["id"], row["scheduled_for"], now, REASON)
     if waiting:
         fire_times = [row["scheduled_for"] for row in waiting]
-        await driver.execute(
-            _CANCEL_WAITING,
-            service_id,
-            [row["id"] for row in waiting],
-            fire_times,
-            now,
-            REASON,
-            min(fire_times),
-            max(fire_times),
+        await _CANCEL_WAITING.execute(
+            driver,
+            service_id=service_id,
+            run_ids=[row["id"] for row in waiting],
+            fire_times=fire_times,
+            now=now,
+            reason=REASON,
+            first=min(fire_times),
+            last=max(fire_times),
         )

@@ -227,15 +227,15 @@ async def _write(
         return []
     service_id, job_id = row["service_id"], row["id"]
     ids = [run_id(job_id, instant) for instant in times]
-    await driver.execute(
-        WRITE_RUNS,
-        [service_id] * len(times),
-        [job_id] * len(times),
-        list(times),
-        ids,
-        [due_time(full, instant) for instant in times],
-        [row["overlap"]] * len(times),
-        [offset_of(full, instant) for instant in times],
-        None,
+    await WRITE_RUNS.execute(
+        driver,
+        service_ids=[service_id] * len(times),
+        job_ids=[job_id] * len(times),
+        fire_times=list(times),
+        run_ids=ids,
+        due_at=[due_time(full, instant) for instant in times],
+        overlaps=[row["overlap"]] * len(times),
+        utc_offsets=[offset_of(full, instant) for instant in times],
+        dispatcher_id=None,
     )
     return [(service_id, one) for one in ids]

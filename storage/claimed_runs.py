@@ -16,7 +16,7 @@ from storage.calendar_changes import JobRow
 from storage.columns import INSTANT
 from storage.postgres import Driver
 from storage.queue import RunKey
-from storage.run_events import with_event
+from storage.sql import statement
 from storage.statements import Statement
 from storage.tables import runs
 
@@ -51,13 +51,7 @@ _FREE = Statement(
 )
 _GIVE_OVERLAP = Statement(update(runs).where(*_NOT_BEGUN).values(overlap=bindparam("overlap")))
 
-_CANCEL = with_event("""
-UPDATE runs
-SET state = 'cancelled', open = false, buffered = false, held_by = NULL, retry_at = NULL,
-    finished_at = $4, reason = $5
-WHERE service_id = $1 AND job_id = $2 AND open AND state <> 'running'
-    AND ($3::uuid IS NULL OR backfill_id = $3)
-""")
+_CANCEL = statement("cancel/of_job")
 
 
 async def late_runs(driver: Driver, row: JobRow, now: datetime) -> list[datetime]:
@@ -123,4 +117,12 @@ async def cancel_runs(
         job: Its `service_id` and `id`.
         backfill_id: Only runs of this backfill.
     """
-    await driver.execute(_CANCEL, *job, backfill_id, now, reason)
+    service_id, job_id = job
+    await _CANCEL.execute(
+        driver,
+        service_id=service_id,
+        job_id=job_id,
+        backfill_id=backfill_id,
+        now=now,
+        reason=reason,
+    )
