@@ -12,7 +12,6 @@ from litestar.params import QueryParameter
 from app.access import Access
 from app.cursors import audit_after
 from app.paging import Cursor, Limit, cursor_behind_cut
-from app.problems import problems
 from app.requests import ServiceRequest
 from app.schemas.audit import AuditPage, AuditResource
 from app.windows import Grain
@@ -30,7 +29,6 @@ WINDOW = Grain(
     needs=Access.ADMIN,
     summary="List what was done, newest first",
     tags=["Audit"],
-    responses=problems(422),
 )
 async def list_audit_entries(  # noqa: PLR0917
     request: ServiceRequest,

@@ -13,7 +13,7 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from app import run_lists
 from app.access import Access
 from app.answers import run_accepted
-from app.idempotency import REFUSALS, once
+from app.idempotency import once
 from app.paging import Cursor, Limit
 from app.problems import problems
 from app.requests import ServiceRequest, refuse_body
@@ -41,7 +41,6 @@ class RunController(Controller):
         needs=Access.READ,
         summary="List runs, by filter and fire time; `state=failed` are the dead letters",
         description=run_lists.DESCRIPTION,
-        responses=problems(422),
     )
     async def page(  # noqa: PLR0917
         self,
@@ -96,7 +95,7 @@ class RunController(Controller):
         before_request=refuse_body,
         summary="End a run; what rings is cut off",
         status_code=200,
-        responses=problems(*REFUSALS, 404, 413),
+        responses=problems(404),
     )
     async def cancel(
         self, run_id: FromPath[UUID], request: ServiceRequest
@@ -113,7 +112,7 @@ class RunController(Controller):
         summary="Run a run that has ended once more",
         status_code=202,
         response_headers=[LOCATION],
-        responses=problems(*REFUSALS, 404, 413),
+        responses=problems(404),
     )
     async def replay(
         self, run_id: FromPath[UUID], request: ServiceRequest
@@ -128,7 +127,6 @@ class RunController(Controller):
         keyed=True,
         summary="End open runs in bulk",
         status_code=200,
-        responses=problems(*REFUSALS, 413, 415),
     )
     async def cancel_chosen(
         self, data: JSONBody[ChosenRunsBody], request: ServiceRequest
@@ -145,7 +143,6 @@ class RunController(Controller):
         keyed=True,
         summary="Replay failed runs in bulk, each once",
         status_code=202,
-        responses=problems(*REFUSALS, 413, 415),
     )
     async def replay_chosen(
         self, data: JSONBody[ChosenRunsBody], request: ServiceRequest
