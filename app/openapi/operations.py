@@ -16,6 +16,7 @@ from app.schemas.examples import Examples
 
 Object = dict[str, Any]
 
+METHODS = ("get", "put", "post", "patch", "delete")
 _TEXT = {"type": "string"}
 _REQUEST_ID = {
     "description": "The request's, or a new one: what logs and the audit name it by",
