@@ -18,8 +18,6 @@ from domain.idempotency import Answer, Answered, Claim
 
 KEY = re.compile(rb"[ -~]{1,255}")
 REPLAYED = {"Idempotency-Replayed": "true"}
-REFUSALS = (409, 422)
-"""What a request with a key may be answered, beside what its route answers."""
 # What else a request asks by, beside method, address and body.
 _ASKED_BY = {b"content-type", b"if-match"}
 
