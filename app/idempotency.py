@@ -14,7 +14,7 @@ from litestar import Response
 from app.problems import MEDIA_TYPE, BadRequest, problem_of
 from app.requests import ServiceRequest
 from commands.unit_of_work import Executor, Message
-from domain.idempotency import Answer, Answered, Claim
+from domain.access.idempotency import Answer, Answered, Claim
 
 KEY = re.compile(rb"[ -~]{1,255}")
 REPLAYED = {"Idempotency-Replayed": "true"}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
+from domain.access.service import Service
 from domain.errors import NotFound
-from domain.service import Service
 from storage.lasting_reads import Lasting
 from storage.postgres import Driver
 from storage.services import SERVICE_COLUMNS, service_of_row

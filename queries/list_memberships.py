@@ -6,7 +6,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from domain.access import Role
+from domain.access.scopes import Role
 from storage.postgres import Driver
 from storage.shards import Shards
 

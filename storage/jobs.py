@@ -11,9 +11,9 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from domain.catchup import CatchupPolicy
-from domain.job import Job, visible_state
-from domain.overlap import Overlap
-from domain.retry import RetryPolicy
+from domain.jobs.job import Job, visible_state
+from domain.policies.overlap import Overlap
+from domain.policies.retry import RetryPolicy
 from domain.schedules.schedule import Exclusion, Schedule, with_calendars
 from domain.targets import Target
 from storage.documents.schedule import ScheduleResource

@@ -12,8 +12,11 @@ from app.edge import cached_reads, large_answers
 from app.edge.authentication import failed_logins, identity_provider, principals
 from app.edge.connections import bounded_protocol
 from commands import claim_work, continue_backfills
-from domain import backfill, durations, job_filter, limits, quotas, terms
+from domain import durations, job_filter, terms
+from domain.jobs import backfill
 from domain.policies import catchup_plan
+from domain.quotas import checks as quotas
+from domain.quotas import limits
 from domain.schedules import preview
 from storage import (
     audit,

@@ -17,8 +17,8 @@ from app.requests import ServiceRequest, refuse_body
 from app.schemas.backfills import BackfillBody, BackfillPage, BackfillResource
 from commands.cancel_backfill import CancelBackfill, cancel_backfill
 from commands.start_backfill import StartBackfill, start_backfill
-from domain.backfill import Backfill
 from domain.durations import instant_of
+from domain.jobs.backfill import Backfill
 from queries.get_backfill import GetBackfill, get_backfill
 from queries.list_backfills import ListBackfills, list_backfills
 

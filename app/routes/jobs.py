@@ -31,8 +31,8 @@ from commands.resume_job import ResumeJob, resume_job
 from commands.trigger_job import TriggerJob, trigger_job
 from commands.update_job import UpdateJob, update_job
 from domain.errors import Gathering
-from domain.job import Job
 from domain.job_filter import JobFilter, JobSort
+from domain.jobs.job import Job
 from queries.get_job import GetJob, get_job
 from queries.list_jobs import ListJobs, list_jobs
 from storage.documents.job import JobResource

@@ -16,8 +16,8 @@ from app.schemas.keys import KeyBody, KeyPage, KeyResource, RotationBody
 from commands.create_key import CreateKey, create_key
 from commands.revoke_key import RevokeKey, revoke_key
 from commands.rotate_key import RotateKey, rotate_key
+from domain.access.keys import Key
 from domain.durations import duration_of, instant_of
-from domain.keys import Key
 from queries.list_keys import ListKeys, list_keys
 
 _CURSORS = by_id("keys")

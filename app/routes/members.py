@@ -17,7 +17,7 @@ from app.requests import ServiceRequest
 from app.schemas.members import MemberBody, MemberPage, MemberResource
 from commands.put_member import PutMember, put_member
 from commands.remove_member import RemoveMember, remove_member
-from domain.service import SUBJECT
+from domain.access.service import SUBJECT
 from queries.list_members import ListMembers, list_members
 
 Subject = Annotated[str, PathParameter(pattern=SUBJECT, description="`sub` of the person's token")]

@@ -22,8 +22,8 @@ from app.schemas.runs import BulkResource, ChosenRunsBody, RunDetailResource, Ru
 from commands.cancel_runs import CancelRun, CancelRuns, cancel_run, cancel_runs
 from commands.replay_runs import ReplayRun, ReplayRuns, replay_run, replay_runs
 from domain.job_filter import Order
-from domain.run import Run
 from domain.run_filter import RunFilter
+from domain.runs.run import Run
 from queries.get_run import GetRun, get_run
 from queries.list_service_runs import list_service_runs
 
