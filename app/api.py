@@ -60,7 +60,7 @@ HOT = (job_inserts.INSERT, trigger_job.JOB, trigger_job.RUN)
 HOT_READS = (
     find_key.FIND,
     get_job.GET,
-    job_pages.NEWEST,
+    job_pages.NEWEST.text,
     encoded_jobs.READ,
     encoded_jobs.READ_MANY,
 )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import Any
 
 import asyncpg
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from domain.catchup import CatchupPolicy
 from domain.job import Job, visible_state
@@ -16,22 +17,15 @@ from domain.retry import RetryPolicy
 from domain.schedules.schedule import Exclusion, Schedule, with_calendars
 from domain.targets import Target
 from storage.documents.schedule import ScheduleResource
-
-if TYPE_CHECKING:
-    from sqlalchemy import RowMapping
+from storage.sql import statement
 
 # As text, JSON comes through the driver without a detour over its codec.
 JOB_COLUMNS = """
     id, name, description, tags, schedule::text, target::text, retry::text, overlap, catchup::text,
     paused, pause_reason, next_fire_for, claimed_for, version, created_at, updated_at
 """
-# The calendars of a job's schedule, by name; most jobs have none.
-CALENDARS_OF_JOB = """
-    CASE WHEN jobs.calendars <> '{}' THEN (
-        SELECT json_object_agg(calendars.name, calendars.exclude)::text FROM calendars
-        WHERE calendars.service_id = jobs.service_id AND calendars.name = ANY (jobs.calendars)
-    ) END
-"""
+CALENDARS_OF_JOB = statement("calendars/of_job").text
+"""An expression: the calendars of a job's schedule, by name."""
 
 encode = msgspec.json.Encoder().encode
 decode_schedule = msgspec.json.Decoder(Schedule).decode
@@ -42,7 +36,7 @@ decode_exclusions = msgspec.json.Decoder(tuple[Exclusion, ...]).decode
 _decode_calendars = msgspec.json.Decoder(dict[str, tuple[Exclusion, ...]]).decode
 
 
-def job_of(row: RowMapping | asyncpg.Record, now: datetime) -> Job:
+def job_of(row: asyncpg.Record, now: datetime) -> Job:
     """The job as its service sees it at `now`."""
     state, next_fire_at = visible_state(
         paused=row["paused"],
@@ -75,6 +69,19 @@ def encode_schedule(schedule: Schedule) -> str:
     if schedule.counted_from is not None:
         own += f'"counted_from":"{schedule.counted_from.isoformat()}",'
     return own + encode(ScheduleResource.of(schedule)).decode()[1:]
+
+
+_Shown = msgspec.defstruct(
+    "Shown",
+    [(name, msgspec.Raw | UnsetType, UNSET) for name in ScheduleResource.__struct_encode_fields__],
+    frozen=True,
+)
+_decode_shown = msgspec.json.Decoder(_Shown).decode
+
+
+def shown_schedule(schedule: str) -> Any:
+    """What clients are answered of a stored schedule, which is not looked into any further."""
+    return _decode_shown(schedule)
 
 
 def schedule_of(schedule: str, calendars: str | None) -> Schedule:

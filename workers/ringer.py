@@ -320,12 +320,15 @@ class Ringer:
                 self._withdraw(run)
                 self._put_back(run)
             return
+        blocked = []
         for run in batch:
             if run.id in started:
                 self._attempts.begin(run, _NOT_RUNG if run.id in self._given_up else None)
             else:
                 self._withdraw(run)
-                self._ask_soon(self._resolve(run))
+                blocked.append(run)
+        if blocked:
+            self._ask_soon(self._resolve_all(blocked))
         self._attempts.show()
         self._tell_of_room()
 
@@ -349,6 +352,14 @@ class Ringer:
         WAITING.set(len(self._waiting))
         self._bytes.show()
         self._room.tell()
+
+    async def _resolve_all(self, blocked: Sequence[TakenRun]) -> None:
+        skipped = await self._transitions.skip(blocked)
+        for run in blocked:
+            if run.id in skipped:
+                self._let_go(run)
+            else:
+                self._ask_soon(self._resolve(run))
 
     async def _resolve(self, run: TakenRun) -> None:
         """Find out why a run could not begin: mostly, its overlap policy is to decide."""

@@ -11,9 +11,10 @@ import structlog
 from prometheus_client import Counter
 
 from commands.defer_runs import DeferRuns, defer_runs
+from commands.firing.skip_blocked import SkipBlocked, skip_blocked
 from commands.miss_runs import MissRuns, miss_runs
 from commands.resolve_overlap import ResolveOverlap, resolve_overlap
-from commands.start_attempts import StartAttempts, start_attempts
+from commands.start_attempts import StartAttempts, begun_attempts, start_attempts
 from commands.take_runs import TakenRun
 from domain.run import RunState
 from storage.clock_offset import read_clocks
@@ -55,23 +56,45 @@ class Transitions:
         self._resolving = asyncio.Semaphore(RESOLVE_AT_ONCE)
 
     async def begin(self, batch: Sequence[TakenRun]) -> set[UUID] | None:
-        """Which of these may ring; None where the ringer stops before that is known.
+        """Which of these may ring; None where none is to begin here now.
 
-        An attempt may have begun though the answer was lost. What only waits is put off when its
-        target is slow: such a run would be running, and nobody would ring it.
+        That is when the ringer stops, or the clock is wrong. An attempt may have begun though the
+        answer was lost: then Postgres is asked before the batch is given up, for such a run would
+        be running, and nobody would ring it.
         """
+        is_unanswered = False
         while not self._is_stopping():
             self._vitals.beat("ringer")
-            if self._database.clock.trouble(read_clocks()):
-                await asyncio.sleep(WRONG_CLOCK_SECONDS)
-                continue
+            is_wrong = self._database.clock.trouble(read_clocks()) is not None
+            if is_wrong and not is_unanswered:
+                return None
             command = StartAttempts(worker_id=self._worker_id, runs=batch, now=datetime.now(UTC))
             try:
+                if is_wrong:
+                    return await begun_attempts(command, self._database) or None
+                is_unanswered = True
                 return await start_attempts(command, self._database)
             except UNREACHABLE as error:
                 log.warning("ringer.start_failed", error=kind_of(error))
             await asyncio.sleep(RETRY_SECONDS)
         return None
+
+    async def skip(self, blocked: Sequence[TakenRun]) -> set[UUID]:
+        """Which of these runs that could not begin have ended, as their overlap policy wants it.
+
+        The others are to be resolved, each on its own.
+        """
+        if self._database.clock.trouble(read_clocks()):
+            return set()
+        command = SkipBlocked(worker_id=self._worker_id, runs=blocked, now=datetime.now(UTC))
+        try:
+            return await skip_blocked(command, self._database)
+        except Exception as error:
+            if isinstance(error, UNREACHABLE):
+                log.warning("ringer.skip_failed", count=len(blocked), error=kind_of(error))
+            else:
+                log.exception("ringer.skip_failed", count=len(blocked))
+            return set()
 
     async def miss(self, late: Sequence[TakenRun]) -> set[UUID] | None:
         """Which of these have ended; None where that is not known, a moment later."""
@@ -105,6 +128,8 @@ class Transitions:
 
     async def resolve(self, run: TakenRun) -> bool:
         """Whether a run that could not begin is to be begun again: its overlap policy decides."""
+        if self._database.clock.trouble(read_clocks()):
+            return True  # or given back: another worker's clock is right
         try:
             async with self._resolving:
                 now = datetime.now(UTC)

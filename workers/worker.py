@@ -50,7 +50,7 @@ from workers.traced_rings import TracedRings
 from workers.vitals import Vitals
 
 log = structlog.get_logger()
-HOT = (TAKE, START, START_IN_ORDER, FINISH)
+HOT = (TAKE.text, START.text, START_IN_ORDER.text, FINISH.text)
 """Statements that are planned before the first run comes."""
 THREADS = 4
 POLL_MS = 250

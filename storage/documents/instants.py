@@ -1,4 +1,4 @@
-"""Instants as clients are answered: in UTC, with `Z` and microseconds."""
+"""Instants as they are written: in UTC, with `Z` and microseconds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Jobs as clients are answered."""
+"""A job as it is cached, and answered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Schedules as clients are answered."""
+"""A schedule as it is stored, and answered."""
 
 from __future__ import annotations
 

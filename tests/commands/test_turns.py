@@ -10,7 +10,6 @@ from functools import partial
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import text
 
 from commands.cancel_runs import CancelRun, cancel_run
 from commands.finish_attempts import finish_attempts
@@ -75,6 +74,7 @@ async def begin_at_once(
     return runs
 
 
+@pytest.mark.promise("overlap: races")
 @pytest.mark.parametrize(
     ("overlap", "rest"),
     [
@@ -122,10 +122,8 @@ async def test_two_that_decide_at_once_on_one_run_begin_it_once(
 
 async def test_a_run_that_was_taken_anew_while_it_began_has_its_turn_and_rings(firing: Firing):
     run = await firing.queued_run()
-    async with firing.database.transaction() as connection:
-        await connection.execute(
-            text("UPDATE runs SET held_by = held_by WHERE id = :id"), {"id": run.id}
-        )
+    async with firing.database.transaction() as driver:
+        await driver.execute("UPDATE runs SET held_by = held_by WHERE id = $1", run.id)
         beginning = asyncio.create_task(firing.begin(run))
         await eventually(partial(waits_for_a_lock, firing))
     assert await beginning
@@ -153,6 +151,7 @@ async def test_a_finish_passes_the_turn_to_the_run_that_waits_longest(firing: Fi
     assert (await firing.run(second.id))["buffered"] is True
 
 
+@pytest.mark.promise("retry past the next instant")
 async def test_a_retry_keeps_the_turn(firing: Firing):
     holder = await firing.running_run()
     await firing.buffered(holder.job_id)
@@ -328,6 +327,7 @@ async def test_a_job_that_lets_its_runs_overlap_from_now_on_needs_no_turns(firin
     assert await firing.begin(run, by=OTHER_WORKER, now=LATER)
 
 
+@pytest.mark.promise("overlap: races")
 async def test_in_a_storm_of_all_policies_no_two_ring_at_once_and_nobody_is_forgotten(
     firing: Firing, databases: list[Database]
 ):

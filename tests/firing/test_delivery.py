@@ -12,16 +12,15 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from sqlalchemy import select
 from standardwebhooks import Webhook
 
 from loadtests.sink_process import SinkProcess
 from storage.postgres import Database
-from storage.service_tables import services
 from storage.urls import ShardUrls
 from tests.firing.target import JobBody, Target, created, ended
 
 
+@pytest.mark.promise("at least once")
 def test_a_job_rings_once_and_its_run_tells_how_it_went(
     client: httpx.Client, sink: SinkProcess, job_body: JobBody
 ) -> None:
@@ -45,6 +44,7 @@ def test_a_job_rings_once_and_its_run_tells_how_it_went(
     assert (job["state"], job["next_fire_at"]) == ("completed", None)
 
 
+@pytest.mark.promise("Standard Webhooks")
 def test_a_ring_carries_what_standard_webhooks_and_tracing_want(
     client: httpx.Client, urls: ShardUrls
 ) -> None:
@@ -94,9 +94,9 @@ def test_a_ring_without_a_body_is_verified_and_its_fire_time_has_one_form(
 async def _secrets(urls: ShardUrls, client: httpx.Client) -> list[str]:
     service_id = UUID(client.headers["authorization"].split("_")[1])
     database = Database(urls.primary)
-    async with database.transaction() as connection:
-        found = await connection.scalar(
-            select(services.c.signing_secrets).where(services.c.id == service_id)
+    async with database.driver() as driver:
+        found = await driver.fetchval(
+            "SELECT signing_secrets FROM services WHERE id = $1", service_id
         )
     await database.close()
     return list(found)
@@ -132,6 +132,7 @@ def test_a_body_is_delivered_as_it_was_sent(
     assert received.headers.get("content-type") == kind
 
 
+@pytest.mark.promise("4 KiB")
 def test_the_first_4_kib_of_an_answer_are_kept(client: httpx.Client) -> None:
     with Target(body=b"\0\xff" + b"x" * 100_000) as target:
         run = ended(
@@ -160,6 +161,7 @@ def test_a_triggered_job_rings_at_once_and_keeps_its_schedule(
     assert client.get(f"/jobs/{job_id}").json()["next_fire_at"] == before
 
 
+@pytest.mark.promise("egress guard")
 def test_a_loopback_address_that_is_not_allowed_is_never_connected_to(
     client: httpx.Client, urls: ShardUrls
 ) -> None:

@@ -64,6 +64,7 @@ def test_every_variable_is_one_that_is_read() -> None:
         assert set(re.findall(rf"{PREFIX}[A-Z_]*[A-Z]", path.read_text())) <= known, path
 
 
+@pytest.mark.usefixtures("starts_processes")
 def test_settings_make_sense() -> None:
     for overlay in ("base", "overlays/dev", "overlays/production"):
         done = subprocess.run(
@@ -173,7 +174,8 @@ def test_all_processes_at_their_most_find_connections() -> None:
     }
     (overlay,) = loaded(K8S / "overlays" / "production" / "kustomization.yaml")
     (dispatchers,) = (one["count"] for one in overlay["replicas"])
-    # Three pools and a connection that listens; during an upgrade there is one more of each.
+    # Twice the pool's size for what writes, once for reads, and one that listens; during an upgrade
+    # there is one more process of each.
     api = (scaled["tocsin-api"] + 1) * (3 * pool + 1)
     others = (scaled["tocsin-worker"] + 1 + dispatchers + 1) * (3 * POOL_SIZE + 1)
     cluster = named("Cluster/postgres")

@@ -135,7 +135,7 @@ def _fits(job: Stored, chosen: JobFilter) -> bool:
         and job.name.startswith(chosen.name_prefix or "")
         and chosen.target_host in (None, host_of(f"http://{job.host}/"))
         and all(any(_begins(begin, word) for word in words) for begin in chosen.words)
-        and (not chosen.has_window or upcoming is not None)
+        and (upcoming is not None or not {"next_fire_after", "next_fire_before"} & chosen.given)
         and (upcoming is None or _within(upcoming, chosen))
     )
 

@@ -11,7 +11,6 @@ from uuid import UUID
 
 import pytest
 from prometheus_client import REGISTRY
-from sqlalchemy import text
 
 from commands.finish_attempts import EndedAttempt
 from commands.miss_runs import MissRuns, miss_runs
@@ -38,8 +37,8 @@ MISSED = {"state": "missed"}
 @asynccontextmanager
 async def locked(firing: Firing, key: RunKey) -> AsyncIterator[None]:
     """Whoever changes the run must wait."""
-    async with firing.database.transaction() as connection:
-        await connection.execute(text("SELECT FROM runs WHERE id = :id FOR UPDATE"), {"id": key[1]})
+    async with firing.database.transaction() as driver:
+        await driver.execute("SELECT FROM runs WHERE id = $1 FOR UPDATE", key[1])
         yield
 
 
@@ -289,6 +288,7 @@ async def test_a_take_whose_answer_was_lost_is_asked_again_when_the_clock_is_rig
     await bell.rings(1)
 
 
+@pytest.mark.promise("window")
 async def test_a_run_that_begins_beyond_its_window_is_let_go_and_the_others_ring(
     firing: Firing, ringer: Ringer, bell: Bell
 ):
