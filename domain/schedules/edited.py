@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from domain.schedules.kinds import Spec, kind_of
@@ -53,6 +54,12 @@ def names(schedule: Schedule, instant: datetime) -> bool:
 def counted_after(schedule: Schedule) -> datetime:
     """The instant after which a job's runs count towards the number that its schedule allows."""
     return (schedule.counted_from or schedule.accepted_at) - TICK
+
+
+def count_of(schedule: Schedule, fire_times: Iterable[datetime]) -> int:
+    """How many of some fire times counted: those of before runs were counted anew never did."""
+    after = counted_after(schedule)
+    return sum(instant > after for instant in fire_times)
 
 
 def _excluded(schedule: Schedule) -> set[tuple[object, ...]]:
