@@ -3,8 +3,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# Tests start some hundred processes: each takes a second less of a processor from compiled modules.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run test reference fuzz chaos lint clients format bench bench-compare autoscaling loadtest loadtest-throttled image image-base manifests lock clean
+.PHONY: help run test test-fast reference fuzz chaos lint clients format bench bench-compare autoscaling loadtest loadtest-throttled image image-base manifests lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,6 +19,9 @@ test: .venv/dev.installed ## Run all tests on embedded servers
 
 reference: .venv/dev.installed ## Write the pages of docs that are made from the code
 	$(BIN)/python -m tests.docs.reference
+
+test-fast: .venv/dev.installed ## Run the tests that start no servers
+	$(BIN)/pytest -m "not processes" --hypothesis-profile=fast
 
 fuzz: .venv/dev.installed ## Send random requests of everything that the API describes, for ten minutes
 	$(BIN)/python -m tests.api.fuzzing

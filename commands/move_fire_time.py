@@ -18,7 +18,7 @@ from storage.documents.instants import instant_or_none
 from storage.job_changes import change_job, lock_job, stored_schedule
 from storage.job_entries import entry_of
 from storage.postgres import Driver
-from storage.statements import Statement
+from storage.statements import Statement, given
 from storage.tables import runs
 
 _MOST = timedelta(days=1)
@@ -27,8 +27,7 @@ _MOST = timedelta(days=1)
 
 _CLAIMED = Statement(
     select(runs.c.scheduled_for, runs.c.utc_offset).where(
-        runs.c.service_id == bindparam("service_id"),
-        runs.c.job_id == bindparam("job_id"),
+        *given(runs.c.service_id, runs.c.job_id),
         runs.c.scheduled_for > bindparam("since"),
         runs.c.trigger == Trigger.SCHEDULE,
     )

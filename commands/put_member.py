@@ -11,19 +11,14 @@ from domain.keys import check_grant, check_lasting
 from domain.service import Member
 from storage.quotas import refuse_one_too_many
 from storage.service_tables import members
-from storage.statements import Statement
+from storage.statements import Statement, values_of
 
 _PUT = Statement(
     insert(members)
-    .values(
-        service_id=bindparam("service_id"),
-        subject=bindparam("subject"),
-        role=bindparam("role"),
-        created_at=bindparam("now"),
-    )
+    .values(**values_of("service_id", "subject", "role"), created_at=bindparam("now"))
     .on_conflict_do_update(
         index_elements=[members.c.service_id, members.c.subject],
-        set_={"role": bindparam("role")},
+        set_=values_of("role"),
     )
     .returning(members.c.created_at)
 )

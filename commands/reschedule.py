@@ -12,10 +12,11 @@ from msgspec.structs import replace
 
 from commands.claim_runs import WRITE_RUNS
 from commands.job_fires import RUNS_OF_A_JOB_AT_ONCE
-from domain.catchup import Outcome, plan
+from domain.catchup import Outcome
 from domain.errors import within
 from domain.ids import run_id
 from domain.limits import Limits
+from domain.policies.catchup_plan import plan
 from domain.quotas import FIRE_TIMES, check_frequency
 from domain.schedules.checks import check_schedule
 from domain.schedules.edited import delays, names, names_alike

@@ -17,16 +17,16 @@ from storage.keys import lock_key, maker_of, store_key
 from storage.quotas import make_room_for_key
 from storage.service_tables import api_keys
 from storage.services import lock_service
-from storage.statements import Statement
+from storage.statements import Statement, given
 
 _END = Statement(
     update(api_keys)
-    .where(api_keys.c.service_id == bindparam("service_id"), api_keys.c.id == bindparam("id"))
+    .where(*given(api_keys.c.service_id, api_keys.c.id))
     .values(expires_at=bindparam("expires_at"))
 )
 _PASS_ON_MADE = Statement(
     update(api_keys)
-    .where(api_keys.c.service_id == bindparam("service_id"), api_keys.c.made_by == bindparam("old"))
+    .where(*given(api_keys.c.service_id), api_keys.c.made_by == bindparam("old"))
     .values(made_by=bindparam("new"))
 )
 

@@ -21,12 +21,12 @@ from storage.signing_secrets import (
     stored_of,
     written,
 )
-from storage.statements import Statement
+from storage.statements import Statement, given
 
-_THIS = services.c.id == bindparam("id")
-_LOCK = Statement(select(services).where(_THIS).with_for_update(key_share=True))
+_THIS = given(services.c.id)
+_LOCK = Statement(select(services).where(*_THIS).with_for_update(key_share=True))
 _REPLACE = Statement(
-    update(services).where(_THIS).values(signing_secrets=bindparam("signing_secrets"))
+    update(services).where(*_THIS).values(signing_secrets=bindparam("signing_secrets"))
 )
 
 

@@ -13,12 +13,12 @@ from domain.limits import Limits
 from domain.service import Service
 from storage.service_tables import services
 from storage.services import decode_limits
-from storage.statements import Statement
+from storage.statements import Statement, given
 
-_THIS = services.c.id == bindparam("id")
-_LOCK = Statement(select(services).where(_THIS).with_for_update())
+_THIS = given(services.c.id)
+_LOCK = Statement(select(services).where(*_THIS).with_for_update())
 # A Struct that leaves out defaults: what is not said follows them when they change.
-_SET_LIMITS = Statement(update(services).where(_THIS).values(limits=bindparam("limits")))
+_SET_LIMITS = Statement(update(services).where(*_THIS).values(limits=bindparam("limits")))
 
 
 class UpdateService(Command, frozen=True, kw_only=True):

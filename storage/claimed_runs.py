@@ -17,10 +17,10 @@ from storage.columns import INSTANT
 from storage.postgres import Driver
 from storage.queue import RunKey
 from storage.sql import statement
-from storage.statements import Statement
+from storage.statements import Statement, given
 from storage.tables import runs
 
-_OF_JOB = (runs.c.service_id == bindparam("service_id"), runs.c.job_id == bindparam("job_id"))
+_OF_JOB = given(runs.c.service_id, runs.c.job_id)
 # What a claim-ahead wrote and no worker has rung yet.
 _NOT_BEGUN = (
     *_OF_JOB,

@@ -12,7 +12,8 @@ from app.edge import cached_reads, large_answers
 from app.edge.authentication import failed_logins, identity_provider, principals
 from app.edge.connections import bounded_protocol
 from commands import claim_work, continue_backfills
-from domain import backfill, catchup, durations, limits, quotas, terms
+from domain import backfill, durations, limits, quotas, terms
+from domain.policies import catchup_plan
 from domain.schedules import preview
 from storage import (
     audit,
@@ -83,7 +84,7 @@ class Bound(NamedTuple):
 
 # fmt: off
 WORK = [
-    Bound((catchup, "PLAN_STEPS"), "steps", "a plan of a job, or an account of its past", "the plan goes on a second later; the account leaves a stretch uncounted"),
+    Bound((catchup_plan, "PLAN_STEPS"), "steps", "a plan of a job, or an account of its past", "the plan goes on a second later; the account leaves a stretch uncounted"),
     Bound((claim_work, "SERVICE_STEPS"), "steps", "the plans of a service in one claim", "its other jobs are set aside for a second"),
     Bound((claim_work, "ALL_STEPS"), "steps", "all plans of one claim", "the next claim goes on"),
     Bound((continue_backfills, "STEP_STEPS"), "steps", "a step of a backfill", "the next step goes on"),

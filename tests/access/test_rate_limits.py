@@ -112,6 +112,7 @@ def test_hits_that_need_no_postgres_count_as_well(user: httpx.Client) -> None:
     assert [user.get(path).status_code for _ in range(6)] == [200] * 5 + [429]
 
 
+@pytest.mark.promise("rate limits")
 def test_processes_share_the_limit_to_the_request(
     installation: System, operator: httpx.Client, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

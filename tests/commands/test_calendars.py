@@ -43,6 +43,7 @@ async def test_a_calendar_that_is_not_there_cannot_be_named(firing: Firing):
     assert refusal.value.pointer == "/schedule/exclude/0/calendar"
 
 
+@pytest.mark.promise("exclude")
 async def test_a_changed_calendar_moves_the_next_fire_time_at_once(firing: Firing):
     assert (await put(firing)).version == 1
     job = await naming_job(firing)

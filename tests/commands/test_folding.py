@@ -66,6 +66,7 @@ async def test_a_finish_that_is_repeated_writes_no_second_event(firing: Firing):
     assert [event["count"] for event in await waiting(firing)] == [3]
 
 
+@pytest.mark.promise("statistics")
 async def test_folds_at_once_count_once(firing: Firing):
     job = await firing.job()
     for number in range(10):

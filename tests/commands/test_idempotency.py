@@ -209,6 +209,7 @@ async def test_a_command_with_a_key_waits_for_its_job_no_longer_than_others(firi
     await bounded.close()
 
 
+@pytest.mark.promise("idempotency", "idempotency: answers")
 async def test_a_key_is_free_again_after_24_hours(firing: Firing):
     await do(firing, claim_of(), result="first")
     with pytest.raises(Answered):

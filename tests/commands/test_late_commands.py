@@ -50,6 +50,7 @@ async def _put_calendar(firing: Firing, job_id: UUID) -> None:
     )
 
 
+@pytest.mark.promise("late commands")
 @pytest.mark.parametrize(
     "command", [_pause, _pause_and_resume, _reschedule, _change_overlap, _put_calendar]
 )

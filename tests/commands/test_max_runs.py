@@ -30,6 +30,7 @@ async def claim(firing: Firing, now: datetime) -> None:
     await firing.claim(now + 5 * SECOND, now=now)
 
 
+@pytest.mark.promise("max_runs", "number of runs")
 async def test_a_schedule_ends_after_its_number_of_runs(firing: Firing):
     job = await firing.job(every=SECOND, max_runs=3)
     await claim(firing, NOON)

@@ -42,6 +42,7 @@ async def taken_again(firing: Firing, run: TakenRun) -> TakenRun:
     return taken
 
 
+@pytest.mark.promise("order")
 async def test_a_run_waits_for_an_earlier_one_that_is_on_its_way(firing: Firing):
     first, second, third = await runs_of_a_job(firing, 3)
     for run in (third, second):

@@ -70,6 +70,7 @@ async def take(firing: Firing, run: Run | UUID) -> TakenRun:
     return taken
 
 
+@pytest.mark.promise("dead letters")
 async def test_a_replay_is_a_new_run_of_the_same_fire_time_that_is_due_now(firing: Firing):
     old = await dead(firing)
     waiting_messages(firing.shards)
@@ -155,6 +156,7 @@ async def test_a_run_that_is_not_there_is_not_found(firing: Firing):
         await replay(firing, run_id(uuid4(), DUE))
 
 
+@pytest.mark.promise("accepted runs")
 async def test_replays_that_are_asked_for_at_once_are_all_made(firing: Firing):
     old = await dead(firing)
     runs = await asyncio.gather(*(replay(firing, old.id) for _ in range(6)))
@@ -187,6 +189,7 @@ async def test_a_replay_may_be_replayed_when_it_failed(firing: Firing):
     assert sorted(generations) == [0, 1, 2]
 
 
+@pytest.mark.promise("dead letters")
 async def test_in_bulk_each_dead_letter_is_replayed_once(firing: Firing):
     old = [await dead(firing) for _ in range(3)]
     over = await firing.running_run()

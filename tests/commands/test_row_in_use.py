@@ -65,6 +65,7 @@ async def test_a_run_that_began_already_is_not_taken_for_somebody_elses(firing: 
     )
 
 
+@pytest.mark.promise("ends under contention")
 @pytest.mark.parametrize("ended", [succeeded, failed])
 async def test_the_end_of_a_run_is_recorded(firing: Firing, ended: Callable[[TakenRun], object]):
     run = await firing.running_run()

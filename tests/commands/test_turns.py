@@ -74,6 +74,7 @@ async def begin_at_once(
     return runs
 
 
+@pytest.mark.promise("overlap: races")
 @pytest.mark.parametrize(
     ("overlap", "rest"),
     [
@@ -150,6 +151,7 @@ async def test_a_finish_passes_the_turn_to_the_run_that_waits_longest(firing: Fi
     assert (await firing.run(second.id))["buffered"] is True
 
 
+@pytest.mark.promise("retry past the next instant")
 async def test_a_retry_keeps_the_turn(firing: Firing):
     holder = await firing.running_run()
     await firing.buffered(holder.job_id)
@@ -325,6 +327,7 @@ async def test_a_job_that_lets_its_runs_overlap_from_now_on_needs_no_turns(firin
     assert await firing.begin(run, by=OTHER_WORKER, now=LATER)
 
 
+@pytest.mark.promise("overlap: races")
 async def test_in_a_storm_of_all_policies_no_two_ring_at_once_and_nobody_is_forgotten(
     firing: Firing, databases: list[Database]
 ):

@@ -190,6 +190,7 @@ async def test_what_a_kept_connection_was_closed_before_is_sent_once_more_on_a_n
     assert target.heads[1] == target.heads[2]  # it can tell by the webhook-id
 
 
+@pytest.mark.promise("at least once")
 @pytest.mark.usefixtures("slow_machine")
 @pytest.mark.parametrize(
     ("answer", "requests"),

@@ -52,6 +52,7 @@ async def test_what_is_due_beyond_the_look_ahead_is_not_claimed(
     assert len(await firing.runs(job.id)) == 1
 
 
+@pytest.mark.promise("instants near now")
 async def test_a_claim_from_later_than_now_is_refused_and_changes_nothing(firing: Firing):
     now = datetime.now(UTC)
     job = await firing.job(now=now, at=now + 3 * SECOND)

@@ -71,6 +71,7 @@ def test_other_addresses_are_refused(address: str):
         connect_to(address, [])
 
 
+@pytest.mark.promise("egress")
 @pytest.mark.parametrize(
     "address",
     [

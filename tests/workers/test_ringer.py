@@ -288,6 +288,7 @@ async def test_a_take_whose_answer_was_lost_is_asked_again_when_the_clock_is_rig
     await bell.rings(1)
 
 
+@pytest.mark.promise("window")
 async def test_a_run_that_begins_beyond_its_window_is_let_go_and_the_others_ring(
     firing: Firing, ringer: Ringer, bell: Bell
 ):

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("starts_processes")
+
 PAUSE_A_JOB = """
 import asyncio, sys, threading
 from datetime import UTC, datetime

@@ -28,6 +28,7 @@ def meaning(cron: Cron) -> tuple[object, ...]:
     )  # fmt: skip
 
 
+@pytest.mark.promise("cron")
 @pytest.mark.parametrize(
     ("one", "other"),
     [
@@ -148,6 +149,7 @@ def test_any_text_is_a_pattern_or_a_refusal(text: str):
     assert found is None or pattern.names(found)
 
 
+@pytest.mark.promise("cron")
 def test_a_spread_time_never_changes():
     # These are stored jobs' fire times: a change here moves every one of them.
     golden = {
@@ -164,6 +166,7 @@ def test_a_spread_time_never_changes():
         assert found == tuple(map(datetime.fromisoformat, firsts))
 
 
+@pytest.mark.usefixtures("starts_processes")
 def test_a_spread_time_is_the_same_in_another_process():
     code = (
         "from domain.schedules.cron import parse_cron; "
@@ -175,6 +178,7 @@ def test_a_spread_time_is_the_same_in_another_process():
     assert told.stdout.strip() == f"{here.minutes} {here.hours} {here.months}"
 
 
+@pytest.mark.promise("cron")
 @pytest.mark.parametrize(
     ("field", "minutes"),
     [

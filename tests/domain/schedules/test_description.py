@@ -103,6 +103,7 @@ def test_a_cron_expression_is_described(cron: str, words: str):
     assert describe(schedule) == f"{words}, in Europe/London."
 
 
+@pytest.mark.promise("preview")
 @pytest.mark.parametrize(
     ("settings", "words"),
     [

@@ -114,6 +114,7 @@ RFC_EXAMPLES = [
 ]  # fmt: skip
 
 
+@pytest.mark.promise("rrule")
 @pytest.mark.parametrize(("start", "parts", "style", "expected"), RFC_EXAMPLES)
 def test_an_example_of_the_standard(start: str, parts: str, style: str, expected: str):
     named = expected.removesuffix(" .").split()
@@ -169,6 +170,7 @@ def test_times_of_day(parts: str, expected: str):
     assert written(times(rule("20240101T090030", parts), 2), "%dT%H:%M:%S") == expected
 
 
+@pytest.mark.promise("rrule")
 def test_dtstart_counts_only_if_the_rule_names_it():
     mondays = rule("20261124T090000", "FREQ=WEEKLY;BYDAY=MO;COUNT=2")
     assert not mondays.names(mondays.dtstart)

@@ -41,6 +41,7 @@ def fired(of: Schedule, style: str) -> str:
     return " ".join(f"{one.astimezone(zone_of(of.timezone)):{style}}" for one in times)
 
 
+@pytest.mark.promise("COUNT and UNTIL")
 @pytest.mark.parametrize(
     ("rules", "start", "parts", "style", "times"),
     [
@@ -101,6 +102,7 @@ def test_count_and_until_where_clocks_change(  # noqa: PLR0917
     assert fired(schedule(text, NEW_YORK, **rules), style) == times
 
 
+@pytest.mark.promise("COUNT and UNTIL")
 @pytest.mark.parametrize(
     ("zone", "start", "until", "last"),
     [

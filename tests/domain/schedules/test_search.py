@@ -352,8 +352,8 @@ def exclusions(around: date) -> st.SearchStrategy[Exclusion]:
     )
 
 
-@examples(deadline=None, max_examples=150)
-@given(st.data(), CHANGES_OF_CLOCKS, st.sampled_from([37, 300, 1_800]), st.integers(-36, 36))
+@examples(deadline=None, max_examples=100)
+@given(st.data(), CHANGES_OF_CLOCKS, st.sampled_from([97, 300, 1_800]), st.integers(-36, 36))
 def test_the_search_finds_what_stepping_through_each_instant_finds(
     data: st.DataObject, change: tuple[str, datetime], seconds: int, hours: int
 ):

@@ -62,6 +62,7 @@ def step_of(name: str) -> timedelta:
     return timedelta(seconds=30 if name == "Africa/Monrovia" else 60)
 
 
+@pytest.mark.promise("clock changes")
 @given(
     windows(sorted(YEARS), AROUND),
     crons(MINUTES, starred(0, 23)) | crons(MINUTES, starred(0, 23), DAYS, weekday=WEEKDAYS),
@@ -76,6 +77,7 @@ def test_wildcard_hours_follow_elapsed_time(window, cron: Cron, gap: Gap, fold: 
     assert found == within(expected, start, end)
 
 
+@pytest.mark.promise("clock changes")
 @pytest.mark.parametrize("fold", Fold)
 @pytest.mark.parametrize("gap", Gap)
 @given(

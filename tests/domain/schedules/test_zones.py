@@ -43,7 +43,9 @@ def false_tables(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.promise("time zones", "pinned tzdata")
 @pytest.mark.parametrize("before", ["", 'ZoneInfo("Europe/London")'], ids=["first", "read before"])
+@pytest.mark.usefixtures("starts_processes")
 def test_the_tables_of_the_host_are_not_read(false_tables: Path, before: str):
     found = subprocess.run(
         [sys.executable, "-c", ASK.format(before=before)],
