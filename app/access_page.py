@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from app.access import Access
-from domain.access import SCOPES_OF, Role, Scope
+from domain.access.scopes import SCOPES_OF, Role, Scope
 
 _HEAD = """# Who may call what
 

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import settings
 
 from commands.bootstrap_key import BootstrapKey, bootstrap_key
-from domain.caller import Caller
-from domain.keys import service_of
+from domain.access.caller import Caller
+from domain.access.keys import service_of
 from loadtests.sink_process import SinkProcess
 from storage.embedded.servers import EmbeddedServers
 from storage.migrate import migrate

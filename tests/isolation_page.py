@@ -7,13 +7,16 @@ from datetime import datetime
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from app import job_lists, readiness, requests
+from app import readiness, requests
 from app.edge import cached_reads, large_answers
 from app.edge.authentication import failed_logins, identity_provider, principals
 from app.edge.connections import bounded_protocol
 from commands import claim_work, continue_backfills
-from domain import backfill, durations, limits, quotas, terms
+from domain import durations, job_filter, terms
+from domain.jobs import backfill
 from domain.policies import catchup_plan
+from domain.quotas import checks as quotas
+from domain.quotas import limits
 from domain.schedules import preview
 from storage import (
     audit,
@@ -148,7 +151,7 @@ WAITING = [
     Bound((shares, "WAIT_SECONDS"), "s", "the wait for one of them", "429"),
     Bound((shares, "MOST_WAITING"), "requests", "a service that wait for them", "429"),
     Bound((shard_reads, "COSTLY_READS"), "reads", "searches and the like of a service at once, in a process", "the next wait"),
-    Bound((job_lists, "_MAX_WORDS"), "words", "a search", "422"),
+    Bound((job_filter, "MOST_WORDS"), "words", "a search", "422"),
     Bound((terms, "LEAST_PREFIX_BYTES"), "bytes", "the beginning of a word in a search", "a shorter one is such a word"),
     Bound((postgres, "READ_SECONDS"), "s", "a query", "503"),
     Bound((postgres, "ANSWER_SECONDS"), "s", "what is waited beyond that for the server's word", "503, or another server"),

@@ -14,7 +14,7 @@ from app.access import Access, rules
 from app.access_page import COLUMNS, cells
 from app.api import create_app
 from app.settings import Settings
-from domain.access import Role, Scope
+from domain.access.scopes import Role, Scope
 from tests.access.conftest import calling, new_key, new_service
 from tests.access.issuer import Issuer
 from tests.processes import System

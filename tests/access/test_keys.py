@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from app.edge.authentication.key_use import KeyUse
-from domain.access import Scope
+from domain.access.scopes import Scope
 from storage.embedded.servers import EmbeddedServers
 from storage.shards import Shards
 from tests.access.conftest import calling, new_key, new_service

@@ -20,8 +20,8 @@ from app.edge.authentication.failed_logins import A_MINUTE, FailedLogins
 from app.edge.authentication.principals import Principal
 from app.edge.rate_limiting import UNLIMITED, RateLimiting
 from app.settings import Settings
-from domain.access import ALL_SCOPES
-from domain.limits import Limits
+from domain.access.scopes import ALL_SCOPES
+from domain.quotas.limits import Limits
 from storage.rate_limits import Bucket, Grant, Level, RateLimits
 from storage.redis_link import RedisAway
 from storage.shards import Shards

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from domain.idempotency import KEPT
+from domain.access.idempotency import KEPT
 from storage.kept_answers import KEPT_KIB_A_DAY, kept_by
 from storage.postgres import Database
 from storage.rate_limits import RateLimits

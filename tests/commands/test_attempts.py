@@ -12,9 +12,9 @@ from commands.cancel_runs import CancelRun, cancel_run
 from commands.finish_attempts import MAX_ABANDONED_BEYOND
 from commands.rescue_runs import RescueRuns, rescue_runs
 from domain.job_filter import Order
-from domain.retry import RetryPolicy
-from domain.run import Outcome, RunState
+from domain.policies.retry import RetryPolicy
 from domain.run_filter import RunFilter
+from domain.runs.run import Outcome, RunState
 from queries.get_run import GetRun, get_run
 from queries.list_runs import list_runs
 from queries.list_service_runs import list_service_runs

@@ -14,11 +14,11 @@ from commands.cancel_backfill import CancelBackfill, cancel_backfill
 from commands.continue_backfills import ADVISORY_SEED, DECIDE, continue_backfills
 from commands.start_backfill import StartBackfill, start_backfill
 from commands.take_runs import TakenRun
-from domain.backfill import Backfill, BackfillState
 from domain.errors import Invalid, NotFound
 from domain.ids import run_id
-from domain.overlap import Overlap
-from domain.retry import RetryPolicy
+from domain.jobs.backfill import Backfill, BackfillState
+from domain.policies.overlap import Overlap
+from domain.policies.retry import RetryPolicy
 from storage.postgres import Database
 from storage.retention import MARGIN, note_kept_from
 from tests.commands.changing import delete, pause

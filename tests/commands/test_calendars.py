@@ -11,7 +11,7 @@ import pytest
 from commands import put_calendar as put_calendar_module
 from commands.delete_calendar import DeleteCalendar, delete_calendar
 from domain.errors import Conflict, Invalid, NotFound
-from domain.job import Job
+from domain.jobs.job import Job
 from domain.schedules.schedule import Exclusion, Schedule
 from tests.commands.changing import delete, pause, resume, update
 from tests.commands.firing import NOON, SECOND, Firing, instants_of

@@ -10,7 +10,7 @@ import pytest
 from commands.claim_runs import ClaimRuns, claim_runs
 from commands.resume_job import ResumeJob, resume_job
 from domain.catchup import CatchupPolicy, Coalesce
-from domain.overlap import Overlap
+from domain.policies.overlap import Overlap
 from domain.schedules.schedule import Schedule
 from tests.commands.changing import NEW_TARGET, delete, pause, resume, update
 from tests.commands.firing import NOON, SECOND, Firing, instants_of, succeeded

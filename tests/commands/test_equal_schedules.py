@@ -12,8 +12,8 @@ from commands.cancel_runs import CancelRun, cancel_run
 from commands.claim_runs import ClaimRuns, claim_runs
 from domain.catchup import CatchupPolicy
 from domain.errors import Invalid
-from domain.job import JobState
-from domain.overlap import Overlap
+from domain.jobs.job import JobState
+from domain.policies.overlap import Overlap
 from domain.schedules.schedule import Exclusion, Schedule, Spec
 from storage.postgres import Database
 from tests.commands.changing import pause, resume, update

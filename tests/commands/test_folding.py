@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from commands.finish_attempts import finish_attempts
-from domain.run import Outcome
+from domain.runs.run import Outcome
 from storage import stats
 from storage.postgres import Database
 from storage.stats import LOOSE, fold_events, may_write, sole_writer

@@ -12,9 +12,9 @@ import pytest
 from commands.create_job import CreateJob, create_job
 from commands.trigger_job import TriggerJob, trigger_job
 from commands.unit_of_work import Command, Executor, UnitOfWork
+from domain.access.idempotency import KEPT, Answer, Answered, Claim
 from domain.errors import KeyInProgress, KeyReused, NotFound
-from domain.idempotency import KEPT, Answer, Answered, Claim
-from domain.retry import RetryPolicy
+from domain.policies.retry import RetryPolicy
 from domain.schedules.schedule import Schedule
 from domain.targets.kinds.http import HttpTarget
 from storage.idempotency import claim_key

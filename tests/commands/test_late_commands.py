@@ -11,7 +11,7 @@ import pytest
 
 from commands.put_calendar import PutCalendar, put_calendar
 from domain.catchup import CatchupPolicy, Coalesce
-from domain.overlap import Overlap
+from domain.policies.overlap import Overlap
 from domain.schedules.schedule import Exclusion, Schedule
 from tests.commands.changing import pause, resume, update
 from tests.commands.firing import NOON, SECOND, Firing

@@ -14,8 +14,8 @@ from commands.resume_job import ResumeJob, resume_job
 from commands.start_backfill import StartBackfill, start_backfill
 from domain.catchup import CatchupPolicy, Coalesce
 from domain.errors import Invalid
-from domain.job import JobState
-from domain.overlap import Overlap
+from domain.jobs.job import JobState
+from domain.policies.overlap import Overlap
 from domain.schedules.schedule import Exclusion
 from storage.jobs import job_of
 from tests.commands.changing import pause, update

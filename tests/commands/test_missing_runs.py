@@ -14,8 +14,8 @@ from commands.replay_runs import ReplayRun, replay_run
 from commands.start_backfill import StartBackfill, start_backfill
 from commands.take_runs import TakenRun
 from domain.catchup import CatchupPolicy, Outcome
-from domain.deferral import LONGEST_DEFERRAL
-from domain.overlap import Overlap
+from domain.policies.deferral import LONGEST_DEFERRAL
+from domain.policies.overlap import Overlap
 from tests.commands.changing import update
 from tests.commands.ended_runs import (
     agree,

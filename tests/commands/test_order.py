@@ -8,7 +8,7 @@ from commands.cancel_runs import CancelRun, cancel_run
 from commands.defer_runs import DeferRuns, defer_runs
 from commands.rescue_runs import RescueRuns, rescue_runs
 from commands.take_runs import TakenRun
-from domain.overlap import Overlap
+from domain.policies.overlap import Overlap
 from tests.commands.firing import (
     LATER,
     NOON,

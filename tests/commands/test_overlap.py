@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from commands.take_runs import TakenRun
-from domain.overlap import Overlap
-from domain.run import Outcome
+from domain.policies.overlap import Overlap
+from domain.runs.run import Outcome
 from tests.commands.firing import (
     DUE,
     LATER,

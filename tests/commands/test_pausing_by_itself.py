@@ -10,9 +10,9 @@ import pytest
 
 from commands.finish_attempts import EndedAttempt, finish_attempts
 from commands.take_runs import TakenRun
-from domain.overlap import Overlap
-from domain.retry import RetryPolicy
-from domain.run import Outcome
+from domain.policies.overlap import Overlap
+from domain.policies.retry import RetryPolicy
+from domain.runs.run import Outcome
 from tests.commands.changing import delete, pause, resume
 from tests.commands.firing import (
     DUE,

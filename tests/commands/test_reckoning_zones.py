@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from commands import reckon_zones as module
 from commands.reckon_zones import Reckoned, ReckonZones, reckon_zones
 from domain.ids import run_id
-from domain.job import Job
+from domain.jobs.job import Job
 from queries.get_job import GetJob, get_job
 from storage.heartbeats import LAPSE
 from storage.zone_tables import SETTLE, version_of_jobs

@@ -11,13 +11,13 @@ import pytest
 from commands.cancel_runs import CancelRun, cancel_run
 from commands.replay_runs import ReplayRun, ReplayRuns, replay_run, replay_runs
 from commands.take_runs import TakenRun
-from domain.caller import Caller
+from domain.access.caller import Caller
 from domain.errors import Conflict, NotFound
 from domain.ids import run_id
 from domain.job_filter import Order
-from domain.overlap import Overlap
-from domain.run import Run, RunState, Trigger
+from domain.policies.overlap import Overlap
 from domain.run_filter import RunFilter
+from domain.runs.run import Run, RunState, Trigger
 from queries.get_run import GetRun, get_run
 from queries.list_service_runs import list_service_runs
 from queries.run_pages import RunQuery

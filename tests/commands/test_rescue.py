@@ -12,7 +12,7 @@ import pytest
 from commands.cancel_runs import CancelRun, cancel_run
 from commands.delete_job import DeleteJob, delete_job
 from commands.rescue_runs import RescueRuns, rescue_runs
-from domain.overlap import Overlap
+from domain.policies.overlap import Overlap
 from storage.heartbeats import LAPSE
 from storage.queue import RunKey
 from tests.commands.firing import DUE, OTHER_WORKER, SECOND, STEADY, Firing, failed, succeeded

@@ -18,7 +18,7 @@ from commands.defer_runs import DeferRuns, defer_runs
 from commands.give_back_runs import GiveBackRuns, give_back_runs
 from commands.resolve_overlap import ResolveOverlap, resolve_overlap
 from commands.take_runs import TakenRun
-from domain.overlap import Overlap
+from domain.policies.overlap import Overlap
 from tests.commands.firing import DUE, LATER, WORKER, Firing, failed, succeeded
 from tests.storage.eventually import eventually
 

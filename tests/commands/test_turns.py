@@ -18,9 +18,9 @@ from commands.rescue_runs import RescueRuns, rescue_runs
 from commands.resolve_overlap import ResolveOverlap, resolve_overlap
 from commands.take_runs import TakenRun
 from commands.update_job import Changes, UpdateJob, update_job
-from domain.overlap import Overlap
-from domain.retry import RetryPolicy
-from domain.run import Outcome
+from domain.policies.overlap import Overlap
+from domain.policies.retry import RetryPolicy
+from domain.runs.run import Outcome
 from storage.partitions import drop_partitions
 from storage.postgres import Database
 from storage.queue import RunKey

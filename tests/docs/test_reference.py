@@ -10,7 +10,7 @@ import pytest
 
 from app.problems import problem
 from app.settings import PREFIX, Settings
-from domain.limits import Limits
+from domain.quotas.limits import Limits
 from loadtests.read_cases import CASES
 from tests.docs.reference import PAGES, errors, metrics
 from tests.docs.reference.rooms import tracked

@@ -11,7 +11,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from domain.overlap import Overlap
+from domain.policies.overlap import Overlap
 from loadtests.sink_process import SinkProcess
 from tests.firing.target import created
 from tests.processes import runs_of, wait_until

@@ -22,8 +22,8 @@ from sqlalchemy import Connection
 from commands.bootstrap_key import BootstrapKey, bootstrap_key
 from commands.delete_job import DeleteJob, delete_job
 from commands.update_job import Changes, UpdateJob, update_job
-from domain.caller import Caller
-from domain.keys import service_of
+from domain.access.caller import Caller
+from domain.access.keys import service_of
 from queries.get_job import GetJob, get_job
 from queries.get_run import GetRun, get_run
 from storage.migrate import (

@@ -8,7 +8,7 @@ from socket import SO_LINGER, SOL_SOCKET
 
 import pytest
 
-from domain.run import Outcome
+from domain.runs.run import Outcome
 from tests.workers.http_server import OK, Answer, raw_target, sends
 from tests.workers.test_transport import Names, ring, ringing
 

@@ -11,9 +11,9 @@ from redis.exceptions import RedisError
 
 from commands.bootstrap_key import BootstrapKey, bootstrap_key
 from commands.trigger_job import TriggerJob, trigger_job
-from domain.caller import Caller
+from domain.access.caller import Caller
+from domain.access.keys import service_of
 from domain.ids import run_id
-from domain.keys import service_of
 from storage.clock_offset import ClockAhead
 from storage.embedded.ports import free_port
 from storage.queue import FEW, MAX_DEPTH

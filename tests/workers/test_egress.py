@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from domain.egress import parse_egress
+from domain.targets.egress import parse_egress
 from workers.targets.egress import EgressRefused, guarded_socket
 
 

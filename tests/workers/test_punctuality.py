@@ -10,8 +10,8 @@ import pytest
 import uvloop
 
 from commands.bootstrap_key import BootstrapKey, bootstrap_key
-from domain.caller import Caller
-from domain.keys import service_of
+from domain.access.caller import Caller
+from domain.access.keys import service_of
 from storage.shards import Shards
 from storage.urls import ShardUrls
 from tests.commands.firing import WORKER, Firing

@@ -11,10 +11,10 @@ import pytest
 
 from commands.cancel_runs import CancelRun, cancel_run
 from commands.start_attempts import StartAttempts, start_attempts
-from domain.breaker import FAILURES, FIRST_REST, BreakerState
-from domain.deferral import LONGEST_DEFERRAL
-from domain.retry import RetryPolicy
-from domain.run import Outcome
+from domain.policies.deferral import LONGEST_DEFERRAL
+from domain.policies.retry import RetryPolicy
+from domain.runs.run import Outcome
+from domain.targets.health.breaker import FAILURES, FIRST_REST, BreakerState
 from domain.targets.kinds.http import HttpTarget
 from storage.postgres import Database
 from storage.queue import RunKey

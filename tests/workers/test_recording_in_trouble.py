@@ -12,7 +12,7 @@ import pytest
 
 from commands.finish_attempts import EndedAttempt
 from commands.take_runs import TakenRun
-from domain.run import Outcome
+from domain.runs.run import Outcome
 from storage import shares
 from storage.postgres import Database
 from tests.commands.firing import DUE, SECOND, Firing, ended, failed, succeeded

@@ -16,8 +16,8 @@ from commands.finish_attempts import EndedAttempt
 from commands.miss_runs import MissRuns, miss_runs
 from commands.take_runs import Taken, TakenRun, TakeRuns, take_runs
 from domain.catchup import CatchupPolicy
-from domain.retry import RetryPolicy
-from domain.run import Outcome
+from domain.policies.retry import RetryPolicy
+from domain.runs.run import Outcome
 from domain.targets.kinds.http import HttpTarget
 from storage.postgres import Database
 from storage.queue import RunKey

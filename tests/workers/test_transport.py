@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from domain.egress import parse_egress
-from domain.run import Outcome
+from domain.runs.run import Outcome
+from domain.targets.egress import parse_egress
 from domain.targets.kinds.http import HttpTarget
 from domain.targets.tls import Tls
 from storage.key_ring import NO_KEYS
