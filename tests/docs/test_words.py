@@ -103,20 +103,15 @@ SHOWN = {
 PARTS_OF_MODULES = {"rrule_lines", "gathered_lines", "rrule_line"}
 """Modules in whose names a banned word has its plain meaning."""
 NOT_USED_YET: set[str] = {
-    "aggregate",
     "claimable",
     "claimed_buffer",
     "claimable_at",
     "unbuffer",
-    "overlap_lock",
     "blocking_consumer",
     "concurrency_limiter",
     "target_limiter",
-    "rate_control",
-    "health_signal",
     "target_status_publisher",
     "extra_runs",
-    "cache_entry",
     "invalid_before",
     "authorization_cache",
     "EncryptionKeys",
