@@ -25,7 +25,7 @@ def started_servers(
         seed: Files of servers that have stopped, to begin with: those are copied in less time.
     """
     if seed is not None:
-        subprocess.run(["cp", "-a", f"{seed}/.", EmbeddedServers(folder)._home], check=True)
+        sow(seed, folder)
     embedded = EmbeddedServers(folder, durable=durable)
     with embedded:
         yield embedded
@@ -40,6 +40,11 @@ def stopped_servers(folder: Path) -> Iterator[Path]:
         asyncio.run(_migrate(embedded.urls.primary))
     yield embedded._home
     embedded.remove()
+
+
+def sow(seed: Path, folder: Path) -> None:
+    """Have servers begin in a data directory with those files."""
+    subprocess.run(["cp", "-a", f"{seed}/.", EmbeddedServers(folder)._home], check=True)
 
 
 async def _migrate(url: str) -> None:
