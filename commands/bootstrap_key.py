@@ -10,10 +10,10 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from commands.unit_of_work import Command, UnitOfWork, unit_of_work
-from domain.access import ALL_SCOPES, INSTALLATION
-from domain.caller import Caller
+from domain.access.caller import Caller
+from domain.access.scopes import ALL_SCOPES, INSTALLATION
 from domain.ids import new_id
-from domain.signing import new_signing_secret
+from domain.targets.signing import new_signing_secret
 from storage.keys import store_key
 from storage.service_tables import services
 from storage.shards import Shards

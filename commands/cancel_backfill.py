@@ -7,8 +7,8 @@ from uuid import UUID
 from sqlalchemy import bindparam, select, update
 
 from commands.unit_of_work import Command, UnitOfWork, unit_of_work
-from domain.backfill import Backfill, BackfillState
 from domain.errors import NotFound
+from domain.jobs.backfill import Backfill, BackfillState
 from storage.backfills import backfill_of
 from storage.claimed_runs import cancel_runs
 from storage.statements import Statement, given

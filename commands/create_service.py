@@ -8,10 +8,10 @@ import msgspec
 from sqlalchemy.dialects.postgresql import insert
 
 from commands.unit_of_work import Command, UnitOfWork, unit_of_work
+from domain.access.service import Service
 from domain.errors import Conflict
 from domain.ids import new_id
-from domain.service import Service
-from domain.signing import new_signing_secret
+from domain.targets.signing import new_signing_secret
 from storage.service_tables import services
 from storage.signing_secrets import first_of_service
 from storage.statements import Statement, values_of

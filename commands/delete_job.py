@@ -7,8 +7,8 @@ from uuid import UUID
 from sqlalchemy import Table, bindparam, delete, update
 
 from commands.unit_of_work import Command, UnitOfWork, unit_of_work
-from domain.backfill import BackfillState
-from domain.job import Versions
+from domain.jobs.backfill import BackfillState
+from domain.jobs.job import Versions
 from storage.claimed_runs import cancel_runs
 from storage.job_changes import change_from, lock_job, withdraw_to_come
 from storage.job_counts import uncount_job

@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, select
 
 from commands.unit_of_work import Command, UnitOfWork, unit_of_work
 from domain.errors import NotFound
-from domain.run import Trigger
+from domain.runs.run import Trigger
 from domain.schedules.newer_tables import Claimed, next_by_newer_tables
 from domain.schedules.schedule import due_time
 from storage.documents.instants import instant_or_none

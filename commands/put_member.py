@@ -6,9 +6,9 @@ from sqlalchemy import bindparam
 from sqlalchemy.dialects.postgresql import insert
 
 from commands.unit_of_work import Command, UnitOfWork, unit_of_work
-from domain.access import SCOPES_OF, Role
-from domain.keys import check_grant, check_lasting
-from domain.service import Member
+from domain.access.keys import check_grant, check_lasting
+from domain.access.scopes import SCOPES_OF, Role
+from domain.access.service import Member
 from storage.quotas import refuse_one_too_many
 from storage.service_tables import members
 from storage.statements import Statement, values_of

@@ -7,7 +7,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from commands.unit_of_work import Command, UnitOfWork, unit_of_work
 from domain.ids import new_id
-from domain.secrets import Secret, check_value
+from domain.targets.secrets import Secret, check_value
 from storage.quotas import refuse_one_too_many
 from storage.secrets import place_of
 from storage.service_tables import secrets

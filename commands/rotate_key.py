@@ -9,10 +9,10 @@ from msgspec import UnsetType
 from sqlalchemy import bindparam, update
 
 from commands.unit_of_work import Command, UnitOfWork, unit_of_work
-from domain.access import Scope
-from domain.caller import Caller
+from domain.access.caller import Caller
+from domain.access.keys import LONGEST_OVERLAP, Key, check_end, check_grant, end_of_made
+from domain.access.scopes import Scope
 from domain.errors import Conflict, Forbidden, Invalid
-from domain.keys import LONGEST_OVERLAP, Key, check_end, check_grant, end_of_made
 from storage.keys import lock_key, maker_of, store_key
 from storage.quotas import make_room_for_key
 from storage.service_tables import api_keys

@@ -10,7 +10,13 @@ from sqlalchemy import bindparam, select, update
 from commands.unit_of_work import Command, UnitOfWork, unit_of_work
 from domain.errors import Conflict, Invalid
 from domain.ids import new_id
-from domain.signing import LONGEST_OVERLAP, MOST_LIVE, SigningSecret, live, new_signing_secret
+from domain.targets.signing import (
+    LONGEST_OVERLAP,
+    MOST_LIVE,
+    SigningSecret,
+    live,
+    new_signing_secret,
+)
 from storage.key_ring import KeyRing
 from storage.service_tables import services
 from storage.signing_secrets import (

@@ -10,7 +10,9 @@ from msgspec import Struct
 from sqlalchemy import bindparam, insert, or_, select
 
 from commands.unit_of_work import Command, UnitOfWork, unit_of_work
-from domain.backfill import (
+from domain.errors import Invalid, NotFound
+from domain.ids import new_id
+from domain.jobs.backfill import (
     COUNTED_STEPS,
     MAX_FIRE_TIMES,
     Backfill,
@@ -18,12 +20,10 @@ from domain.backfill import (
     DryRun,
     check_backfill,
 )
-from domain.errors import Invalid, NotFound
-from domain.ids import new_id
-from domain.overlap import Overlap
-from domain.run import RunState
+from domain.policies.overlap import Overlap
+from domain.runs.run import RunState
+from domain.schedules.kinds.work import Budget
 from domain.schedules.schedule import TICK, Schedule, is_excluded, nominal_times
-from domain.schedules.work import Budget
 from storage.job_changes import lock_job
 from storage.jobs import CALENDARS_OF_JOB, schedule_of
 from storage.postgres import Driver

@@ -8,9 +8,9 @@ from uuid import UUID
 from sqlalchemy import bindparam, select, update
 
 from commands.unit_of_work import Command, UnitOfWork, unit_of_work
+from domain.access.service import Service
 from domain.errors import NotFound
-from domain.limits import Limits
-from domain.service import Service
+from domain.quotas.limits import Limits
 from storage.service_tables import services
 from storage.services import decode_limits
 from storage.statements import Statement, given

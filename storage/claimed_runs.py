@@ -10,8 +10,8 @@ import asyncpg
 from sqlalchemy import all_, bindparam, case, delete, or_, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from domain.overlap import Overlap
-from domain.run import RunState, Trigger
+from domain.policies.overlap import Overlap
+from domain.runs.run import RunState, Trigger
 from storage.calendar_changes import JobRow
 from storage.columns import INSTANT
 from storage.postgres import Driver

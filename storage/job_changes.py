@@ -13,7 +13,7 @@ from sqlalchemy import select, update
 
 from domain.catchup import Outcome, Stretch
 from domain.errors import NotFound, PreconditionFailed
-from domain.job import Job, Versions
+from domain.jobs.job import Job, Versions
 from domain.policies.catchup_plan import account
 from domain.schedules.edited import counted_after
 from domain.schedules.schedule import (

@@ -9,11 +9,11 @@ import asyncpg
 from msgspec.structs import asdict
 from sqlalchemy import insert, select
 
-from domain.access import Scope
-from domain.caller import Caller
+from domain.access.caller import Caller
+from domain.access.keys import Key, key_hash, key_text, new_secret
+from domain.access.scopes import Scope
 from domain.errors import Forbidden, NotFound
 from domain.ids import new_id
-from domain.keys import Key, key_hash, key_text, new_secret
 from storage.postgres import Driver
 from storage.service_tables import api_keys
 from storage.sql import statement

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import Text, bindparam, cast, func, update
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from domain.job import Job
+from domain.jobs.job import Job
 from domain.terms import job_terms
 from storage.postgres import Driver
 from storage.statements import Statement, given, values_of
