@@ -7,8 +7,6 @@ import asyncpg
 from domain.backfill import Backfill, BackfillState
 from domain.overlap import Overlap
 
-BACKFILL_COLUMNS = ", ".join(Backfill.__struct_fields__)
-
 
 def backfill_of(row: asyncpg.Record) -> Backfill:
     """The backfill of a row."""

@@ -17,9 +17,6 @@ from storage.postgres import Driver
 from storage.service_tables import api_keys
 from storage.statements import Statement
 
-KEY_COLUMNS = """
-    id, service_id, name, scopes, subject, made_by, created_at, expires_at, revoked_at, last_used_at
-"""
 # A key may have been made by one that it has since replaced: `UNION` ends circles.
 _REVOKE = """
 WITH RECURSIVE gone (id) AS (
