@@ -15,11 +15,11 @@ from msgspec import Meta, MsgspecError
 from msgspec.msgpack import Decoder, Encoder
 
 from app.problems import BadParameter
+from domain.access.service import SUBJECT
 from domain.durations import END_OF_TIME
 from domain.filters import Filter
 from domain.ids import EPOCH
 from domain.place import Place
-from domain.service import SUBJECT
 from storage.page_bytes import Cut
 
 Limit = Annotated[int, QueryParameter(ge=1, le=200, description="Items on a page")]

@@ -11,7 +11,7 @@ from litestar.params import QueryParameter
 
 from app.cursors import FilteredCursors
 from app.schemas.runs import ListedRunResource, RunPage
-from domain.caller import Caller
+from domain.access.caller import Caller
 from domain.job_filter import Order
 from domain.run_filter import RunFilter
 from queries.run_pages import RunPage as RunRows

@@ -11,25 +11,19 @@ import asyncpg
 import structlog
 from msgspec import Struct
 
-from domain.caller import Caller
+from domain.access.caller import Caller
 from domain.schedules.newer_tables import depends_on_tables
 from domain.schedules.schedule import next_fire_time
 from storage.error_kinds import kind_of
-from storage.jobs import CALENDARS_OF_JOB, schedule_of
+from storage.jobs import schedule_of
 from storage.shards import Shard
+from storage.sql import statement
 from storage.zone_tables import Key, note_reached, pass_to_make
 
 log = structlog.get_logger()
 JOBS_AT_ONCE = 200
 
-JOBS = f"""
-SELECT service_id, id, schedule::text, {CALENDARS_OF_JOB} AS calendars,
-    next_fire_for, next_claim_at, accounted_to
-FROM jobs
-WHERE next_claim_at IS NOT NULL AND (next_claim_at, service_id, id) > ($1, $2, $3)
-ORDER BY next_claim_at, service_id, id
-LIMIT $4
-"""
+JOBS = statement("zones/jobs")
 
 
 class ReckonZones(Struct, frozen=True, kw_only=True):
@@ -65,7 +59,10 @@ async def reckon_zones(command: ReckonZones, shard: Shard) -> Reckoned:
         )
         if made is None:
             return Reckoned()
-        rows = await driver.fetch(JOBS, *made.reached, JOBS_AT_ONCE)
+        claim_at, service_id, job_id = made.reached
+        rows = await JOBS.fetch(
+            driver, claim_at=claim_at, service_id=service_id, job_id=job_id, most=JOBS_AT_ONCE
+        )
     found = await asyncio.to_thread(_changed, rows)
     moved = await _move(found, command, shard)
     reached = _key_of(rows[-1]) if len(rows) == JOBS_AT_ONCE else None

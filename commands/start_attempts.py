@@ -9,11 +9,11 @@ from uuid import UUID
 from msgspec import Struct
 
 from commands.take_runs import TakenRun
-from domain.overlap import Overlap
-from domain.run import RunState
+from domain.policies.overlap import Overlap
+from domain.runs.run import RunState
 from storage.fences import still_fenced
 from storage.postgres import Database, Driver
-from storage.sql import Statement, statement
+from storage.sql import SqlFile, statement
 
 START = statement("attempts/start")
 START_IN_ORDER = statement("attempts/start_in_order")
@@ -52,7 +52,7 @@ async def begun_attempts(command: StartAttempts, database: Database) -> set[UUID
 
 
 async def _started(
-    driver: Driver, start: Statement, command: StartAttempts, runs: Sequence[TakenRun]
+    driver: Driver, start: SqlFile, command: StartAttempts, runs: Sequence[TakenRun]
 ) -> set[UUID]:
     fire_times = [run.scheduled_for for run in runs]
     rows = await start.fetch(

@@ -9,9 +9,9 @@ import asyncpg
 from msgspec import Struct
 from sqlalchemy import Text, and_, bindparam, cast, or_, select
 
-from domain.access import SCOPES_OF, Role, Scope
-from domain.keys import key_hash, service_of
-from domain.limits import Limits
+from domain.access.keys import key_hash, service_of
+from domain.access.scopes import SCOPES_OF, Role, Scope
+from domain.quotas.limits import Limits
 from storage.lasting_reads import Lasting
 from storage.postgres import Driver
 from storage.service_tables import api_keys, members, services

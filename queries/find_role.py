@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, select
 
-from domain.access import Role
+from domain.access.scopes import Role
 from storage.lasting_reads import Lasting
 from storage.postgres import Driver
 from storage.service_tables import members

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, select
 
+from domain.access.service import Service
 from domain.errors import NotFound
-from domain.service import Service
 from queries.sql_parts import columns_of
 from storage.lasting_reads import Lasting
 from storage.postgres import Driver

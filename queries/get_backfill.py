@@ -7,9 +7,9 @@ from uuid import UUID
 from msgspec import Struct
 from sqlalchemy import bindparam, select
 
-from domain.backfill import Backfill
-from domain.caller import Caller
+from domain.access.caller import Caller
 from domain.errors import NotFound
+from domain.jobs.backfill import Backfill
 from queries.sql_parts import columns_of
 from storage.backfills import backfill_of
 from storage.shards import Shards

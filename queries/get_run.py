@@ -9,10 +9,10 @@ import asyncpg
 from msgspec import Struct
 from sqlalchemy import Column, ColumnElement, Table, bindparam, select
 
-from domain.caller import Caller
+from domain.access.caller import Caller
 from domain.errors import NotFound
 from domain.ids import fire_time_window
-from domain.run import Attempt, Outcome, Run, RunState
+from domain.runs.run import Attempt, Outcome, Run, RunState
 from queries.run_parts import SHOWN_RUN
 from queries.sql_parts import columns_of
 from storage.postgres import Driver

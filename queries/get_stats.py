@@ -11,9 +11,9 @@ import asyncpg
 from msgspec import Struct
 from sqlalchemy import bindparam, select
 
-from domain.caller import Caller
-from domain.sketch import Percentiles, percentiles
-from domain.stats import ENDS, Stats
+from domain.access.caller import Caller
+from domain.runs.sketch import Percentiles, percentiles
+from domain.runs.stats import ENDS, Stats
 from queries.known_jobs import refuse_unknown
 from storage.postgres import Driver
 from storage.shards import Shards

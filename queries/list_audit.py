@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Text, Uuid, bindparam, literal_column, select, tuple_
 
-from domain.caller import Caller
+from domain.access.caller import Caller
 from domain.ids import LAST_ID
 from queries.sql_parts import (
     LIMIT,

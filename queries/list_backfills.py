@@ -7,9 +7,9 @@ from uuid import UUID
 from msgspec import Struct
 from sqlalchemy import bindparam, select
 
-from domain.backfill import Backfill
-from domain.caller import Caller
+from domain.access.caller import Caller
 from domain.ids import LAST_ID
+from domain.jobs.backfill import Backfill
 from queries.known_jobs import refuse_unknown
 from queries.sql_parts import LIMIT, columns_of
 from storage.backfills import backfill_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 from sqlalchemy import ColumnElement, bindparam, func, literal_column, select
 
-from domain.caller import Caller
+from domain.access.caller import Caller
 from domain.schedules.calendar import Calendar
 from queries.sql_parts import LIMIT, as_far_as_it_fits, number
 from storage.calendars import calendar_of

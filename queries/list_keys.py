@@ -7,9 +7,9 @@ from uuid import UUID
 from msgspec import Struct
 from sqlalchemy import Text, bindparam, select
 
-from domain.caller import Caller
+from domain.access.caller import Caller
+from domain.access.keys import Key
 from domain.ids import LAST_ID
-from domain.keys import Key
 from queries.sql_parts import LIMIT, columns_of, if_given
 from storage.keys import key_of
 from storage.postgres import Driver

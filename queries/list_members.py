@@ -5,8 +5,8 @@ from __future__ import annotations
 from msgspec import Struct
 from sqlalchemy import bindparam, select
 
-from domain.caller import Caller
-from domain.service import Member
+from domain.access.caller import Caller
+from domain.access.service import Member
 from queries.sql_parts import LIMIT, columns_of
 from storage.postgres import Driver
 from storage.service_tables import members

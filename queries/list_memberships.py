@@ -7,7 +7,7 @@ from uuid import UUID
 from msgspec import Struct
 from sqlalchemy import bindparam, select
 
-from domain.access import Role
+from domain.access.scopes import Role
 from queries.sql_parts import LIMIT
 from storage.postgres import Driver
 from storage.service_tables import members, services

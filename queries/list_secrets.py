@@ -5,8 +5,8 @@ from __future__ import annotations
 from msgspec import Struct
 from sqlalchemy import bindparam, select
 
-from domain.caller import Caller
-from domain.secrets import Secret
+from domain.access.caller import Caller
+from domain.targets.secrets import Secret
 from queries.sql_parts import LIMIT, columns_of
 from storage.secrets import secret_of
 from storage.service_tables import secrets

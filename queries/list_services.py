@@ -7,10 +7,10 @@ from uuid import UUID
 from msgspec import Struct
 from sqlalchemy import bindparam, select
 
-from domain.access import INSTALLATION
-from domain.caller import Caller
+from domain.access.caller import Caller
+from domain.access.scopes import INSTALLATION
+from domain.access.service import Service
 from domain.ids import LAST_ID
-from domain.service import Service
 from queries.sql_parts import LIMIT, columns_of
 from storage.postgres import Driver
 from storage.service_tables import services

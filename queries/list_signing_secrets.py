@@ -7,8 +7,8 @@ from datetime import datetime
 from msgspec import Struct
 from sqlalchemy import bindparam, select
 
-from domain.caller import Caller
-from domain.signing import SigningSecret, live
+from domain.access.caller import Caller
+from domain.targets.signing import SigningSecret, live
 from storage.service_tables import services
 from storage.shards import Shards
 from storage.signing_secrets import stored_of

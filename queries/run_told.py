@@ -9,7 +9,7 @@ from msgspec import Struct
 from sqlalchemy import Uuid, any_, bindparam, select
 from sqlalchemy.dialects.postgresql import ARRAY, distinct_on
 
-from domain.run import Run
+from domain.runs.run import Run
 from storage.postgres import Driver
 from storage.statements import Statement
 from storage.tables import attempts, jobs

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
-from domain.limits import Limits
+from domain.quotas.limits import Limits
 from storage.postgres import Driver
 from storage.sql import statement
 
@@ -17,8 +17,8 @@ are so many a minute that such do not come near the usual limit."""
 
 Minute = tuple[UUID, datetime]
 
-_OWN_LIMITS = statement("claims/own_fire_limits")
-_COUNT = statement("claims/count_fires")
+_OWN_LIMITS = statement("quotas/own_fire_limits")
+_COUNT = statement("quotas/count_fires")
 
 
 async def beyond_quota(driver: Driver, wanted: Counter[Minute]) -> dict[Minute, int]:

@@ -19,18 +19,10 @@ LAPSE = timedelta(seconds=6)
 """Without a beat for so long, a process is taken for dead and its runs are rescued."""
 KINDS = ("dispatcher", "worker")
 
-# The instant at which the statement came: while it waits, nobody grows older.
-BEATS = f"workers.heartbeat_at >= statement_timestamp() - interval '{LAPSE.total_seconds():g} s'"
-"""Condition on workers: has not lapsed."""
-
 _BEAT = statement("processes/beat")
 
-_LIVING = f"SELECT kind, count(*) AS count FROM workers WHERE {BEATS} GROUP BY kind"
-_OFFSETS = f"""
-SELECT kind, host, pid, clock_offset_ms AS offset_ms FROM workers
-WHERE {BEATS} AND clock_offset_ms IS NOT NULL
-ORDER BY abs(clock_offset_ms) DESC, host, pid
-"""
+_LIVING = statement("processes/living", lapse=LAPSE)
+_OFFSETS = statement("processes/clock_offsets", lapse=LAPSE)
 _FORGET = statement("processes/forget_lapsed")
 _LEAVE = "DELETE FROM workers WHERE id = $1"
 
@@ -74,13 +66,13 @@ async def leave(driver: Driver, process_id: UUID) -> None:
 
 async def living(driver: Driver) -> dict[str, int]:
     """How many processes of each kind beat."""
-    rows = await driver.fetch(_LIVING)
+    rows = await _LIVING.fetch(driver)
     return dict.fromkeys(KINDS, 0) | {row["kind"]: row["count"] for row in rows}
 
 
 async def measured_clocks(driver: Driver) -> list[MeasuredClock]:
     """The clocks of all that beat, the worst first."""
-    return [MeasuredClock(**row) for row in await driver.fetch(_OFFSETS)]
+    return [MeasuredClock(**row) for row in await _OFFSETS.fetch(driver)]
 
 
 async def forget_lapsed_processes(driver: Driver, after: timedelta) -> None:

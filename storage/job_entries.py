@@ -9,7 +9,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from domain.job import Job, JobState, visible_state
+from domain.jobs.job import Job, JobState, visible_state
 from storage.documents.instants import instant, instant_or_none
 from storage.documents.job import JobResource
 from storage.entries import DELETED, kept_until

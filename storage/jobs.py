@@ -11,25 +11,21 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from domain.catchup import CatchupPolicy
-from domain.job import Job, visible_state
-from domain.overlap import Overlap
-from domain.retry import RetryPolicy
+from domain.jobs.job import Job, visible_state
+from domain.policies.overlap import Overlap
+from domain.policies.retry import RetryPolicy
 from domain.schedules.schedule import Exclusion, Schedule, with_calendars
 from domain.targets import Target
 from storage.documents.schedule import ScheduleResource
+from storage.sql import statement
 
 # As text, JSON comes through the driver without a detour over its codec.
 JOB_COLUMNS = """
     id, name, description, tags, schedule::text, target::text, retry::text, overlap, catchup::text,
     paused, pause_reason, next_fire_for, claimed_for, version, created_at, updated_at
 """
-# The calendars of a job's schedule, by name; most jobs have none.
-CALENDARS_OF_JOB = """
-    CASE WHEN jobs.calendars <> '{}' THEN (
-        SELECT json_object_agg(calendars.name, calendars.exclude)::text FROM calendars
-        WHERE calendars.service_id = jobs.service_id AND calendars.name = ANY (jobs.calendars)
-    ) END
-"""
+CALENDARS_OF_JOB = statement("calendars/of_job").text
+"""An expression: the calendars of a job's schedule, by name."""
 
 encode = msgspec.json.Encoder().encode
 decode_schedule = msgspec.json.Decoder(Schedule).decode

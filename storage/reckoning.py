@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
-from domain.catchup import COUNTED
 from domain.errors import Busy
+from domain.policies.catchup_plan import COUNTED
 from domain.schedules.kinds import kind_of
 from domain.schedules.schedule import PATIENCE, Schedule
 

@@ -5,24 +5,28 @@ are put in order. Where the shape varies, a function that is cached makes one st
 
     @cache
     def change_of(columns: tuple[str, ...]) -> Statement:
-        values = {name: bindparam(name) for name in columns}
-        return Statement(update(jobs).where(...).values(values))
+        return Statement(update(jobs).where(*given(jobs.c.id)).values(values_of(*columns)))
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 
 if TYPE_CHECKING:
     import asyncpg
+    from sqlalchemy import BindParameter, ColumnElement
     from sqlalchemy.sql import ClauseElement
+    from sqlalchemy.sql.elements import KeyedColumnElement
 
     from storage.postgres import Driver
 
+Row = TypeVar("Row")
+Answer: TypeAlias = Coroutine[Any, Any, Row]
 Encode = Callable[[Any], Any]
 _GIVEN: Any = object()
 
@@ -40,7 +44,40 @@ class Parameter(NamedTuple):
     encode: Encode | None
 
 
-class Statement:
+class NamedStatement(ABC):
+    """A statement with values by name: composed, as below, or of a file (storage.sql)."""
+
+    @property
+    @abstractmethod
+    def text(self) -> str:
+        """SQL with `$1` and so on."""
+
+    @abstractmethod
+    def arguments(self, values: Mapping[str, object]) -> Sequence[object]:
+        """Values in the order of the parameters.
+
+        Raises:
+            TypeError: When a value is missing, or is of no parameter.
+        """
+
+    def fetch(self, driver: Driver, **values: object) -> Answer[list[asyncpg.Record]]:
+        """All rows."""
+        return driver.fetch(self.text, *self.arguments(values))
+
+    def fetchrow(self, driver: Driver, **values: object) -> Answer[asyncpg.Record | None]:
+        """The first row, if there is one."""
+        return driver.fetchrow(self.text, *self.arguments(values))
+
+    def fetchval(self, driver: Driver, **values: object) -> Answer[Any]:
+        """The first column of the first row, if there is one."""
+        return driver.fetchval(self.text, *self.arguments(values))
+
+    def execute(self, driver: Driver, **values: object) -> Answer[str]:
+        """The server's word of what was done, such as `DELETE 1`."""
+        return driver.execute(self.text, *self.arguments(values))
+
+
+class Statement(NamedStatement):
     """A statement of SQLAlchemy's, as asyncpg executes it.
 
     What is given with each execution is a `bindparam()`; all other values are constants. A list is
@@ -54,25 +91,8 @@ class Statement:
     def __init__(self, clause: ClauseElement) -> None:
         self._clause = clause
 
-    async def fetch(self, driver: Driver, **values: object) -> list[asyncpg.Record]:
-        """All rows."""
-        return await driver.fetch(self.text, *self.arguments(values))
-
-    async def fetchrow(self, driver: Driver, **values: object) -> asyncpg.Record | None:
-        """The first row, if there is one."""
-        return await driver.fetchrow(self.text, *self.arguments(values))
-
-    async def fetchval(self, driver: Driver, **values: object) -> Any:
-        """The first column of the first row, if there is one."""
-        return await driver.fetchval(self.text, *self.arguments(values))
-
-    async def execute(self, driver: Driver, **values: object) -> str:
-        """The server's word of what was done, such as `DELETE 1`."""
-        return await driver.execute(self.text, *self.arguments(values))
-
     @property
     def text(self) -> str:
-        """SQL with `$1` and so on."""
         return self._compiled[0]
 
     @property
@@ -81,11 +101,6 @@ class Statement:
         return self._compiled[1]
 
     def arguments(self, values: Mapping[str, object]) -> list[object]:
-        """Values in the order of the parameters.
-
-        Raises:
-            TypeError: When a value is missing, or is of no parameter.
-        """
         arguments, used = [], 0
         for name, constant, encode in self._compiled[1]:
             value = constant
@@ -114,6 +129,20 @@ class Statement:
         )
         del self._clause  # it is many times as large
         return compiled.string, parameters
+
+
+def given(*columns: KeyedColumnElement[Any]) -> list[ColumnElement[bool]]:
+    """Conditions: each column is equal to the parameter of its name."""
+    from sqlalchemy import bindparam  # noqa: PLC0415
+
+    return [column == bindparam(column.key) for column in columns]
+
+
+def values_of(*names: str) -> dict[str, BindParameter[Any]]:
+    """Values of columns: each gets the parameter of its name."""
+    from sqlalchemy import bindparam  # noqa: PLC0415
+
+    return {name: bindparam(name) for name in names}
 
 
 def _parameter(name: str, bind: Any) -> Parameter:

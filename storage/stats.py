@@ -11,9 +11,9 @@ from uuid import UUID
 import asyncpg
 from msgspec import Struct
 
-from domain.sketch import BINS_PER_E, LEAST_MS, compacted
+from domain.runs.sketch import BINS_PER_E, LEAST_MS, compacted
 from storage.postgres import Driver
-from storage.sql import Statement, statement
+from storage.sql import SqlFile, statement
 
 LOOSE = 200
 """A bucket's sketches are made compact when they have grown by so many values."""
@@ -94,7 +94,7 @@ async def _make_compact(driver: Driver, loose: Sequence[asyncpg.Record]) -> None
     await _compact(driver, _COMPACT_SERVICES, [row for row in loose if not row["job_id"]])
 
 
-async def _compact(driver: Driver, compact: Statement, rows: Sequence[asyncpg.Record]) -> None:
+async def _compact(driver: Driver, compact: SqlFile, rows: Sequence[asyncpg.Record]) -> None:
     if rows:
         await compact.execute(
             driver,
@@ -137,6 +137,6 @@ async def clear_stats(driver: Driver, service_id: UUID, first: datetime) -> None
         await clear.execute(driver, service_id=service_id, first=first)
 
 
-async def _expired(driver: Driver, expire: Statement, before: datetime) -> int:
+async def _expired(driver: Driver, expire: SqlFile, before: datetime) -> int:
     done = await expire.execute(driver, before=before, most=FORGOTTEN_AT_ONCE)
     return int(done.rpartition(" ")[2])

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from msgspec import Struct, convert
 
-from domain.overlap import Overlap
+from domain.policies.overlap import Overlap
 from storage.postgres import Driver
 from storage.sql import statement
 

@@ -18,8 +18,8 @@ from msgspec import Struct
 
 from app.edge.authentication.principals import Principal
 from app.entries import has_tag
-from domain.access import INSTALLATION
-from domain.access import Scope as Right
+from domain.access.scopes import INSTALLATION
+from domain.access.scopes import Scope as Right
 from queries.cached import CachedQuery
 from storage.entries import Entry
 from storage.postgres import Driver

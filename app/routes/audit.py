@@ -11,7 +11,6 @@ from litestar.params import QueryParameter
 
 from app.access import Access
 from app.cursors import Cursor, Limit, by_moment
-from app.problems import problems
 from app.requests import ServiceRequest
 from app.schemas.audit import AuditPage, AuditResource
 from app.windows import Grain
@@ -30,7 +29,6 @@ _CURSORS = by_moment("audit")
     needs=Access.ADMIN,
     summary="List what was done, newest first",
     tags=["Audit"],
-    responses=problems(422),
 )
 async def list_audit_entries(  # noqa: PLR0917
     request: ServiceRequest,

@@ -11,14 +11,14 @@ from litestar.params import FromPath, JSONBody
 
 from app.access import Access
 from app.cursors import Cursor, Limit, by_id
-from app.idempotency import REFUSALS, once
+from app.idempotency import once
 from app.problems import problems
 from app.requests import ServiceRequest, refuse_body
 from app.schemas.backfills import BackfillBody, BackfillPage, BackfillResource
 from commands.cancel_backfill import CancelBackfill, cancel_backfill
 from commands.start_backfill import StartBackfill, start_backfill
-from domain.backfill import Backfill
 from domain.durations import instant_of
+from domain.jobs.backfill import Backfill
 from queries.get_backfill import GetBackfill, get_backfill
 from queries.list_backfills import ListBackfills, list_backfills
 
@@ -41,7 +41,7 @@ class BackfillController(Controller):
         summary="Run a job for fire times that have passed",
         status_code=202,
         response_headers=[LOCATION],
-        responses=problems(*REFUSALS, 404, 413, 415),
+        responses=problems(404),
     )
     async def start(
         self, job_id: FromPath[UUID], data: JSONBody[BackfillBody], request: ServiceRequest
@@ -65,7 +65,7 @@ class BackfillController(Controller):
         operation_id="listBackfills",
         needs=Access.READ,
         summary="List a job's backfills, newest first",
-        responses=problems(404, 422),
+        responses=problems(404),
     )
     async def page(
         self,
@@ -103,7 +103,7 @@ class BackfillController(Controller):
         before_request=refuse_body,
         summary="End a backfill, and its runs that have not begun",
         status_code=200,
-        responses=problems(*REFUSALS, 404, 413),
+        responses=problems(404),
     )
     async def cancel(
         self, backfill_id: FromPath[UUID], request: ServiceRequest

@@ -35,7 +35,6 @@ class CalendarController(Controller):
         operation_id="listCalendars",
         needs=Access.READ,
         summary="List calendars by name",
-        responses=problems(422),
     )
     async def page(
         self, request: ServiceRequest, limit: Limit = 50, cursor: Cursor = None
@@ -54,7 +53,7 @@ class CalendarController(Controller):
         operation_id="getCalendar",
         needs=Access.READ,
         summary="Read a calendar",
-        responses=problems(404, 422),
+        responses=problems(404),
     )
     async def read(self, name: NamePath, request: ServiceRequest) -> CalendarResource:
         query = GetCalendar(caller=request.caller, name=name)
@@ -66,7 +65,7 @@ class CalendarController(Controller):
         needs=Access.WRITE,
         summary="Make a calendar, or replace what it holds",
         status_code=200,
-        responses=problems(413, 415, 422) | made(CalendarResource),
+        responses=made(CalendarResource),
     )
     async def store(
         self, name: NamePath, data: JSONBody[CalendarBody], request: ServiceRequest
@@ -87,7 +86,7 @@ class CalendarController(Controller):
         operation_id="deleteCalendar",
         needs=Access.WRITE,
         summary="Delete a calendar that no job uses",
-        responses=problems(404, 409, 422),
+        responses=problems(404, 409),
     )
     async def remove(self, name: NamePath, request: ServiceRequest) -> None:
         command = DeleteCalendar(caller=request.caller, name=name, now=datetime.now(UTC))

@@ -48,7 +48,7 @@ class JobHistoryController(Controller):
         needs=Access.READ,
         summary="List a job's runs, by filter and fire time",
         description=run_lists.DESCRIPTION,
-        responses=problems(404, 422),
+        responses=problems(404),
     )
     @filtered(without={"job_id", "tags"})
     async def runs(  # noqa: PLR0917
@@ -70,7 +70,7 @@ class JobHistoryController(Controller):
         operation_id="getLedger",
         needs=Access.READ,
         summary="Why a job did, or did not, run at each of its fire times",
-        responses=problems(404, 422),
+        responses=problems(404),
     )
     async def ledger(  # noqa: PLR0917
         self,
@@ -105,7 +105,7 @@ class JobHistoryController(Controller):
         operation_id="previewJob",
         needs=Access.READ,
         summary="When a job will fire, in instants and in words",
-        responses=problems(404, 422),
+        responses=problems(404),
     )
     async def preview(
         self,

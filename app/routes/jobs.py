@@ -16,7 +16,7 @@ from app.access import Access
 from app.answers import run_accepted
 from app.cursors import Cursor, FilteredCursors, Limit
 from app.entries import NOT_MODIFIED, answer
-from app.idempotency import REFUSALS, once
+from app.idempotency import once
 from app.preconditions import IfMatch, versions_of
 from app.problems import problems
 from app.requests import ServiceRequest
@@ -31,8 +31,8 @@ from commands.resume_job import ResumeJob, resume_job
 from commands.trigger_job import TriggerJob, trigger_job
 from commands.update_job import UpdateJob, update_job
 from domain.errors import Gathering
-from domain.job import Job
 from domain.job_filter import JobFilter, JobSort
+from domain.jobs.job import Job
 from queries.get_job import GetJob, get_job
 from queries.list_jobs import ListJobs, list_jobs
 from storage.documents.job import JobResource
@@ -60,7 +60,6 @@ class JobController(Controller):
         keyed=True,
         summary="Store a job",
         response_headers=[ETAG, LOCATION],
-        responses=problems(*REFUSALS, 413, 415),
     )
     async def create(
         self, data: JSONBody[JobBody], request: ServiceRequest
@@ -96,7 +95,7 @@ class JobController(Controller):
         summary="List jobs, by filter and order",
         description=job_lists.DESCRIPTION,
         response_headers=[ETAG],
-        responses=problems(422) | NOT_MODIFIED,
+        responses=NOT_MODIFIED,
     )
     @filtered()
     async def page(  # noqa: PLR0917
@@ -149,7 +148,7 @@ class JobController(Controller):
         needs=Access.WRITE,
         summary="Change a job, by a merge patch: what is not named stays, null removes",
         response_headers=[ETAG],
-        responses=problems(404, 412, 413, 415, 422),
+        responses=problems(404, 412),
     )
     async def change(
         self,
@@ -194,7 +193,7 @@ class JobController(Controller):
         summary="Stop a job from firing",
         status_code=200,
         response_headers=[ETAG],
-        responses=problems(*REFUSALS, 404, 412, 413, 415),
+        responses=problems(404, 412),
     )
     async def pause(
         self,
@@ -220,7 +219,7 @@ class JobController(Controller):
         summary="Let a paused job fire again, from now on",
         status_code=200,
         response_headers=[ETAG],
-        responses=problems(*REFUSALS, 404, 412, 413, 415),
+        responses=problems(404, 412),
     )
     async def resume(
         self,
@@ -246,7 +245,7 @@ class JobController(Controller):
         summary="Run a job now, beside its schedule",
         status_code=202,
         response_headers=[LOCATION],
-        responses=problems(*REFUSALS, 404, 413, 415),
+        responses=problems(404),
     )
     async def trigger(
         self,

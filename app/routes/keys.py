@@ -16,8 +16,8 @@ from app.schemas.keys import KeyBody, KeyPage, KeyResource, RotationBody
 from commands.create_key import CreateKey, create_key
 from commands.revoke_key import RevokeKey, revoke_key
 from commands.rotate_key import RotateKey, rotate_key
+from domain.access.keys import Key
 from domain.durations import duration_of, instant_of
-from domain.keys import Key
 from queries.list_keys import ListKeys, list_keys
 
 _CURSORS = by_id("keys")
@@ -33,7 +33,7 @@ class ServiceKeyController(Controller):
         operation_id="listKeys",
         needs=Access.ADMIN,
         summary="List a service's keys, newest first, those that are good no more among them",
-        responses=problems(404, 422),
+        responses=problems(404),
     )
     async def page(
         self,
@@ -48,7 +48,7 @@ class ServiceKeyController(Controller):
         operation_id="createKey",
         needs=Access.ADMIN,
         summary="Make a key; its text is told only now",
-        responses=problems(404, 409, 413, 415, 422),
+        responses=problems(404, 409),
     )
     async def create(
         self, service_id: FromPath[UUID], data: JSONBody[KeyBody], request: ServiceRequest
@@ -60,7 +60,7 @@ class ServiceKeyController(Controller):
         operation_id="rotateKey",
         needs=Access.ADMIN,
         summary="Replace a key: the new one's text is told only now, the old one ends soon",
-        responses=problems(404, 409, 413, 415, 422),
+        responses=problems(404, 409),
     )
     async def rotate(
         self,

@@ -17,7 +17,7 @@ from app.requests import ServiceRequest
 from app.schemas.members import MemberBody, MemberPage, MemberResource
 from commands.put_member import PutMember, put_member
 from commands.remove_member import RemoveMember, remove_member
-from domain.service import SUBJECT
+from domain.access.service import SUBJECT
 from queries.list_members import ListMembers, list_members
 
 Subject = Annotated[str, PathParameter(pattern=SUBJECT, description="`sub` of the person's token")]
@@ -35,7 +35,7 @@ class MemberController(Controller):
         operation_id="listMembers",
         needs=Access.ADMIN,
         summary="List a service's members by subject",
-        responses=problems(404, 422),
+        responses=problems(404),
     )
     async def page(
         self,
@@ -59,7 +59,7 @@ class MemberController(Controller):
         needs=Access.ADMIN,
         summary="Make a person a member, or change the role",
         status_code=200,
-        responses=problems(404, 413, 415, 422) | made(MemberResource),
+        responses=problems(404) | made(MemberResource),
     )
     async def store(
         self,
@@ -80,7 +80,7 @@ class MemberController(Controller):
         operation_id="removeMember",
         needs=Access.ADMIN,
         summary="End a membership, and the person's own keys of the service",
-        responses=problems(404, 422),
+        responses=problems(404),
     )
     async def remove(
         self, service_id: FromPath[UUID], subject: Subject, request: ServiceRequest

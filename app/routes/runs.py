@@ -14,7 +14,7 @@ from app import run_lists
 from app.access import Access
 from app.answers import run_accepted
 from app.cursors import Cursor, Limit
-from app.idempotency import REFUSALS, once
+from app.idempotency import once
 from app.problems import problems
 from app.requests import ServiceRequest, refuse_body
 from app.schemas.filters import filtered
@@ -22,8 +22,8 @@ from app.schemas.runs import BulkResource, ChosenRunsBody, RunDetailResource, Ru
 from commands.cancel_runs import CancelRun, CancelRuns, cancel_run, cancel_runs
 from commands.replay_runs import ReplayRun, ReplayRuns, replay_run, replay_runs
 from domain.job_filter import Order
-from domain.run import Run
 from domain.run_filter import RunFilter
+from domain.runs.run import Run
 from queries.get_run import GetRun, get_run
 from queries.list_service_runs import list_service_runs
 
@@ -43,7 +43,6 @@ class RunController(Controller):
         needs=Access.READ,
         summary="List runs, by filter and fire time; `state=failed` are the dead letters",
         description=run_lists.DESCRIPTION,
-        responses=problems(422),
     )
     @filtered()
     async def page(
@@ -79,7 +78,7 @@ class RunController(Controller):
         before_request=refuse_body,
         summary="End a run; what rings is cut off",
         status_code=200,
-        responses=problems(*REFUSALS, 404, 413),
+        responses=problems(404),
     )
     async def cancel(
         self, run_id: FromPath[UUID], request: ServiceRequest
@@ -96,7 +95,7 @@ class RunController(Controller):
         summary="Run a run that has ended once more",
         status_code=202,
         response_headers=[LOCATION],
-        responses=problems(*REFUSALS, 404, 413),
+        responses=problems(404),
     )
     async def replay(
         self, run_id: FromPath[UUID], request: ServiceRequest
@@ -111,7 +110,6 @@ class RunController(Controller):
         keyed=True,
         summary="End open runs in bulk",
         status_code=200,
-        responses=problems(*REFUSALS, 413, 415),
     )
     async def cancel_chosen(
         self, data: JSONBody[ChosenRunsBody], request: ServiceRequest
@@ -128,7 +126,6 @@ class RunController(Controller):
         keyed=True,
         summary="Replay failed runs in bulk, each once",
         status_code=202,
-        responses=problems(*REFUSALS, 413, 415),
     )
     async def replay_chosen(
         self, data: JSONBody[ChosenRunsBody], request: ServiceRequest

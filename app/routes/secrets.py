@@ -34,7 +34,7 @@ class SecretController(Controller):
         operation_id="listSecrets",
         needs=Access.ADMIN,
         summary="List secrets by name; no value is ever told",
-        responses=problems(404, 422),
+        responses=problems(404),
     )
     async def page(
         self,
@@ -58,7 +58,7 @@ class SecretController(Controller):
         needs=Access.ADMIN,
         summary="Store a secret, or give it another value",
         status_code=200,
-        responses=problems(404, 413, 415, 422) | made(SecretResource),
+        responses=problems(404) | made(SecretResource),
     )
     async def store(
         self,
@@ -79,7 +79,7 @@ class SecretController(Controller):
         operation_id="deleteSecret",
         needs=Access.ADMIN,
         summary="Delete a secret that no job uses",
-        responses=problems(404, 409, 422),
+        responses=problems(404, 409),
     )
     async def remove(
         self, service_id: FromPath[UUID], name: NamePath, request: ServiceRequest

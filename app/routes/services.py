@@ -31,7 +31,6 @@ class ServiceController(Controller):
         operation_id="listServices",
         needs=Access.OPERATOR,
         summary="List all services, newest first",
-        responses=problems(422),
     )
     async def page(
         self, request: ServiceRequest, limit: Limit = 50, cursor: Cursor = None
@@ -47,7 +46,7 @@ class ServiceController(Controller):
         operation_id="createService",
         needs=Access.OPERATOR,
         summary="Make a service; its signing secret is told only now",
-        responses=problems(409, 413, 415, 422),
+        responses=problems(409),
     )
     async def create(
         self, data: JSONBody[ServiceBody], request: ServiceRequest
@@ -75,7 +74,7 @@ class ServiceController(Controller):
         operation_id="updateService",
         needs=Access.OPERATOR,
         summary="Change a service's limits, by a merge patch: null is as for every service",
-        responses=problems(404, 413, 415, 422),
+        responses=problems(404),
     )
     async def update(
         self,

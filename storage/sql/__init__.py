@@ -8,15 +8,12 @@ that appears again has the same number.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
 
-import asyncpg
-
-from storage.postgres import Driver
+from storage.statements import NamedStatement
 
 Constant = int | float | str | timedelta
 
@@ -26,54 +23,34 @@ _INCLUDED = re.compile(r"^( *)\\ir (\S+)$", re.MULTILINE)
 _NAME = re.compile(r"--[^\n]*|'(?:[^']|'')*'|::|:([a-z][a-z0-9_]*)")
 
 
-class Statement:
-    """A statement, asked with its parameters by their names.
+class SqlFile(NamedStatement):
+    """A statement of this folder.
 
     Attributes:
-        text: What Postgres gets.
-        parameters: Their names, in the order of their numbers.
+        parameters: The names of its parameters, in the order of their numbers.
     """
 
     def __init__(self, name: str, text: str, parameters: tuple[str, ...]) -> None:
         self.name = name
-        self.text = text
         self.parameters = parameters
-        self._values = _in_order(parameters)
+        self._text = text
+        self._in_order = _in_order(parameters)
 
-    def execute(self, driver: Driver, **values: object) -> Coroutine[Any, Any, str]:
-        """Run it, and return what Postgres says it has done."""
-        return driver.execute(self.text, *self.arguments(values))
+    @property
+    def text(self) -> str:
+        return self._text
 
-    def fetch(self, driver: Driver, **values: object) -> Coroutine[Any, Any, list[asyncpg.Record]]:
-        """Its rows."""
-        return driver.fetch(self.text, *self.arguments(values))
-
-    def fetchrow(
-        self, driver: Driver, **values: object
-    ) -> Coroutine[Any, Any, asyncpg.Record | None]:
-        """Its first row, if it has any."""
-        return driver.fetchrow(self.text, *self.arguments(values))
-
-    def fetchval(self, driver: Driver, **values: object) -> Coroutine[Any, Any, Any]:
-        """The first value of its first row; None without one."""
-        return driver.fetchval(self.text, *self.arguments(values))
-
-    def arguments(self, values: Mapping[str, object]) -> tuple[object, ...]:
-        """The values in the order in which Postgres wants them.
-
-        Raises:
-            TypeError: When a parameter has no value, or a value no parameter.
-        """
+    def arguments(self, values: Mapping[str, object]) -> Sequence[object]:
         if len(values) == len(self.parameters):
             try:
-                return self._values(values)
+                return self._in_order(values)
             except KeyError:
                 pass
         odd = sorted(values.keys() ^ set(self.parameters))
         raise TypeError(f"{self.name}.sql: missing, or not a parameter: {', '.join(odd)}")
 
 
-def statement(name: str, **constants: Constant) -> Statement:
+def statement(name: str, **constants: Constant) -> SqlFile:
     """The statement in a file of this folder.
 
     Args:
@@ -100,7 +77,7 @@ def statement(name: str, **constants: Constant) -> Statement:
     text = _NAME.sub(stands_for, text)
     if unused:
         raise ValueError(f"{name}.sql does not use {', '.join(sorted(unused))}")
-    return Statement(name, text, tuple(numbers))
+    return SqlFile(name, text, tuple(numbers))
 
 
 def _text_of(path: Path) -> str:

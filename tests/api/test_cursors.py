@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from app.cursors import Cursors, FilteredCursors, by_fire_time, by_id, by_moment, by_name
 from app.problems import BadParameter
-from domain.job import JobState
 from domain.job_filter import JobFilter, JobOrder, JobSort, Order
+from domain.jobs.job import JobState
 from domain.place import Place
-from domain.run import RunState, Trigger
 from domain.run_filter import RunFilter
+from domain.runs.run import RunState, Trigger
 
 Kind = Callable[[str], Cursors[Any]]
 INSTANTS = st.datetimes(timezones=st.just(UTC))

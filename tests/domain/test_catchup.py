@@ -12,19 +12,10 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-import domain.catchup
-from domain.catchup import (
-    COUNTED,
-    CatchupPolicy,
-    Coalesce,
-    Outcome,
-    Plan,
-    Stretch,
-    account,
-    check_catchup,
-    plan,
-)
+import domain.policies.catchup_plan
+from domain.catchup import CatchupPolicy, Coalesce, Outcome, Plan, Stretch, check_catchup
 from domain.errors import Invalid
+from domain.policies.catchup_plan import COUNTED, account, plan
 from domain.schedules.kinds.every import Every
 from domain.schedules.schedule import (
     Exclusion,
@@ -75,7 +66,7 @@ EVERY_MINUTE = Schedule(accepted_at=NOON - YEAR, every=60 * SECOND)
 def without_a_budget() -> Iterator[None]:
     """What is decided, whatever it costs; tests/commands/test_costly_schedules.py has budgets."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("domain.catchup.PLAN_STEPS", 10**9)
+        patch.setattr("domain.policies.catchup_plan.PLAN_STEPS", 10**9)
         yield
 
 
@@ -197,7 +188,7 @@ def test_an_account_leaves_out_what_is_told_by_runs(
         Outcome.EXCLUDED if is_excluded(schedule, one) else Outcome.PAUSED for one in others
     ]
     assert sum(one.count or 0 for one in found) == len(others)
-    with patch.object(domain.catchup, "COUNTED", counted):
+    with patch.object(domain.policies.catchup_plan, "COUNTED", counted):
         rough = account(schedule, Outcome.PAUSED, after=start, until=NOON, told=told)
     outcomes_of([], rough, others)
     for stretches in (found, rough):
@@ -261,7 +252,7 @@ def test_where_there_are_too_many_to_count_the_runs_are_the_same_and_nothing_is_
     schedule: Schedule, policy: CatchupPolicy, outage: timedelta, counted: int
 ):
     exact = after_an_outage(schedule, policy, outage)
-    with patch.object(domain.catchup, "COUNTED", max(counted, policy.limit)):
+    with patch.object(domain.policies.catchup_plan, "COUNTED", max(counted, policy.limit)):
         planned = after_an_outage(schedule, policy, outage)
     if planned is None or exact is None:
         return
@@ -276,6 +267,7 @@ def test_where_there_are_too_many_to_count_the_runs_are_the_same_and_nothing_is_
         assert one.count in (None, len(within))
 
 
+@pytest.mark.promise("catchup")
 @pytest.mark.parametrize(
     ("coalesce", "runs", "others"),
     [
@@ -297,6 +289,7 @@ def test_a_policy_chooses_among_ten_missed_minutes(
     assert made.next_fire_for == NOON
 
 
+@pytest.mark.promise("catchup")
 def test_without_a_window_all_that_is_late_is_missed_and_what_is_on_time_runs():
     planned = after_an_outage(EVERY_MINUTE, CatchupPolicy(window=timedelta(0)), 600 * SECOND + TICK)
     assert planned is not None
@@ -349,6 +342,7 @@ def test_the_earliest_of_a_year_runs():
     assert planned[1].runs[0] == NOON - YEAR + SECOND
 
 
+@pytest.mark.promise("jitter")
 @examples(deadline=None, max_examples=100)
 @given(st.timedeltas(timedelta(0), 24 * HOUR), st.integers(0, 10_000), st.text(max_size=5))
 def test_a_run_is_due_within_the_jitter_and_never_past_the_next_fire_time(

@@ -142,7 +142,7 @@ async def test_a_batch_of_jobs_is_read_in_the_order_in_which_they_are_due(
             NOW,
         )
         await driver.execute("ANALYZE jobs")
-        statement = re.sub(r"\bLIMIT \$4", "LIMIT $4::bigint", reckon_zones.JOBS)
+        statement = re.sub(r"\bLIMIT \$4", "LIMIT $4::bigint", reckon_zones.JOBS.text)
         plan = await plan_of(driver, statement)
     assert re.search(r"Index Scan using jobs_to_claim on jobs\n +Index Cond: .*next_claim_at", plan)
     assert "Presorted Key: jobs.next_claim_at" in plan, plan

@@ -25,6 +25,7 @@ the page before): [lists](lists.md). *Once*: takes an `Idempotency-Key`; sent ag
 key, the call is done once. [HTTP](http.md) explains headers and bounds, [errors](errors.md) what
 else may be answered.
 """
+METHODS = ("get", "post", "put", "patch", "delete")
 PAGED = {"limit", "cursor"}
 FORMATS = {"date-time": "an instant", "uuid": "an id"}
 TYPES = {"string": "text", "integer": "a number", "boolean": "`true` or `false`"}
