@@ -19,9 +19,6 @@ from storage.service_tables import api_keys
 from storage.sql import statement
 from storage.statements import Statement, given, values_of
 
-KEY_COLUMNS = """
-    id, service_id, name, scopes, subject, made_by, created_at, expires_at, revoked_at, last_used_at
-"""
 _REVOKE = statement("keys/revoke")
 _MAKER = Statement(
     select(api_keys.c.revoked_at, api_keys.c.expires_at).where(
