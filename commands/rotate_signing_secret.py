@@ -10,7 +10,13 @@ from sqlalchemy import bindparam, update
 from commands.unit_of_work import Command, UnitOfWork, unit_of_work
 from domain.errors import Conflict, Invalid, NotFound
 from domain.ids import new_id
-from domain.signing import LONGEST_OVERLAP, MOST_LIVE, SigningSecret, live, new_signing_secret
+from domain.targets.signing import (
+    LONGEST_OVERLAP,
+    MOST_LIVE,
+    SigningSecret,
+    live,
+    new_signing_secret,
+)
 from storage.key_ring import KeyRing
 from storage.service_tables import services
 from storage.services import lock_service
@@ -22,11 +28,11 @@ from storage.signing_secrets import (
     stored_of,
     written,
 )
-from storage.statements import Statement
+from storage.statements import Statement, given
 
 _REPLACE = Statement(
     update(services)
-    .where(services.c.id == bindparam("id"))
+    .where(*given(services.c.id))
     .values(signing_secrets=bindparam("signing_secrets"))
 )
 

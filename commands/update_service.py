@@ -8,16 +8,16 @@ from uuid import UUID
 from sqlalchemy import bindparam, update
 
 from commands.unit_of_work import Command, UnitOfWork, unit_of_work
+from domain.access.service import Service
 from domain.errors import NotFound
-from domain.limits import Limits
-from domain.service import Service
+from domain.quotas.limits import Limits
 from storage.service_tables import services
 from storage.services import decode_limits, lock_service
-from storage.statements import Statement
+from storage.statements import Statement, given
 
 # A Struct that leaves out defaults: what is not said follows them when they change.
 _SET_LIMITS = Statement(
-    update(services).where(services.c.id == bindparam("id")).values(limits=bindparam("limits"))
+    update(services).where(*given(services.c.id)).values(limits=bindparam("limits"))
 )
 
 

@@ -15,7 +15,7 @@ from prometheus_client import Gauge, Histogram
 
 from commands.finish_attempts import EndedAttempt
 from commands.take_runs import TakenRun
-from domain.run import Outcome
+from domain.runs.run import Outcome
 from workers.recorder import Recorder
 from workers.targets.answer import Answer
 

@@ -18,7 +18,7 @@ from commands.finish_attempts import (
     finish_attempts,
     reason_to_pause,
 )
-from domain.run import RunState
+from domain.runs.run import RunState
 from storage.error_kinds import kind_of
 from storage.postgres import UNREACHABLE
 from storage.shards import Shard

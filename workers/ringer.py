@@ -15,8 +15,8 @@ from commands.give_back_runs import GiveBackRuns, give_back_runs
 from commands.miss_runs import is_late
 from commands.take_runs import TakenRun, TakeRuns, take_runs
 from domain.catchup import TOLERANCE
-from domain.deferral import give_up_at
-from domain.run import Outcome
+from domain.policies.deferral import give_up_at
+from domain.runs.run import Outcome
 from storage.clock_offset import read_clocks
 from storage.error_kinds import kind_of
 from storage.postgres import UNREACHABLE, Database

@@ -16,7 +16,7 @@ from commands.miss_runs import MissRuns, miss_runs
 from commands.resolve_overlap import ResolveOverlap, resolve_overlap
 from commands.start_attempts import StartAttempts, begun_attempts, start_attempts
 from commands.take_runs import TakenRun
-from domain.run import RunState
+from domain.runs.run import RunState
 from storage.clock_offset import read_clocks
 from storage.error_kinds import kind_of
 from storage.postgres import UNREACHABLE, Database

@@ -8,7 +8,7 @@ from itertools import count
 from uuid import UUID
 
 from commands.take_runs import TakenRun
-from domain.overlap import Overlap
+from domain.policies.overlap import Overlap
 from workers.gates import Gate, Gates
 from workers.lines import Entry, Lane, Line, Look, Rotation, instant_of, microseconds
 from workers.slots import Slots

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from domain.overlap import Overlap
+from domain.policies.overlap import Overlap
 from tests.commands.firing import Firing, failed, succeeded
 from tests.storage.eventually import eventually
 from workers.recorder import Recorder

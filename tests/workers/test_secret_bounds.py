@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from domain import secrets, signing
-from domain.targets import tls
+from domain.targets import secrets, signing, tls
 from tests.processes import CHECKOUT
 from workers.ringer import LOOK_AHEAD
 from workers.targets import discarding, idle_connections, names, reading, tls_contexts, transport

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from msgspec import Struct
 
-from domain.run import Outcome
+from domain.runs.run import Outcome
 
 
 class Answer(Struct, frozen=True, kw_only=True):
