@@ -17,7 +17,8 @@ from domain.policies.overlap import Overlap
 from domain.policies.retry import RetryPolicy
 from domain.quotas.checks import FIRE_TIMES, check_frequency, check_target_size
 from domain.schedules.checks import check_schedule
-from domain.schedules.schedule import Schedule, due_time, first_moment, next_fire_time
+from domain.schedules.fire_times import due_time, first_moment, next_fire_time
+from domain.schedules.schedule import Schedule
 from domain.targets import Target, secret_names
 from storage.calendar_changes import newest_change, note_seen
 from storage.calendars import full_schedule

@@ -20,7 +20,8 @@ from domain.quotas.checks import FIRE_TIMES, check_frequency
 from domain.quotas.limits import Limits
 from domain.schedules.checks import check_schedule
 from domain.schedules.edited import count_of, delays, names, names_alike
-from domain.schedules.schedule import TICK, Schedule, due_time, first_moment, next_fire_time
+from domain.schedules.fire_times import TICK, due_time, first_moment, next_fire_time
+from domain.schedules.schedule import Schedule
 from domain.schedules.schedule import utc_offset as offset_of
 from storage.calendar_changes import JobRow, newest_change
 from storage.calendars import full_schedule

@@ -12,7 +12,8 @@ from domain.errors import NotFound
 from domain.ids import new_id, run_id
 from domain.policies.overlap import Overlap
 from domain.runs.run import Run, RunState, Trigger
-from domain.schedules.schedule import TICK, next_nominal_time, utc_offset
+from domain.schedules.fire_times import TICK, next_nominal_time
+from domain.schedules.schedule import utc_offset
 from storage.jobs import decode_schedule
 from storage.postgres import Driver
 from storage.sql import statement

@@ -9,7 +9,7 @@ from uuid import UUID
 import asyncpg
 
 from domain.schedules.edited import count_of
-from domain.schedules.schedule import due_time, next_fire_time
+from domain.schedules.fire_times import due_time, next_fire_time
 from storage.jobs import schedule_of
 from storage.postgres import Driver
 from storage.sql import statement

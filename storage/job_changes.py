@@ -16,14 +16,8 @@ from domain.errors import NotFound, PreconditionFailed
 from domain.jobs.job import Job, Versions
 from domain.policies.catchup_plan import account
 from domain.schedules.edited import count_of, counted_after
-from domain.schedules.schedule import (
-    TICK,
-    Schedule,
-    due_time,
-    next_fire_time,
-    next_nominal_time,
-    with_calendars,
-)
+from domain.schedules.fire_times import TICK, due_time, next_fire_time, next_nominal_time
+from domain.schedules.schedule import Schedule, with_calendars
 from storage.calendar_changes import JobRow, in_force, pending_changes
 from storage.calendars import excludes_of, full_schedule
 from storage.claimed_runs import withdraw_late, withdraw_later

@@ -5,15 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
+from domain.schedules.fire_times import TICK, is_excluded, next_nominal_time
 from domain.schedules.kinds import Spec, kind_of
 from domain.schedules.kinds.kind import Kind
-from domain.schedules.schedule import (
-    TICK,
-    Exclusion,
-    Schedule,
-    is_excluded,
-    next_nominal_time,
-)
+from domain.schedules.schedule import Exclusion, Schedule
 
 _OWN = {"accepted_at", "counted_from", "seed"}
 _FORM = {*Spec.__struct_fields__, "specs", "exclude"}
