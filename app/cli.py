@@ -91,7 +91,7 @@ def dispatcher(settings: Settings) -> None:
     from app.ending import run_until_signal
     from app.metrics import serve_metrics
     from workers.main import DISPATCHER_ENDS_SECONDS, run_dispatcher
-    from workers.vitals import Vitals
+    from workers.process_health import Vitals
 
     urls = _begin(settings, traced="dispatcher").shard_urls()
     vitals = Vitals()
@@ -108,7 +108,7 @@ def worker(settings: Settings) -> None:
     from app.ending import run_until_signal
     from app.metrics import serve_metrics
     from workers.main import WORKER_ENDS_SECONDS, run_worker
-    from workers.vitals import Vitals
+    from workers.process_health import Vitals
 
     urls = _readable(_begin(settings, traced="worker")).shard_urls()
     vitals = Vitals()
@@ -135,7 +135,7 @@ def clock(settings: Settings) -> None:
     """Enqueue housekeeping, minute by minute."""
     from app.metrics import serve_metrics
     from workers.main import run_clock
-    from workers.vitals import Vitals
+    from workers.process_health import Vitals
 
     urls = _begin(settings).shard_urls()
     vitals = Vitals()

@@ -14,9 +14,9 @@ import pytest
 from prometheus_client import REGISTRY
 
 import app.api  # noqa: F401
-import workers.clock
-import workers.dispatcher
-import workers.worker  # noqa: F401
+import workers.dispatcher.process
+import workers.housekeeping.clock
+import workers.worker.process  # noqa: F401
 from app.problems import problem_of
 from app.settings import PREFIX, Settings
 from domain.errors import AnswersKept, KeyInProgress, KeyReused

@@ -16,7 +16,7 @@ from storage.clock_offset import Moment, read_clocks
 from storage.error_kinds import kind_of
 from storage.heartbeats import BEAT, LAPSE
 from storage.postgres import UNREACHABLE, Database
-from workers.vitals import Vitals
+from workers.process_health import Vitals
 
 log = structlog.get_logger()
 INTERVAL = timedelta(seconds=1)

@@ -14,7 +14,7 @@ from storage.error_kinds import kind_of
 from storage.garbage import collect_rarely
 from storage.key_ring import KeyRing
 from storage.urls import ShardUrls
-from workers.vitals import Vitals
+from workers.process_health import Vitals
 
 log = structlog.get_logger()
 POOL_SIZE = 6
@@ -27,7 +27,7 @@ WORKER_ENDS_SECONDS = 35.0
 async def run_dispatcher(urls: ShardUrls, stop: asyncio.Event, vitals: Vitals) -> None:
     """Dispatch until `stop` is set."""
     from storage.shards import Shards
-    from workers.dispatcher import TROUBLE, Dispatcher
+    from workers.dispatcher.process import TROUBLE, Dispatcher
 
     collect_rarely()
     shards = Shards(urls, pool_size=POOL_SIZE)
@@ -71,7 +71,7 @@ async def run_worker(
         vitals: Are told how the process fares.
     """
     from storage.shards import Shards
-    from workers.worker import Worker
+    from workers.worker.process import Worker
 
     collect_rarely()
     shards = Shards(urls, pool_size=POOL_SIZE)
@@ -94,6 +94,6 @@ async def run_worker(
 
 def run_clock(redis_url: str, vitals: Vitals) -> None:
     """Enqueue housekeeping, minute by minute, until the process is ended."""
-    from workers.clock import run_clock as run
+    from workers.housekeeping.clock import run_clock as run
 
     run(redis_url, vitals)

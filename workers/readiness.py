@@ -9,7 +9,7 @@ from functools import partial
 from storage.checks import OK, asked, look_at_schema
 from storage.clock_offset import read_clocks
 from storage.shards import Shard
-from workers.vitals import Servers
+from workers.process_health import Servers
 
 CHECK_SECONDS = 2.0
 

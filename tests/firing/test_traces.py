@@ -209,7 +209,8 @@ def test_nothing_of_it_is_imported_unless_it_is_wanted(
     look = (
         "import os, sys; from app.cli import main, begin_traces;"
         "main(['version'], standalone_mode=False); begin_traces('api', os.environ);"
-        "import app.api, workers.dispatcher, workers.worker, workers.clock;"
+        "import app.api, workers.dispatcher.process, workers.worker.process;"
+        "import workers.housekeeping.clock;"
         "print(bool(sys.modules.get('opentelemetry')))"
     )
     done = subprocess.run(

@@ -15,9 +15,9 @@ import yaml
 from prometheus_client import REGISTRY
 
 import app.api  # noqa: F401
-import workers.clock
-import workers.dispatcher
-import workers.worker  # noqa: F401
+import workers.dispatcher.process
+import workers.housekeeping.clock
+import workers.worker.process  # noqa: F401
 from app.cli import main
 from app.leaving_server import SHUTDOWN_SECONDS
 from app.process_health import LIVE, READY
@@ -26,9 +26,9 @@ from app.serving import LAST_SECONDS
 from app.settings import PREFIX, Settings
 from tests.manifests.objects import K8S, METRIC, loaded, name_of, named, pod_of, queries_of, written
 from tests.processes import CHECKOUT, System
-from workers.bytes_in_hand import BUDGET_BYTES
 from workers.main import DISPATCHER_ENDS_SECONDS, POOL_SIZE, STOP_SECONDS, WORKER_ENDS_SECONDS
-from workers.worker import DRAIN_SECONDS
+from workers.worker.memory_budget import BUDGET_BYTES
+from workers.worker.process import DRAIN_SECONDS
 
 PROCESSES = ("api", "dispatcher", "worker", "clock")
 NEEDED_TO_STOP = {

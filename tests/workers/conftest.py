@@ -15,8 +15,8 @@ from tests.commands.firing import WORKER, Firing
 from tests.workers.ringing import Bell
 from tests.workers.stepped_clocks import SteppedClocks
 from workers.heartbeat import Heartbeat
-from workers.recorder import Recorder
-from workers.ringer import Ringer
+from workers.worker.intake import Ringer
+from workers.worker.recorder import Recorder
 
 QUIET_DATABASE = 7
 

@@ -15,9 +15,9 @@ from storage.queue import RunKey
 from tests.commands.firing import OTHER_WORKER, WORKER, Firing
 from tests.storage.eventually import eventually
 from tests.workers.ringing import Bell, due_in, now, state_of
-from workers.aborts import AbortWatch
-from workers.recorder import Recorder
-from workers.ringer import Ringer
+from workers.worker.intake import Ringer
+from workers.worker.recorder import Recorder
+from workers.worker.watches.aborts import AbortWatch
 
 
 @pytest.fixture
@@ -155,7 +155,7 @@ async def test_a_notice_is_enough(
     watch: AbortWatch,
     monkeypatch: pytest.MonkeyPatch,
 ):
-    monkeypatch.setattr("workers.aborts.LOOK_SECONDS", 3_600)
+    monkeypatch.setattr("workers.worker.watches.aborts.LOOK_SECONDS", 3_600)
     key = await ringing(firing, ringer, bell)
     watching = asyncio.create_task(watch.run())
     await eventually(partial(listens, firing))
@@ -183,8 +183,8 @@ async def test_a_lost_notice_costs_a_look(
     async def deaf(*_: object) -> None:
         await asyncio.Event().wait()
 
-    monkeypatch.setattr("workers.aborts.listen", deaf)
-    monkeypatch.setattr("workers.aborts.LOOK_SECONDS", 0.05)
+    monkeypatch.setattr("workers.worker.watches.aborts.listen", deaf)
+    monkeypatch.setattr("workers.worker.watches.aborts.LOOK_SECONDS", 0.05)
     key = await ringing(firing, ringer, bell)
     watching = asyncio.create_task(watch.run())
     await cancel(firing, key)

@@ -25,9 +25,9 @@ from storage.queue import RunKey
 from tests.commands.firing import DUE, NOON, TARGET, WORKER, Firing
 from tests.storage.eventually import eventually
 from tests.workers.ringing import Bell, due_in, state_of, waiting_run
-from workers.bytes_in_hand import LARGEST_BYTES, SHARE, BytesInHand
-from workers.recorder import Recorder
-from workers.ringer import Ringer
+from workers.worker.intake import Ringer
+from workers.worker.memory_budget import LARGEST_BYTES, SHARE, BytesInHand
+from workers.worker.recorder import Recorder
 
 BUDGET = 4 * LARGEST_BYTES
 BODY = b'"' + b"x" * (LARGEST_PAYLOAD - 2) + b'"'

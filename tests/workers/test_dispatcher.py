@@ -21,7 +21,7 @@ from storage.shards import LOOK_AHEAD, Shard
 from storage.urls import ShardUrls
 from tests.commands.firing import DUE, NOON, SECOND, Firing
 from tests.commands.messages import waiting_messages
-from workers.dispatcher import LEAD, Dispatcher
+from workers.dispatcher.process import LEAD, Dispatcher
 
 
 @pytest.fixture
@@ -143,7 +143,7 @@ async def test_the_claim_after_a_full_one_leaves_another_its_run(
 async def test_of_a_flood_no_more_waits_in_the_queue_than_is_picked_up_soon(
     firing: Firing, dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch
 ):
-    for where in ("workers.dispatcher", "storage.queue"):
+    for where in ("workers.dispatcher.process", "storage.queue"):
         monkeypatch.setattr(f"{where}.BATCH_SIZE", 2)
     size, waiting = FEW + 4 * MAX_DEPTH, 2 * MAX_DEPTH
     for _ in range(size):
@@ -162,7 +162,7 @@ async def test_of_a_flood_no_more_waits_in_the_queue_than_is_picked_up_soon(
 async def test_who_has_few_runs_due_passes_by_a_flood(
     firing: Firing, dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch
 ):
-    for where in ("workers.dispatcher", "storage.queue"):
+    for where in ("workers.dispatcher.process", "storage.queue"):
         monkeypatch.setattr(f"{where}.BATCH_SIZE", 2)
     for _ in range(FEW + 2 * MAX_DEPTH + 2):
         await firing.job()

@@ -9,7 +9,7 @@ import pytest
 
 from storage.queue import BATCH_SIZE
 from tests.commands.firing import DUE, NOON, SECOND, Firing
-from workers.dispatcher import MAX_DEPTH_TO_CATCH_UP, Dispatcher
+from workers.dispatcher.process import MAX_DEPTH_TO_CATCH_UP, Dispatcher
 
 OUTAGE = timedelta(hours=1)
 

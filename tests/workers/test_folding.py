@@ -11,10 +11,10 @@ from redis import Redis
 from storage.urls import redis_database
 from tests.commands.ended_runs import Ending, end, service_counts, told_states
 from tests.commands.firing import DUE, SECOND, Firing, failed, succeeded
-from workers import folding
-from workers.folding import FoldRequests, fold_all
-from workers.housekeeping import forget_old_stats
-from workers.recorder import Recorder
+from workers.housekeeping import aggregation as folding
+from workers.housekeeping.aggregation import FoldRequests, fold_all
+from workers.housekeeping.retention import forget_old_stats
+from workers.worker.recorder import Recorder
 
 
 def asked(firing: Firing) -> int:

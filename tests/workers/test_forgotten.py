@@ -11,9 +11,9 @@ from storage.queue import RunKey
 from tests.commands.firing import OTHER_WORKER, WORKER, Firing
 from tests.storage.eventually import eventually
 from tests.workers.ringing import Bell, due_in, now, state_of
-from workers import forgotten
-from workers.forgotten import GRACE, ForgottenWatch
-from workers.ringer import Ringer
+from workers.worker.intake import Ringer
+from workers.worker.watches import forgotten_runs as forgotten
+from workers.worker.watches.forgotten_runs import GRACE, ForgottenWatch
 
 
 @pytest.fixture

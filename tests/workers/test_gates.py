@@ -13,9 +13,9 @@ from domain.targets.http import HttpTarget
 from storage.shards import Shards
 from storage.target_views import told_of
 from tests.commands.firing import NOON, TARGET
-from workers.gates import SEEN_FOR, Gates
 from workers.targets.answer import Answer
-from workers.telling import TELL_AGAIN, Teller
+from workers.targets.limits.target_limiter import SEEN_FOR, Gates
+from workers.targets.limits.target_status_publisher import TELL_AGAIN, Teller
 
 SERVICE = UUID(int=1)
 SECOND = timedelta(seconds=1)
@@ -53,7 +53,7 @@ def test_what_rings_or_is_waited_for_is_not_forgotten():
 
 
 def test_of_too_many_the_oldest_are_forgotten_sooner(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("workers.gates.MAX_GATES", 3)
+    monkeypatch.setattr("workers.targets.limits.target_limiter.MAX_GATES", 3)
     gates = Gates()
     for number in (4, 0, 3, 1, 2):
         rung(gates, target(number), NOON + number * SECOND)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from commands.claim_runs import ClaimedRun
 from tests.commands.firing import NOON, SECOND
-from workers.held import Held
+from workers.dispatcher.claimed_buffer import Held
 
 
 def claimed(service: int, number: int, due: float = 0) -> ClaimedRun:

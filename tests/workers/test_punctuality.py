@@ -15,8 +15,8 @@ from storage.shards import Shards
 from storage.urls import ShardUrls
 from tests.commands.firing import WORKER, Firing
 from tests.workers.ringing import Bell, due_in, now
-from workers.recorder import Recorder
-from workers.ringer import Ringer
+from workers.worker.intake import Ringer
+from workers.worker.recorder import Recorder
 
 RUNS = 20
 

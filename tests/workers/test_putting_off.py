@@ -22,9 +22,9 @@ from tests.commands.changing import Change, delete, pause, update
 from tests.commands.firing import OTHER_WORKER, TARGET, Firing
 from tests.storage.eventually import eventually
 from tests.workers.ringing import Bell, due_in, now, state_of
-from workers.gates import Gate
-from workers.ringer import Ringer
 from workers.targets.answer import Answer
+from workers.targets.limits.target_limiter import Gate
+from workers.worker.intake import Ringer
 
 MOVED = HttpTarget(url="https://moved.example/run")
 SECOND = timedelta(seconds=1)
@@ -297,7 +297,7 @@ async def test_a_run_whose_begin_was_not_answered_is_rung_though_its_target_rest
             raise ConnectionResetError
         return started
 
-    monkeypatch.setattr("workers.transitions.start_attempts", begin_and_lose_the_answer)
+    monkeypatch.setattr("workers.worker.unready.start_attempts", begin_and_lose_the_answer)
     _, key = await due_in(firing, -1)
     await ringer.take([key])
     await bell.rings(1)

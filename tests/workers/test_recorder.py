@@ -11,7 +11,7 @@ import msgspec
 from domain.overlap import Overlap
 from tests.commands.firing import Firing, failed, succeeded
 from tests.storage.eventually import eventually
-from workers.recorder import Recorder
+from workers.worker.recorder import Recorder
 
 
 async def test_an_attempt_is_in_postgres_when_record_returns(firing: Firing, recorder: Recorder):

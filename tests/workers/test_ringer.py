@@ -27,10 +27,10 @@ from tests.commands.changing import Change, delete, pause, update
 from tests.commands.firing import ALL_OF_THEM, TARGET, WORKER, Firing
 from tests.storage.eventually import eventually
 from tests.workers.ringing import Bell, due_in, now, state_of
-from workers import ringer as ringing
-from workers.recorder import Recorder
-from workers.ringer import Ringer
 from workers.targets.answer import Answer
+from workers.worker import intake as ringing
+from workers.worker.intake import Ringer
+from workers.worker.recorder import Recorder
 
 MISSED = {"state": "missed"}
 
@@ -320,7 +320,7 @@ async def test_a_run_is_judged_again_when_postgres_did_not_answer(
             raise ConnectionResetError
         return await miss_runs(command, database)
 
-    monkeypatch.setattr("workers.transitions.miss_runs", miss)
+    monkeypatch.setattr("workers.worker.unready.miss_runs", miss)
     job, key = await due_in(firing, -147, catchup=ALL_OF_THEM)
     none = CatchupPolicy(window=timedelta(0))
     await update(firing.shards, firing.caller, job.id, now(), catchup=none)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from workers.room import MAY_WAIT, Room
+from workers.worker.backpressure import MAY_WAIT, Room
 
 
 class Places:

@@ -12,7 +12,7 @@ import pytest
 from app.metrics import serve_metrics
 from storage.embedded.ports import free_port
 from tests.processes import wait_until
-from workers.vitals import Vitals
+from workers.process_health import Vitals
 
 
 @pytest.fixture
@@ -44,8 +44,8 @@ def test_a_part_that_does_not_move_in_its_time_is_named(vitals: Vitals, health: 
 def test_a_blocked_event_loop_is_told_by_another_thread(
     vitals: Vitals, health: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("workers.vitals.LOOP_SECONDS", 0.2)
-    monkeypatch.setattr("workers.vitals._BEAT_SECONDS", 0.02)
+    monkeypatch.setattr("workers.process_health.LOOP_SECONDS", 0.2)
+    monkeypatch.setattr("workers.process_health._BEAT_SECONDS", 0.02)
     go_on = threading.Event()
     loop = asyncio.new_event_loop()
     running = threading.Thread(target=loop.run_until_complete, args=(vitals.run(),), daemon=True)

@@ -13,9 +13,9 @@ from commands.take_runs import TakenRun
 from domain.overlap import Overlap
 from tests.commands.firing import NOON
 from tests.workers.ringing import waiting_run
-from workers.gates import Gates
-from workers.slots import Slots
-from workers.waiting import LATE_AFTER, SHARE_OF_LATE, Waiting
+from workers.targets.limits.concurrency_limiter import Slots
+from workers.targets.limits.target_limiter import Gates
+from workers.worker.fair_queue import LATE_AFTER, SHARE_OF_LATE, Waiting
 
 MILLISECOND = timedelta(milliseconds=1)
 SECOND = timedelta(seconds=1)

@@ -18,10 +18,10 @@ from domain.run import Outcome
 from domain.targets.http import HttpTarget
 from tests.commands.firing import NOON, TARGET
 from tests.workers.ringing import waiting_run
-from workers.gates import LONGEST_WAIT, SOON, Gate, Gates
-from workers.slots import SHARE, Slots
 from workers.targets.answer import Answer
-from workers.waiting import LATE_AT_ONCE, Waiting
+from workers.targets.limits.concurrency_limiter import SHARE, Slots
+from workers.targets.limits.target_limiter import LONGEST_WAIT, SOON, Gate, Gates
+from workers.worker.fair_queue import LATE_AT_ONCE, Waiting
 
 OTHER_TARGET = HttpTarget(url="https://other.example/run")
 OK = Answer(outcome=Outcome.SUCCEEDED, status_code=200)

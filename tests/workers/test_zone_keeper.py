@@ -20,9 +20,9 @@ from storage import zone_tables
 from storage.zone_tables import OtherTables, others, watch_tables
 from tests.commands.firing import Firing
 from tests.storage.eventually import eventually
-from workers import zone_keeper
+from workers.dispatcher import zone_keeper
+from workers.dispatcher.zone_keeper import ZoneKeeper
 from workers.heartbeat import Heartbeat
-from workers.zone_keeper import ZoneKeeper
 
 VANCOUVER = {"cron": "0 9 * * *", "timezone": "America/Vancouver"}
 OTHER = OtherTables(kind="worker", host="h", pid=1, tzdata="2025b")

@@ -12,7 +12,7 @@ from storage.error_kinds import kind_of
 from storage.listening import listen
 from storage.postgres import UNREACHABLE
 from storage.shards import Shard
-from workers.ringer import Ringer
+from workers.worker.intake import Ringer
 
 log = structlog.get_logger()
 LOOK_SECONDS = 1.0

@@ -19,8 +19,8 @@ from domain.run import RunState
 from storage.clock_offset import read_clocks
 from storage.error_kinds import kind_of
 from storage.postgres import UNREACHABLE, Database
-from workers.recorder import RUNS
-from workers.vitals import Vitals
+from workers.process_health import Vitals
+from workers.worker.recorder import RUNS
 
 log = structlog.get_logger()
 DEFERRED = Counter(

@@ -28,25 +28,25 @@ from storage.queue import make_broker
 from storage.shards import Shard
 from storage.tracing import active
 from storage.zone_tables import watch_tables
-from workers.aborts import AbortWatch
-from workers.actors import declare_housekeeping, declare_ringing
-from workers.attempts import Ring
-from workers.clock_watch import ClockWatch
-from workers.dispatcher import TROUBLE
-from workers.folding import FoldRequests
-from workers.forgotten import ForgottenWatch
+from workers.dispatcher.process import TROUBLE
 from workers.heartbeat import Heartbeat
+from workers.housekeeping.aggregation import FoldRequests
+from workers.housekeeping.sweep import Sweep
+from workers.process_health import Vitals
 from workers.readiness import asks
-from workers.recorder import Recorder
-from workers.ringer import CONCURRENCY, Ringer
-from workers.sweep import Sweep
 from workers.targets.actors import declare_actors
 from workers.targets.kinds import Targets
+from workers.targets.limits.target_status_publisher import Teller
 from workers.targets.secrets import Secrets
+from workers.targets.traced_rings import TracedRings
 from workers.targets.transport import Transport
-from workers.telling import Teller
-from workers.traced_rings import TracedRings
-from workers.vitals import Vitals
+from workers.worker.actors import declare_housekeeping, declare_ringing
+from workers.worker.attempts import Ring
+from workers.worker.intake import CONCURRENCY, Ringer
+from workers.worker.recorder import Recorder
+from workers.worker.watches.aborts import AbortWatch
+from workers.worker.watches.clock import ClockWatch
+from workers.worker.watches.forgotten_runs import ForgottenWatch
 
 log = structlog.get_logger()
 HOT = (TAKE, START, START_IN_ORDER, FINISH)

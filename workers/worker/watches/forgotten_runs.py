@@ -21,7 +21,7 @@ from storage.error_kinds import kind_of
 from storage.postgres import UNREACHABLE
 from storage.queue import RunKey
 from storage.shards import Shard
-from workers.ringer import Ringer
+from workers.worker.intake import Ringer
 
 log = structlog.get_logger()
 FORGOTTEN = Counter(

@@ -14,7 +14,7 @@ from storage.error_kinds import kind_of
 from storage.redis_link import RedisAway
 from storage.shards import Shard
 from storage.target_views import tell
-from workers.gates import Gate, Gates
+from workers.targets.limits.target_limiter import Gate, Gates
 
 log = structlog.get_logger()
 INTERVAL_SECONDS = 1.0

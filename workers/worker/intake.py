@@ -22,16 +22,16 @@ from storage.error_kinds import kind_of
 from storage.postgres import UNREACHABLE, Database
 from storage.queue import BATCH_SIZE, RunKey
 from storage.shards import LOOK_AHEAD
-from workers.attempts import Attempts, Ring
-from workers.bytes_in_hand import BytesInHand
-from workers.gates import SOON, Gates
-from workers.recorder import Recorder
-from workers.room import Room
-from workers.slots import Slots
+from workers.process_health import Vitals
 from workers.targets.answer import Answer
-from workers.transitions import RETRY_SECONDS, WRONG_CLOCK_SECONDS, Transitions
-from workers.vitals import Vitals
-from workers.waiting import Waiting
+from workers.targets.limits.concurrency_limiter import Slots
+from workers.targets.limits.target_limiter import SOON, Gates
+from workers.worker.attempts import Attempts, Ring
+from workers.worker.backpressure import Room
+from workers.worker.fair_queue import Waiting
+from workers.worker.memory_budget import BytesInHand
+from workers.worker.recorder import Recorder
+from workers.worker.unready import RETRY_SECONDS, WRONG_CLOCK_SECONDS, Transitions
 
 log = structlog.get_logger()
 OnTaken = Callable[[Sequence[TakenRun]], Awaitable[None]]

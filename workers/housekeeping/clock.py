@@ -17,8 +17,8 @@ from storage.clock_offset import compared, read_clocks
 from storage.clock_ticks import note_tick
 from storage.error_kinds import kind_of
 from storage.queue import make_broker
-from workers.actors import declare_names
-from workers.vitals import TICK_SECONDS, Servers, Vitals
+from workers.process_health import TICK_SECONDS, Servers, Vitals
+from workers.worker.actors import declare_names
 
 log = structlog.get_logger()
 RETRY_SECONDS = 1.0

@@ -24,8 +24,8 @@ from storage.queue import (
     RING_AHEAD_ACTOR,
     RUNS_QUEUE,
 )
-from workers.folding import fold_all
-from workers.housekeeping import (
+from workers.housekeeping.aggregation import fold_all
+from workers.housekeeping.retention import (
     forget_old_stats,
     forget_past_minutes,
     forget_processes,
@@ -34,8 +34,8 @@ from workers.housekeeping import (
 
 if TYPE_CHECKING:  # the clock knows the actors by name only
     from storage.shards import Shard
-    from workers.ringer import Ringer
-    from workers.sweep import Sweep
+    from workers.housekeeping.sweep import Sweep
+    from workers.worker.intake import Ringer
 
 log = structlog.get_logger()
 HOUSEKEEPING_SECONDS = 50.0

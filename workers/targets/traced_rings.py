@@ -17,8 +17,8 @@ from domain.targets import reached_by
 from storage.error_kinds import kind_of
 from storage.postgres import UNREACHABLE, Database
 from storage.traces import look_up_traces
-from workers.attempts import Ring
 from workers.targets.answer import Answer
+from workers.worker.attempts import Ring
 
 if TYPE_CHECKING:
     from storage.otel import Tracing

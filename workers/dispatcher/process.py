@@ -24,14 +24,14 @@ from storage.postgres import UNREACHABLE
 from storage.queue import BATCH_SIZE, FEW, MAX_DEPTH
 from storage.shards import LOOK_AHEAD, WAKE_CHANNEL, Shard
 from storage.zone_tables import watch_tables
-from workers.calendars import Calendars
+from workers.dispatcher.calendars import Calendars
+from workers.dispatcher.claimed_buffer import Held
+from workers.dispatcher.gauges import measure, measure_redis
+from workers.dispatcher.zone_keeper import ZoneKeeper
 from workers.heartbeat import Heartbeat
-from workers.held import Held
-from workers.measuring import measure, measure_redis
+from workers.housekeeping.sweep import Sweep
+from workers.process_health import Vitals
 from workers.readiness import asks
-from workers.sweep import Sweep
-from workers.vitals import Vitals
-from workers.zone_keeper import ZoneKeeper
 
 log = structlog.get_logger()
 CLAIMED = Counter("tocsin_claimed_runs_total", "Runs that dispatchers claimed.")

@@ -13,7 +13,7 @@ from storage.clock_offset import read_clocks
 from storage.error_kinds import kind_of
 from storage.postgres import UNREACHABLE
 from storage.shards import Shard
-from workers.ringer import Ringer
+from workers.worker.intake import Ringer
 
 log = structlog.get_logger()
 LOOK_SECONDS = 0.25

@@ -16,8 +16,8 @@ from prometheus_client import Gauge, Histogram
 from commands.finish_attempts import EndedAttempt
 from commands.take_runs import TakenRun
 from domain.run import Outcome
-from workers.recorder import Recorder
 from workers.targets.answer import Answer
+from workers.worker.recorder import Recorder
 
 log = structlog.get_logger()
 LATENESS = Histogram(

@@ -9,9 +9,9 @@ from uuid import UUID
 
 from commands.take_runs import TakenRun
 from domain.overlap import Overlap
-from workers.gates import Gate, Gates
-from workers.lines import Entry, Lane, Line, Look, Rotation, instant_of, microseconds
-from workers.slots import Slots
+from workers.targets.limits.concurrency_limiter import Slots
+from workers.targets.limits.target_limiter import Gate, Gates
+from workers.worker.target_queue import Entry, Lane, Line, Look, Rotation, instant_of, microseconds
 
 LATE_AFTER = timedelta(seconds=1)
 """What is due for longer is a backlog: it gives way to what is on time."""

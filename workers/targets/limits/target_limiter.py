@@ -16,8 +16,8 @@ from domain.pace import BURST, FULL, MAX_CONCURRENCY, MAX_RATE
 from domain.strain import strain_of
 from domain.target_view import BUCKET_SECONDS, BUCKETS, Minute, TargetView
 from domain.targets import Reached, Target, reached_by
-from workers.slots import Holder
 from workers.targets.answer import Answer
+from workers.targets.limits.concurrency_limiter import Holder
 
 OPENED = Counter("tocsin_opened_breakers_total", "Times that a target's circuit breaker opened.")
 

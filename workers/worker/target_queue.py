@@ -10,8 +10,8 @@ from typing import NamedTuple
 from uuid import UUID
 
 from domain.ids import EPOCH
-from workers.gates import Gate
-from workers.slots import Holder
+from workers.targets.limits.concurrency_limiter import Holder
+from workers.targets.limits.target_limiter import Gate
 
 _MICROSECOND = timedelta(microseconds=1)
 
