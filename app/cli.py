@@ -91,13 +91,13 @@ def dispatcher(settings: Settings) -> None:
     from app.ending import run_until_signal
     from app.metrics import serve_metrics
     from workers.main import DISPATCHER_ENDS_SECONDS, run_dispatcher
-    from workers.process_health import Vitals
+    from workers.process_health import ProcessHealth
 
     urls = _begin(settings, traced="dispatcher").shard_urls()
-    vitals = Vitals()
-    serve_metrics(settings.metrics_port, settings.host, vitals)
+    health = ProcessHealth()
+    serve_metrics(settings.metrics_port, settings.host, health)
     run_until_signal(
-        lambda stop: run_dispatcher(urls, stop, vitals), seconds=DISPATCHER_ENDS_SECONDS
+        lambda stop: run_dispatcher(urls, stop, health), seconds=DISPATCHER_ENDS_SECONDS
     )
 
 
@@ -108,11 +108,11 @@ def worker(settings: Settings) -> None:
     from app.ending import run_until_signal
     from app.metrics import serve_metrics
     from workers.main import WORKER_ENDS_SECONDS, run_worker
-    from workers.process_health import Vitals
+    from workers.process_health import ProcessHealth
 
     urls = _readable(_begin(settings, traced="worker")).shard_urls()
-    vitals = Vitals()
-    serve_metrics(settings.metrics_port, settings.host, vitals)
+    health = ProcessHealth()
+    serve_metrics(settings.metrics_port, settings.host, health)
     run_until_signal(
         lambda stop: run_worker(
             urls,
@@ -123,7 +123,7 @@ def worker(settings: Settings) -> None:
             name_servers=settings.name_servers,
             actors=settings.actors,
             ring=settings.key_ring(),
-            vitals=vitals,
+            health=health,
         ),
         seconds=WORKER_ENDS_SECONDS,
     )
@@ -135,14 +135,14 @@ def clock(settings: Settings) -> None:
     """Enqueue housekeeping, minute by minute."""
     from app.metrics import serve_metrics
     from workers.main import run_clock
-    from workers.process_health import Vitals
+    from workers.process_health import ProcessHealth
 
     urls = _begin(settings).shard_urls()
-    vitals = Vitals()
-    serve_metrics(settings.metrics_port, settings.host, vitals)
+    health = ProcessHealth()
+    serve_metrics(settings.metrics_port, settings.host, health)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     signal.signal(signal.SIGINT, lambda *_: sys.exit(0))
-    run_clock(urls.redis, vitals)
+    run_clock(urls.redis, health)
 
 
 @main.command()

@@ -27,14 +27,13 @@ from app.settings import PREFIX, Settings
 from tests.manifests.objects import K8S, METRIC, loaded, name_of, named, pod_of, queries_of, written
 from tests.processes import CHECKOUT, System
 from workers.main import DISPATCHER_ENDS_SECONDS, POOL_SIZE, STOP_SECONDS, WORKER_ENDS_SECONDS
-from workers.worker.memory_budget import BUDGET_BYTES
-from workers.worker.process import DRAIN_SECONDS
+from workers.worker.config import DEFAULTS as WORKER
 
 PROCESSES = ("api", "dispatcher", "worker", "clock")
 NEEDED_TO_STOP = {
     "api": SHUTDOWN_SECONDS + LAST_SECONDS,
     "dispatcher": STOP_SECONDS,
-    "worker": DRAIN_SECONDS,
+    "worker": WORKER.drain_seconds,
     "clock": 0,
 }
 COMPOSE: dict[str, Any] = yaml.safe_load((CHECKOUT / "compose.yaml").read_text())["services"]
@@ -136,7 +135,7 @@ def test_processes_are_given_the_time_that_they_take_to_stop(process: str) -> No
     ("process", "needed", "most"),
     [
         ("dispatcher", STOP_SECONDS, DISPATCHER_ENDS_SECONDS),
-        ("worker", DRAIN_SECONDS, WORKER_ENDS_SECONDS),
+        ("worker", WORKER.drain_seconds, WORKER_ENDS_SECONDS),
     ],
 )
 def test_processes_cut_themselves_off_before_their_host_does(
@@ -235,4 +234,4 @@ def test_valkey_is_bounded_below_its_pod(started: str, limited: str, limit: str)
 def test_what_a_worker_has_in_hand_fits_into_its_pod() -> None:
     manifest = (CHECKOUT / "k8s/base/worker.yaml").read_text()
     ((asked, most),) = re.findall(r"memory: (\d+)Mi\}\n +limits: \{memory: (\d+)Mi", manifest)
-    assert int(asked) * 1_024 * 1_024 + 4 * BUDGET_BYTES < int(most) * 1_024 * 1_024
+    assert int(asked) * 1_024 * 1_024 + 4 * WORKER.memory_bytes < int(most) * 1_024 * 1_024

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from domain import secrets, signing
 from domain.targets import tls
+from storage.shards import LOOK_AHEAD
 from tests.processes import CHECKOUT
 from workers.targets import discarding, idle_connections, names, reading, tls_contexts, transport
 from workers.targets.secrets import KEPT_SECONDS
-from workers.worker.intake import LOOK_AHEAD
 
 PAGE, OF_TARGETS = (
     " ".join((CHECKOUT / "docs" / name).read_text().split())

@@ -62,8 +62,7 @@ async def test_what_breaks_it_keeps_nobody_from_claiming(
         raise OverflowError
 
     monkeypatch.setattr(zone_keeper, "reckon_zones", breaks)
-    monkeypatch.setattr(zone_keeper, "LOOK_SECONDS", 0.01)
-    keeper = ZoneKeeper(firing.shard, uuid4())
+    keeper = ZoneKeeper(firing.shard, uuid4(), look_seconds=0.01)
     with capture_logs() as told:
         await keeper.begin()
         running = asyncio.create_task(keeper.run())

@@ -1,4 +1,4 @@
-"""Brings jobs up to changes of their calendars, those that their requests left to dispatchers."""
+"""Applies changes of calendars to their jobs, where the request left that to dispatchers."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ LOOK_SECONDS = 1.0
 
 
 class Calendars:
-    """One of the loops of a dispatcher; where several work, each takes another change."""
+    """One loop of a dispatcher; several dispatchers work on different changes."""
 
-    def __init__(self, shard: Shard) -> None:
+    def __init__(self, shard: Shard, look_seconds: float = LOOK_SECONDS) -> None:
         self._shard = shard
+        self._look_seconds = look_seconds
 
     async def run(self) -> None:
-        """Work until cancelled; between two steps it rests as long as the last one took."""
+        """Work until cancelled; after each step, rest as long as it took."""
         clock = asyncio.get_running_loop().time
         while True:
             began = clock()
@@ -35,13 +36,13 @@ class Calendars:
                 log.warning("calendars.not_continued", error=kind_of(error))
                 more = False
             except Exception:
-                # Of one job, perhaps: the others are to fire all the same.
+                # One job may have caused it: the others must fire all the same.
                 log.exception("calendars.broken")
                 more = False
-            await asyncio.sleep(clock() - began if more else LOOK_SECONDS)
+            await asyncio.sleep(clock() - began if more else self._look_seconds)
 
     async def step(self, now: datetime) -> bool:
-        """Bring some jobs up to a change; return whether more are left."""
+        """Apply a change to some jobs; return whether more are left."""
         if self._shard.database.clock.trouble(read_clocks()):
             return False
         async with self._shard.database.reading() as driver:

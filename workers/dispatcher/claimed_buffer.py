@@ -1,4 +1,4 @@
-"""Claimed runs that a dispatcher holds until they are to be handed over, by service."""
+"""Claimed runs that a dispatcher keeps until they are to be dispatched."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from uuid import UUID
 from commands.claim_runs import ClaimedRun
 
 
-class Held:
-    """Services take turns; within a service what is due first comes first."""
+class ClaimedBuffer:
+    """Serves services in rotation, and within a service the run that is due first."""
 
     def __init__(self) -> None:
-        self._lines: dict[UUID, list[ClaimedRun]] = {}
+        self._queues: dict[UUID, list[ClaimedRun]] = {}
         self._ids: set[UUID] = set()
 
     def __len__(self) -> int:
@@ -25,55 +25,55 @@ class Held:
 
     @property
     def by_service(self) -> dict[UUID, int]:
-        """How many there are of each service."""
-        return {service_id: len(line) for service_id, line in self._lines.items()}
+        """The number of runs of each service."""
+        return {service_id: len(queue) for service_id, queue in self._queues.items()}
 
     def add(self, runs: Iterable[ClaimedRun]) -> None:
-        """Hold runs; one that is held already stays where it is."""
+        """Keep runs; one that is kept already stays where it is."""
         for run in runs:
             if run.id not in self._ids:
                 self._ids.add(run.id)
-                heapq.heappush(self._lines.setdefault(run.service_id, []), run)
+                heapq.heappush(self._queues.setdefault(run.service_id, []), run)
 
     def next_due(self) -> datetime | None:
-        """When the first falls due; it may be past."""
-        return min((line[0].due_at for line in self._lines.values()), default=None)
+        """When the first run is due; maybe in the past."""
+        return min((queue[0].due_at for queue in self._queues.values()), default=None)
 
     def pop(self, until: datetime, limit: int) -> list[ClaimedRun]:
-        """Take out what is due by `until`, one of each service, then the next of each."""
+        """Remove runs due by `until`: one of each service, then the next of each."""
         batch: list[ClaimedRun] = []
-        in_turn = self._due(until)
-        while in_turn and len(batch) < limit:
-            for line in in_turn[: limit - len(batch)]:
-                batch.append(heapq.heappop(line))  # noqa: PERF401 (one of each, and on)
-            in_turn = [line for line in in_turn if line and line[0].due_at <= until]
+        queues = self._due(until)
+        while queues and len(batch) < limit:
+            for queue in queues[: limit - len(batch)]:
+                batch.append(heapq.heappop(queue))  # noqa: PERF401 (one of each, and on)
+            queues = [queue for queue in queues if queue and queue[0].due_at <= until]
         self._forget(batch)
         return batch
 
     def pop_few(self, until: datetime, most: int) -> list[ClaimedRun]:
-        """Take out all that is due by `until` of those services of which that is at most `most`."""
+        """Remove all runs due by `until` of the services with at most `most` of them."""
         batch: list[ClaimedRun] = []
-        for line in self._due(until):
+        for queue in self._due(until):
             due: list[ClaimedRun] = []
-            while line and line[0].due_at <= until and len(due) <= most:
-                due.append(heapq.heappop(line))
+            while queue and queue[0].due_at <= until and len(due) <= most:
+                due.append(heapq.heappop(queue))
             if len(due) <= most:
                 batch += due
             else:
                 for run in due:
-                    heapq.heappush(line, run)
+                    heapq.heappush(queue, run)
         self._forget(batch)
         return batch
 
     def _due(self, until: datetime) -> list[list[ClaimedRun]]:
-        return [line for line in self._lines.values() if line[0].due_at <= until]
+        return [queue for queue in self._queues.values() if queue[0].due_at <= until]
 
     def _forget(self, batch: list[ClaimedRun]) -> None:
         self._ids.difference_update([run.id for run in batch])
         served_last_first = dict.fromkeys(run.service_id for run in reversed(batch))
         for service_id in reversed(served_last_first):
-            # Who was served goes to the end, in the order in which they were: where the limit cuts
-            # a round off, others begin next.
-            line = self._lines.pop(service_id)
-            if line:
-                self._lines[service_id] = line
+            # A served service goes to the end, in the order of service: where the limit cut a round
+            # off, the services that were not served begin the next one.
+            queue = self._queues.pop(service_id)
+            if queue:
+                self._queues[service_id] = queue

@@ -1,4 +1,4 @@
-"""What no process knows of itself: each dispatcher asks the servers for it, for all of them."""
+"""Gauges of the whole shard, which each dispatcher reads from Postgres and Redis."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ REDIS_MOST = Gauge(
 
 
 async def measure(database: Database, now: datetime) -> int:
-    """Set the metrics, and return how many processes live."""
-    # In the order of the indexes, never sorted: its connections are planned so.
+    """Update the gauges of Postgres; return the number of live processes."""
+    # Reading connections are planned to follow the indexes' order, without a sort.
     async with database.reading() as driver:
         unclaimed = await oldest_unclaimed(driver, now)
         untaken = await oldest_untaken(driver, now)
@@ -57,7 +57,7 @@ async def measure(database: Database, now: datetime) -> int:
 
 
 async def measure_redis(link: RedisLink) -> None:
-    """Set the metrics; while Redis is away they stay."""
+    """Update the gauges of Redis; while it is away they keep their values."""
     try:
         memory = await memory_of(link)
     except RedisAway:

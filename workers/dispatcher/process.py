@@ -1,4 +1,4 @@
-"""Claims what falls due soon and hands it over to the workers shortly before."""
+"""A dispatcher process: claims runs ahead, and dispatches them shortly before they are due."""
 
 from __future__ import annotations
 
@@ -21,83 +21,71 @@ from storage.error_kinds import kind_of
 from storage.listening import listen
 from storage.migrate import until_migrated
 from storage.postgres import UNREACHABLE
-from storage.queue import BATCH_SIZE, FEW, MAX_DEPTH
+from storage.queue import FEW, MAX_DEPTH
 from storage.shards import LOOK_AHEAD, WAKE_CHANNEL, Shard
 from storage.zone_tables import watch_tables
 from workers.dispatcher.calendars import Calendars
-from workers.dispatcher.claimed_buffer import Held
+from workers.dispatcher.claimed_buffer import ClaimedBuffer
+from workers.dispatcher.config import DEFAULTS, DispatcherConfig
 from workers.dispatcher.gauges import measure, measure_redis
 from workers.dispatcher.zone_keeper import ZoneKeeper
 from workers.heartbeat import Heartbeat
 from workers.housekeeping.sweep import Sweep
-from workers.process_health import Vitals
+from workers.process_health import ProcessHealth
 from workers.readiness import asks
 
 log = structlog.get_logger()
 CLAIMED = Counter("tocsin_claimed_runs_total", "Runs that dispatchers claimed.")
-HANDED_OVER = Counter("tocsin_handed_over_runs_total", "Runs that dispatchers handed over.")
-HELD = Gauge(
+DISPATCHED = Counter("tocsin_handed_over_runs_total", "Runs that dispatchers handed over.")
+BUFFERED = Gauge(
     "tocsin_dispatcher_held_runs",
     "Claimed runs that wait to be handed over.",
     multiprocess_mode="livesum",
 )
 
-LEAD = timedelta(milliseconds=800)
-"""How long before its due instant a run is handed over."""
-CLAIM_SECONDS = 0.5
-GATHER_SECONDS = 0.05
-"""What falls due within so long goes into one message."""
-SWEEP_SECONDS = 0.25
-RESCUE_SECONDS = 1.0
-BACKFILL_SECONDS = 1.0
-MEASURE_SECONDS = 2.0
-RETRY_SECONDS = 0.25
-REST_FACTOR = 5
-"""A sweep rests so many times as long as it took: where it finds much to look at, it is rarer."""
 FOR_EVER = datetime.max.replace(tzinfo=UTC)
-MAX_HELD = 100_000
-CROWDED_SECONDS = 0.02
-"""While they do wait, there is another look for room so soon."""
-MAX_DEPTH_TO_CATCH_UP = 4
 TROUBLE = (*UNREACHABLE, RedisError, BrokerError)
 
 
 class Dispatcher:
-    """One dispatcher process; any number of them share a shard without a leader.
+    """Any number of dispatchers share a shard without a leader.
 
     Args:
-        most_offset: A claim from so much later than the database's now is refused; None refuses
-            none.
+        most_offset: A claim is refused if its `now` is so much later than the database's; None
+            refuses none.
     """
 
     def __init__(
         self,
         shard: Shard,
         process_id: UUID,
-        vitals: Vitals | None = None,
+        health: ProcessHealth | None = None,
         *,
         most_offset: timedelta | None = MOST_OFFSET,
+        config: DispatcherConfig = DEFAULTS,
     ) -> None:
+        self._config = config
         self._shard = shard
         self._id = process_id
         self._most_offset = most_offset
-        self._vitals = vitals or Vitals()
-        self._heartbeat = Heartbeat(process_id, "dispatcher", shard.database, self._vitals)
-        self._held = Held()
-        self._sweep = Sweep(shard, self._heartbeat, self._held)
+        self._health = health or ProcessHealth()
+        self._heartbeat = Heartbeat(process_id, "dispatcher", shard.database, self._health)
+        self._buffer = ClaimedBuffer()
+        self._sweep = Sweep(shard, self._heartbeat, self._buffer)
         self._zones = ZoneKeeper(shard, process_id)
-        # Of each lane: whether the last claim was full, so that services are to take turns.
-        self._flooded = {False: False, True: False}
-        self._crowded = False
+        # Whether the last claim, on time or late, was full: services share the next one then.
+        self._was_full = {False: False, True: False}
+        self._is_queue_full = False
         self._woken = asyncio.Event()
         self._claimed = asyncio.Event()
 
     async def run(self) -> None:
         """Work until cancelled."""
         await until_migrated(self._shard.database)
-        await self._heartbeat.begin()  # measures the clock, without which nothing is claimed
-        self._vitals.started(asks(self._shard))
+        await self._heartbeat.begin()  # nothing is claimed before it has measured the clock
+        self._health.started(asks(self._shard))
         await self._zones.begin()
+        config = self._config
         log.info("dispatcher.started", dispatcher_id=str(self._id), tzdata=VERSION)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._heartbeat.run())
@@ -106,31 +94,33 @@ class Dispatcher:
             tasks.create_task(listen(self._shard.urls.primary, WAKE_CHANNEL, self._wake))
             tasks.create_task(self._keep_claiming())
             tasks.create_task(self._keep_catching_up())
-            tasks.create_task(self._keep_handing_over())
-            tasks.create_task(self._every(SWEEP_SECONDS, self._timely(self._sweep.resend)))
-            tasks.create_task(self._every(SWEEP_SECONDS, self._timely(self._sweep.pass_turns)))
-            tasks.create_task(self._every(RESCUE_SECONDS, self._timely(self._sweep.rescue)))
-            tasks.create_task(self._every(BACKFILL_SECONDS, self._timely(self._backfill)))
-            tasks.create_task(Calendars(self._shard).run())
-            tasks.create_task(self._every(MEASURE_SECONDS, self._timely(self._measure)))
+            tasks.create_task(self._keep_dispatching())
+            tasks.create_task(self._every(config.resend_seconds, self._timely(self._sweep.resend)))
+            tasks.create_task(
+                self._every(config.resend_seconds, self._timely(self._sweep.pass_turns))
+            )
+            tasks.create_task(self._every(config.rescue_seconds, self._timely(self._sweep.rescue)))
+            tasks.create_task(self._every(config.backfill_seconds, self._timely(self._backfill)))
+            tasks.create_task(Calendars(self._shard, config.calendar_seconds).run())
+            tasks.create_task(self._every(config.gauge_seconds, self._timely(self._measure)))
 
     async def stop(self) -> None:
-        """Hand over at once what is held, and leave."""
-        await self._send(self._held.pop(FOR_EVER, len(self._held)))
+        """Dispatch all claimed runs at once, and remove the heartbeat."""
+        await self._send(self._buffer.pop(FOR_EVER, len(self._buffer)))
         await self._heartbeat.stop()
 
     async def claim(self, now: datetime) -> bool:
-        """Claim once, and return whether there is more to claim at once."""
-        if len(self._held) >= MAX_HELD:
+        """Claim once; return whether to claim again at once."""
+        if len(self._buffer) >= self._config.buffer_size:
             return False
         return await self._claim(now)
 
     async def catch_up(self, now: datetime) -> bool:
-        """Claim once of what is late, and return whether there is more to claim at once.
+        """Claim late jobs once; return whether to claim again at once.
 
-        While messages wait, workers have enough to do: what is on time must not queue behind.
+        While messages wait, workers have enough to do: late runs must not delay those on time.
         """
-        if await self._shard.queue.depth() > MAX_DEPTH_TO_CATCH_UP:
+        if await self._shard.queue.depth() > self._config.catch_up_depth:
             return False
         return await self._claim(now, late=True)
 
@@ -144,38 +134,38 @@ class Dispatcher:
             most_offset=self._most_offset,
         )
         claim = await claim_runs(command, self._shard.database)
-        self._flooded[late] = claim.full
-        self._held.add(claim.runs)
+        self._was_full[late] = claim.full
+        self._buffer.add(claim.runs)
         if claim.runs:
             CLAIMED.inc(len(claim.runs))
-            HELD.set(len(self._held))
+            BUFFERED.set(len(self._buffer))
             self._claimed.set()
         return claim.full
 
     def _turns(self, *, late: bool) -> Turns | None:
-        room = MAX_HELD - len(self._held)
-        if not self._flooded[late] and room > MAX_HELD / 2:
-            return None  # the first batch of a flood is taken as it comes, and tells of it
-        return Turns(held=self._held.by_service, room=room)
+        room = self._config.buffer_size - len(self._buffer)
+        if not self._was_full[late] and room > self._config.buffer_size / 2:
+            return None  # only a full batch shows that there is a flood
+        return Turns(held=self._buffer.by_service, room=room)
 
-    async def hand_over(self, now: datetime) -> None:
-        """Send what is due within the lead; what Redis does not take is kept for the next time.
+    async def dispatch(self, now: datetime) -> None:
+        """Send runs due within the lead; those that Redis does not accept stay in the buffer.
 
-        Services take turns, here and not in the queue: of a flood no more is sent than workers
-        pick up at once, and who has few runs due passes it by.
+        Services share here, not in the message queue: of a flood, no more is sent than workers pick
+        up at once, and services with few due runs pass it by.
         """
-        until = now + LEAD
-        if self._crowded or self._sweep.unfinished:
-            await self._send(self._held.pop_few(until, FEW), ahead=True)
+        until = now + self._config.lead
+        if self._is_queue_full or self._sweep.unfinished:
+            await self._send(self._buffer.pop_few(until, FEW), ahead=True)
         else:
-            await self._send(self._held.pop(until, BATCH_SIZE))
-        self._crowded = self._is_due(until)
-        if self._crowded and (room := MAX_DEPTH - await self._shard.queue.depth()) > 0:
-            await self._send(self._held.pop(until, room * BATCH_SIZE))
-            self._crowded = self._is_due(until)
+            await self._send(self._buffer.pop(until, self._config.batch_size))
+        self._is_queue_full = self._is_due(until)
+        if self._is_queue_full and (room := MAX_DEPTH - await self._shard.queue.depth()) > 0:
+            await self._send(self._buffer.pop(until, room * self._config.batch_size))
+            self._is_queue_full = self._is_due(until)
 
     def _is_due(self, until: datetime) -> bool:
-        due_at = self._held.next_due()
+        due_at = self._buffer.next_due()
         return due_at is not None and due_at <= until
 
     async def _send(self, runs: list[ClaimedRun], *, ahead: bool = False) -> None:
@@ -183,11 +173,11 @@ class Dispatcher:
             keys = [(run.service_id, run.id) for run in runs]
             await self._shard.queue.hand_over(keys, ahead=ahead)
         except (RedisError, BrokerError):
-            self._held.add(runs)
+            self._buffer.add(runs)
             raise
         finally:
-            HELD.set(len(self._held))
-        HANDED_OVER.inc(len(runs))
+            BUFFERED.set(len(self._buffer))
+        DISPATCHED.inc(len(runs))
 
     def _wake(self, _: str) -> None:
         self._woken.set()
@@ -195,7 +185,7 @@ class Dispatcher:
     async def _keep_claiming(self) -> None:
         while True:
             self._woken.clear()
-            self._vitals.beat("claiming")
+            self._health.beat("claiming")
             moment = read_clocks()
             try:
                 more = self._is_right(moment) and await self.claim(moment.wall)
@@ -203,7 +193,7 @@ class Dispatcher:
                 log.warning("dispatcher.claim_failed", error=kind_of(error))
                 more = False
             if not more:
-                await _wait(self._woken, CLAIM_SECONDS)
+                await _wait(self._woken, self._config.claim_seconds)
 
     async def _keep_catching_up(self) -> None:
         while True:
@@ -214,7 +204,7 @@ class Dispatcher:
                 log.warning("dispatcher.catch_up_failed", error=kind_of(error))
                 more = False
             if not more:
-                await asyncio.sleep(CLAIM_SECONDS)
+                await asyncio.sleep(self._config.claim_seconds)
 
     async def _backfill(self, now: datetime) -> int:
         runs = await continue_backfills(now, self._shard.database)
@@ -225,31 +215,35 @@ class Dispatcher:
         await measure_redis(self._shard.redis)
         return await measure(self._shard.database, now)
 
-    async def _keep_handing_over(self) -> None:
+    async def _keep_dispatching(self) -> None:
         while True:
             self._claimed.clear()
-            self._vitals.beat("handing over")
+            self._health.beat("handing over")
             try:
-                await self.hand_over(self._hand_over_at(read_clocks()))
+                await self.dispatch(self._dispatch_at(read_clocks()))
             except (RedisError, BrokerError) as error:
                 log.warning("dispatcher.hand_over_failed", error=kind_of(error))
-                await asyncio.sleep(RETRY_SECONDS)
-            if self._crowded:
-                await asyncio.sleep(CROWDED_SECONDS)
+                await asyncio.sleep(self._config.retry_seconds)
+            if self._is_queue_full:
+                await asyncio.sleep(self._config.full_poll_seconds)
             else:
-                await _wait(self._claimed, self._until_next_hand_over())
+                await _wait(self._claimed, self._until_next_dispatch())
 
-    def _until_next_hand_over(self) -> float:
-        due_at = self._held.next_due()
+    def _until_next_dispatch(self) -> float:
+        due_at = self._buffer.next_due()
         if due_at is None:
-            return CLAIM_SECONDS
-        upcoming = (due_at - LEAD - datetime.now(UTC)).total_seconds()
-        # The clock may be stepped while it waits.
-        return min(max(upcoming + GATHER_SECONDS, 0), CLAIM_SECONDS)
+            return self._config.claim_seconds
+        upcoming = (due_at - self._config.lead - datetime.now(UTC)).total_seconds()
+        # No longer: the clock may be stepped meanwhile.
+        return min(max(upcoming + self._config.gather_seconds, 0), self._config.claim_seconds)
 
-    def _hand_over_at(self, moment: Moment) -> datetime:
-        """Where its own clock is wrong, workers get at once what is held, and wait themselves."""
-        return FOR_EVER - LEAD if self._shard.database.clock.wrong(moment) else moment.wall
+    def _dispatch_at(self, moment: Moment) -> datetime:
+        """While the clock is wrong, workers get all claimed runs at once, and do the waiting."""
+        return (
+            FOR_EVER - self._config.lead
+            if self._shard.database.clock.wrong(moment)
+            else moment.wall
+        )
 
     def _is_right(self, moment: Moment) -> bool:
         return self._shard.database.clock.trouble(moment) is None
@@ -257,7 +251,7 @@ class Dispatcher:
     def _timely(
         self, sweep: Callable[[datetime], Awaitable[int]]
     ) -> Callable[[datetime], Awaitable[int]]:
-        """The same, which does nothing while this process's clock is wrong."""
+        """The same sweep, which does nothing while the clock of this process is wrong."""
 
         async def sweep_if_right(_: datetime) -> int:
             moment = read_clocks()
@@ -274,9 +268,9 @@ class Dispatcher:
             except TROUBLE as error:
                 log.warning("dispatcher.sweep_failed", error=kind_of(error))
             except Exception:
-                # Of one run or backfill, perhaps: the others are to fire all the same.
+                # One run or backfill may have caused it: the others must fire all the same.
                 log.exception("dispatcher.sweep_broken")
-            await asyncio.sleep(max(seconds, REST_FACTOR * (clock() - began)))
+            await asyncio.sleep(max(seconds, self._config.rest_factor * (clock() - began)))
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""Keeps the fire times of all jobs where the newest tables of time zones have them."""
+"""Keeps the fire times of all jobs as the newest time zone tables have them."""
 
 from __future__ import annotations
 
@@ -21,18 +21,19 @@ from storage.shares import ShareUsedUp
 log = structlog.get_logger()
 LOOK_SECONDS = 10.0
 REST_FACTOR = 5
-"""A batch is followed by a rest so many times as long, so that firing goes before."""
+"""A batch is followed by a rest 5 times as long, so that firing goes first."""
 FIRST_SECONDS = 3.0
-"""So long a dispatcher that starts reckons before it claims; what is due first comes first."""
+"""A dispatcher that starts recomputes for at most 3 s before it claims, next fire times first."""
 SOON = timedelta(minutes=1)
 _TROUBLE = (*UNREACHABLE, asyncpg.PostgresError, ShareUsedUp)
 
 
 class ZoneKeeper:
-    """One dispatcher's part in it; of several, one at a time makes a pass.
+    """One dispatcher's part; one dispatcher at a time makes a pass over all jobs.
 
     Args:
-        version: Of this process's tables.
+        version: The version of this process's tables.
+        look_seconds: How often a pass to make is looked for.
     """
 
     def __init__(
@@ -41,7 +42,10 @@ class ZoneKeeper:
         process_id: UUID,
         version: str = VERSION,
         clocks: Callable[[], Moment] = read_clocks,
+        *,
+        look_seconds: float = LOOK_SECONDS,
     ) -> None:
+        self._look_seconds = look_seconds
         self._shard = shard
         self._id = process_id
         self._version = version
@@ -49,7 +53,7 @@ class ZoneKeeper:
         self._starts = True
 
     async def begin(self) -> None:
-        """Reckon what is due soon before anything of it is claimed, if that takes no time."""
+        """Recompute jobs that are due soon before they are claimed, if that takes less than 3 s."""
         try:
             async with asyncio.timeout(FIRST_SECONDS):
                 while True:
@@ -64,7 +68,7 @@ class ZoneKeeper:
             log.exception("zones.broken")
 
     async def run(self) -> None:
-        """Look for passes, and make them, until cancelled."""
+        """Make passes until cancelled."""
         clock = asyncio.get_running_loop().time
         while True:
             began, done = clock(), Reckoned()
@@ -73,13 +77,13 @@ class ZoneKeeper:
             except _TROUBLE as error:
                 log.warning("zones.not_reckoned", error=kind_of(error))
             except Exception:
-                # Of one job, perhaps: the others are to fire all the same.
+                # One job may have caused it: the others must fire all the same.
                 log.exception("zones.broken")
             rest = REST_FACTOR * (clock() - began)
-            await asyncio.sleep(LOOK_SECONDS if done.reached is None else rest)
+            await asyncio.sleep(self._look_seconds if done.reached is None else rest)
 
     async def look(self) -> Reckoned:
-        """Make a batch of the pass under way, if there is one for this process to make."""
+        """Make one batch of the pass under way, if it is this process's."""
         command = ReckonZones(
             process_id=self._id,
             version=self._version,

@@ -1,4 +1,4 @@
-"""Statistics follow the runs: a message asks for a fold soon after runs have ended."""
+"""Counts ended runs in the statistics, within about a second."""
 
 from __future__ import annotations
 
@@ -18,33 +18,34 @@ from storage.queue import RunQueue
 log = structlog.get_logger()
 FOLDED = Counter("tocsin_folded_runs_total", "Ended runs that were counted in the statistics.")
 ASK_SECONDS = 1.0
-"""A process asks once for all runs that end within so long."""
+"""A process asks at most once a second for an aggregation."""
 
 
-async def fold_all(database: Database, now: datetime) -> None:
-    """Count the runs of all events that wait, unless somebody does; a transaction for every few."""
+async def aggregate_all(database: Database, now: datetime) -> None:
+    """Count all ended runs that are not counted yet, unless another process does; in batches."""
     more = True
     while more:
         runs, more = await fold_run_events(FoldRunEvents(now=now), database)
         FOLDED.inc(runs)
 
 
-class FoldRequests:
-    """Asks for folds, at most one a second; what is lost is made up for by the minute clock."""
+class AggregationRequests:
+    """Has a worker count ended runs. A lost request is made up for by the minute clock."""
 
-    def __init__(self, queue: RunQueue) -> None:
+    def __init__(self, queue: RunQueue, ask_seconds: float = ASK_SECONDS) -> None:
         self._queue = queue
+        self._ask_seconds = ask_seconds
         self._wanted = asyncio.Event()
 
     def runs_ended(self) -> None:
-        """Have a fold asked for soon."""
+        """Request an aggregation soon."""
         self._wanted.set()
 
     async def run(self) -> None:
-        """Ask until cancelled."""
+        """Send requests until cancelled."""
         while True:
             await self._wanted.wait()
-            await asyncio.sleep(ASK_SECONDS)
+            await asyncio.sleep(self._ask_seconds)
             self._wanted.clear()
             try:
                 await self._queue.ask_to_fold()

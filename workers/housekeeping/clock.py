@@ -1,4 +1,4 @@
-"""The minute clock: enqueues housekeeping. Only one is needed; two do no harm."""
+"""The clock process: enqueues housekeeping each minute. One is needed; two do no harm."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from storage.clock_offset import compared, read_clocks
 from storage.clock_ticks import note_tick
 from storage.error_kinds import kind_of
 from storage.queue import make_broker
-from workers.process_health import TICK_SECONDS, Servers, Vitals
-from workers.worker.actors import declare_names
+from workers.housekeeping.schedule import declare_names
+from workers.process_health import TICK_SECONDS, ProcessHealth, Servers
 
 log = structlog.get_logger()
 RETRY_SECONDS = 1.0
@@ -30,24 +30,24 @@ LAST_TICK = Gauge(
 
 
 class Clock(Scheduler):  # type: ignore[misc]
-    """Periodiq's scheduler, of which it can be seen that it goes."""
+    """Periodiq's scheduler, which reports that it ticks."""
 
-    def __init__(self, redis_url: str, vitals: Vitals) -> None:
+    def __init__(self, redis_url: str, health: ProcessHealth) -> None:
         self._broker = make_broker(redis_url, [PeriodiqMiddleware(skip_delay=30)])
         declare_names(self._broker)
-        self._vitals = vitals
+        self._health = health
         super().__init__(actors=list(self._broker.actors.values()))
 
     def schedule(self) -> None:
-        """Enqueue what is due, and have oneself woken at the next minute."""
+        """Enqueue due chores, and set the alarm for the next minute."""
         super().schedule()
         now = time.time()
-        self._vitals.beat("clock", TICK_SECONDS)
+        self._health.beat("clock", TICK_SECONDS)
         LAST_TICK.set(now)
         note_tick(self._broker.client, now)
 
     def servers(self) -> Servers:
-        """Whether Redis answers, and as what time it is; the clock needs nothing else."""
+        """Whether Redis answers, and its clock agrees; the clock needs nothing else."""
         try:
             asked = read_clocks()
             seconds, microseconds = self._broker.client.time()
@@ -58,27 +58,27 @@ class Clock(Scheduler):  # type: ignore[misc]
         return {"redis": "ok", "clock": compared(asked, theirs, read_clocks()) or "ok"}
 
 
-def run_clock(redis_url: str, vitals: Vitals) -> None:
-    """Enqueue what is due, minute by minute, in the process's main thread.
+def run_clock(redis_url: str, health: ProcessHealth) -> None:
+    """Enqueue due chores minute by minute, in the process's main thread.
 
-    A minute in which Redis is away is left out: the next one's housekeeping does its work, too.
+    A minute in which Redis is away is left out: the next minute's chores do its work, too.
     """
-    clock = Clock(redis_url, vitals)
+    clock = Clock(redis_url, health)
     log.info("clock.started", actors=sorted(actor.actor_name for actor in clock.actors))
     try:
-        _tick(clock, vitals)
+        _tick(clock, health)
     finally:
-        # Its alarm would end a process that is about to end by itself.
+        # The alarm would kill a process that is about to end by itself.
         signal.alarm(0)
 
 
-def _tick(clock: Clock, vitals: Vitals) -> None:
+def _tick(clock: Clock, health: ProcessHealth) -> None:
     while True:
         try:
             clock.schedule()
-            vitals.started(clock.servers)
+            health.started(clock.servers)
             clock.loop()
         except (RedisError, BrokerError) as error:
             log.warning("clock.waiting_for_redis", error=kind_of(error))
-            vitals.beat("clock", TICK_SECONDS)
+            health.beat("clock", TICK_SECONDS)
             time.sleep(RETRY_SECONDS)

@@ -1,7 +1,4 @@
-"""Work of the minute clock; every piece may run twice at once without harm.
-
-What is old is reckoned from what the clock of the database shows.
-"""
+"""Drops what is old by the clock of the database. Running twice at once does no harm."""
 
 from __future__ import annotations
 
@@ -23,13 +20,13 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 FORGET_AFTER = timedelta(hours=1)
 STATS_KEPT = timedelta(days=400)
-"""Longer than any run: last year can be compared with this one."""
+"""Longer than runs are kept, so that a year can be compared with the one before."""
 
 
 async def keep_partitions(shard: Shard, retention: timedelta) -> None:
     """Make partitions ahead, and drop those whose rows are all older than `retention`.
 
-    Which traces runs of then belonged to is forgotten with them.
+    The traces of those runs are dropped with them.
     """
     async with shard.database.driver() as driver:
         now = await database_now(driver)
@@ -43,19 +40,19 @@ async def keep_partitions(shard: Shard, retention: timedelta) -> None:
 
 
 async def forget_processes(shard: Shard) -> None:
-    """Remove the rows of processes that stopped beating long ago; nothing is held by them."""
+    """Remove the rows of processes without a heartbeat for 1 h that own nothing."""
     async with shard.database.driver() as driver:
         await forget_lapsed_processes(driver, FORGET_AFTER)
 
 
 async def forget_past_minutes(shard: Shard) -> None:
-    """Forget how many runs rang in minutes that are over."""
+    """Delete the counts of runs of past minutes."""
     async with shard.database.driver() as driver:
         await forget_fire_counts(driver, await database_now(driver) - FORGET_AFTER)
 
 
 async def forget_old_stats(shard: Shard) -> None:
-    """Delete statistics of long ago."""
+    """Delete statistics older than `STATS_KEPT`."""
     async with shard.database.driver() as driver:
         forgotten = await forget_stats(driver, await database_now(driver) - STATS_KEPT)
     if forgotten:

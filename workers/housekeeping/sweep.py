@@ -1,4 +1,4 @@
-"""What was lost on the way is found again: runs of dead processes, and runs without a message."""
+"""Finds lost runs: those of dead processes, and those whose message was lost."""
 
 from __future__ import annotations
 
@@ -21,17 +21,19 @@ from workers.heartbeat import Heartbeat
 log = structlog.get_logger()
 SWEPT = Counter("tocsin_swept_runs_total", "Runs found lost and handed over again.", ["why"])
 GRACE = timedelta(milliseconds=300)
-"""A run so late that no worker has taken lost its message, if no message waits in the queue."""
+"""A run that no worker took 0.3 s after it was due has lost its message, if no message waits."""
 BACKLOG_GRACE = timedelta(seconds=30)
-"""The same while messages do wait, or workers are behind: most likely one is the run's own."""
+"""30 s while messages wait or workers are behind: one of those may be the run's own."""
 RESEND_SECONDS = 5.0
 RUNS_AT_ONCE = 5_000
 MOST_MESSAGES = 10 * MAX_DEPTH
-"""While more wait, nothing is handed over again: what is behind them is late, not lost, and Redis
-would fill with messages that say the same."""
+"""While more messages wait, nothing is dispatched again: runs behind them are late, not lost, and
+Redis would fill with repeated messages."""
+MANY_LATE = 250
+"""Workers are behind if they own 250 late runs; fewer may wait for a target that is slowed."""
 
-# While workers are behind, dispatchers keep runs in hand that are long due: those are not lost.
-# Each dispatcher knows its own, and of another whether it lives.
+# While workers are behind, dispatchers buffer runs that are long due: those are not lost. Each
+# dispatcher knows its own, and of another one whether it is alive.
 _UNTAKEN = f"""
 SELECT service_id, id
 FROM runs
@@ -43,8 +45,6 @@ ORDER BY due_at
 LIMIT $2
 """
 
-# A few late runs in workers' hands say nothing: they may wait for a target that is slowed.
-MANY_LATE = 250
 _BEHIND = """
 SELECT count(*) >= $2 FROM (
     SELECT FROM runs WHERE open AND state = 'queued' AND due_at < $1 LIMIT $2
@@ -53,57 +53,69 @@ SELECT count(*) >= $2 FROM (
 
 
 class InHand(Container[UUID], Sized, Protocol):
-    """The ids of runs that a process holds."""
+    """The ids of runs in a dispatcher's buffer."""
 
 
 class Sweep:
-    """Finds lost runs of a shard and hands them over again; harmless when done twice at once.
+    """Finds lost runs of a shard and dispatches them again; doing it twice at once does no harm.
 
     Args:
-        in_hand: What this process itself will hand over.
+        in_hand: Runs that this process itself will dispatch.
+        many_late: Late runs in workers' hands that show that workers are behind.
+        most_messages: Nothing is dispatched again while more messages wait.
 
     Attributes:
-        unfinished: Messages that workers had not dealt with when it looked last.
+        unfinished: Messages waiting or in process at the last look.
     """
 
-    def __init__(self, shard: Shard, heartbeat: Heartbeat, in_hand: InHand = frozenset()) -> None:
+    def __init__(
+        self,
+        shard: Shard,
+        heartbeat: Heartbeat,
+        in_hand: InHand = frozenset(),
+        *,
+        many_late: int = MANY_LATE,
+        most_messages: int = MOST_MESSAGES,
+    ) -> None:
         self.unfinished = 0
+        self._many_late = many_late
+        self._most_messages = most_messages
         self._shard = shard
         self._heartbeat = heartbeat
         self._in_hand = in_hand
         self._resent: TTLCache[RunKey, None] = TTLCache(maxsize=100_000, ttl=RESEND_SECONDS)
 
     async def rescue(self, now: datetime) -> int:
-        """Free the runs of processes whose heartbeat lapsed, and return how many waited there."""
+        """Free the runs of processes whose heartbeat lapsed; return how many."""
         if not self._heartbeat.may_judge():
             return 0
         freed = await rescue_runs(RescueRuns(now=now), self._shard)
-        await self._hand_over(freed, "rescued")
+        await self._dispatch(freed, "rescued")
         return len(freed)
 
     async def pass_turns(self, _: datetime) -> int:
-        """Hand over runs whose turn has come, and return how many there were."""
+        """Dispatch runs that got their job's overlap lock; return how many."""
         runs = await pass_free_turns(self._shard.database, RUNS_AT_ONCE)
         await self._shard.queue.hand_over(runs)
         return len(runs)
 
     async def resend(self, now: datetime) -> int:
-        """Hand over due runs that no worker has taken, and return how many there were."""
+        """Dispatch due runs again that no worker has taken; return how many."""
         self.unfinished = await self._shard.queue.unfinished()
         depth = await self._shard.queue.depth()
-        if depth > MOST_MESSAGES:
+        if depth > self._most_messages:
             return 0
         behind = depth > 0 or await self._is_behind(now)
         untaken = await self._untaken(now, behind=behind)
         lost = [run for run in untaken if run not in self._resent and run[1] not in self._in_hand]
-        await self._hand_over(lost, "resent")
+        await self._dispatch(lost, "resent")
         self._resent.update(dict.fromkeys(lost))
         return len(lost)
 
     async def _is_behind(self, now: datetime) -> bool:
-        """Whether workers have more than they can ring: then messages wait in their hands too."""
+        """Whether workers own more late runs than they can ring: then messages wait there, too."""
         async with self._shard.database.driver() as driver:
-            return bool(await driver.fetchval(_BEHIND, now - GRACE, MANY_LATE))
+            return bool(await driver.fetchval(_BEHIND, now - GRACE, self._many_late))
 
     async def _untaken(self, now: datetime, *, behind: bool) -> list[RunKey]:
         async with self._shard.database.driver() as driver:
@@ -116,7 +128,7 @@ class Sweep:
             )
         return [(row["service_id"], row["id"]) for row in rows]
 
-    async def _hand_over(self, runs: Sequence[RunKey], why: str) -> None:
+    async def _dispatch(self, runs: Sequence[RunKey], why: str) -> None:
         if runs:
             log.info("runs.swept", why=why, count=len(runs))
             SWEPT.labels(why).inc(len(runs))

@@ -1,4 +1,4 @@
-"""A span for each attempt, in a trace that has the run's id or is the one that asked for it."""
+"""Gives each attempt a span, in the trace that asked for the run or in one with the run's id."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ from domain.targets import reached_by
 from storage.error_kinds import kind_of
 from storage.postgres import UNREACHABLE, Database
 from storage.traces import look_up_traces
-from workers.targets.answer import Answer
-from workers.worker.attempts import Ring
+from workers.targets.answer import Answer, Ring
 
 if TYPE_CHECKING:
     from storage.otel import Tracing
@@ -28,7 +27,7 @@ REMEMBERED = 20_000
 
 
 class _Origin(NamedTuple):
-    """Where a run comes from: who asked for it itself, who for its job, and who handed it over."""
+    """The traces that asked for the run, that stored its job, and that dispatched it."""
 
     run: str | None
     job: str | None
@@ -36,7 +35,7 @@ class _Origin(NamedTuple):
 
 
 class TracedRings:
-    """Rings what it is told to, and tells of it."""
+    """Wraps a ring in a span."""
 
     def __init__(self, tracing: Tracing, ring: Ring, database: Database) -> None:
         self._tracing = tracing
@@ -44,8 +43,8 @@ class TracedRings:
         self._database = database
         self._origins: LRUCache[UUID, _Origin] = LRUCache(REMEMBERED)
 
-    async def taken(self, runs: Sequence[TakenRun]) -> None:
-        """Find out about runs well before they ring; without it their traces lack a link."""
+    async def look_up(self, runs: Sequence[TakenRun]) -> None:
+        """Look up the origins of runs well before they ring; without them, traces lack links."""
         if not runs:
             return
         message = self._tracing.traceparent()
@@ -60,7 +59,7 @@ class TracedRings:
             self._origins[run.id] = _Origin(kept.get(run.id), kept.get(run.job_id), message)
 
     async def ring(self, run: TakenRun, started_at: datetime) -> Answer:
-        """Make one attempt within its span, which the target is told of."""
+        """Make one attempt within its span; the request carries the span's `traceparent`."""
         from opentelemetry.trace import SpanKind, Status, StatusCode  # noqa: PLC0415
 
         origin = self._origins.pop(run.id, _Origin(None, None, None))

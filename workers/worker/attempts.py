@@ -1,11 +1,10 @@
-"""Attempts under way in a worker process: rung, cut off where that is wanted, and recorded."""
+"""Begins attempts of due runs in batches, rings their targets, and has their ends recorded."""
 
 from __future__ import annotations
 
 import asyncio
-import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import cast
 from uuid import UUID
@@ -13,11 +12,19 @@ from uuid import UUID
 import structlog
 from prometheus_client import Gauge, Histogram
 
-from commands.finish_attempts import EndedAttempt
+from commands.start_attempts import StartAttempts, start_attempts
 from commands.take_runs import TakenRun
 from domain.run import Outcome
-from workers.targets.answer import Answer
-from workers.worker.recorder import Recorder
+from storage.clock_offset import read_clocks
+from storage.error_kinds import kind_of
+from storage.postgres import UNREACHABLE, Database
+from workers.process_health import ProcessHealth
+from workers.targets.answer import Answer, Ring
+from workers.worker.config import WorkerConfig
+from workers.worker.overlap import OverlapResolver
+from workers.worker.owned_runs import OwnedRuns
+from workers.worker.recorder import Recorder, ended_attempt
+from workers.worker.unready import NOT_RUNG, UnreadyRuns, split_late
 
 log = structlog.get_logger()
 LATENESS = Histogram(
@@ -31,82 +38,203 @@ OVERLAP_WAIT = Histogram(
     buckets=(0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3_600, 14_400, 86_400),
 )
 RINGING = Gauge("tocsin_ringer_ringing_runs", "Attempts under way.", multiprocess_mode="livesum")
-
 LONGEST_WAIT_SECONDS = 0.1
-"""Attempts are begun a few milliseconds before they ring."""
-
+"""Attempts begin a few milliseconds before they ring; none waits longer than 0.1 s for it."""
 _CUT_OFF = Answer(outcome=Outcome.ABANDONED, error="The run was asked to end.")
 
-Ring = Callable[[TakenRun, datetime], Awaitable[Answer]]
-OnEnd = Callable[[TakenRun, datetime, Answer], None]
 
-
-class Attempts:
-    """Rings targets, each attempt a task until Postgres has it.
+class AttemptRunner:
+    """The step of a run between the fair queue and the recorder.
 
     Args:
-        ring: Makes one attempt.
-        on_end: Told of each when it is recorded, with when it began.
+        unready: Decides about runs that cannot ring now.
+        overlap: Decides about runs that another run of their job keeps from beginning.
     """
 
-    def __init__(self, worker_id: UUID, ring: Ring, recorder: Recorder, on_end: OnEnd) -> None:
+    def __init__(
+        self,
+        database: Database,
+        worker_id: UUID,
+        owned: OwnedRuns,
+        ring: Ring,
+        *,
+        unready: UnreadyRuns,
+        overlap: OverlapResolver,
+        recorder: Recorder,
+        config: WorkerConfig,
+        health: ProcessHealth,
+    ) -> None:
+        self._database = database
         self._worker_id = worker_id
+        self._owned = owned
         self._ring = ring
+        self._unready = unready
+        self._overlap = overlap
         self._recorder = recorder
-        self._on_end = on_end
-        self._ringing: set[asyncio.Task[None]] = set()
+        self._config = config
+        self._health = health
+        self._under_way: set[asyncio.Task[None]] = set()
         self._abortable: dict[UUID, asyncio.Task[None]] = {}
         self._aborted: set[UUID] = set()
+        self._given_up: set[UUID] = set()  # their attempts fail without a ring
 
-    def begin(self, run: TakenRun, answer: Answer | None = None) -> None:
-        """Ring a run whose attempt Postgres knows to have begun.
+    async def run(self) -> None:
+        """Ring due runs until cancelled."""
+        while True:
+            self._owned.changed.clear()
+            self._health.beat("ringer")
+            if self._database.clock.trouble(read_clocks()):
+                await asyncio.sleep(self._config.wrong_clock_seconds)
+                continue
+            batch = self._next_batch(datetime.now(UTC))
+            has_unready = self._handle_unready(datetime.now(UTC))
+            in_time, late = split_late(batch, datetime.now(UTC))
+            if late:
+                self._owned.decide(self._miss(late))
+            if in_time:
+                await self._owned.decide(self._start(in_time))
+            elif not has_unready and not late:
+                await self._wait_for_work()
 
-        Args:
-            answer: How it ended, if the target is not to be rung.
+    async def drain(self) -> None:
+        """Wait until the attempts under way are recorded."""
+        while self._under_way:
+            await asyncio.wait(self._under_way)
+
+    def abort(self, run_ids: Collection[UUID]) -> None:
+        """Cut off attempts, at once or as soon as they ring."""
+        for run_id in run_ids:
+            if self._owned.has_attempt(run_id) and run_id not in self._aborted:
+                self._aborted.add(run_id)
+                if (task := self._abortable.get(run_id)) is not None:
+                    task.cancel()
+
+    def _next_batch(self, now: datetime) -> list[TakenRun]:
+        upcoming, begins = self._owned.queue.next_due(), now + self._config.head_start
+        if self._owned.is_stopping or upcoming is None or upcoming > begins:
+            return []
+        limit = min(self._owned.concurrency.free, self._config.start_batch)
+        batch = self._owned.queue.pop(begins, begins + self._config.gather, limit)
+        self._owned.begin(batch)
+        return batch
+
+    def _handle_unready(self, now: datetime) -> bool:
+        """Defer runs that cannot ring soon, or give them up; return whether there were any."""
+        overdue = self._owned.queue.take_overdue()
+        self._owned.begin(run for run, _ in overdue)
+        given_up, deferred = self._unready.split(overdue, now)
+        size = self._config.defer_batch
+        for start in range(0, len(deferred), size):
+            self._owned.decide(self._defer(deferred[start : start + size], now))
+        size = self._config.start_batch
+        for start in range(0, len(given_up), size):
+            self._owned.decide(self._give_up(given_up[start : start + size]))
+        return bool(overdue)
+
+    async def _defer(self, runs: Sequence[tuple[TakenRun, datetime]], now: datetime) -> None:
+        if not await self._unready.defer(runs):
+            for run, _ in runs:
+                self._requeue(run)
+            return
+        for run, _ in runs:
+            self._owned.limiters.of(run).deferred(now)
+            self._release(run)
+        self._owned.show_room()
+
+    async def _give_up(self, runs: Sequence[TakenRun]) -> None:
+        """Begin attempts that fail without a ring; the retry policy decides what follows."""
+        for run in runs:
+            self._owned.concurrency.lease(self._owned.limiters.of(run).leases)
+            self._given_up.add(run.id)
+        in_time, late = split_late(runs, datetime.now(UTC))
+        if late:
+            await self._miss(late)
+        if in_time:
+            await self._start(in_time)
+
+    async def _miss(self, late: Sequence[TakenRun]) -> None:
+        """End late runs that are beyond their catch-up windows, and start the others."""
+        missed = await self._unready.miss(late)
+        if missed is None:
+            self._put_back(late)
+            return
+        for run in late:
+            if run.id in missed:
+                self._withdraw(run)
+                self._release(run)
+        if begins := [run for run in late if run.id not in missed]:
+            await self._start(begins)
+        self._owned.show_room()
+
+    async def _start(self, batch: Sequence[TakenRun]) -> None:
+        """Begin attempts in Postgres, and ring those that may."""
+        started = await self._begin(batch)
+        if started is None:
+            self._put_back(batch)
+            return
+        for run in batch:
+            if run.id in started:
+                task = asyncio.create_task(self._attempt(run))
+                self._under_way.add(task)
+                task.add_done_callback(self._under_way.discard)
+            else:
+                self._withdraw(run)
+                self._owned.decide(self._resolve_overlap(run))
+        RINGING.set(len(self._under_way))
+        self._owned.show_room()
+
+    async def _begin(self, batch: Sequence[TakenRun]) -> set[UUID] | None:
+        """Which runs may ring; None if the worker stops before Postgres has answered.
+
+        An attempt may have begun though the answer was lost, so it is asked until it answers: a run
+        that waited elsewhere meanwhile would be running, and nobody would ring it.
         """
-        task = asyncio.create_task(self._attempt(run, answer))
-        self._ringing.add(task)
-        task.add_done_callback(self._ringing.discard)
+        while not self._owned.is_stopping:
+            self._health.beat("ringer")
+            if self._database.clock.trouble(read_clocks()):
+                await asyncio.sleep(self._config.wrong_clock_seconds)
+                continue
+            command = StartAttempts(worker_id=self._worker_id, runs=batch, now=datetime.now(UTC))
+            try:
+                return await start_attempts(command, self._database)
+            except UNREACHABLE as error:
+                log.warning("ringer.start_failed", error=kind_of(error))
+            await asyncio.sleep(self._config.retry_seconds)
+        return None
 
-    def show(self) -> None:
-        """Tell the metrics how many there are."""
-        RINGING.set(len(self._ringing))
+    async def _resolve_overlap(self, run: TakenRun) -> None:
+        if await self._overlap.resolve(run):
+            self._requeue(run)
+        else:
+            self._release(run)
 
-    def abort(self, run_id: UUID) -> None:
-        """Cut off a run's attempt, at once or as soon as it begins."""
-        if run_id not in self._aborted:
-            self._aborted.add(run_id)
-            if (task := self._abortable.get(run_id)) is not None:
-                task.cancel()
-
-    def forget(self, run_id: UUID) -> None:
-        """A run is not in hand any more."""
-        self._aborted.discard(run_id)
-
-    async def end(self) -> None:
-        """Wait until all are recorded."""
-        while self._ringing:
-            await asyncio.wait(self._ringing)
-
-    async def _attempt(self, run: TakenRun, answer: Answer | None) -> None:
+    async def _attempt(self, run: TakenRun) -> None:
+        """Ring a run whose attempt has begun in Postgres, and have it recorded."""
         started_at = await _due(run)
         began = time.monotonic()
         if run.number == 1:
             LATENESS.observe(run.seconds_late(started_at))
             if run.overlap_wait:
                 OVERLAP_WAIT.observe(run.overlap_wait)
-        answer = answer or await self._answer(run, started_at)
+        is_given_up = run.id in self._given_up
+        answer = NOT_RUNG if is_given_up else await self._answer(run, started_at)
         # Not what the wall clock shows: it may have been set meanwhile.
         finished_at = started_at + timedelta(seconds=time.monotonic() - began)
-        await self._recorder.record(_ended(run, self._worker_id, started_at, finished_at, answer))
-        self._on_end(run, started_at, answer)
+        await self._recorder.record(
+            ended_attempt(run, self._worker_id, started_at, finished_at, answer)
+        )
+        limiter = self._owned.limiters.of(run)
+        if not is_given_up:
+            limiter.end(datetime.now(UTC), started_at, answer)
+        self._owned.concurrency.release(limiter.leases)
+        self._owned.queue.freed(limiter)
+        self._release(run)
 
     async def _answer(self, run: TakenRun, started_at: datetime) -> Answer:
         if run.id in self._aborted:
             return _CUT_OFF
         task = cast("asyncio.Task[None]", asyncio.current_task())
-        # Here, and nowhere else, an attempt may be cut off.
-        self._abortable[run.id] = task
+        self._abortable[run.id] = task  # only here may an attempt be cut off
         try:
             return await self._ring(run, started_at)
         except asyncio.CancelledError:
@@ -122,35 +250,49 @@ class Attempts:
         finally:
             del self._abortable[run.id]
 
+    def _withdraw(self, run: TakenRun) -> None:
+        """Undo what the fair queue counted for an attempt that does not begin."""
+        limiter = self._owned.limiters.of(run)
+        if run.id not in self._given_up:
+            limiter.withdraw()
+        self._owned.concurrency.release(limiter.leases)
+        self._owned.queue.freed(limiter)
+
+    def _put_back(self, runs: Sequence[TakenRun]) -> None:
+        for run in runs:
+            self._withdraw(run)
+            self._requeue(run)
+
+    def _requeue(self, run: TakenRun) -> None:
+        self._forget(run)
+        self._owned.requeue(run)
+
+    def _release(self, run: TakenRun) -> None:
+        self._forget(run)
+        self._owned.release(run)
+
+    def _forget(self, run: TakenRun) -> None:
+        self._given_up.discard(run.id)
+        self._aborted.discard(run.id)
+
+    async def _wait_for_work(self) -> None:
+        seconds = self._config.idle_seconds
+        due_at = self._owned.queue.next_due()
+        if due_at is not None and self._owned.concurrency.free > 0:
+            upcoming = due_at - self._config.head_start - datetime.now(UTC)
+            seconds = min(max(upcoming.total_seconds(), 0), seconds)
+        try:
+            async with asyncio.timeout(seconds):
+                await self._owned.changed.wait()
+        except TimeoutError:
+            pass
+
 
 async def _due(run: TakenRun) -> datetime:
     """Wait until a run is due, and return when that is."""
-    # Timers count whole milliseconds and may end a little early; a run never starts early. For a
-    # clock that has been set back meanwhile, nobody waits.
+    # Timers count whole milliseconds and may end a little early; a run never starts early. The
+    # deadline is for a clock that was set back meanwhile.
     deadline = time.monotonic() + LONGEST_WAIT_SECONDS
     while (now := datetime.now(UTC)) < run.due_at and time.monotonic() < deadline:  # noqa: ASYNC110
         await asyncio.sleep(min((run.due_at - now).total_seconds(), LONGEST_WAIT_SECONDS))
     return now
-
-
-def _ended(
-    run: TakenRun, worker_id: UUID, started_at: datetime, finished_at: datetime, answer: Answer
-) -> EndedAttempt:
-    return EndedAttempt(
-        service_id=run.service_id,
-        job_id=run.job_id,
-        run_id=run.id,
-        scheduled_for=run.scheduled_for,
-        held_by=worker_id,
-        number=run.number,
-        started_at=started_at,
-        first_started_at=run.first_started_at,
-        finished_at=finished_at,
-        outcome=answer.outcome,
-        retry=run.retry,
-        draw=random.random(),  # noqa: S311
-        retry_after=answer.retry_after,
-        status_code=answer.status_code,
-        error=answer.error,
-        response_excerpt=answer.response_excerpt,
-    )

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import resource
-from collections.abc import Collection, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 import dramatiq
 import structlog
-from dramatiq.brokers.redis import RedisBroker
+from dramatiq import BrokerError
 from periodiq import PeriodiqMiddleware
+from redis.exceptions import RedisError
 
 from commands.finish_attempts import FINISH
-from commands.pass_turns import pass_turns
 from commands.start_attempts import START, START_IN_ORDER
 from commands.take_runs import TAKE
 from domain.egress import Egress
@@ -24,26 +23,30 @@ from domain.schedules.zones import VERSION
 from storage.error_kinds import kind_of
 from storage.key_ring import KeyRing
 from storage.migrate import until_migrated
+from storage.postgres import UNREACHABLE
 from storage.queue import make_broker
 from storage.shards import Shard
 from storage.tracing import active
 from storage.zone_tables import watch_tables
-from workers.dispatcher.process import TROUBLE
 from workers.heartbeat import Heartbeat
-from workers.housekeeping.aggregation import FoldRequests
+from workers.housekeeping.actors import declare_housekeeping
+from workers.housekeeping.aggregation import AggregationRequests
 from workers.housekeeping.sweep import Sweep
-from workers.process_health import Vitals
+from workers.process_health import ProcessHealth
 from workers.readiness import asks
 from workers.targets.actors import declare_actors
+from workers.targets.answer import Ring
 from workers.targets.kinds import Targets
-from workers.targets.limits.target_status_publisher import Teller
+from workers.targets.limits.target_status_publisher import TargetStatusPublisher
 from workers.targets.secrets import Secrets
 from workers.targets.traced_rings import TracedRings
 from workers.targets.transport import Transport
-from workers.worker.actors import declare_housekeeping, declare_ringing
-from workers.worker.attempts import Ring
-from workers.worker.intake import CONCURRENCY, Ringer
+from workers.worker.actors import declare_ringing
+from workers.worker.config import DEFAULTS, WorkerConfig
+from workers.worker.lifecycle import Lifecycle
+from workers.worker.overlap import OverlapResolver
 from workers.worker.recorder import Recorder
+from workers.worker.ringer import Ringer
 from workers.worker.watches.aborts import AbortWatch
 from workers.worker.watches.clock import ClockWatch
 from workers.worker.watches.forgotten_runs import ForgottenWatch
@@ -51,23 +54,19 @@ from workers.worker.watches.forgotten_runs import ForgottenWatch
 log = structlog.get_logger()
 HOT = (TAKE, START, START_IN_ORDER, FINISH)
 """Statements that are planned before the first run comes."""
-THREADS = 4
-POLL_MS = 250
-DRAIN_SECONDS = 25.0
-"""A worker that is asked to stop lets attempts under way end for so long."""
 
 
 class Worker:
-    """One worker process of a shard.
+    """One worker process of a shard. Make it inside the event loop that runs it.
 
     Args:
         retention: How long history is kept.
-        egress: Where targets may lie.
-        proxy: Through which HTTP targets are called, if any.
+        egress: Where targets may be.
+        proxy: URL of the HTTP proxy for HTTP targets, if any.
         name_servers: Where names of targets are looked up, if not at the system's.
         actors: Names of the actors that may be rung.
-        ring: What secrets are encrypted with.
-        vitals: What is to know how the process fares.
+        ring: The keys that secrets are encrypted with.
+        health: Where the process reports its health.
     """
 
     def __init__(
@@ -80,44 +79,53 @@ class Worker:
         name_servers: Sequence[str],
         actors: Sequence[str],
         ring: KeyRing,
-        vitals: Vitals,
+        health: ProcessHealth,
+        config: WorkerConfig = DEFAULTS,
     ) -> None:
-        self._vitals = vitals
+        self._health = health
         self._shard = shard
+        self._config = config
         self._id = new_id()
-        self._heartbeat = Heartbeat(self._id, "worker", shard.database, vitals)
+        self._heartbeat = Heartbeat(self._id, "worker", shard.database, health)
         self._broker = make_broker(shard.urls.redis, [PeriodiqMiddleware(skip_delay=30)])
         declare_actors(self._broker)
         self._targets = Targets(
             self._broker,
             actors=actors,
-            transport=Transport(egress, CONCURRENCY, proxy=proxy, name_servers=name_servers),
+            transport=Transport(egress, config.concurrency, proxy=proxy, name_servers=name_servers),
             secrets=Secrets(shard.database, ring),
             ring=ring,
         )
-        self._folds = FoldRequests(shard.queue)
-        self._recorder = Recorder(shard, self._pass_turns, self._folds.runs_ended)
-        traced = _traced(self._targets.ring, shard)
-        self._ringer = Ringer(
-            shard.database,
-            self._id,
-            traced.ring if traced else self._targets.ring,
-            self._recorder,
-            vitals=vitals,
-            on_taken=traced.taken if traced else None,
+        overlap = OverlapResolver(shard, self._id, config)
+        self._aggregation = AggregationRequests(shard.queue, config.aggregate_seconds)
+        self._recorder = Recorder(
+            shard, overlap=overlap, aggregation=self._aggregation, config=config
         )
-        self._teller = Teller(shard, self._id, self._ringer.gates)
-        self._aborts = AbortWatch(shard, self._id, self._ringer)
-        self._forgotten = ForgottenWatch(shard, self._id, self._ringer)
-        declare_ringing(self._broker, self._ringer, shard)
-        declare_housekeeping(self._broker, shard, Sweep(shard, self._heartbeat), retention)
+        self._ringer = Ringer(
+            shard,
+            self._id,
+            self._targets.ring,
+            self._recorder,
+            config=config,
+            health=health,
+            overlap=overlap,
+            traces=_traces(self._targets.ring, shard),
+        )
+        self._publisher = TargetStatusPublisher(shard, self._id, self._ringer.owned.limiters)
+        self._aborts = AbortWatch(shard, self._id, self._ringer, config)
+        self._forgotten = ForgottenWatch(shard, self._id, self._ringer, config)
+        declare_ringing(self._broker)
+        declare_housekeeping(self._broker)
+        sweep = Sweep(shard, self._heartbeat)
+        loop = asyncio.get_running_loop()
+        self._broker.add_middleware(Lifecycle(loop, shard, self._ringer.intake, sweep, retention))
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set, then let go in order.
+        """Work until `stop` is set, then stop in order.
 
-        The heartbeat comes first: what a process holds before its first beat looks abandoned.
+        The heartbeat comes first: without one, what this process owns would look abandoned.
         """
-        _allow_many_sockets()
+        _allow_many_sockets(self._config.concurrency)
         if not await _done_before(stop, self._first_beat()):
             return
         async with asyncio.TaskGroup() as tasks:
@@ -129,15 +137,15 @@ class Worker:
                     self._recorder.run,
                     self._aborts.run,
                     self._forgotten.run,
-                    self._folds.run,
-                    self._teller.run,
+                    self._aggregation.run,
+                    self._publisher.run,
                 )
             ]
             await self._shard.database.primary.warm_up(HOT)
-            threads = _start_threads(self._broker)
+            threads = self._start_threads()
             running.append(tasks.create_task(watch_tables(self._shard.database)))
             running.append(tasks.create_task(ClockWatch(self._shard, self._ringer, threads).run()))
-            self._vitals.started(asks(self._shard))
+            self._health.started(asks(self._shard))
             log.info("worker.started", worker_id=str(self._id), tzdata=VERSION)
             await stop.wait()
             await self._drain(threads)
@@ -147,32 +155,35 @@ class Worker:
         self._broker.close()
         log.info("worker.stopped", worker_id=str(self._id))
 
-    async def _pass_turns(self, jobs: Collection[tuple[UUID, UUID]]) -> None:
-        try:
-            runs = await pass_turns(self._shard.database, jobs)
-            await self._shard.queue.hand_over(runs)
-        except TROUBLE as error:
-            log.warning("worker.turns_not_passed", error=kind_of(error))
-
     async def _first_beat(self) -> None:
         await until_migrated(self._shard.database)
         await self._heartbeat.begin()
 
+    def _start_threads(self) -> dramatiq.Worker:
+        threads = dramatiq.Worker(
+            self._broker,
+            worker_threads=self._config.threads,
+            worker_timeout=self._config.poll_ms,
+        )
+        threads.start()
+        return threads
+
     async def _drain(self, threads: dramatiq.Worker) -> None:
+        seconds = self._config.drain_seconds
         try:
-            async with asyncio.timeout(DRAIN_SECONDS):
-                stopped = asyncio.to_thread(threads.stop, timeout=int(DRAIN_SECONDS * 1_000))
+            async with asyncio.timeout(seconds):
+                stopped = asyncio.to_thread(threads.stop, timeout=int(seconds * 1_000))
                 given_back, _ = await asyncio.gather(self._ringer.stop(), stopped)
                 await self._shard.queue.hand_over(given_back)
             await self._heartbeat.stop()
         except TimeoutError:
             log.warning("worker.stopped_with_attempts_under_way")
-        except TROUBLE as error:
-            # What could not be given back now is rescued when the heartbeat lapses.
+        except (*UNREACHABLE, RedisError, BrokerError) as error:
+            # What could not be given back is rescued when the heartbeat lapses.
             log.warning("worker.not_drained", error=kind_of(error))
 
 
-def _traced(ring: Ring, shard: Shard) -> TracedRings | None:
+def _traces(ring: Ring, shard: Shard) -> TracedRings | None:
     tracing = active()
     return None if tracing is None else TracedRings(tracing, ring, shard.database)
 
@@ -186,15 +197,9 @@ async def _done_before(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> 
     return working in done
 
 
-def _start_threads(broker: RedisBroker) -> dramatiq.Worker:
-    threads = dramatiq.Worker(broker, worker_threads=THREADS, worker_timeout=POLL_MS)
-    threads.start()
-    return threads
-
-
-def _allow_many_sockets() -> None:
+def _allow_many_sockets(concurrency: int) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = CONCURRENCY * 4
+    wanted = concurrency * 4
     if hard == resource.RLIM_INFINITY or hard >= wanted:
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))

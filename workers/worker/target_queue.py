@@ -1,4 +1,4 @@
-"""Runs that wait for one target of one service, in two lanes, and whose turn it is."""
+"""The queued runs of one target, and the rotation in which targets are served."""
 
 from __future__ import annotations
 
@@ -10,28 +10,38 @@ from typing import NamedTuple
 from uuid import UUID
 
 from domain.ids import EPOCH
-from workers.targets.limits.concurrency_limiter import Holder
-from workers.targets.limits.target_limiter import Gate
+from workers.targets.limits.concurrency_limiter import ServiceLeases
+from workers.targets.limits.target_limiter import TargetLimiter
 
 _MICROSECOND = timedelta(microseconds=1)
 
-Entry = tuple[int, UUID, int]
-"""A due instant in microseconds, a run's id, and the number of its next attempt."""
+
+class QueuedRun(NamedTuple):
+    """A run in a heap. Late runs are kept with a negative `due`, so that the newest comes first.
+
+    Attributes:
+        due: In microseconds since 1970.
+        number: Of the run's next attempt.
+    """
+
+    due: int
+    run_id: UUID
+    number: int
 
 
-class Lane(Enum):
-    """Where a run waits."""
+class Priority(Enum):
+    """Runs on time are served before late runs."""
 
     ON_TIME = "on_time"
     LATE = "late"
 
 
-class Look(NamedTuple):
-    """One look at what is due.
+class Cutoffs(NamedTuple):
+    """Which runs one pass over the queue looks at; instants in microseconds since 1970.
 
     Attributes:
-        last: What is due later is not.
-        late_before: What is due before this is late.
+        last: Runs due later stay queued.
+        late_before: Runs due before this are late.
     """
 
     now: datetime
@@ -39,124 +49,123 @@ class Look(NamedTuple):
     late_before: int
 
 
-class Line:
-    """Heaps; an entry may name a run that has gone, or was taken anew with another due instant.
+class TargetQueue:
+    """Two heaps of queued runs. An item may be outdated: its run has left or was taken anew.
 
     Attributes:
-        late: Negative instants: what is due last comes first.
-        head: When it is to be looked at, and a number that tells the newest such note.
+        wakes_at: When the queue is looked at next, with a number that tells the newest such note.
     """
 
-    __slots__ = ("gate", "head", "late", "on_time")
+    __slots__ = ("late", "limiter", "on_time", "wakes_at")
 
-    def __init__(self, gate: Gate) -> None:
-        self.gate = gate
-        self.on_time: list[Entry] = []
-        self.late: list[Entry] = []
-        self.head: tuple[int, int] | None = None
+    def __init__(self, limiter: TargetLimiter) -> None:
+        self.limiter = limiter
+        self.on_time: list[QueuedRun] = []
+        self.late: list[QueuedRun] = []
+        self.wakes_at: tuple[int, int] | None = None
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is in it."""
+        """Whether no run is queued."""
         return not self.on_time and not self.late
 
-    def push(self, entry: Entry) -> None:
-        """Add an entry; it becomes late when it is looked at."""
-        heapq.heappush(self.on_time, entry)
+    def push(self, queued: QueuedRun) -> None:
+        """Add a run as on time; `move_late` finds out whether it is late."""
+        heapq.heappush(self.on_time, queued)
 
     def move_late(self, before: int) -> bool:
-        """Count what is due before an instant as late; return whether something is."""
+        """Move runs due before an instant to the late ones; return whether there are late runs."""
         on_time = self.on_time
-        while on_time and on_time[0][0] < before:
+        while on_time and on_time[0].due < before:
             due, run_id, number = heapq.heappop(on_time)
-            heapq.heappush(self.late, (-due, run_id, number))
+            heapq.heappush(self.late, QueuedRun(-due, run_id, number))
         return bool(self.late)
 
     def next_due(self) -> int:
-        """When something in it is due; it may be past, as for an empty one."""
+        """When the next run is due, maybe in the past; 0 for an empty queue."""
         if self.late:
-            return -self.late[0][0]
-        return self.on_time[0][0] if self.on_time else 0
+            return -self.late[0].due
+        return self.on_time[0].due if self.on_time else 0
 
-    def has(self, lane: Lane, last: int) -> bool:
-        """Whether something is in the lane and due by `last`."""
-        if lane is Lane.LATE:
+    def has(self, priority: Priority, last: int) -> bool:
+        """Whether a run of that priority is due by `last`."""
+        if priority is Priority.LATE:
             return bool(self.late)
-        return bool(self.on_time) and self.on_time[0][0] <= last
+        return bool(self.on_time) and self.on_time[0].due <= last
 
-    def pop(self, lane: Lane, last: int) -> Entry | None:
-        """Take out what comes next of that."""
-        if not self.has(lane, last):
+    def pop(self, priority: Priority, last: int) -> QueuedRun | None:
+        """Remove the next run of that priority that is due by `last`."""
+        if not self.has(priority, last):
             return None
-        if lane is Lane.ON_TIME:
+        if priority is Priority.ON_TIME:
             return heapq.heappop(self.on_time)
         due, run_id, number = heapq.heappop(self.late)
-        return -due, run_id, number
+        return QueuedRun(-due, run_id, number)
 
-    def split(self, last: int, places: int) -> tuple[list[Entry], list[Entry]]:
-        """Take out all that is due by `last` if that is more than so many: those first, the rest.
+    def split(self, last: int, limit: int) -> tuple[list[QueuedRun], list[QueuedRun]]:
+        """If more than `limit` runs are due by `last`, remove them all: the first ones, the rest.
 
-        What is on time comes first, as it would ring.
+        Runs on time come first, as they would ring first.
         """
-        if len(self.late) + len(self.on_time) <= places:
+        if len(self.late) + len(self.on_time) <= limit:
             return [], []
-        due: list[Entry] = []
-        for lane in Lane:
-            while (entry := self.pop(lane, last)) is not None:
-                due.append(entry)
-        return due[:places], due[places:]
+        due: list[QueuedRun] = []
+        for priority in Priority:
+            while (queued := self.pop(priority, last)) is not None:
+                due.append(queued)
+        return due[:limit], due[limit:]
 
 
 class Rotation:
-    """Whose turn it is: services one after the other, and of each its lines one after the other."""
+    """Serves services in rotation, and within a service its targets in rotation."""
 
     def __init__(self) -> None:
-        self._of_service: OrderedDict[Holder, deque[Line]] = OrderedDict()
-        self._paused: dict[Holder, deque[Line]] = {}
-        self._in_it: set[Line] = set()
+        self._of_service: OrderedDict[ServiceLeases, deque[TargetQueue]] = OrderedDict()
+        self._paused: dict[ServiceLeases, deque[TargetQueue]] = {}
+        self._members: set[TargetQueue] = set()
 
     @property
-    def first(self) -> Line | None:
-        """The line whose turn it is."""
-        for lines in self._of_service.values():
-            return lines[0]
+    def first(self) -> TargetQueue | None:
+        """The queue to serve next."""
+        for queues in self._of_service.values():
+            return queues[0]
         return None
 
-    def add(self, line: Line) -> None:
-        """Let a line take turns; one that does already keeps its place."""
-        if line not in self._in_it:
-            self._in_it.add(line)
-            service = line.gate.holder
-            among = self._paused if service in self._paused else self._of_service
-            among.setdefault(service, deque()).append(line)
+    def add(self, queue: TargetQueue) -> None:
+        """Add a queue at the end of its service's; a member keeps its position."""
+        if queue not in self._members:
+            self._members.add(queue)
+            service = queue.limiter.leases
+            siblings = self._paused if service in self._paused else self._of_service
+            siblings.setdefault(service, deque()).append(queue)
 
     def next(self) -> None:
-        """The first has had its turn."""
-        service, lines = next(iter(self._of_service.items()))
-        lines.rotate(-1)
+        """Move the first queue and its service to the end."""
+        service, queues = next(iter(self._of_service.items()))
+        queues.rotate(-1)
         self._of_service.move_to_end(service)
 
     def drop(self) -> None:
-        """The first has nothing to do any more."""
-        service, lines = next(iter(self._of_service.items()))
-        self._in_it.remove(lines.popleft())
-        if not lines:
+        """Remove the first queue: it has nothing to ring now."""
+        service, queues = next(iter(self._of_service.items()))
+        self._members.remove(queues.popleft())
+        if not queues:
             del self._of_service[service]
 
     def pause(self) -> None:
-        """The service of the first has no slot."""
-        service, lines = self._of_service.popitem(last=False)
-        self._paused[service] = lines
+        """Set the first service aside: it may lease no slot now."""
+        service, queues = self._of_service.popitem(last=False)
+        self._paused[service] = queues
 
     def resume(self) -> None:
-        """There may be slots again."""
+        """Take services back in: slots may be free."""
         if self._paused:
             self._of_service.update(self._paused)
             self._paused.clear()
 
 
 def microseconds(instant: datetime) -> int:
-    """Since 1970."""
+    """The microseconds from 1970 to an instant."""
     return (instant - EPOCH) // _MICROSECOND
 
 

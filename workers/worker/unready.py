@@ -1,9 +1,9 @@
-"""Brings a worker's runs from state to state in Postgres, and goes on where that is in trouble."""
+"""Runs that cannot ring now: deferred, given up, or ended as missed."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -11,70 +11,70 @@ import structlog
 from prometheus_client import Counter
 
 from commands.defer_runs import DeferRuns, defer_runs
-from commands.miss_runs import MissRuns, miss_runs
-from commands.resolve_overlap import ResolveOverlap, resolve_overlap
-from commands.start_attempts import StartAttempts, start_attempts
+from commands.miss_runs import MissRuns, is_late, miss_runs
 from commands.take_runs import TakenRun
-from domain.run import RunState
+from domain.catchup import TOLERANCE
+from domain.deferral import give_up_at
+from domain.run import Outcome, RunState
 from storage.clock_offset import read_clocks
 from storage.error_kinds import kind_of
 from storage.postgres import UNREACHABLE, Database
-from workers.process_health import Vitals
+from workers.targets.answer import Answer
+from workers.targets.limits.target_limiter import SOON
+from workers.worker.config import WorkerConfig
 from workers.worker.recorder import RUNS
 
 log = structlog.get_logger()
 DEFERRED = Counter(
     "tocsin_deferred_runs_total", "Times that a run was put off since its target could not be rung."
 )
+NOT_RUNG = Answer(
+    outcome=Outcome.FAILED,
+    error="The target was not rung: it has been failing, or taking less than it was to get.",
+)
 
-RETRY_SECONDS = 0.1
-WRONG_CLOCK_SECONDS = 0.25
-RESOLVE_AGAIN_SECONDS = 1.0
-RESOLVE_AT_ONCE = 2
-"""Overlaps are decided one by one, on few connections: what is on time needs the others."""
+Deferral = tuple[TakenRun, datetime]
+"""A run, and when it may be claimed again."""
 
 
-class Transitions:
-    """Of the runs that one worker process has in hand.
+class UnreadyRuns:
+    """Moves a worker's runs out of its hands in Postgres."""
 
-    Args:
-        is_stopping: Whether what has not begun is to be given back.
-    """
-
-    def __init__(
-        self,
-        database: Database,
-        worker_id: UUID,
-        vitals: Vitals,
-        is_stopping: Callable[[], bool],
-    ) -> None:
+    def __init__(self, database: Database, worker_id: UUID, config: WorkerConfig) -> None:
         self._database = database
         self._worker_id = worker_id
-        self._vitals = vitals
-        self._is_stopping = is_stopping
-        self._resolving = asyncio.Semaphore(RESOLVE_AT_ONCE)
+        self._retry_seconds = config.retry_seconds
 
-    async def begin(self, batch: Sequence[TakenRun]) -> set[UUID] | None:
-        """Which of these may ring; None where the ringer stops before that is known.
+    def split(
+        self, overdue: Sequence[Deferral], now: datetime
+    ) -> tuple[list[TakenRun], list[Deferral]]:
+        """Runs whose time to wait for their targets is over, and runs to defer."""
+        given_up: dict[UUID, TakenRun] = {}
+        deferred = []
+        for run, until in overdue:
+            end = give_up_at(run.ready_at, run.first_started_at, run.retry.max_retry_duration)
+            if end <= now and run.job_id not in given_up:  # of a job, one attempt at a time begins
+                given_up[run.job_id] = run
+            else:
+                deferred.append((run, max(min(until, end), now + SOON)))
+        return list(given_up.values()), deferred
 
-        An attempt may have begun though the answer was lost. What only waits is put off when its
-        target is slow: such a run would be running, and nobody would ring it.
-        """
-        while not self._is_stopping():
-            self._vitals.beat("ringer")
-            if self._database.clock.trouble(read_clocks()):
-                await asyncio.sleep(WRONG_CLOCK_SECONDS)
-                continue
-            command = StartAttempts(worker_id=self._worker_id, runs=batch, now=datetime.now(UTC))
-            try:
-                return await start_attempts(command, self._database)
-            except UNREACHABLE as error:
-                log.warning("ringer.start_failed", error=kind_of(error))
-            await asyncio.sleep(RETRY_SECONDS)
-        return None
+    async def defer(self, runs: Sequence[Deferral]) -> bool:
+        """Defer runs in Postgres; False, after a pause, if that failed."""
+        try:
+            await defer_runs(DeferRuns(worker_id=self._worker_id, runs=runs), self._database)
+        except Exception as error:
+            if isinstance(error, UNREACHABLE):
+                log.warning("ringer.defer_failed", count=len(runs), error=kind_of(error))
+            else:
+                log.exception("ringer.defer_failed", count=len(runs))
+            await asyncio.sleep(self._retry_seconds)
+            return False
+        DEFERRED.inc(len(runs))
+        return True
 
     async def miss(self, late: Sequence[TakenRun]) -> set[UUID] | None:
-        """Which of these have ended; None where that is not known, a moment later."""
+        """End runs beyond their catch-up windows; return which; None, after a pause, if unknown."""
         if not self._database.clock.trouble(read_clocks()):
             command = MissRuns(worker_id=self._worker_id, runs=late, now=datetime.now(UTC))
             try:
@@ -86,33 +86,17 @@ class Transitions:
             else:
                 RUNS.labels(RunState.MISSED).inc(len(missed))
                 return missed
-        await asyncio.sleep(RETRY_SECONDS)
+        await asyncio.sleep(self._retry_seconds)
         return None
 
-    async def defer(self, runs: Sequence[tuple[TakenRun, datetime]]) -> bool:
-        """Whether these are put off; if not, it is a moment later."""
-        try:
-            await defer_runs(DeferRuns(worker_id=self._worker_id, runs=runs), self._database)
-        except Exception as error:
-            if isinstance(error, UNREACHABLE):
-                log.warning("ringer.defer_failed", count=len(runs), error=kind_of(error))
-            else:
-                log.exception("ringer.defer_failed", count=len(runs))
-            await asyncio.sleep(RETRY_SECONDS)
-            return False
-        DEFERRED.inc(len(runs))
-        return True
 
-    async def resolve(self, run: TakenRun) -> bool:
-        """Whether a run that could not begin is to be begun again: its overlap policy decides."""
-        try:
-            async with self._resolving:
-                now = datetime.now(UTC)
-                command = ResolveOverlap(worker_id=self._worker_id, run=run, now=now)
-                return await resolve_overlap(command, self._database)
-        except UNREACHABLE as error:
-            log.warning("ringer.overlap_unresolved", run_id=str(run.id), error=kind_of(error))
-        except Exception:
-            log.exception("ringer.overlap_failed", run_id=str(run.id))
-            await asyncio.sleep(RESOLVE_AGAIN_SECONDS)
-        return True  # begun again, it is blocked again if it still is
+def split_late(
+    batch: Sequence[TakenRun], now: datetime
+) -> tuple[Sequence[TakenRun], list[TakenRun]]:
+    """Runs to begin, and runs that may be beyond their catch-up windows."""
+    late_before = now - TOLERANCE
+    late = [run for run in batch if run.due_at < late_before and is_late(run, now)]
+    if not late:
+        return batch, late
+    ids = {run.id for run in late}
+    return [run for run in batch if run.id not in ids], late

@@ -1,40 +1,40 @@
-"""Places for attempts under way, which services share."""
+"""Slots for attempts under way in a worker process, shared among services."""
 
 from __future__ import annotations
 
 from uuid import UUID
 
 SHARE = 8
-"""A service may have so many times as many as are free, so that some are free for the others:
-of 512, one alone can have 456, two can have 241 each, and so on."""
+"""A service may lease at most 8 slots for each free one, so that others find some: of 512 slots,
+one service alone gets 456, two services get 241 each."""
 
 
-class Holder:
-    """A service, and how many slots it has. Compared by identity: UUIDs are slow to look up."""
+class ServiceLeases:
+    """The slots that one service leases. Compared by identity, because UUIDs are slow to hash."""
 
-    __slots__ = ("held", "service_id")
+    __slots__ = ("count", "service_id")
 
     def __init__(self, service_id: UUID) -> None:
         self.service_id = service_id
-        self.held = 0
+        self.count = 0
 
 
-class Slots:
-    """A worker process's places for attempts under way, until they are recorded."""
+class ConcurrencyLimiter:
+    """Bounds the attempts under way; an attempt leases a slot until it is recorded."""
 
     def __init__(self, size: int) -> None:
         self.free = size
 
-    def admits(self, holder: Holder) -> bool:
-        """Whether there is a place for a service."""
-        return holder.held < SHARE * self.free
+    def admits(self, leases: ServiceLeases) -> bool:
+        """Whether a service may lease another slot."""
+        return leases.count < SHARE * self.free
 
-    def take(self, holder: Holder) -> None:
-        """Occupy a place."""
+    def lease(self, leases: ServiceLeases) -> None:
+        """Lease a slot to a service."""
         self.free -= 1
-        holder.held += 1
+        leases.count += 1
 
-    def give_back(self, holder: Holder) -> None:
-        """Leave a place."""
+    def release(self, leases: ServiceLeases) -> None:
+        """Return a service's slot."""
         self.free += 1
-        holder.held -= 1
+        leases.count -= 1

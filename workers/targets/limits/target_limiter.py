@@ -1,4 +1,4 @@
-"""What this worker process knows of the targets that it rings, and what it lets through to each."""
+"""How many attempts a worker process lets through to each target, judged by the target's health."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from domain.strain import strain_of
 from domain.target_view import BUCKET_SECONDS, BUCKETS, Minute, TargetView
 from domain.targets import Reached, Target, reached_by
 from workers.targets.answer import Answer
-from workers.targets.limits.concurrency_limiter import Holder
+from workers.targets.limits.concurrency_limiter import ServiceLeases
 
 OPENED = Counter("tocsin_opened_breakers_total", "Times that a target's circuit breaker opened.")
 
 SOON = timedelta(seconds=2)
-"""What can begin within so long waits in this process, and the rest in Postgres."""
+"""A run that may begin within 2 s waits in this process; others are deferred in Postgres."""
 LONGEST_WAIT = timedelta(minutes=1)
-"""Then a run comes back to see how its target fares."""
+"""A deferred run comes back after 1 min at most, to see how its target fares."""
 SEEN_FOR = timedelta(minutes=10)
-"""A target that was not rung for so long is forgotten, and then begins anew."""
-MAX_GATES = 20_000
-"""Beyond it, the targets that were not rung for longest are forgotten sooner."""
+"""The limiter of a target that was not rung for 10 min is forgotten; a new one starts open."""
+MAX_LIMITERS = 20_000
+"""Beyond 20,000 limiters, those of the targets that were rung longest ago are forgotten."""
 _SECOND = timedelta(seconds=1)
 
 
-class Gate:
-    """One target of one service, as seen from here."""
+class TargetLimiter:
+    """The limits of one target of one service, as this process sees it."""
 
     __slots__ = (
         "awaited",
@@ -42,7 +42,7 @@ class Gate:
         "breaker",
         "changed",
         "easy",
-        "holder",
+        "leases",
         "minutes",
         "next_at",
         "pace",
@@ -52,12 +52,12 @@ class Gate:
         "under_way",
     )
 
-    def __init__(self, holder: Holder, reached: Reached, now: datetime) -> None:
-        self.holder = holder
+    def __init__(self, leases: ServiceLeases, reached: Reached, now: datetime) -> None:
+        self.leases = leases
         self.reached = reached
         self.breaker = CLOSED
         self.pace = FULL
-        self.easy = True  # neither slowed nor broken, as nearly all are
+        self.easy = True  # neither slowed nor broken, like nearly all targets
         self.under_way = 0
         self.awaited = False
         self.changed = False
@@ -74,20 +74,20 @@ class Gate:
         return opens_at is not None and opens_at <= now
 
     def opens_at(self, now: datetime) -> datetime | None:
-        """When an attempt may begin: `now`, later, or None, which is when another one ends."""
+        """When an attempt may begin: `now` or later, or None if another attempt must end first."""
         if self.under_way >= self.pace.concurrency or self.breaker.state is BreakerState.HALF_OPEN:
             return None
-        # A breaker that was closed has no instant at which it opens.
+        # A breaker that never opened has no `probe_at`.
         return max(now, self.next_at, self.pace.resumes_at or now, self.breaker.probe_at or now)
 
     @property
     def was_rung(self) -> bool:
-        """Whether there is anything to tell of it."""
+        """Whether there is anything to publish."""
         return bool(self.under_way or self.minutes)
 
     @property
     def view(self) -> TargetView:
-        """What is told of it."""
+        """What is published of the target."""
         return TargetView(
             kind=self.reached.kind,
             name=self.reached.name,
@@ -104,22 +104,22 @@ class Gate:
 
     @property
     def rate(self) -> float:
-        """How many attempts a second it takes as far as is known."""
+        """Attempts a second that the target takes, as far as is known."""
         return self.pace.rate or MAX_RATE
 
-    def places(self, now: datetime) -> int:
-        """How many attempts may begin soon, as far as can be told."""
+    def attempts_soon(self, now: datetime) -> int:
+        """About how many attempts may begin within `SOON`."""
         opens_at = self.opens_at(now) or now
         return max(int((now + SOON - opens_at) / _SECOND * self.rate), 0)
 
-    def opens_for(self, place: int, now: datetime) -> datetime:
-        """When an attempt may begin before which so many others will."""
+    def opens_for(self, ahead: int, now: datetime) -> datetime:
+        """When an attempt may begin that has `ahead` others before it."""
         opens_at = self.opens_at(now) or now
-        wait = opens_at - now + timedelta(seconds=place / self.rate)
+        wait = opens_at - now + timedelta(seconds=ahead / self.rate)
         return now + min(max(wait, SOON), LONGEST_WAIT)
 
     def begin(self, now: datetime) -> None:
-        """Let an attempt through that it admits."""
+        """Count an attempt that begins; the limiter admits it."""
         self.under_way += 1
         self.seen_at = now
         self.changed = True
@@ -135,13 +135,13 @@ class Gate:
                 self.next_at = max(self.next_at, now - BURST) + interval
 
     def withdraw(self) -> None:
-        """An attempt that was let through was not made, or tells nothing."""
+        """Discount an attempt that was not made, or says nothing about the target."""
         self.under_way -= 1
         self.changed = True
         self.breaker = self.breaker.withdrawn()
 
     def end(self, now: datetime, began_at: datetime, answer: Answer) -> None:
-        """Learn from an attempt that was let through and has ended."""
+        """Adapt the limits to an attempt that ended."""
         strain = strain_of(answer.outcome, answer.status_code, at_fault=answer.at_fault)
         if strain is None:
             self.withdraw()
@@ -167,7 +167,7 @@ class Gate:
         self._note_ease()
 
     def deferred(self, now: datetime) -> None:
-        """Count a run that had to wait elsewhere."""
+        """Count a run that was deferred."""
         self._minute(now).deferred += 1
         self.changed = True
 
@@ -180,7 +180,7 @@ class Gate:
         before, self.breaker = self.breaker, self.breaker.failed(now, began_at)
         if self.breaker.probe_at != before.probe_at:
             OPENED.inc()
-            self._slow_down(now, began_at, None)  # once it closes, it is quickened bit by bit
+            self._slow_down(now, began_at, None)  # when it closes, the rate grows step by step
 
     def _slow_down(self, now: datetime, began_at: datetime, retry_after: timedelta | None) -> None:
         self.pace = self.pace.slowed(
@@ -201,41 +201,50 @@ class Gate:
         return self.minutes[-1]
 
 
-class Gates:
-    """The gates of a worker process: limits hold for each process by itself."""
+class TargetLimiters:
+    """All limiters of a worker process; every process limits by itself.
 
-    def __init__(self) -> None:
-        self._gates: dict[tuple[UUID, Reached], Gate] = {}
-        self._holders: dict[UUID, Holder] = {}
+    Args:
+        most: Limiters to remember.
+    """
 
-    def __iter__(self) -> Iterator[Gate]:
-        return iter(self._gates.values())
+    def __init__(self, most: int = MAX_LIMITERS) -> None:
+        self._most = most
+        self._all: dict[tuple[UUID, Reached], TargetLimiter] = {}
+        self._leases: dict[UUID, ServiceLeases] = {}
+
+    def __iter__(self) -> Iterator[TargetLimiter]:
+        return iter(self._all.values())
 
     def __len__(self) -> int:
-        return len(self._gates)
+        return len(self._all)
 
-    def of(self, run: TakenRun) -> Gate:
-        """The gate to a run's target."""
+    def of(self, run: TakenRun) -> TargetLimiter:
+        """The limiter of a run's target."""
         return self.to(run.service_id, run.target, run.due_at)
 
-    def to(self, service_id: UUID, target: Target, now: datetime) -> Gate:
-        """The gate to a service's target; a new one is open."""
+    def to(self, service_id: UUID, target: Target, now: datetime) -> TargetLimiter:
+        """The limiter of a service's target; a new one is open."""
         reached = reached_by(target)
         key = (service_id, reached)
-        gate = self._gates.get(key)
-        if gate is None:
-            holder = self._holders.setdefault(service_id, Holder(service_id))
-            gate = self._gates[key] = Gate(holder, reached, now)
-        return gate
+        limiter = self._all.get(key)
+        if limiter is None:
+            leases = self._leases.setdefault(service_id, ServiceLeases(service_id))
+            limiter = self._all[key] = TargetLimiter(leases, reached, now)
+        return limiter
 
     def forget(self, now: datetime) -> None:
-        """Forget targets that were not rung for long, and nobody waits for."""
-        idle = [gate for gate in self._gates.values() if not gate.under_way and not gate.awaited]
-        idle.sort(key=lambda gate: gate.seen_at)
-        too_many = max(len(self._gates) - MAX_GATES, 0)
-        for place, gate in enumerate(idle):
-            if place >= too_many and gate.seen_at >= now - SEEN_FOR:
+        """Forget targets that were rung long ago and have no queued run."""
+        idle = [
+            limiter
+            for limiter in self._all.values()
+            if not limiter.under_way and not limiter.awaited
+        ]
+        idle.sort(key=lambda limiter: limiter.seen_at)
+        too_many = max(len(self._all) - self._most, 0)
+        for position, limiter in enumerate(idle):
+            if position >= too_many and limiter.seen_at >= now - SEEN_FOR:
                 break
-            del self._gates[gate.holder.service_id, gate.reached]
-        in_use = {gate.holder for gate in self._gates.values()}
-        self._holders = {one.service_id: one for one in in_use}
+            del self._all[limiter.leases.service_id, limiter.reached]
+        in_use = {limiter.leases for limiter in self._all.values()}
+        self._leases = {one.service_id: one for one in in_use}

@@ -1,4 +1,4 @@
-"""Tells, about once a second, what this worker process knows of its targets."""
+"""Publishes the status of each target about once a second, for `GET /targets`."""
 
 from __future__ import annotations
 
@@ -14,57 +14,55 @@ from storage.error_kinds import kind_of
 from storage.redis_link import RedisAway
 from storage.shards import Shard
 from storage.target_views import tell
-from workers.targets.limits.target_limiter import Gate, Gates
+from workers.targets.limits.target_limiter import TargetLimiter, TargetLimiters
 
 log = structlog.get_logger()
 INTERVAL_SECONDS = 1.0
-TELL_AGAIN = timedelta(seconds=20)
-"""What has not changed is told anew so often: readers must see that the process lives."""
+REPUBLISH_AFTER = timedelta(seconds=20)
+"""A status that has not changed is published again every 20 s: it shows that the process lives."""
 
 
-class Teller:
-    """Nothing waits for it, and nothing depends on what it tells."""
+class TargetStatusPublisher:
+    """Publishes to Redis; firing does not depend on it."""
 
-    def __init__(self, shard: Shard, worker_id: UUID, gates: Gates) -> None:
+    def __init__(self, shard: Shard, worker_id: UUID, limiters: TargetLimiters) -> None:
         self._shard = shard
         self._worker_id = worker_id
-        self._gates = gates
-        self._told_all_at: datetime | None = None
+        self._limiters = limiters
+        self._published_all_at: datetime | None = None
 
     async def run(self) -> None:
-        """Tell until cancelled."""
+        """Publish until cancelled."""
         while True:
             try:
-                await self.tell(datetime.now(UTC))
+                await self.publish(datetime.now(UTC))
             except RedisAway as error:
                 log.warning("targets.not_told", error=kind_of(error))
-                self._told_all_at = None
+                self._published_all_at = None
             await asyncio.sleep(INTERVAL_SECONDS)
 
-    async def tell(self, now: datetime) -> None:
-        """Tell of the services of which something has changed, and now and then of all.
+    async def publish(self, now: datetime) -> None:
+        """Publish the targets of services with a changed target; every 20 s those of all services.
 
         Raises:
             RedisAway: When Redis does not answer.
         """
-        tells_all = self._told_all_at is None or now - self._told_all_at >= TELL_AGAIN
-        if tells_all:
-            self._gates.forget(now)
-        changed = {gate.holder for gate in self._gates if gate.changed or tells_all}
-        views: dict[UUID, list[Gate]] = defaultdict(list)
-        for gate in self._gates:
-            if gate.holder in changed and gate.was_rung:
-                views[gate.holder.service_id].append(gate)
-                gate.changed = False
-        await tell(self._shard.redis, self._worker_id, _views(views), now)
-        if tells_all:
-            self._told_all_at = now
+        last = self._published_all_at
+        publishes_all = last is None or now - last >= REPUBLISH_AFTER
+        if publishes_all:
+            self._limiters.forget(now)
+        changed = {one.leases for one in self._limiters if one.changed or publishes_all}
+        limiters: dict[UUID, list[TargetLimiter]] = defaultdict(list)
+        for limiter in self._limiters:
+            if limiter.leases in changed and limiter.was_rung:
+                limiters[limiter.leases.service_id].append(limiter)
+                limiter.changed = False
+        views = {service_id: _views(those) for service_id, those in limiters.items()}
+        await tell(self._shard.redis, self._worker_id, views, now)
+        if publishes_all:
+            self._published_all_at = now
 
 
-def _views(gates: dict[UUID, list[Gate]]) -> dict[UUID, list[TargetView]]:
-    return {
-        service_id: [
-            gate.view for gate in sorted(of_it, key=lambda gate: gate.seen_at, reverse=True)
-        ]
-        for service_id, of_it in gates.items()
-    }
+def _views(limiters: list[TargetLimiter]) -> list[TargetView]:
+    latest_first = sorted(limiters, key=lambda limiter: limiter.seen_at, reverse=True)
+    return [limiter.view for limiter in latest_first]

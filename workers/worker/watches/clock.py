@@ -1,4 +1,4 @@
-"""Has a worker whose clock is wrong pass on its work, until the clock is right again."""
+"""While the clock of a worker process is wrong, other workers do its work."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from storage.clock_offset import read_clocks
 from storage.error_kinds import kind_of
 from storage.postgres import UNREACHABLE
 from storage.shards import Shard
-from workers.worker.intake import Ringer
+from workers.worker.ringer import Ringer
 
 log = structlog.get_logger()
 LOOK_SECONDS = 0.25
 
 
 class ClockWatch:
-    """Fetches no messages and gives back what waits, while the clock of the process is wrong.
+    """Pauses the fetching of messages and gives back queued runs, while the clock is wrong.
 
-    What rings goes on: nothing of it needs the wall clock.
+    Attempts under way go on: they do not need the wall clock.
     """
 
     def __init__(self, shard: Shard, ringer: Ringer, threads: dramatiq.Worker) -> None:
@@ -40,7 +40,7 @@ class ClockWatch:
             await asyncio.sleep(LOOK_SECONDS)
 
     def _fetch(self, *, is_wanted: bool) -> None:
-        # Not the threads that work, too: what they have fetched, they hand over again.
+        # The threads go on: they dispatch again what was fetched.
         for consumer in self._threads.consumers.values():
             if is_wanted and consumer.paused:
                 consumer.resume()
@@ -49,8 +49,8 @@ class ClockWatch:
 
     async def _pass_on(self) -> None:
         try:
-            given_back = await self._ringer.give_back()
+            given_back = await self._ringer.intake.give_back()
             await self._shard.queue.hand_over(given_back)
         except (*UNREACHABLE, RedisError, BrokerError) as error:
-            # Sweeps find what is free and not handed over.
+            # Sweeps find runs that are free and not dispatched.
             log.warning("worker.not_passed_on", error=kind_of(error))

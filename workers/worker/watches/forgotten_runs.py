@@ -1,7 +1,7 @@
-"""Watches for runs that Postgres says this worker process owns, and that it knows nothing of.
+"""Looks for runs that this worker process owns by Postgres's account, and knows nothing of.
 
-There should be none. One that is lost all the same would stay as it is while the process lives, and
-so would its job.
+There should be none. Without this watch, such a run and its job would be stuck while the process
+lives.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from storage.error_kinds import kind_of
 from storage.postgres import UNREACHABLE
 from storage.queue import RunKey
 from storage.shards import Shard
-from workers.worker.intake import Ringer
+from workers.worker.config import DEFAULTS, WorkerConfig
+from workers.worker.ringer import Ringer
 
 log = structlog.get_logger()
 FORGOTTEN = Counter(
@@ -29,40 +30,42 @@ FORGOTTEN = Counter(
     "Runs that their worker process owned and knew nothing of, and which it recovered.",
     ["state"],
 )
-LOOK_SECONDS = 10.0
 GRACE = timedelta(seconds=5)
-"""Runs are looked at that have been due for so long: the others are many, and most likely well."""
+"""Only runs due for 5 s are looked at: the others are many, and most likely well."""
 
 
 class ForgottenWatch:
-    """Looks twice, with time in between: a run that is moved on meanwhile is not the same."""
+    """Recovers a run that two looks in a row find unchanged."""
 
-    def __init__(self, shard: Shard, worker_id: UUID, ringer: Ringer) -> None:
+    def __init__(
+        self, shard: Shard, worker_id: UUID, ringer: Ringer, config: WorkerConfig = DEFAULTS
+    ) -> None:
         self._shard = shard
         self._worker_id = worker_id
         self._ringer = ringer
+        self._poll_seconds = config.forgotten_poll_seconds
         self._suspects: set[OwnedRun] = set()
 
     async def run(self) -> None:
         """Watch until cancelled."""
         while True:
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(self._poll_seconds)
             if self._shard.database.clock.wrong(read_clocks()) is not None:
-                continue  # what is due is not known, nor when an attempt ended
+                continue  # neither what is due is known, nor when an attempt ended
             try:
                 freed = await self.look(datetime.now(UTC))
                 await self._shard.queue.hand_over(freed)
             except (*UNREACHABLE, RedisError, BrokerError) as error:
                 log.warning("forgotten.not_looked_for", error=kind_of(error))
             except Exception:
-                # Of one run, perhaps: the process is to ring the others all the same.
+                # One run may have caused it: the process must ring the others all the same.
                 log.exception("forgotten.look_broken")
 
     async def look(self, now: datetime) -> list[RunKey]:
-        """Recover what the look before this one found, too; return what is to be handed over."""
+        """Recover runs that the previous look found, too; return those to dispatch."""
         async with self._shard.database.driver() as driver:
             owned = await owned_runs(driver, self._worker_id, now - GRACE)
-        unknown = {run for run in owned if not self._ringer.has_in_hand(run.id)}
+        unknown = {run for run in owned if not self._ringer.owned.owns(run.id)}
         forgotten = unknown & self._suspects
         self._suspects = unknown - forgotten
         if not forgotten:
