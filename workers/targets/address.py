@@ -1,4 +1,4 @@
-"""Where a URL leads."""
+"""Splits the URL of a target into what a request needs."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _NO_ASCII = re.compile(r"[^\x21-\x7e]+")
 
 class Address(Struct, frozen=True):
     """Attributes:
-    host: In ASCII, as it is resolved.
-    authority: What the `Host` header says.
-    path: With the query, as it stands in the URL: what stands for a character otherwise may
-        mean something else to the target (RFC 3986, 2.2), or be signed.
+    host: In ASCII, as it is looked up.
+    authority: The value of the `Host` header.
+    path: With the query, unchanged: another encoding of a character may mean something else to the
+        target (RFC 3986, 2.2), or break a signature.
     """
 
     secure: bool
@@ -30,20 +30,20 @@ class Address(Struct, frozen=True):
 
 
 def address_of(url: str) -> Address:
-    """The address of a URL that was checked.
+    """The address of a URL that was checked when its job was stored.
 
     Raises:
-        ValueError: When it is none after all.
+        ValueError: When it is no absolute http or https URL after all.
     """
     found = _UP_TO_PATH.match(url)
     if found is None:
         raise ValueError(f"{url!r} is no absolute http or https URL.")
-    # URLs of one host differ in what follows, which need not be parsed.
+    # Only scheme and authority are parsed, and cached: the rest differs between URLs of a host.
     return msgspec.structs.replace(_parsed(found[0]), path=_target(url[found.end() :]))
 
 
 def _target(after_host: str) -> str:
-    """What is asked for (RFC 9112, 3.2.1): all but the fragment."""
+    """The request target (RFC 9112, 3.2.1): all but the fragment."""
     target = after_host.partition("#")[0]
     if not target.startswith("/"):
         target = f"/{target}"

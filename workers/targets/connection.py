@@ -1,4 +1,4 @@
-"""One connection to an HTTP/1.1 server: a request, its answer, and maybe the next one."""
+"""One connection to an HTTP/1.1 server, for one request and answer at a time."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from workers.targets.reading import BadAnswer, Reading, Response
 
 
 class Connection(asyncio.Protocol):
-    """Made by the event loop; `exchange` is for one caller at a time.
+    """The protocol of a transport; `exchange` is for one caller at a time.
 
     Attributes:
-        transport: Below it; another one once TLS has begun in a tunnel.
-        made_at: By the loop's clock.
-        idle_since: By the same, while it waits for its next use.
+        transport: Replaced by another one when TLS begins in a tunnel.
+        made_at: By the loop's clock, in seconds.
+        idle_since: By the same clock; since when it waits for its next use.
     """
 
     def __init__(self) -> None:
@@ -29,12 +29,12 @@ class Connection(asyncio.Protocol):
 
     @property
     def is_open(self) -> bool:
-        """Whether it can take another request."""
+        """Whether another request can be sent."""
         return self.transport is not None and not self.transport.is_closing()
 
     @property
     def _awaited(self) -> Reading | None:
-        """Of the answer that somebody waits for."""
+        """The reading of an answer that a caller waits for."""
         return None if self._answer is None or self._answer.done() else self._reading
 
     async def exchange(
@@ -46,19 +46,19 @@ class Connection(asyncio.Protocol):
         service: UUID | None = None,
         tunnels: bool = False,
     ) -> Response:
-        """Send a request and return the answer to it.
+        """Send a request and return its answer.
 
-        If that does not end well the connection is closed: it may be in the middle of something.
+        On any error the connection is closed, since it may be in the middle of a message.
 
         Args:
-            reading: Of the answer; nothing has been read yet.
-            discarding: Says how fast what exceeds the excerpt is read.
+            reading: A fresh reading for the answer.
+            discarding: Bounds how fast what exceeds the excerpt is read.
             service: Whose target it is.
-            tunnels: Whether the connection is to be the other side's from then on.
+            tunnels: Whether the connection becomes a tunnel after the answer.
 
         Raises:
             BadAnswer: When no answer comes.
-            OSError: When the connection breaks before it.
+            OSError: When the connection breaks before the answer.
         """
         self._reading, self._discarding, self._service = reading, discarding, service
         if self.transport is None or not self.is_open:
@@ -77,7 +77,7 @@ class Connection(asyncio.Protocol):
         return response
 
     def close(self) -> None:
-        """Close at once, whatever is under way."""
+        """Close at once, also during an exchange."""
         if self.transport is not None:
             self.transport.abort()
 
@@ -88,7 +88,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         reading = self._awaited
         if reading is None or self._answer is None:
-            self.close()  # nobody asked
+            self.close()  # no caller waits for an answer
             return
         try:
             response = reading.feed(data)

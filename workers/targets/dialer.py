@@ -1,4 +1,4 @@
-"""How connections to targets are made: within the rules of egress, maybe by a proxy."""
+"""Makes connections to targets, within the egress rules, directly or by a proxy."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from workers.targets.names import Names
 from workers.targets.reading import Reading
 
 _NEXT_ADDRESS_SECONDS = 0.25
-"""Of a host with several addresses, the next one is tried so soon (RFC 8305)."""
+"""The next address of a host is tried after 0.25 s (RFC 8305)."""
 
 
 class ProxyRefused(OSError):
-    """The proxy does not lead to the target."""
+    """The proxy refuses to connect to the target."""
 
 
 class Way(Struct, frozen=True):
-    """What connections are alike in that can stand for each other.
+    """The key of a kept connection: a request may use any connection of the same way.
 
     Attributes:
-        by_proxy: The address that the proxy is asked for; none without a proxy.
-        ca: What the target is known by, if not by the authorities that everybody trusts.
+        ca: The authorities to trust, in place of the public ones.
+        by_proxy: The address that the proxy is asked for; None without a proxy.
     """
 
     secure: bool
@@ -46,8 +46,8 @@ class Dialer:
     """Makes connections.
 
     Args:
-        proxy: Its URL. It is asked for the address that was checked and never for a name, which it
-            might resolve to another.
+        proxy: URL of an HTTP proxy. It is asked for the address that was checked, never for a name,
+            which it might resolve to another address.
     """
 
     def __init__(self, egress: Egress, names: Names, proxy: str | None) -> None:
@@ -63,7 +63,7 @@ class Dialer:
             service: Whose target it is.
 
         Raises:
-            OSError: When a proxy is to be asked, and there is no address that it may be asked for.
+            OSError: When a proxy is used, and the host has no address that it may be asked for.
         """
         by_proxy = None
         if self._proxy is not None:
@@ -72,14 +72,14 @@ class Dialer:
         return Way(address.secure, address.host, address.port, ca, by_proxy)
 
     async def connect(self, way: Way, tls: ssl.SSLContext | None, service: UUID) -> Connection:
-        """A new connection.
+        """Make a connection.
 
         Args:
             service: Whose target it is.
 
         Raises:
             EgressRefused: When no address of the host may be called.
-            OSError: When it fails.
+            OSError: When no connection can be made.
         """
         server_name = way.host.rstrip(".") if tls else None
         if way.by_proxy is not None:
@@ -94,7 +94,7 @@ class Dialer:
         return connection
 
     def proxy_headers(self) -> str:
-        """What the proxy is told beside."""
+        """The header lines for the proxy."""
         if self._proxy is None or self._proxy.user is None:
             return ""
         credentials = f"{self._proxy.user}:{self._proxy.password or ''}"
@@ -104,7 +104,7 @@ class Dialer:
         self, way: Way, tls: ssl.SSLContext | None, server_name: str | None
     ) -> Connection:
         proxy, loop = address_of(str(self._proxy)), asyncio.get_running_loop()
-        # It is the operator's own, and may lie where no target may.
+        # The proxy is the operator's own: egress rules do not apply to its address.
         infos = await self._names.addresses(proxy.host, proxy.port, None)
         sock = await start_connection(infos, happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS)
         _, connection = await loop.create_connection(Connection, sock=sock)

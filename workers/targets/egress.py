@@ -1,4 +1,4 @@
-"""The operator's rules of egress, kept at the moment that a connection is made."""
+"""Applies the operator's egress rules at the moment that a connection is made."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from domain.egress import Egress
 
 
 class EgressRefused(OSError):
-    """The target's name leads to an address that the operator does not allow, or is denied."""
+    """The operator does not allow the target's host, or the address that it resolves to."""
 
 
 def guarded_socket(egress: Egress) -> Callable[[AddrInfoType], socket.socket]:
-    """A socket factory that sees the very address that is connected to.
+    """A socket factory that checks the very address that is connected to.
 
-    The check comes after the name was resolved and before the connection is made, with nothing
-    in between, so a name that changes its mind gains nothing.
+    The check comes after the name was resolved and just before the connection is made, so that a
+    name that resolves differently the next time gains nothing.
     """
 
     def make(address_info: AddrInfoType) -> socket.socket:
@@ -33,17 +33,17 @@ def guarded_socket(egress: Egress) -> Callable[[AddrInfoType], socket.socket]:
 
 
 def check_host(host: str, egress: Egress) -> None:
-    """Refuse a name that is denied, whatever it resolves to.
+    """Refuse a host whose name is denied, whatever it resolves to.
 
     Raises:
-        EgressRefused: When it is.
+        EgressRefused: When the name is denied.
     """
     if egress.denies_host(host):
         raise EgressRefused(f"The target's host {host} is not allowed.")
 
 
 def permitted(egress: Egress, addresses: Iterable[str]) -> str:
-    """The first address that may be called, for whoever connects on our behalf.
+    """The first address that may be called, for a proxy that connects on our behalf.
 
     Raises:
         EgressRefused: When there is none.

@@ -1,8 +1,8 @@
-"""One name, looked up by c-ares on the event loop: no thread waits for the answer.
+"""Looks up one name with c-ares on the event loop; no thread waits for the answer.
 
-A look-up has a channel of c-ares of its own, for 0.3 ms of CPU. A channel that lasts learns how
-fast its servers are, and gives a slow name less time than it needs; and it keeps answers for up to
-an hour, in any number. A new one reads resolv.conf and /etc/hosts as they are now, and asks from a
+Each look-up has its own c-ares channel, which costs 0.3 ms of CPU. A lasting channel adapts its
+timeouts to fast servers, which gives slow names too little time, and it keeps any number of answers
+for up to an hour. A new channel reads resolv.conf and /etc/hosts as they are now, and asks from a
 port of its own.
 """
 
@@ -17,24 +17,23 @@ import pycares
 Answered = Callable[[pycares.AddrInfoResult | None, int | None], None]
 Watch = Callable[[int, bool, bool], None]
 _BAD = pycares.ARES_SOCKET_BAD
-# Of an answer that does not fit into a datagram, what fits is enough: 64 KiB of addresses take
-# 0.2 s of an event loop to read.
+# A truncated answer is enough: to read 64 KiB of addresses takes 0.2 s of the event loop.
 _BY_DATAGRAM = pycares.ARES_FLAG_EDNS | pycares.ARES_FLAG_IGNTC
 _LONGEST_WAIT_SECONDS = 1.0
 
 
 class NoAddress(OSError):
-    """The name is known, and has no address in what was answered."""
+    """The name is known, and the answer has no address."""
 
 
 async def look_up(host: str, name_servers: Sequence[str] = ()) -> list[str]:
     """The addresses of a name that fit into a datagram, best first (RFC 6724).
 
     Args:
-        name_servers: Addresses, with ports if need be; none means the system's.
+        name_servers: Addresses, with ports if need be; the system's if empty.
 
     Raises:
-        NoAddress: When there are none; there may be some that do not fit.
+        NoAddress: When the datagram has none; there may be addresses that do not fit.
         OSError: When the name cannot be looked up.
     """
     sockets = _Sockets()
@@ -48,7 +47,7 @@ async def look_up(host: str, name_servers: Sequence[str] = ()) -> list[str]:
 
 
 async def look_up_by_stream(host: str, name_servers: Sequence[str] = ()) -> list[str]:
-    """The same, however many there are: by TCP, which a thread of c-ares' own reads.
+    """All addresses of a name, by TCP, which a thread of c-ares reads.
 
     Raises:
         OSError: When the name cannot be looked up.
@@ -69,7 +68,7 @@ async def look_up_by_stream(host: str, name_servers: Sequence[str] = ()) -> list
 
 
 class _Sockets:
-    """Those of one channel, watched by the event loop; and the time that it waits."""
+    """The sockets and the timer of one channel, served by the event loop."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -87,8 +86,8 @@ class _Sockets:
         return await answer
 
     def watch(self, number: int, readable: bool, writable: bool) -> None:
-        """Called by c-ares when it waits for a socket, and before it closes one."""
-        if self._is_closed:  # c-ares closes what is left in a thread of its own
+        """Callback of c-ares: what to wait for at a socket, or nothing before it is closed."""
+        if self._is_closed:  # c-ares closes the rest in its own thread
             return
         if readable and number not in self._reading:
             self._reading.add(number)
@@ -104,7 +103,7 @@ class _Sockets:
             self._loop.remove_writer(number)
 
     def close(self) -> None:
-        """Watch no more."""
+        """Stop serving the channel."""
         for number in (*self._reading, *self._writing):
             self.watch(number, False, False)
         self._is_closed = True

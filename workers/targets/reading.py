@@ -1,4 +1,4 @@
-"""What comes back on a connection, read as one HTTP/1.1 answer within bounds."""
+"""Reads one HTTP/1.1 answer from a connection, within bounds."""
 
 from __future__ import annotations
 
@@ -6,31 +6,32 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 from msgspec import Struct
 
 EXCERPT_BYTES = 4_096
-"""Of an answer's body, so much is kept."""
+"""At most 4 KiB of an answer's body are kept."""
 MOST_BYTES = 16 * 2**20
-"""Of an answer, so much is read; of its body, what exceeds the excerpt is discarded."""
+"""At most 16 MiB of an answer are read; of its body, what exceeds the excerpt is discarded."""
 LONGEST_LINE = 8_192
-"""Of a head, the longest header that is kept, and so many of them:"""
+"""The longest header that is kept."""
 MOST_HEADERS = 128
+"""Headers of an answer that are kept."""
 MOST_BYTES_BESIDE_BODY = 128 * 1024
-"""Of heads, the sizes and extensions of chunks, and trailers, together."""
+"""Bytes of heads, of sizes and extensions of chunks, and of trailers, together."""
 MOST_INTERIM = 32
-"""Answers with 1xx that may come before the one that counts."""
+"""Answers with 1xx that may come before the final one."""
 MOST_PIECES = EXCERPT_BYTES
-"""Chunks of a body that are read at once, more or less; the others can wait."""
+"""About so many chunks of a body are read at once; the rest is read in a later step."""
 BYTES_OF_A_PIECE = 512
-"""To read a chunk is as much work as to read so many bytes."""
+"""Reading a chunk costs as much CPU as reading 512 bytes."""
 _PLAIN_CHUNK_BYTES = 6
-"""Of a chunk's size and line ends, so many are none of the bytes beside the body."""
+"""Of a chunk's size and line ends, 6 bytes do not count as bytes beside the body."""
 _STEP_BYTES = 16 * 1024
-"""The bounds are looked at after so much; a read of the event loop may bring 256 KiB."""
+"""The bounds are checked every 16 KiB; one read of the event loop may bring 256 KiB."""
 _SWITCHING_PROTOCOLS = 101
-# Without them nobody knows where the answer ends, or when to ask again.
+# Without these, neither the end of the answer is known, nor when to ask again.
 _ALWAYS_KEPT = {b"content-length", b"transfer-encoding", b"retry-after"}
 
 
 class BadAnswer(OSError):
-    """What came has no status: it is not the answer of an HTTP/1.1 server, or too little of it."""
+    """The answer has no status: the server does not speak HTTP/1.1, or sent too little."""
 
 
 class _Enough(Exception):
@@ -39,10 +40,10 @@ class _Enough(Exception):
 
 class Response(Struct, frozen=True):
     """Attributes:
-    headers: By their names in lower case; of those that came twice, the first.
-    excerpt: What the body begins with.
-    fault: What is wrong with the answer, if it is not complete: "broke off", for instance.
-    is_broken: Whether that is the target's fault.
+    headers: By their names in lower case; the first of those that came twice.
+    excerpt: The beginning of the body.
+    fault: Why the answer is incomplete, if it is: "broke off", for instance.
+    is_broken: Whether the target is at fault.
     """
 
     status: int
@@ -53,17 +54,17 @@ class Response(Struct, frozen=True):
 
 
 class Reading:
-    """Of one answer. The parser's calls take notes; `feed` says what they come to.
+    """The state of one answer: the parser's callbacks change it, `feed` returns the result.
 
-    An answer whose head the strict parser does not take is read once more by a lenient one: its
-    target has done the work. Then, nothing follows on the connection.
+    If the strict parser refuses the head, a lenient one reads it again, since the target has done
+    the work. The connection is not used again then.
 
     Args:
-        has_body: Whether a body may follow the head: not after HEAD and CONNECT.
+        has_body: Whether a body may follow the head; not after HEAD and CONNECT.
 
     Attributes:
-        began: Whether anything has come.
-        rest: What came and is still to be read, when `feed` is called again.
+        began: Whether a byte has come.
+        rest: Bytes that the next call of `feed` reads first.
         keeps_alive: Whether another request may follow on the connection.
     """
 
@@ -89,17 +90,17 @@ class Reading:
 
     @property
     def discards(self) -> bool:
-        """Whether what comes now is read for its end alone."""
+        """Whether further bytes of the body are discarded."""
         return len(self._body) >= EXCERPT_BYTES
 
     @property
     def work(self) -> int:
-        """How much it was to read what came last, in bytes."""
+        """The work of the last read, in bytes."""
         return self._last + self._pieces * BYTES_OF_A_PIECE
 
     @property
     def begun(self) -> Response | None:
-        """What has come of an answer that has not ended, if that tells a status."""
+        """The part of an unfinished answer that has come, if it has a status."""
         status = self._status if self._has_head else self._parser.get_status_code()
         if not self._has_status or (status < 200 and status != _SWITCHING_PROTOCOLS):
             return None
@@ -107,10 +108,10 @@ class Reading:
         return Response(status, self._headers, bytes(self._body), fault, not self._is_large)
 
     def feed(self, data: bytes) -> Response | None:
-        """The answer, once it is complete, or once it is known that it never will be.
+        """Read bytes; return the answer once it is complete, or known to stay incomplete.
 
         Raises:
-            BadAnswer: When it has no status.
+            BadAnswer: When the answer has no status.
         """
         self.began = True
         if self.rest:
@@ -129,22 +130,22 @@ class Reading:
         return None
 
     def feed_end(self, *, clean: bool = True) -> Response:
-        """The same when the connection has ended, which may have been meant to end the body.
+        """Return the answer after the end of the connection, which may be the end of the body.
 
         Args:
-            clean: Whether it was closed, and did not break.
+            clean: Whether the connection was closed, rather than broken.
 
         Raises:
             BadAnswer: When the answer has no status.
         """
         if self._has_head and clean and self._ends_with_connection():
             return self._response()
-        if self.began:  # otherwise the same may be read from another connection
+        if self.began:  # else the request may be sent again on another connection
             self._fault = "broke off when the connection was closed"
         return self._cut_short("The target closed the connection before it had answered.")
 
     def on_message_begin(self) -> None:
-        if self._has_ended:  # what follows the answer is none
+        if self._has_ended:  # further bytes are no part of the answer
             raise _Enough
 
     def on_status(self, reason: bytes) -> None:
@@ -244,7 +245,7 @@ class Reading:
         return not self._has_head and self._status < 200 and self._status != _SWITCHING_PROTOCOLS
 
     def _ends_with_connection(self) -> bool:
-        """Whether the head leaves it to the connection's end to end the body (RFC 9112, 6.3)."""
+        """Whether the end of the connection ends the body (RFC 9112, 6.3)."""
         encoding = self._headers.get("transfer-encoding")
         if encoding is None:
             return "content-length" not in self._headers
