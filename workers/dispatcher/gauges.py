@@ -15,18 +15,18 @@ from storage.redis_memory import memory_of
 
 OLDEST_DUE = Gauge(
     "tocsin_oldest_due_seconds",
-    "Age of the oldest that is due and waits for a dispatcher or a worker.",
+    "Age of the oldest due job that no dispatcher claimed, or run that no worker took.",
     ["waits_for"],
     multiprocess_mode="livemostrecent",
 )
 OVERRUNNING = Gauge(
     "tocsin_overrunning_runs",
-    "Runs that ring 30 s longer than their target's time-out lets an attempt take.",
+    "Runs that ring for 30 s longer than the timeout of their target.",
     multiprocess_mode="mostrecent",
 )
 HEARTBEATS = Gauge(
     "tocsin_heartbeats",
-    "Processes whose heartbeat the database has seen lately.",
+    "Processes with a recent heartbeat.",
     ["kind"],
     multiprocess_mode="livemostrecent",
 )
@@ -35,7 +35,7 @@ REDIS_USED = Gauge(
 )
 REDIS_MOST = Gauge(
     "tocsin_redis_max_bytes",
-    "What Redis takes at most (maxmemory); 0 where there is no bound.",
+    "Bound of the memory of Redis (maxmemory); 0 without one.",
     multiprocess_mode="livemostrecent",
 )
 

@@ -36,10 +36,10 @@ from workers.readiness import asks
 
 log = structlog.get_logger()
 CLAIMED = Counter("tocsin_claimed_runs_total", "Runs that dispatchers claimed.")
-DISPATCHED = Counter("tocsin_handed_over_runs_total", "Runs that dispatchers handed over.")
+DISPATCHED = Counter("tocsin_handed_over_runs_total", "Runs that dispatchers sent to workers.")
 BUFFERED = Gauge(
     "tocsin_dispatcher_held_runs",
-    "Claimed runs that wait to be handed over.",
+    "Claimed runs that wait in a dispatcher.",
     multiprocess_mode="livesum",
 )
 

@@ -19,7 +19,9 @@ from storage.shards import Shard
 from workers.heartbeat import Heartbeat
 
 log = structlog.get_logger()
-SWEPT = Counter("tocsin_swept_runs_total", "Runs found lost and handed over again.", ["why"])
+SWEPT = Counter(
+    "tocsin_swept_runs_total", "Lost runs that were found and dispatched again.", ["why"]
+)
 GRACE = timedelta(milliseconds=300)
 """A run that no worker took 0.3 s after it was due has lost its message, if no message waits."""
 BACKLOG_GRACE = timedelta(seconds=30)

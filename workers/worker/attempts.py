@@ -29,12 +29,12 @@ from workers.worker.unready import NOT_RUNG, UnreadyRuns, split_late
 log = structlog.get_logger()
 LATENESS = Histogram(
     "tocsin_lateness_seconds",
-    "Start of a run's first attempt minus the instant it was due, and its wait for its turn.",
+    "Start of a run's first attempt, after its due instant and its wait for an earlier run.",
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
 )
 OVERLAP_WAIT = Histogram(
     "tocsin_overlap_wait_seconds",
-    "How long runs waited because of their overlap policy, of those that did.",
+    "Wait of runs that their overlap policy held back for an earlier run.",
     buckets=(0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3_600, 14_400, 86_400),
 )
 RINGING = Gauge("tocsin_ringer_ringing_runs", "Attempts under way.", multiprocess_mode="livesum")

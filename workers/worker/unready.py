@@ -26,7 +26,8 @@ from workers.worker.recorder import RUNS
 
 log = structlog.get_logger()
 DEFERRED = Counter(
-    "tocsin_deferred_runs_total", "Times that a run was put off since its target could not be rung."
+    "tocsin_deferred_runs_total",
+    "Times that a run was deferred because its target could not be rung.",
 )
 NOT_RUNG = Answer(
     outcome=Outcome.FAILED,

@@ -27,7 +27,7 @@ from workers.worker.ringer import Ringer
 log = structlog.get_logger()
 FORGOTTEN = Counter(
     "tocsin_forgotten_runs_total",
-    "Runs that their worker process owned and knew nothing of, and which it recovered.",
+    "Runs that a worker process owned, had lost track of, and recovered.",
     ["state"],
 )
 GRACE = timedelta(seconds=5)
