@@ -15,6 +15,7 @@ from storage.tracing import active
 from storage.urls import redis_database
 
 RUNS_QUEUE = "runs"
+URGENT_QUEUE = "urgent_runs"
 HOUSEKEEPING_QUEUE = "housekeeping"
 RING_ACTOR = "ring_runs"
 RING_AHEAD_ACTOR = "ring_runs_ahead"
@@ -119,8 +120,7 @@ class RunQueue:
         self._send(runs, ahead=len(runs) <= FEW and self._unfinished() >= MAX_DEPTH)
 
     def _send(self, runs: Sequence[RunKey], *, ahead: bool) -> None:
-        # Beside the housekeeping, where hardly anything ever waits, for the reason told above.
-        queue_name = HOUSEKEEPING_QUEUE if ahead else RUNS_QUEUE
+        queue_name = URGENT_QUEUE if ahead else RUNS_QUEUE
         for batch in _batches(runs):
             self._broker.enqueue(
                 Message(

@@ -1,4 +1,4 @@
-"""Names of hosts, looked up once for all who ask at about the same time."""
+"""Looks up names of hosts, once for all attempts that ask at about the same time."""
 
 from __future__ import annotations
 
@@ -13,17 +13,11 @@ from weakref import WeakValueDictionary
 from aiohappyeyeballs import AddrInfoType
 from cachetools import TLRUCache
 
+from workers.targets.config import DEFAULTS, TransportConfig
 from workers.targets.look_up import NoAddress, look_up, look_up_by_stream
 
-KEPT_SECONDS = 10.0
-KEPT_FAILURE_SECONDS = 5.0
-LOOK_UP_SECONDS = 5.0
-LOOK_UPS_OF_A_SERVICE = 32
-"""So many names of a service are looked up at once; further ones wait for `LOOK_UP_SECONDS`."""
 MOST_ADDRESSES = 16
-"""Of a name, so many are tried."""
-STREAM_SECONDS = 1.0
-"""A service has one look-up by TCP in so long."""
+"""At most 16 addresses of a name are tried."""
 _NAMES = 10_000
 
 Resolve = Callable[[str], Awaitable[Sequence[str]]]
@@ -31,30 +25,31 @@ Resolve = Callable[[str], Awaitable[Sequence[str]]]
 
 
 class UnknownName(OSError):
-    """A name has no addresses, or nobody says which."""
+    """A name has no addresses, or no server tells them."""
 
 
 class TooManyLookUps(OSError):
-    """A service has too many names looked up at once; that is no fault of this one."""
+    """A service looks up too many names at once; the target is not at fault."""
 
 
 Found = tuple[str, ...] | str
-"""The addresses of a name, or why it has none."""
+"""The addresses of a name, or the reason why there are none."""
 
 
 class _Share:
-    """What a service may have looked up at once."""
+    """The look-ups that a service may have under way."""
 
-    def __init__(self) -> None:
-        self.free = asyncio.Semaphore(LOOK_UPS_OF_A_SERVICE)
+    def __init__(self, config: TransportConfig) -> None:
+        self.free = asyncio.Semaphore(config.look_ups_of_a_service)
+        self._stream_seconds = config.stream_seconds
         self._streams = True
 
     def take_stream(self) -> bool:
-        """Whether there may be one by TCP now; the next one may be in `STREAM_SECONDS`."""
+        """Whether a look-up by TCP may begin now; it takes the permission for `stream_seconds`."""
         if not self._streams:
             return False
         self._streams = False
-        asyncio.get_running_loop().call_later(STREAM_SECONDS, self._give_stream_back)
+        asyncio.get_running_loop().call_later(self._stream_seconds, self._give_stream_back)
         return True
 
     def _give_stream_back(self) -> None:
@@ -62,30 +57,37 @@ class _Share:
 
 
 class Names:
-    """A cache in front of a resolver, which no service can keep for itself.
+    """A cache in front of a resolver; no service can use up the resolver.
 
     Args:
         name_servers: Where names are looked up, if not at the system's.
         resolve: In place of c-ares.
     """
 
-    def __init__(self, name_servers: Sequence[str] = (), resolve: Resolve | None = None) -> None:
+    def __init__(
+        self,
+        name_servers: Sequence[str] = (),
+        resolve: Resolve | None = None,
+        *,
+        config: TransportConfig = DEFAULTS,
+    ) -> None:
+        self._config = config
         self._resolve = resolve or partial(look_up, name_servers=name_servers)
         self._by_stream = partial(look_up_by_stream, name_servers=name_servers)
-        self._known: TLRUCache[str, Found] = TLRUCache(_NAMES, _kept_until)
+        self._known: TLRUCache[str, Found] = TLRUCache(_NAMES, self._kept_until)
         self._asked: dict[str, asyncio.Task[Found]] = {}
-        # Forgotten once nothing of a service is looked up.
+        # A share is forgotten when its service looks up nothing.
         self._shares: WeakValueDictionary[UUID | None, _Share] = WeakValueDictionary()
 
     async def addresses(self, host: str, port: int, service: UUID | None) -> list[AddrInfoType]:
         """The addresses of a host's port, best first.
 
         Args:
-            service: Whose target it is; none means the operator's own host.
+            service: Whose target it is; None for the operator's own host.
 
         Raises:
             UnknownName: When there are none.
-            TooManyLookUps: When it cannot be asked for them now.
+            TooManyLookUps: When the service has too many look-ups under way.
         """
         if _is_address(host):
             return [_info(host, port)]
@@ -100,19 +102,20 @@ class Names:
         asked = self._asked.get(host)
         if asked is None:
             asked = await self._begin(host, service)
-        # Whoever gives up does not take the answer from the others.
+        # An attempt that gives up leaves the look-up to the others.
         return await asyncio.shield(asked)
 
     async def _begin(self, host: str, service: UUID | None) -> asyncio.Task[Found]:
-        share = self._shares.get(service) or self._shares.setdefault(service, _Share())
+        share = self._shares.get(service) or self._shares.setdefault(service, _Share(self._config))
         try:
-            async with asyncio.timeout(LOOK_UP_SECONDS):
+            async with asyncio.timeout(self._config.look_up_seconds):
                 await share.free.acquire()
         except TimeoutError:
+            most = self._config.look_ups_of_a_service
             raise TooManyLookUps(
-                f"{LOOK_UPS_OF_A_SERVICE} other names of the service are being looked up."
+                f"{most} other names of the service are being looked up."
             ) from None
-        # Nobody waits for another service's share: who has one first asks for all.
+        # Another service may have begun meanwhile: nobody waits for another service's share.
         asked = self._asked.get(host)
         if asked is not None:
             share.free.release()
@@ -122,11 +125,12 @@ class Names:
 
     async def _ask(self, host: str, share: _Share) -> Found:
         found: Found
+        seconds = self._config.look_up_seconds
         try:
-            async with asyncio.timeout(LOOK_UP_SECONDS):
+            async with asyncio.timeout(seconds):
                 found = tuple(await self._addresses(host, share))[:MOST_ADDRESSES]
         except TimeoutError:
-            found = f"No server told the address of {host} within {LOOK_UP_SECONDS:g} s."
+            found = f"No server told the address of {host} within {seconds:g} s."
         except (OSError, ValueError) as error:
             found = f"The host {host} was not found: {error}"
         finally:
@@ -143,9 +147,9 @@ class Names:
                 raise
             return await self._by_stream(host)
 
-
-def _kept_until(_: str, found: Found, now: float) -> float:
-    return now + (KEPT_FAILURE_SECONDS if isinstance(found, str) else KEPT_SECONDS)
+    def _kept_until(self, _: str, found: Found, now: float) -> float:
+        failed = isinstance(found, str)
+        return now + (self._config.kept_failure_seconds if failed else self._config.kept_seconds)
 
 
 def _is_address(host: str) -> bool:

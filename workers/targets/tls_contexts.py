@@ -1,4 +1,4 @@
-"""What TLS connections are made with: 22 ms to make for all authorities, up to 5 ms for a job's."""
+"""Keeps TLS contexts: one takes 22 ms to make for public authorities, up to 5 ms for a job's."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from uuid import UUID
 from weakref import WeakValueDictionary
 
 from domain.targets.tls import Tls
+from workers.targets.config import DEFAULTS, TransportConfig
 
 MOST_CONTEXTS = 256
 MOST_CONTEXTS_OF_A_SERVICE = 16
-"""A service with more authorities than that pushes out its own."""
-PAUSE_SECONDS = 0.05
-"""A service has one context made in so long, so that this takes a tenth of the time at most."""
+"""A service with more than 16 authorities pushes out its own."""
 
 
 class TlsContexts:
-    """Keeps those that were used last. Make it inside the event loop that uses it."""
+    """Keeps the contexts that were used last. Make it inside the event loop that uses it."""
 
-    def __init__(self) -> None:
+    def __init__(self, config: TransportConfig = DEFAULTS) -> None:
+        self._pause_seconds = config.context_pause_seconds
         self._kept: OrderedDict[tuple[UUID, str], ssl.SSLContext] = OrderedDict()
         self._making: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
 
@@ -29,14 +29,14 @@ class TlsContexts:
         """The context for a target.
 
         Args:
-            ca: The only authorities to trust, if not those that everybody does.
+            ca: The only authorities to trust, in place of the public ones.
             service: Whose target it is.
 
         Raises:
-            OSError: When an authority is none.
+            OSError: When `ca` holds no authority.
         """
         if ca is None:
-            return _of_everybody()
+            return _public()
         return self._known(ca, service) or await self._made(ca, service)
 
     def _known(self, ca: str, service: UUID) -> ssl.SSLContext | None:
@@ -52,7 +52,7 @@ class TlsContexts:
         if context is not None:
             making.release()
             return context
-        asyncio.get_running_loop().call_later(PAUSE_SECONDS, making.release)
+        asyncio.get_running_loop().call_later(self._pause_seconds, making.release)
         context = Tls(ca=ca).context()
         self._make_room(service)
         self._kept[service, ca] = context
@@ -67,5 +67,5 @@ class TlsContexts:
 
 
 @cache
-def _of_everybody() -> ssl.SSLContext:
+def _public() -> ssl.SSLContext:
     return ssl.create_default_context()

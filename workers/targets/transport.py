@@ -1,4 +1,4 @@
-"""How requests leave: over kept connections, within the rules of egress and of time."""
+"""Sends requests over kept connections, within the egress rules and the target's timeout."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from domain.egress import Egress
 from domain.targets.kinds.http import BODILESS, HttpTarget
 from domain.targets.tls import Tls
 from workers.targets.address import Address, address_of
+from workers.targets.config import DEFAULTS, TransportConfig
 from workers.targets.connection import Connection
 from workers.targets.dialer import Dialer, Way
 from workers.targets.discarding import Discarding
@@ -20,11 +21,6 @@ from workers.targets.names import Names, Resolve
 from workers.targets.reading import Reading, Response
 from workers.targets.tls_contexts import TlsContexts
 
-CROSSING_SECONDS = 1.0
-"""A kept connection that is closed so soon after a request, with no byte of an answer, was closed
-before it came: the request is sent once more, on a new one (RFC 9112, 9.3.1). The target can tell
-by its `webhook-id`. What is closed later was at work, and the retry policy decides."""
-
 _UNSENDABLE = re.compile(r"[\r\n\0]")
 
 
@@ -32,7 +28,7 @@ class AnswerTimedOut(TimeoutError):
     """An answer began within the target's timeout, and did not end.
 
     Attributes:
-        begun: What came of it.
+        begun: The part of the answer that came.
     """
 
     def __init__(self, begun: Response) -> None:
@@ -44,10 +40,10 @@ class Transport:
     """One pool of connections. Make it inside the event loop that uses it.
 
     Args:
-        connections: In use at once, and as many again that wait for their next use.
+        connections: Connections in use at once; as many again are kept for their next use.
         proxy: An HTTP proxy's URL (see Dialer).
         name_servers: Where names are looked up, if not at the system's.
-        resolve: In place of them.
+        resolve: Looks up names in place of name servers.
     """
 
     def __init__(
@@ -58,14 +54,16 @@ class Transport:
         proxy: str | None = None,
         name_servers: Sequence[str] = (),
         resolve: Resolve | None = None,
+        config: TransportConfig = DEFAULTS,
     ) -> None:
         self._egress = egress
-        self._names = Names(name_servers, resolve)
+        self._names = Names(name_servers, resolve, config=config)
         self._dialer = Dialer(egress, self._names, proxy)
-        self._idle = IdleConnections(connections)
+        self._idle = IdleConnections(connections, config)
         self._free = asyncio.Semaphore(connections)
-        self._contexts = TlsContexts()
-        self._discarding = Discarding()
+        self._contexts = TlsContexts(config)
+        self._discarding = Discarding(config)
+        self._crossing_seconds = config.crossing_seconds
         self._loop = asyncio.get_running_loop()
 
     async def request(
@@ -75,16 +73,16 @@ class Transport:
         headers: Mapping[str, str],
         service: UUID,
     ) -> Response:
-        """The answer; redirects are not followed.
+        """Send a request and return the answer; redirects are not followed.
 
         Args:
             service: Whose target it is.
 
         Raises:
             EgressRefused: When the target may not be called.
-            AnswerTimedOut: When the target's timeout is over, and its answer has a status.
-            TimeoutError: When the target's timeout is over, and there is none.
-            OSError: When it cannot be called, or does not answer.
+            AnswerTimedOut: When the timeout ends after the status of the answer came.
+            TimeoutError: When the timeout ends before.
+            OSError: When the target cannot be called, or does not answer.
             ValueError: When the request cannot be sent.
         """
         address = address_of(target.url)
@@ -102,7 +100,7 @@ class Transport:
             raise
 
     async def close(self) -> None:
-        """Close every connection that waits."""
+        """Close the kept connections."""
         self._idle.close()
 
     async def _exchange(
@@ -114,7 +112,7 @@ class Transport:
             try:
                 return await self._use(connection, way, request, reading, service)
             except OSError:
-                if reading.began or self._loop.time() - sent_at > CROSSING_SECONDS:
+                if reading.began or self._loop.time() - sent_at > self._crossing_seconds:
                     raise
         tls = await self._contexts.context(way.ca, service) if way.secure else None
         connection = await self._dialer.connect(way, tls, service)
