@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run test isolation fuzz chaos lint clients format bench bench-compare autoscaling loadtest loadtest-throttled image image-base manifests lock clean
+.PHONY: help run test reference isolation fuzz chaos lint clients format bench bench-compare autoscaling loadtest loadtest-throttled image image-base manifests lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -14,6 +14,9 @@ run: .venv/run.installed ## Start everything on embedded servers
 
 test: .venv/dev.installed ## Run all tests on embedded servers
 	$(BIN)/pytest
+
+reference: .venv/dev.installed ## Write the generated pages of docs/reference anew, from the code
+	$(BIN)/python -m tests.docs.reference
 
 isolation: .venv/dev.installed ## Write docs/explain/isolation.md anew, from the code's constants
 	$(BIN)/python -m tests.isolation_page > docs/explain/isolation.md

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from litestar import Response
 from litestar.openapi.datastructures import ResponseSpec
 
-from app.resources import RunResource
+from app.schemas.runs import RunResource
 from domain.run import Run
 
 Stored = TypeVar("Stored")

@@ -19,9 +19,9 @@ def answer(entry: Entry, query: GetJob | ListJobs, request: ServiceRequest) -> R
     """The entry's bytes, or 304 when `If-None-Match` names them.
 
     Args:
-        query: What the entry answers; who asks it with the same URL may take the short cut.
+        query: What the entry answers; the next request with its URL needs no route.
     """
-    request.app.state.short_cut.remember(request.scope, query)
+    request.app.state.remembered.remember(request.scope, query)
     headers = {"ETag": entry.etag}
     if has_tag(entry.etag, request.headers.get("if-none-match")):
         return Response(None, status_code=304, headers=headers)

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any, Protocol, TypeVar
-from uuid import UUID
+from typing import Any, TypeVar
 
 import msgspec
 from litestar import Response
 
 from app.problems import MEDIA_TYPE, BadRequest, problem_of
 from app.requests import ServiceRequest
-from domain.caller import Caller
-from domain.errors import AnswersKept, Conflict, Invalid, NotFound, PreconditionFailed
+from commands.unit_of_work import Executor, Message
 from domain.idempotency import Answer, Answered, Claim
-from storage.shards import Shards
 
 KEY = re.compile(rb"[ -~]{1,255}")
 REPLAYED = {"Idempotency-Replayed": "true"}
@@ -27,81 +24,40 @@ REFUSALS = (409, 422)
 _ASKED_BY = {b"content-type", b"if-match"}
 
 
-class Command(Protocol):
-    """What all commands have in common."""
-
-    @property
-    def caller(self) -> Caller: ...
-
-
-SomeCommand = TypeVar("SomeCommand", bound=Command)
 Result = TypeVar("Result")
 
 
 async def once(
     request: ServiceRequest,
-    handle: Callable[[SomeCommand, Shards], Awaitable[Result]],
-    command: SomeCommand,
+    execute: Executor[Message, Result],
+    command: Message,
     answer: Callable[[Result], Response[Any]],
 ) -> Response[Any]:
     """Answer a command's result; of requests with one key, only the first one is done.
-
-    What the command refuses is kept like what it does. What fails on our side is not.
 
     Args:
         answer: Makes the answer of the command's result.
 
     Raises:
         BadRequest: When the key is none.
-        KeyInProgress: When a request with the key is being done.
-        KeyReused: When the key stands for another request.
-        AnswersKept: When the service has as many answers kept as it may, and this would be new.
-        TocsinError: What the command raises, of a request without a key.
+        TocsinError: What the command refuses, of a request without a key; and see Executor.once.
     """
     key = _key(request)
     if key is None:
-        return answer(await handle(command, request.shards))
+        return answer(await execute(command, request.shards))
     claim = Claim(
         route=f"{request.method} {request.scope['raw_path'].decode()}",
         key=key,
         fingerprint=await _fingerprint(request),
+        size=len(await request.body()),
         at=datetime.now(UTC),
         answer_of=lambda result: _answer_of(answer(result)),
+        refusal_of=_answer_of_refusal,
     )
-    caller = msgspec.structs.replace(command.caller, claim=claim)
-    keyed = msgspec.structs.replace(command, caller=caller)  # type: ignore[type-var]
     try:
-        await _find_room(request, command.caller.service_id, claim)
-        return await _done(handle, keyed, claim, request.shards)
+        return _response(await execute.once(command, request.shards, claim), {})
     except Answered as known:
         return _response(known.answer, REPLAYED)
-
-
-async def _find_room(request: ServiceRequest, service_id: UUID, claim: Claim) -> None:
-    """What is not remembered would be done twice: better it is not done. What is, is answered."""
-    shard = request.shards.of(service_id)
-    seconds = await shard.kept_answers.full_for(service_id, len(await request.body()))
-    if seconds:
-        await shard.answer_kept(service_id, claim)
-        raise AnswersKept(seconds)
-
-
-async def _done(
-    handle: Callable[[SomeCommand, Shards], Awaitable[Any]],
-    command: SomeCommand,
-    claim: Claim,
-    shards: Shards,
-) -> Response[Any]:
-    try:
-        await handle(command, shards)
-    except (NotFound, Conflict, Invalid, PreconditionFailed) as refusal:
-        # Its transaction is gone, and the claim with it: somebody else may hold the key by now.
-        claim.answer = _answer_of_refusal(refusal)
-        service_id = command.caller.service_id
-        await shards.of(service_id).keep_answer(service_id, claim)
-    if claim.answer is None:
-        raise RuntimeError(f"The command of {claim.route} does not settle its claim.")
-    return _response(claim.answer, {})
 
 
 def _key(request: ServiceRequest) -> str | None:

@@ -11,8 +11,8 @@ from app.instants import utc_or_none
 from app.problems import BadParameter
 from domain.job import JobState
 from domain.job_filter import JobFilter, JobOrder, JobSort, Order
-from domain.resources.job import JobResource
 from domain.terms import LEAST_PREFIX_BYTES, host_of, words_of
+from storage.documents.job import JobResource
 
 DESCRIPTION = """
 Filters narrow the list together. A page shows what it finds within a bounded look: it may be

@@ -1,7 +1,8 @@
-"""What operators' commands have in common: they find the servers, and say what those refuse."""
+"""What commands have in common: they find their servers, and say in a line what is wrong."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
@@ -9,8 +10,38 @@ import click
 import uvloop
 
 from app.settings import Settings, SettingsError
+from storage.tracing import TracingError
+from storage.tracing import begin as begin_traces
 
 T = TypeVar("T")
+
+
+def begin(settings: Settings, traced: str | None = None) -> Settings:
+    """What every child process does first: know its servers, and end with its supervisor.
+
+    Args:
+        traced: What the process is called in traces, if it makes some.
+    """
+    from app.up.supervised import exit_with_parent  # noqa: PLC0415 (`version` is instant)
+
+    try:
+        settings.shard_urls()
+        if traced is not None:
+            begin_traces(traced, os.environ)
+    except (SettingsError, TracingError) as error:
+        raise click.ClickException(str(error)) from None
+    exit_with_parent()
+    return settings
+
+
+def readable(settings: Settings) -> Settings:
+    """The same, once what only some processes look at makes sense."""
+    try:
+        settings.key_ring()
+        settings.allowed()
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from None
+    return settings
 
 
 def beside(settings: Settings) -> Settings:

@@ -27,7 +27,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from app.addresses import NOWHERE, what_is_wrong
 from app.allowed_values import advice
-from app.methods import allow
+from app.edge.methods import allow
 from domain.errors import (
     AnswersKept,
     Busy,

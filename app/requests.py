@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Any
 
 import msgspec
 from litestar import Request
+from msgspec import Struct
 
-from app.bodies import NoBody
 from app.problems import BadRequest
 from app.wrong_values import refusal_of
 from domain.caller import Caller
-from domain.egress import Egress
+from domain.targets import Allowed
 from storage.shards import Shards
 
 MAX_BODY_BYTES = 256 * 1024
 MERGE_PATCH = "application/merge-patch+json"
+
+
+class NoBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """Nothing, which is all that some operations take."""
 
 
 class ServiceRequest(Request[Any, Any, Any]):
@@ -38,16 +41,10 @@ class ServiceRequest(Request[Any, Any, Any]):
         return shards
 
     @property
-    def actors(self) -> Collection[str]:
-        """Names of the actors that targets may name."""
-        actors: Collection[str] = self.app.state.actors
-        return actors
-
-    @property
-    def egress(self) -> Egress:
-        """What the operator says of hosts of targets."""
-        egress: Egress = self.app.state.egress
-        return egress
+    def allowed(self) -> Allowed:
+        """What the operator allows targets to be."""
+        allowed: Allowed = self.app.state.allowed
+        return allowed
 
     async def json(self) -> Any:
         """The body as an instance of the handler's `data` annotation, decoded strictly.

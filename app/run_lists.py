@@ -13,7 +13,7 @@ from app.instants import utc_or_none
 from app.job_lists import tags_of
 from app.list_cursors import cursor_behind, list_of, place_behind
 from app.problems import BadParameter
-from app.resources import ListedRunResource, RunPage
+from app.schemas.runs import ListedRunResource, RunPage
 from domain.caller import Caller
 from domain.job_filter import Order
 from domain.run import RunState, Trigger

@@ -15,7 +15,6 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from app.allowed_values import advice, alternatives, such_as, unwrapped
-from app.openapi.examples import EXAMPLES
 from app.problems import ProblemError, WrongValues, wrong_value
 from domain.durations import Duration, duration_of
 from domain.errors import Invalid
@@ -95,7 +94,7 @@ def _within_object(value: dict[str, Any], kind: Any, pointer: str) -> Iterator[P
 
 def _advice(hint: Any, kind: Any, name: str) -> str:
     """What is allowed in a field, or an example of it."""
-    examples = EXAMPLES.get(kind.__name__, ())
+    examples = getattr(kind, "EXAMPLES", ())
     usual = next((one.value[name] for one in examples if name in one.value), None)
     return advice(hint) or such_as(_default(kind, name) if usual is None else usual)
 

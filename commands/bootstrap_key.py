@@ -6,18 +6,26 @@ from datetime import datetime
 from uuid import UUID
 
 from msgspec import Struct
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 
+from commands.unit_of_work import Command, UnitOfWork, unit_of_work
 from domain.access import ALL_SCOPES, INSTALLATION
 from domain.caller import Caller
 from domain.ids import new_id
 from domain.signing import new_signing_secret
-from storage.audit import record
 from storage.keys import store_key
 from storage.service_tables import services
 from storage.shards import Shards
 from storage.signing_secrets import first_of_service
+from storage.statements import Statement
+
+_ENSURE = Statement(
+    insert(services)
+    .values({name: bindparam(name) for name in ("id", "name", "signing_secrets", "created_at")})
+    .on_conflict_do_nothing(index_elements=[services.c.name])
+)
+_FIND = Statement(select(services.c.id).where(services.c.name == bindparam("name")))
 
 
 class BootstrapKey(Struct, frozen=True, kw_only=True):
@@ -29,29 +37,35 @@ class BootstrapKey(Struct, frozen=True, kw_only=True):
     now: datetime
 
 
+class _MakeKey(Command, frozen=True, kw_only=True):
+    pass
+
+
 async def bootstrap_key(command: BootstrapKey, shards: Shards) -> str:
     """Store a key with all scopes and return its text, which cannot be shown again."""
     service_id = INSTALLATION
     if command.service_name is not None:
         service_id = await _ensure_service(command.service_name, command.now, shards)
-    async with shards.of(service_id).writing(service_id, ()) as connection:
-        key, text = await store_key(
-            connection, service_id, command.now, name="from the command line", scopes=ALL_SCOPES
-        )
-        operator = Caller(service_id=service_id, principal="operator", request_id="")
-        await record(connection, operator, "key.created", key.id, command.now)
+    operator = Caller(service_id=service_id, principal="operator", request_id="")
+    return await _make_key(_MakeKey(caller=operator, now=command.now), shards)
+
+
+@unit_of_work
+async def _make_key(command: _MakeKey, uow: UnitOfWork) -> str:
+    driver = await uow.begin()
+    uow.changes_only()
+    key, text = await store_key(
+        driver, command.service_id, command.now, name="from the command line", scopes=ALL_SCOPES
+    )
+    await uow.audit("key.created", key.id)
     return text
 
 
 async def _ensure_service(name: str, now: datetime, shards: Shards) -> UUID:
     new = new_id()
-    secret = first_of_service(new_signing_secret(), new, now, shards.ring)
-    async with shards.all()[0].database.transaction() as connection:
-        await connection.execute(
-            insert(services)
-            .values(id=new, name=name, signing_secrets=[secret], created_at=now)
-            .on_conflict_do_nothing(index_elements=[services.c.name])
-        )
-        found = await connection.execute(select(services.c.id).where(services.c.name == name))
-        service_id: UUID = found.scalar_one()
+    shard = shards.all()[0]
+    secret = first_of_service(new_signing_secret(), new, now, shard.ring)
+    async with shard.database.transaction() as driver:
+        await _ENSURE.execute(driver, id=new, name=name, signing_secrets=[secret], created_at=now)
+        service_id: UUID = await _FIND.fetchval(driver, name=name)
     return service_id

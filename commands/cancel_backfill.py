@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from uuid import UUID
 
-from msgspec import Struct
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 
+from commands.unit_of_work import Command, UnitOfWork, unit_of_work
 from domain.backfill import Backfill, BackfillState
-from domain.caller import Caller
 from domain.errors import NotFound
-from storage.audit import record
 from storage.backfills import backfill_of
 from storage.claimed_runs import cancel_runs
-from storage.shards import Shards
+from storage.statements import Statement
 from storage.tables import backfills
 
+_THIS = (
+    backfills.c.service_id == bindparam("service_id"),
+    backfills.c.id == bindparam("id"),
+)
+_LOCK = Statement(select(backfills).where(*_THIS).with_for_update())
+_CANCEL = Statement(
+    update(backfills)
+    .where(*_THIS)
+    .values(state=BackfillState.CANCELLED, continue_at=None, finished_at=bindparam("now"))
+    .returning(backfills)
+)
 
-class CancelBackfill(Struct, frozen=True, kw_only=True):
-    caller: Caller
+
+class CancelBackfill(Command, frozen=True, kw_only=True):
     backfill_id: UUID
-    now: datetime
 
 
-async def cancel_backfill(command: CancelBackfill, shards: Shards) -> Backfill:
+@unit_of_work
+async def cancel_backfill(command: CancelBackfill, uow: UnitOfWork) -> Backfill:
     """End the backfill, and its runs that do not ring at this moment.
 
     A backfill that is over stays as it is, but for runs that still wait.
@@ -32,31 +40,21 @@ async def cancel_backfill(command: CancelBackfill, shards: Shards) -> Backfill:
     Raises:
         NotFound: When the service has no such backfill.
     """
-    service_id = command.caller.service_id
-    mine = (backfills.c.service_id == service_id, backfills.c.id == command.backfill_id)
-    async with shards.of(service_id).writing(service_id, (), command.caller.claim) as connection:
-        found = await connection.execute(select(backfills).where(*mine).with_for_update())
-        row = found.mappings().one_or_none()
-        if row is None:
-            raise NotFound(f"There is no backfill {command.backfill_id}.")
-        await cancel_runs(
-            connection,
-            (service_id, row["job_id"]),
-            command.now,
-            "Its backfill was cancelled.",
-            backfill_id=command.backfill_id,
-        )
-        if row["state"] is not BackfillState.RUNNING:
-            over = backfill_of(row)
-            command.caller.settle(over)
-            return over
-        changed = await connection.execute(
-            update(backfills)
-            .where(*mine)
-            .values(state=BackfillState.CANCELLED, continue_at=None, finished_at=command.now)
-            .returning(backfills)
-        )
-        await record(connection, command.caller, "backfill.cancelled", row["id"], command.now)
-        cancelled = backfill_of(changed.mappings().one())
-        command.caller.settle(cancelled)
-        return cancelled
+    driver, service_id = await uow.begin(), command.service_id
+    uow.changes_only()
+    key = {"service_id": service_id, "id": command.backfill_id}
+    row = await _LOCK.fetchrow(driver, **key)
+    if row is None:
+        raise NotFound(f"There is no backfill {command.backfill_id}.")
+    await cancel_runs(
+        driver,
+        (service_id, row["job_id"]),
+        command.now,
+        "Its backfill was cancelled.",
+        backfill_id=command.backfill_id,
+    )
+    if row["state"] != BackfillState.RUNNING:
+        return backfill_of(row)
+    await uow.audit("backfill.cancelled", command.backfill_id)
+    (cancelled,) = await _CANCEL.fetch(driver, **key, now=command.now)
+    return backfill_of(cancelled)

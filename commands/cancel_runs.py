@@ -7,19 +7,16 @@ from datetime import datetime
 from uuid import UUID
 
 import asyncpg
-from msgspec import Struct
 
-from domain.caller import Caller
+from commands.unit_of_work import Command, UnitOfWork, unit_of_work
 from domain.errors import Conflict, NotFound
 from domain.ids import fire_time_window
 from domain.run import Run, RunState
 from domain.run_filter import RunFilter
 from storage.aborts import end_running
-from storage.audit import record_with
 from storage.postgres import Driver
-from storage.run_events import with_event
 from storage.runs import SHOWN_COLUMNS, run_of
-from storage.shards import Shards
+from storage.sql import statement
 
 RUNS_AT_ONCE = 1_000
 REASON = "It was cancelled."
@@ -43,85 +40,65 @@ LIMIT $7
 FOR UPDATE
 """
 
-_CANCEL_WAITING = with_event("""
-UPDATE runs
-SET state = 'cancelled', open = false, buffered = false, held_by = NULL, retry_at = NULL,
-    finished_at = $4, reason = $5
-FROM unnest($2::uuid[], $3::timestamptz[]) AS waiting (id, scheduled_for)
-WHERE runs.service_id = $1 AND runs.id = waiting.id AND runs.scheduled_for = waiting.scheduled_for
-    AND runs.scheduled_for BETWEEN $6 AND $7 AND open AND state <> 'running'
-""")
+_CANCEL_WAITING = statement("cancel/waiting")
 
 _READ = f"SELECT {SHOWN_COLUMNS} FROM runs WHERE service_id = $1 AND id = $2 AND scheduled_for = $3"
 
 
-class CancelRun(Struct, frozen=True, kw_only=True):
-    caller: Caller
+class CancelRun(Command, frozen=True, kw_only=True):
     run_id: UUID
-    now: datetime
 
 
-class CancelRuns(Struct, frozen=True, kw_only=True):
-    caller: Caller
+class CancelRuns(Command, frozen=True, kw_only=True):
     chosen: RunFilter
-    now: datetime
     limit: int = RUNS_AT_ONCE
 
 
-async def cancel_run(command: CancelRun, shards: Shards) -> Run:
+@unit_of_work
+async def cancel_run(command: CancelRun, uow: UnitOfWork) -> Run:
     """End an open run. Cancelling a cancelled run changes nothing.
 
     Raises:
         Conflict: When the run has ended otherwise.
         NotFound: When the service has no such run.
     """
-    service_id = command.caller.service_id
+    driver, service_id = await uow.begin(), command.service_id
+    uow.changes_only()
     window = fire_time_window(command.run_id)
-    async with shards.of(service_id).writing_driver(service_id, (), command.caller.claim) as driver:
-        row = await driver.fetchrow(_ONE, service_id, command.run_id, *window)
-        if row is None:
-            raise NotFound(f"There is no run {command.run_id}.")
-        if not row["open"] and row["state"] != RunState.CANCELLED:
-            raise Conflict(f"The run has ended already: {row['state']}.")
-        if row["open"]:
-            await _cancel(driver, service_id, [row], command.now)
-            await record_with(driver, command.caller, "run.cancelled", row["id"], command.now)
-        (read,) = await driver.fetch(_READ, service_id, row["id"], row["scheduled_for"])
-        cancelled = run_of(read)
-        command.caller.settle(cancelled)
-    return cancelled
+    row = await driver.fetchrow(_ONE, service_id, command.run_id, *window)
+    if row is None:
+        raise NotFound(f"There is no run {command.run_id}.")
+    if not row["open"] and row["state"] != RunState.CANCELLED:
+        raise Conflict(f"The run has ended already: {row['state']}.")
+    if row["open"]:
+        await _cancel(driver, service_id, [row], command.now)
+        await uow.audit("run.cancelled", row["id"])
+    (read,) = await driver.fetch(_READ, service_id, row["id"], row["scheduled_for"])
+    return run_of(read)
 
 
-async def cancel_runs(command: CancelRuns, shards: Shards) -> int:
+@unit_of_work
+async def cancel_runs(command: CancelRuns, uow: UnitOfWork) -> int:
     """End open runs, those due first first.
 
     Returns:
         How many; as many as the limit means that there may be more.
     """
-    service_id = command.caller.service_id
-    chosen = command.chosen
-    async with shards.of(service_id).writing_driver(service_id, (), command.caller.claim) as driver:
-        rows = await driver.fetch(
-            _OPEN,
-            service_id,
-            chosen.job_id,
-            chosen.since,
-            chosen.before,
-            chosen.trigger,
-            chosen.states or None,
-            command.limit,
-        )
-        if rows:
-            await _cancel(driver, service_id, rows, command.now)
-            await record_with(
-                driver,
-                command.caller,
-                "run.cancelled",
-                rows[0]["id"],
-                command.now,
-                count=len(rows),
-            )
-        command.caller.settle(len(rows))
+    driver, chosen = await uow.begin(), command.chosen
+    uow.changes_only()
+    rows = await driver.fetch(
+        _OPEN,
+        command.service_id,
+        chosen.job_id,
+        chosen.since,
+        chosen.before,
+        chosen.trigger,
+        chosen.states or None,
+        command.limit,
+    )
+    if rows:
+        await _cancel(driver, command.service_id, rows, command.now)
+        await uow.audit("run.cancelled", rows[0]["id"], count=len(rows))
     return len(rows)
 
 
@@ -134,13 +111,13 @@ async def _cancel(
             await end_running(driver, service_id, row["id"], row["scheduled_for"], now, REASON)
     if waiting:
         fire_times = [row["scheduled_for"] for row in waiting]
-        await driver.execute(
-            _CANCEL_WAITING,
-            service_id,
-            [row["id"] for row in waiting],
-            fire_times,
-            now,
-            REASON,
-            min(fire_times),
-            max(fire_times),
+        await _CANCEL_WAITING.execute(
+            driver,
+            service_id=service_id,
+            run_ids=[row["id"] for row in waiting],
+            fire_times=fire_times,
+            now=now,
+            reason=REASON,
+            first=min(fire_times),
+            last=max(fire_times),
         )

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from itertools import compress
-from operator import not_
 from uuid import UUID
 
 import asyncpg
@@ -15,17 +13,18 @@ import structlog
 from msgspec import Struct
 
 from commands.claim_work import ClaimWork
+from commands.firing.claimed_calendars import NO_CALENDARS, calendars_of
+from commands.firing.fires_within_quota import fires_within_quota
 from commands.job_fires import JobFires, as_it_is, fires_of
-from domain.catchup import TOLERANCE, Outcome, Stretch
+from domain.catchup import TOLERANCE
 from domain.ids import EPOCH, run_id
-from domain.schedules.schedule import TICK, Exclusion
+from domain.schedules.schedule import TICK
 from storage.due import Turns, claim_retries, due_jobs, prepare_claim
 from storage.error_kinds import kind_of
-from storage.fire_quotas import Minute, beyond_quota
-from storage.jobs import decode_exclusions
 from storage.last_runs import jobs_with_open_runs
 from storage.ledger import JobStretch, told_by_runs, write_stretches
 from storage.postgres import Database, Driver
+from storage.sql import statement
 
 log = structlog.get_logger()
 STALE_REST = timedelta(seconds=1)
@@ -34,63 +33,12 @@ STALE_REST = timedelta(seconds=1)
 BROKEN_REST = timedelta(minutes=1)
 """After so long, a job is looked at again that could not be reckoned with."""
 
-
-class Calendars(Struct):
-    """Those of a service that due jobs name.
-
-    Attributes:
-        changes: Of those that not all jobs have been brought up to: the last one.
-    """
-
-    exclude: dict[str, tuple[Exclusion, ...]] = {}
-    changes: dict[str, int] = {}
-
-    def is_stale(self, job: asyncpg.Record) -> bool:
-        """Whether a job is still as one of its calendars was before."""
-        if not self.changes:
-            return False
-        seen = job["calendar_change"] or 0
-        return any(self.changes.get(name, 0) > seen for name in job["calendars"])
-
-
-NO_CALENDARS = Calendars()
 JOBS_AT_ONCE = 1_000
 LATE_JOBS_AT_ONCE = 100
 """To reckon with long outages takes time, in which nothing is handed over."""
 
-
-# Read when the jobs are locked: who changes a calendar waits for the jobs that name it afterwards.
-# Each is read once, however many jobs name it.
-_CALENDARS = """
-SELECT service_id, name, exclude::text, (
-    SELECT max(id) FROM calendar_changes AS change
-    WHERE change.service_id = calendars.service_id AND change.name = calendars.name
-) AS change
-FROM unnest($1::uuid[], $2::text[]) AS named (service_id, name)
-JOIN calendars USING (service_id, name)
-"""
-
-# A run that is there already was rung by an earlier claim: it stays as it is.
-WRITE_RUNS = """
-INSERT INTO runs (service_id, job_id, scheduled_for, id, due_at, overlap, utc_offset, trigger,
-    state, open, attempt_count, held_by)
-SELECT service_id, job_id, scheduled_for, id, due_at, overlap, utc_offset, 'schedule',
-    'scheduled', true, 0, $8
-FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::uuid[], $5::timestamptz[], $6::text[],
-    $7::int[]) AS fire (service_id, job_id, scheduled_for, id, due_at, overlap, utc_offset)
-ON CONFLICT DO NOTHING
-"""
-
-_MOVE_JOBS_ON = """
-UPDATE jobs
-SET next_fire_for = moved.next_fire_for, next_claim_at = moved.next_claim_at,
-    accounted_to = moved.accounted_to, claimed_for = moved.claimed_for::timestamptz[],
-    run_count = moved.run_count
-FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[],
-    $6::text[], $7::int[])
-    AS moved (service_id, id, next_fire_for, next_claim_at, accounted_to, claimed_for, run_count)
-WHERE jobs.service_id = moved.service_id AND jobs.id = moved.id
-"""
+WRITE_RUNS = statement("claims/write_runs")
+_MOVE_JOBS_ON = statement("claims/move_jobs_on")
 
 
 class ClaimRuns(Struct, frozen=True, kw_only=True):
@@ -132,7 +80,7 @@ async def claim_runs(command: ClaimRuns, database: Database) -> Claim:
             await prepare_claim(driver, command.now, command.most_offset)
             due = await _due_jobs(driver, command)
             fires = await _without_ended(driver, await _fires(driver, due, command))
-            fires = await _within_quota(driver, fires, command.now)
+            fires = await fires_within_quota(driver, fires, command.now)
             runs = await _write(driver, fires, command.dispatcher_id) if fires else []
         retries = await claim_retries(
             driver,
@@ -165,23 +113,8 @@ def _after(runs: Sequence[ClaimedRun], turns: Turns | None) -> Turns | None:
     return Turns(held=held, room=turns.room - len(runs))
 
 
-async def _calendars(driver: Driver, due: list[asyncpg.Record]) -> dict[UUID, Calendars]:
-    """What the calendars hold that jobs name, by service."""
-    named = {(job["service_id"], name) for job in due for name in job["calendars"]}
-    if not named:
-        return {}
-    rows = await driver.fetch(_CALENDARS, *map(list, zip(*named, strict=True)))
-    found: dict[UUID, Calendars] = {}
-    for row in rows:
-        of_service = found.setdefault(row["service_id"], Calendars())
-        of_service.exclude[row["name"]] = decode_exclusions(row["exclude"])
-        if row["change"] is not None:
-            of_service.changes[row["name"]] = row["change"]
-    return found
-
-
 async def _fires(driver: Driver, due: list[asyncpg.Record], command: ClaimRuns) -> list[JobFires]:
-    calendars, work = await _calendars(driver, due), ClaimWork()
+    calendars, work = await calendars_of(driver, due), ClaimWork()
 
     async def reckon(job: asyncpg.Record, told: Sequence[datetime] = ()) -> JobFires:
         known = calendars.get(job["service_id"], NO_CALENDARS)
@@ -230,55 +163,6 @@ async def _without_ended(driver: Driver, fires: list[JobFires]) -> list[JobFires
     ]
 
 
-async def _within_quota(driver: Driver, fires: list[JobFires], now: datetime) -> list[JobFires]:
-    """The same without the runs that are more than their services may have a minute."""
-    wanted = Counter(minute for fire in fires for minute in _minutes(fire, now))
-    beyond = await beyond_quota(driver, wanted) if wanted else {}
-    if not beyond:
-        return fires
-    # Of those that come together, the first ones are let through.
-    left = wanted - Counter(beyond)
-    told = await told_by_runs(
-        driver,
-        [(fire.service_id, fire.job_id, min(fire.instants) - TICK) for fire in fires if fire.due],
-    )
-    return [
-        _let_through(fire, now, left, told[fire.job_id]) if fire.due else fire for fire in fires
-    ]
-
-
-def _let_through(
-    fire: JobFires, now: datetime, left: Counter[Minute], told: Sequence[datetime]
-) -> JobFires:
-    passes = []
-    for minute in _minutes(fire, now):
-        passes.append(left[minute] > 0)
-        left[minute] -= 1
-    if all(passes):
-        return fire
-    refused = [
-        Stretch(first=instant, last=instant, outcome=Outcome.QUOTA, count=1)
-        for instant in compress(fire.instants, map(not_, passes))
-        if instant not in told
-    ]
-    gone = {stretch.first for stretch in refused}
-    return msgspec.structs.replace(
-        fire,
-        instants=list(compress(fire.instants, passes)),
-        due=list(compress(fire.due, passes)),
-        offsets=list(compress(fire.offsets, passes)),
-        claimed_for=[instant for instant in fire.claimed_for if instant not in gone],
-        unrun=[*fire.unrun, *refused],
-        # Kept for jobs with a number of runs, of which these are none.
-        run_count=max(fire.run_count - len(refused), 0),
-    )
-
-
-def _minutes(fire: JobFires, now: datetime) -> list[Minute]:
-    """The minute in which each of its runs rings."""
-    return [(fire.service_id, max(due, now).replace(second=0, microsecond=0)) for due in fire.due]
-
-
 async def _write(driver: Driver, fires: list[JobFires], holder: UUID) -> list[ClaimedRun]:
     rows = [
         (
@@ -294,20 +178,33 @@ async def _write(driver: Driver, fires: list[JobFires], holder: UUID) -> list[Cl
         for instant, due, offset in zip(fire.instants, fire.due, fire.offsets, strict=True)
     ]
     if rows:
-        await driver.execute(WRITE_RUNS, *map(list, zip(*rows, strict=True)), holder)
+        service_ids, job_ids, fire_times, run_ids, due_at, overlaps, utc_offsets = map(
+            list, zip(*rows, strict=True)
+        )
+        await WRITE_RUNS.execute(
+            driver,
+            service_ids=service_ids,
+            job_ids=job_ids,
+            fire_times=fire_times,
+            run_ids=run_ids,
+            due_at=due_at,
+            overlaps=overlaps,
+            utc_offsets=utc_offsets,
+            dispatcher_id=holder,
+        )
     await write_stretches(
         driver,
         [JobStretch.of(fire.service_id, fire.job_id, one) for fire in fires for one in fire.unrun],
     )
-    await driver.execute(
-        _MOVE_JOBS_ON,
-        [fire.service_id for fire in fires],
-        [fire.job_id for fire in fires],
-        [fire.next_fire_for for fire in fires],
-        [fire.next_claim_at for fire in fires],
-        [fire.accounted_to for fire in fires],
-        [_array_text(fire.claimed_for) for fire in fires],
-        [fire.run_count for fire in fires],
+    await _MOVE_JOBS_ON.execute(
+        driver,
+        service_ids=[fire.service_id for fire in fires],
+        job_ids=[fire.job_id for fire in fires],
+        next_fire_for=[fire.next_fire_for for fire in fires],
+        next_claim_at=[fire.next_claim_at for fire in fires],
+        accounted_to=[fire.accounted_to for fire in fires],
+        claimed_for=[_array_text(fire.claimed_for) for fire in fires],
+        run_counts=[fire.run_count for fire in fires],
     )
     return [ClaimedRun(due, service_id, run) for service_id, _, _, run, due, _, _ in rows]
 

@@ -17,10 +17,11 @@ from domain.schedules.schedule import (
     utc_offset,
 )
 from domain.schedules.work import Budget
-from storage.jobs import CALENDARS_OF_JOB, schedule_of
+from storage.jobs import schedule_of
 from storage.more_runs import MoreRun, write_more_runs
 from storage.postgres import Database, Driver
 from storage.queue import RunKey
+from storage.sql import statement
 
 STEP = timedelta(seconds=1)
 SECONDS_OF_A_MINUTE = 60
@@ -32,35 +33,15 @@ STEP_STEPS = 20_000
 """What a step may cost to reckon: about 20 ms."""
 ALL_STEPS = 80_000
 
-_DUE = f"""
-SELECT backfills.*, jobs.schedule, {CALENDARS_OF_JOB} AS calendars
-FROM backfills
-JOIN jobs ON jobs.service_id = backfills.service_id AND jobs.id = backfills.job_id
-WHERE continue_at <= $1
-ORDER BY continue_at
-LIMIT $2
-FOR UPDATE OF backfills SKIP LOCKED
-"""
-
-# An open run may still succeed: its fire time is not missing.
-_NOT_MISSING = """
-SELECT DISTINCT scheduled_for FROM runs
-WHERE service_id = $1 AND job_id = $2 AND scheduled_for = ANY ($3::timestamptz[])
-    AND (open OR state = 'succeeded')
-"""
+_DUE = statement("backfills/due")
+_NOT_MISSING = statement("backfills/not_missing")
 
 # One step at a time writes a job's backfilled runs: what another one writes cannot be seen yet, and
 # would look missing. A try, as whoever waited would hold up all other backfills of its look.
 DECIDE = "SELECT pg_try_advisory_xact_lock(hashtextextended($1::text, $2))"
 ADVISORY_SEED = 0x70C5B
 
-_MOVE_ON = """
-UPDATE backfills
-SET position = $3, done_count = done_count + $4, run_count = run_count + $5, continue_at = $6,
-    state = CASE WHEN $6::timestamptz IS NULL THEN 'completed' ELSE state END,
-    finished_at = CASE WHEN $6::timestamptz IS NULL THEN $7::timestamptz END
-WHERE service_id = $1 AND id = $2
-"""
+_MOVE_ON = statement("backfills/move_on")
 
 
 async def continue_backfills(now: datetime, database: Database) -> list[RunKey]:
@@ -70,7 +51,7 @@ async def continue_backfills(now: datetime, database: Database) -> list[RunKey]:
         The runs made, ready to be handed over.
     """
     async with database.driver() as driver, driver.transaction():
-        due = await driver.fetch(_DUE, now, BACKFILLS_AT_ONCE)
+        due = await _DUE.fetch(driver, now=now, most=BACKFILLS_AT_ONCE)
         made: list[RunKey] = []
         steps = 0
         for backfill in due:
@@ -113,15 +94,15 @@ async def _continue(
     position = times[looked_at - 1] if looked_at else first or backfill["position"]
     upcoming = next_fire_time(schedule, after=position)
     over = upcoming is None or upcoming >= backfill["end_at"]
-    await driver.execute(
-        _MOVE_ON,
-        backfill["service_id"],
-        backfill["id"],
-        position,
-        looked_at,
-        len(runs),
-        None if over else now + _pause(backfill),
-        now,
+    await _MOVE_ON.execute(
+        driver,
+        service_id=backfill["service_id"],
+        backfill_id=backfill["id"],
+        position=position,
+        done=looked_at,
+        runs=len(runs),
+        continue_at=None if over else now + _pause(backfill),
+        now=now,
     )
     return runs
 
@@ -154,7 +135,12 @@ def _pause(backfill: asyncpg.Record) -> timedelta:
 async def _missing(
     driver: Driver, backfill: asyncpg.Record, times: list[datetime]
 ) -> list[datetime]:
-    rows = await driver.fetch(_NOT_MISSING, backfill["service_id"], backfill["job_id"], times)
+    rows = await _NOT_MISSING.fetch(
+        driver,
+        service_id=backfill["service_id"],
+        job_id=backfill["job_id"],
+        fire_times=times,
+    )
     there = {row["scheduled_for"] for row in rows}
     return [instant for instant in times if instant not in there]
 

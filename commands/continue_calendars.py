@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from msgspec import Struct
-from sqlalchemy import update
 
 from storage.calendar_changes import (
     JobRow,
@@ -17,10 +16,10 @@ from storage.calendar_changes import (
     lock_what_is_left,
     move_on,
 )
-from storage.job_changes import brought_up
+from storage.job_changes import brought_up, write_changes
+from storage.listings import LIST_AT
+from storage.postgres import Driver, search_by_terms
 from storage.shards import LOOK_AHEAD, Shard
-from storage.tables import jobs, listings
-from storage.transactions import WriteConnection, driver_of
 
 JOBS_AT_ONCE = 100
 """Each takes some milliseconds, in which nobody else may change those before it."""
@@ -45,15 +44,15 @@ async def continue_calendar(command: ContinueCalendar, shard: Shard) -> bool:
     where one is at it, others do nothing.
     """
     dues: list[datetime | None] = []
-    async with shard.writing(command.service_id) as connection:
-        driver = await shard.database.transactions.begun(connection)
+    async with shard.writing(command.service_id) as driver:
+        await search_by_terms(driver)
         left = await lock_what_is_left(driver, command.service_id, command.change)
         if left is None:
             return False
         due = await lock_due(driver, left, command.now + LOOK_AHEAD + ALLOWANCE, JOBS_AT_ONCE)
-        dues += [await _bring_up(connection, job, command.now) for job in due]
+        dues += [await _bring_up(driver, job, command.now) for job in due]
         if len(due) < JOBS_AT_ONCE:
-            dues_of_others, done = await _go_on(connection, left, command.now)
+            dues_of_others, done = await _go_on(driver, left, command.now)
             dues += dues_of_others
         else:
             done = False
@@ -63,12 +62,11 @@ async def continue_calendar(command: ContinueCalendar, shard: Shard) -> bool:
 
 
 async def _go_on(
-    connection: WriteConnection, left: WhatIsLeft, now: datetime
+    driver: Driver, left: WhatIsLeft, now: datetime
 ) -> tuple[list[datetime | None], bool]:
     """Bring up the next jobs; return when they are due, and whether those were the last."""
-    driver = await driver_of(connection)
     found = await lock_next(driver, left, JOBS_AT_ONCE)
-    dues = [await _bring_up(connection, job, now) for job in found]
+    dues = [await _bring_up(driver, job, now) for job in found]
     if len(found) == JOBS_AT_ONCE:
         await move_on(driver, left, found[-1]["id"], now)
         return dues, False
@@ -78,14 +76,11 @@ async def _go_on(
     return dues, done
 
 
-async def _bring_up(connection: WriteConnection, job: JobRow, now: datetime) -> datetime | None:
-    changes = await brought_up(connection, job)
+async def _bring_up(driver: Driver, job: JobRow, now: datetime) -> datetime | None:
+    changes = await brought_up(driver, job)
     if not changes:
         return None
-    mine = {"service_id": job["service_id"], "id": job["id"]}
-    await connection.execute(
-        update(jobs).filter_by(**mine).values(version=jobs.c.version + 1, updated_at=now, **changes)
-    )
-    await connection.execute(update(listings).filter_by(**mine).values(updated_at=now))
+    await write_changes(driver, job, {**changes, "updated_at": now})
+    await LIST_AT.execute(driver, service_id=job["service_id"], id=job["id"], updated_at=now)
     due: datetime | None = changes.get("next_claim_at")
     return due

@@ -7,9 +7,8 @@ from functools import partial
 from uuid import UUID
 
 import msgspec
-from msgspec import Struct
 
-from domain.caller import Caller
+from commands.unit_of_work import Command, UnitOfWork, unit_of_work
 from domain.catchup import CatchupPolicy
 from domain.errors import QuotaExceeded, within
 from domain.ids import new_id
@@ -22,17 +21,12 @@ from domain.schedules.schedule import Schedule, due_time, first_moment, next_fir
 from domain.targets import Target, secret_names
 from storage.calendar_changes import newest_change, note_seen
 from storage.calendars import full_schedule
-from storage.job_entries import entry_of
-from storage.job_inserts import NewJob, insert_job
+from storage.job_inserts import NewJob
 from storage.reckoning import elsewhere
 from storage.secrets import hold_secrets
-from storage.shards import Shards
-from storage.shared_cache import NewEntry
-from storage.traces import note_trace
 
 
-class CreateJob(Struct, frozen=True, kw_only=True):
-    caller: Caller
+class CreateJob(Command, frozen=True, kw_only=True):
     name: str
     description: str
     tags: list[str]
@@ -41,10 +35,10 @@ class CreateJob(Struct, frozen=True, kw_only=True):
     retry: RetryPolicy
     overlap: Overlap = Overlap.SKIP
     catchup: CatchupPolicy = CatchupPolicy()
-    now: datetime
 
 
-async def create_job(command: CreateJob, shards: Shards) -> Job:
+@unit_of_work
+async def create_job(command: CreateJob, uow: UnitOfWork) -> Job:
     """Store the job and return it as its service sees it.
 
     Raises:
@@ -55,31 +49,40 @@ async def create_job(command: CreateJob, shards: Shards) -> Job:
     check_target_size(command.target, command.caller.limits)
     job_id = new_id()
     schedule = msgspec.structs.replace(command.schedule, seed=str(job_id))
-    service_id = command.caller.service_id
-    shard = shards.of(service_id)
-    claim = command.caller.claim
-    if claim is not None or schedule.calendars or secret_names(command.target):
-        made: list[NewEntry] = []
-        async with shard.writing_driver(service_id, made, claim) as driver:
-            await hold_secrets(driver, service_id, command.target)
-            with within("/schedule"):
-                full = await full_schedule(driver, service_id, schedule, lock=True)
-            # Others wait for what is locked here: it is not put behind what other services reckon.
-            check = partial(_checked, command, job_id, schedule, full)
-            new = await elsewhere(full, check, times=FIRE_TIMES)
-            _refuse_beyond(command, stored=await insert_job(driver, new))
-            seen = await newest_change(driver, service_id, schedule.calendars)
-            if seen is not None:
-                await note_seen(driver, service_id, job_id, seen)
-            made.append(entry_of(new.job, command.now))
-            command.caller.settle(new.job)
+    if uow.is_keyed or schedule.calendars or secret_names(command.target):
+        new = await _store_with_what_it_names(command, uow, job_id, schedule)
     else:
         check = partial(_checked, command, job_id, schedule, schedule)
-        new = await shard.reckoning.run(service_id, schedule, check, times=FIRE_TIMES)
-        _refuse_beyond(command, stored=await shard.job_inserts.store(new))
-    await note_trace(shard, service_id, new.job.id, command.now)
-    await shard.wake_for(new.next_claim_at, command.now)
+        reckoning = uow.shard.reckoning
+        new = await reckoning.run(command.service_id, schedule, check, times=FIRE_TIMES)
+        await _store(new, uow)
+    uow.note_trace(job_id)
+    uow.wake_dispatchers(new.next_claim_at)
     return new.job
+
+
+async def _store_with_what_it_names(
+    command: CreateJob, uow: UnitOfWork, job_id: UUID, schedule: Schedule
+) -> NewJob:
+    """Store a job together with an idempotency key, or with a hold on calendars and secrets."""
+    driver, service_id = await uow.begin(), command.service_id
+    await hold_secrets(driver, service_id, command.target)
+    with within("/schedule"):
+        full = await full_schedule(driver, service_id, schedule, lock=True)
+    # Others wait for what is locked here: it is not put behind what other services reckon.
+    check = partial(_checked, command, job_id, schedule, full)
+    new = await elsewhere(full, check, times=FIRE_TIMES)
+    await _store(new, uow)
+    seen = await newest_change(driver, service_id, schedule.calendars)
+    if seen is not None:
+        await note_seen(driver, service_id, job_id, seen)
+    return new
+
+
+async def _store(new: NewJob, uow: UnitOfWork) -> None:
+    if not await uow.store_job(new):
+        most = new.caller.limits.jobs
+        raise QuotaExceeded(f"This service may have {most:,} jobs and has them; delete some first.")
 
 
 def _checked(command: CreateJob, job_id: UUID, schedule: Schedule, full: Schedule) -> NewJob:
@@ -99,12 +102,6 @@ def _checked(command: CreateJob, job_id: UUID, schedule: Schedule, full: Schedul
         next_claim_at=None if first is None else due_time(full, first),
         accounted_to=first_moment(schedule),
     )
-
-
-def _refuse_beyond(command: CreateJob, *, stored: bool) -> None:
-    if not stored:
-        most = command.caller.limits.jobs
-        raise QuotaExceeded(f"This service may have {most:,} jobs and has them; delete some first.")
 
 
 def _job_of(

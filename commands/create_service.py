@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from uuid import UUID
 
-from msgspec import Struct
+import msgspec
+from sqlalchemy import bindparam
 from sqlalchemy.dialects.postgresql import insert
 
-from domain.caller import Caller
+from commands.unit_of_work import Command, UnitOfWork, unit_of_work
 from domain.errors import Conflict
 from domain.ids import new_id
 from domain.service import Service
 from domain.signing import new_signing_secret
-from storage.audit import record
 from storage.service_tables import services
-from storage.shards import Shards
 from storage.signing_secrets import first_of_service
+from storage.statements import Statement
+
+_STORE = Statement(
+    insert(services)
+    .values({name: bindparam(name) for name in ("id", "name", "signing_secrets", "created_at")})
+    .on_conflict_do_nothing(index_elements=[services.c.name])
+    .returning(services.c.id)
+)
 
 
-class CreateService(Struct, frozen=True, kw_only=True):
-    caller: Caller
+class CreateService(Command, frozen=True, kw_only=True):
+    """Attributes:
+    service_id: Of the new one.
+    """
+
     name: str
-    now: datetime
+    service_id: UUID = msgspec.field(default_factory=new_id)
 
 
-async def create_service(command: CreateService, shards: Shards) -> tuple[Service, str]:
+@unit_of_work
+async def create_service(command: CreateService, uow: UnitOfWork) -> tuple[Service, str]:
     """Store a service.
 
     Returns:
@@ -33,29 +44,19 @@ async def create_service(command: CreateService, shards: Shards) -> tuple[Servic
     Raises:
         Conflict: When another has that name.
     """
-    service = Service(id=new_id(), name=command.name, created_at=command.now)
-    secret = new_signing_secret()
-    stored = first_of_service(secret, service.id, command.now, shards.ring)
-    async with shards.of(service.id).writing(service.id, ()) as connection:
-        made = await connection.execute(
-            insert(services)
-            .values(
-                id=service.id,
-                name=service.name,
-                signing_secrets=[stored],
-                created_at=command.now,
-            )
-            .on_conflict_do_nothing(index_elements=[services.c.name])
-            .returning(services.c.id)
-        )
-        if made.one_or_none() is None:
-            raise Conflict(f"There is a service {command.name!r} already.")
-        await record(
-            connection,
-            command.caller,
-            "service.created",
-            service.id,
-            command.now,
-            name=service.name,
-        )
-    return service, secret
+    service = Service(id=command.service_id, name=command.name, created_at=command.now)
+    text = new_signing_secret()
+    secret = first_of_service(text, service.id, command.now, uow.shard.ring)
+    driver = await uow.begin()
+    uow.changes_only()
+    made = await _STORE.fetch(
+        driver,
+        id=service.id,
+        name=service.name,
+        signing_secrets=[secret],
+        created_at=command.now,
+    )
+    if not made:
+        raise Conflict(f"There is a service {command.name!r} already.")
+    await uow.audit("service.created", service.id, name=service.name)
+    return service, text

@@ -11,25 +11,12 @@ from msgspec import Struct
 
 from commands.take_runs import TakenRun
 from domain.run import RunState
-from storage.fences import ASK_AT_MOST, Fence, still_fenced
-from storage.partitions import looked_up
+from storage.fences import move_all
 from storage.postgres import Database, Driver
+from storage.sql import statement
 
 log = structlog.get_logger()
-# They have not begun: no attempt is counted, and `due_at`, from which lateness counts, stays. That
-# they could have begun stays, too: what waits for its target is not missed (commands/miss_runs.py).
-DEFER = f"""
-UPDATE runs
-SET state = CASE attempt_count WHEN 0 THEN 'scheduled' ELSE 'retrying' END, held_by = NULL,
-    retry_at = deferred.until, attempt_started_at = coalesce(attempt_started_at, clock_timestamp())
-FROM unnest($2::uuid[], $3::uuid[], $4::timestamptz[], $5::uuid[], $6::timestamptz[],
-    $7::timestamptz[])
-    AS deferred (service_id, job_id, scheduled_for, id, due_at, until)
-WHERE {looked_up("deferred", "$8", "$9")} AND runs.job_id = deferred.job_id
-    AND runs.scheduled_for = deferred.scheduled_for AND runs.id = deferred.id
-    AND runs.held_by = $1 AND runs.state = 'queued' AND runs.due_at = deferred.due_at
-RETURNING runs.id
-"""
+DEFER = statement("attempts/defer")
 
 
 class DeferRuns(Struct, frozen=True, kw_only=True):
@@ -43,47 +30,32 @@ class DeferRuns(Struct, frozen=True, kw_only=True):
 
 async def defer_runs(command: DeferRuns, database: Database) -> None:
     """Give the runs back to Postgres, those of them that are still this worker's and wait."""
-    runs = command.runs
     async with database.driver() as driver:
-        for _ in range(ASK_AT_MOST):
-            deferred = await _defer(driver, command.worker_id, runs)
-            missing = [(run, until) for run, until in runs if run.id not in deferred]
-            fences = [_fence(run, command.worker_id) for run, _ in missing]
-            waiting = await still_fenced(driver, fences)
-            runs = [(run, until) for run, until in missing if run.id in waiting]
-            if not runs:
-                return
-    # The worker finds such a run again: it is queued, and nobody has it in hand.
-    log.error("runs.not_deferred", run_ids=[str(run.id) for run, _ in runs])
-
-
-def _fence(run: TakenRun, worker_id: UUID) -> Fence:
-    return Fence(
-        service_id=run.service_id,
-        job_id=run.job_id,
-        scheduled_for=run.scheduled_for,
-        id=run.id,
-        owned_by=worker_id,
-        state=RunState.QUEUED,
-        attempt_count=run.number - 1,
-        due_at=run.due_at,
-    )
+        left = await move_all(
+            driver,
+            command.runs,
+            lambda runs: _defer(driver, command.worker_id, runs),
+            lambda deferred: deferred[0].fence(command.worker_id, RunState.QUEUED),
+        )
+    if left:
+        # The worker finds such a run again: it is queued, and nobody has it in hand.
+        log.error("runs.not_deferred", run_ids=[str(run.id) for run, _ in left])
 
 
 async def _defer(
     driver: Driver, worker_id: UUID, runs: Sequence[tuple[TakenRun, datetime]]
 ) -> set[UUID]:
     fire_times = [run.scheduled_for for run, _ in runs]
-    rows = await driver.fetch(
-        DEFER,
-        worker_id,
-        [run.service_id for run, _ in runs],
-        [run.job_id for run, _ in runs],
-        fire_times,
-        [run.id for run, _ in runs],
-        [run.due_at for run, _ in runs],
-        [until for _, until in runs],
-        min(fire_times),
-        max(fire_times),
+    rows = await DEFER.fetch(
+        driver,
+        worker_id=worker_id,
+        service_ids=[run.service_id for run, _ in runs],
+        job_ids=[run.job_id for run, _ in runs],
+        fire_times=fire_times,
+        run_ids=[run.id for run, _ in runs],
+        due_at=[run.due_at for run, _ in runs],
+        until=[until for _, until in runs],
+        first=min(fire_times),
+        last=max(fire_times),
     )
     return {row["id"] for row in rows}

@@ -2,54 +2,51 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from sqlalchemy import Text, bindparam, delete, select
+from sqlalchemy.dialects.postgresql import ARRAY
 
-from msgspec import Struct
-from sqlalchemy import delete, select
-
-from domain.caller import Caller
+from commands.unit_of_work import Command, UnitOfWork, unit_of_work
 from domain.errors import Conflict, NotFound
 from domain.ids import new_id
-from storage.audit import record
-from storage.shards import Shards
+from storage.postgres import search_by_terms
+from storage.statements import Statement
 from storage.tables import calendars, jobs
 
+_DELETE = Statement(
+    delete(calendars)
+    .where(calendars.c.service_id == bindparam("service_id"), calendars.c.name == bindparam("name"))
+    .returning(calendars.c.name)
+)
+_USER = Statement(
+    select(jobs.c.id)
+    .where(
+        jobs.c.service_id == bindparam("service_id"),
+        jobs.c.calendars.contains(bindparam("names", type_=ARRAY(Text))),
+    )
+    .limit(1)
+)
 
-class DeleteCalendar(Struct, frozen=True, kw_only=True):
-    caller: Caller
+
+class DeleteCalendar(Command, frozen=True, kw_only=True):
     name: str
-    now: datetime
 
 
-async def delete_calendar(command: DeleteCalendar, shards: Shards) -> None:
+@unit_of_work
+async def delete_calendar(command: DeleteCalendar, uow: UnitOfWork) -> None:
     """Delete the calendar.
 
     Raises:
         Conflict: When a job's schedule names it.
         NotFound: When the service has no such calendar.
     """
-    service_id = command.caller.service_id
-    async with shards.of(service_id).writing(service_id, made=()) as connection:
-        # The delete waits for commands that hold the calendar in order to name it.
-        gone = await connection.execute(
-            delete(calendars).where(
-                calendars.c.service_id == service_id, calendars.c.name == command.name
-            )
-        )
-        if not gone.rowcount:
-            raise NotFound(f"There is no calendar {command.name!r}.")
-        user = await connection.scalar(
-            select(jobs.c.id)
-            .where(jobs.c.service_id == service_id, jobs.c.calendars.contains([command.name]))
-            .limit(1)
-        )
-        if user is not None:
-            raise Conflict(f"Job {user} uses this calendar; give it another schedule first.")
-        await record(
-            connection,
-            command.caller,
-            "calendar.deleted",
-            new_id(),
-            command.now,
-            name=command.name,
-        )
+    driver = await uow.begin()
+    await search_by_terms(driver)
+    service_id, name = command.service_id, command.name
+    # The delete waits for commands that hold the calendar in order to name it.
+    if not await _DELETE.fetch(driver, service_id=service_id, name=name):
+        raise NotFound(f"There is no calendar {name!r}.")
+    user = await _USER.fetchval(driver, service_id=service_id, names=[name])
+    if user is not None:
+        raise Conflict(f"Job {user} uses this calendar; give it another schedule first.")
+    await uow.audit("calendar.deleted", new_id(), name=name)
+    uow.changes_only()

@@ -2,68 +2,66 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
-from msgspec import Struct
-from sqlalchemy import delete, literal, select
+from sqlalchemy import bindparam, delete, select
 from sqlalchemy.dialects.postgresql import TSQUERY
 
-from domain.caller import Caller
+from commands.unit_of_work import Command, UnitOfWork, unit_of_work
 from domain.errors import Conflict, NotFound
 from domain.ids import new_id
 from domain.terms import secret_query
-from storage.audit import record
+from storage.postgres import Driver, search_by_terms
 from storage.service_tables import secrets
-from storage.shards import Shards
+from storage.statements import Statement
 from storage.tables import listings
-from storage.transactions import WriteConnection
 
 NAMED_AT_MOST = 5
 
 
-class DeleteSecret(Struct, frozen=True, kw_only=True):
-    caller: Caller
+_DELETE = Statement(
+    delete(secrets)
+    .where(secrets.c.service_id == bindparam("service_id"), secrets.c.name == bindparam("name"))
+    .returning(secrets.c.name)
+)
+# First by the term alone, lest the planner goes through all that the service has.
+_USING = (
+    select(listings.c.service_id, listings.c.id)
+    .where(listings.c.terms.bool_op("@@")(bindparam("query", type_=TSQUERY)))
+    .cte()
+    .prefix_with("MATERIALIZED")
+)
+_USERS = Statement(
+    select(_USING.c.id)
+    .where(_USING.c.service_id == bindparam("service_id"))
+    .limit(NAMED_AT_MOST + 1)
+)
+
+
+class DeleteSecret(Command, frozen=True, kw_only=True):
     name: str
-    now: datetime
 
 
-async def delete_secret(command: DeleteSecret, shards: Shards) -> None:
+@unit_of_work
+async def delete_secret(command: DeleteSecret, uow: UnitOfWork) -> None:
     """Delete the secret.
 
     Raises:
         Conflict: When the target of a job refers to it.
         NotFound: When the service has no such secret.
     """
-    service_id = command.caller.service_id
-    async with shards.of(service_id).writing(service_id, ()) as connection:
-        # The delete waits for commands that hold the secret in order to refer to it.
-        gone = await connection.execute(
-            delete(secrets).where(
-                secrets.c.service_id == service_id, secrets.c.name == command.name
-            )
-        )
-        if not gone.rowcount:
-            raise NotFound(f"There is no secret {command.name!r}.")
-        await _refuse_if_used(connection, command)
-        await record(
-            connection, command.caller, "secret.deleted", new_id(), command.now, name=command.name
-        )
+    driver, service_id = await uow.begin(), command.service_id
+    uow.changes_only()
+    await search_by_terms(driver)
+    # The delete waits for commands that hold the secret in order to refer to it.
+    if not await _DELETE.fetch(driver, service_id=service_id, name=command.name):
+        raise NotFound(f"There is no secret {command.name!r}.")
+    await _refuse_if_used(driver, command)
+    await uow.audit("secret.deleted", new_id(), name=command.name)
 
 
-async def _refuse_if_used(connection: WriteConnection, command: DeleteSecret) -> None:
-    service_id = command.caller.service_id
-    query = literal(secret_query(service_id, command.name), TSQUERY)
-    # First by the term alone, lest the planner goes through all that the service has.
-    using = (
-        select(listings.c.service_id, listings.c.id)
-        .where(listings.c.terms.bool_op("@@")(query))
-        .cte()
-        .prefix_with("MATERIALIZED")
-    )
-    found = await connection.scalars(
-        select(using.c.id).where(using.c.service_id == service_id).limit(NAMED_AT_MOST + 1)
-    )
-    users = [str(job_id) for job_id in found]
+async def _refuse_if_used(driver: Driver, command: DeleteSecret) -> None:
+    query = secret_query(command.service_id, command.name)
+    found = await _USERS.fetch(driver, service_id=command.service_id, query=query)
+    users = [str(row["id"]) for row in found]
     if users:
         more = " and others" if len(users) > NAMED_AT_MOST else ""
         raise Conflict(

@@ -14,68 +14,20 @@ from domain.caller import Caller
 from domain.errors import NotFound
 from domain.retry import RetryPolicy
 from domain.run import Outcome, RunState
-from storage.fences import ASK_AT_MOST, Fence, still_fenced
+from storage.audit import record
+from storage.fences import Fence, Moved, move_all
 from storage.job_entries import entry_of
-from storage.partitions import looked_up
 from storage.postgres import Driver
-from storage.run_events import DURATION_MS, event_of
-from storage.runs import lateness_ms
 from storage.shards import Shard
-from storage.shared_cache import NewEntry
+from storage.shared_cache import CacheChanges
+from storage.sql import statement
 
 log = structlog.get_logger()
 # An abandoned attempt is no answer of the target: it does not end a run, unless it keeps happening.
 MAX_ABANDONED_BEYOND = 5
 GONE = 410
 
-# A run that was asked to end does so, unless its target had taken the ring by then.
-_CUT_OFF = "(runs.abort AND ended.run_state <> 'succeeded')"
-
-# Fenced by holder and attempt number: a late worker changes nothing, and records nothing.
-FINISH = f"""
-WITH ended AS (
-    SELECT *
-    FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::timestamptz[], $5::uuid[], $6::smallint[],
-        $7::timestamptz[], $8::timestamptz[], $9::text[], $10::smallint[], $11::text[],
-        $12::text[], $13::text[], $14::timestamptz[])
-        AS attempt (service_id, job_id, run_id, scheduled_for, held_by, number, started_at,
-            finished_at, outcome, status_code, error, response_excerpt, run_state, retry_at)
-), finished AS (
-    UPDATE runs
-    SET state = CASE WHEN {_CUT_OFF} THEN 'cancelled' ELSE ended.run_state END,
-        open = ended.retry_at IS NOT NULL AND NOT {_CUT_OFF},
-        failed = ended.run_state = 'failed' AND NOT {_CUT_OFF},
-        retry_at = CASE WHEN NOT {_CUT_OFF} THEN ended.retry_at END,
-        due_at = CASE WHEN ended.retry_at IS NULL OR {_CUT_OFF} THEN runs.due_at
-            ELSE ended.retry_at END,
-        held_by = NULL,
-        abort = false,
-        reason = CASE WHEN {_CUT_OFF} THEN runs.reason END,
-        started_at = coalesce(runs.started_at, greatest(ended.started_at, runs.due_at)),
-        lateness_ms = coalesce(runs.lateness_ms, {lateness_ms("ended.started_at")}),
-        finished_at = CASE WHEN ended.retry_at IS NULL OR {_CUT_OFF} THEN ended.finished_at END
-    FROM ended
-    WHERE {looked_up("ended", "$15", "$16")} AND runs.job_id = ended.job_id
-        AND runs.scheduled_for = ended.scheduled_for AND runs.id = ended.run_id
-        AND runs.state = 'running' AND runs.attempt_count = ended.number
-        AND runs.held_by = ended.held_by
-    RETURNING ended.*, runs.state, runs.lateness_ms, runs.overlap_wait_ms,
-        {DURATION_MS} AS duration_ms
-), recorded AS (
-    INSERT INTO attempts (service_id, run_id, number, scheduled_for, started_at, finished_at,
-        outcome, status_code, error, response_excerpt)
-    SELECT service_id, run_id, number, scheduled_for, started_at, finished_at, outcome,
-        status_code, error, response_excerpt
-    FROM finished
-), told AS (
-    {event_of("finished")}
-)
-SELECT run_id, state, service_id, job_id, EXISTS (
-    SELECT FROM turns
-    WHERE turns.service_id = finished.service_id AND turns.job_id = finished.job_id AND contended
-) AS contended
-FROM finished
-"""
+FINISH = statement("attempts/finish")
 
 
 class EndedAttempt(Struct, frozen=True, kw_only=True):
@@ -174,24 +126,22 @@ def _delay_after(attempt: EndedAttempt) -> timedelta | None:
 
 async def _finish_and_pause(attempt: EndedAttempt, reason: str, shard: Shard) -> Finished:
     """Both or neither: the run has failed and its job is paused."""
-    await asyncio.to_thread(_import_sqlalchemy, shard)
+    await asyncio.to_thread(_import_sqlalchemy)
     from commands.pause_job import pause  # noqa: PLC0415
-    from storage.audit import record  # noqa: PLC0415
     from storage.job_changes import lock_job  # noqa: PLC0415
-    from storage.transactions import driver_of  # noqa: PLC0415
 
     try:
-        made: list[NewEntry] = []
-        async with shard.writing(attempt.service_id, made) as connection:
-            row = await lock_job(connection, attempt.service_id, attempt.job_id)
-            finished = await _finish(await driver_of(connection), [attempt])
+        cached = CacheChanges(voids=False)
+        async with shard.writing(attempt.service_id, cached) as driver:
+            row = await lock_job(driver, attempt.service_id, attempt.job_id)
+            finished = await _finish(driver, [attempt])
             failed = finished.states.get(attempt.run_id) is RunState.FAILED
             if failed and not row["paused"]:
-                job = await pause(connection, row, attempt.finished_at, reason)
-                made.append(entry_of(job, attempt.finished_at))
+                job = await pause(driver, row, attempt.finished_at, reason)
+                cached.entries.append(entry_of(job, attempt.finished_at))
                 worker = Caller(service_id=attempt.service_id, principal="worker", request_id="")
                 await record(
-                    connection, worker, "job.paused", row["id"], attempt.finished_at, reason=reason
+                    driver, worker, "job.paused", row["id"], attempt.finished_at, reason=reason
                 )
             return finished
     except NotFound:  # the job was deleted meanwhile
@@ -199,30 +149,27 @@ async def _finish_and_pause(attempt: EndedAttempt, reason: str, shard: Shard) ->
             return await _finish(driver, [attempt])
 
 
-def _import_sqlalchemy(shard: Shard) -> None:
+def _import_sqlalchemy() -> None:
     """Import what a worker needs for nothing else, and rarely.
 
     It takes a second, and on a busy machine longer than a heartbeat lasts: not in the event loop.
     """
-    import commands.pause_job  # noqa: PLC0415
-
-    _ = commands.pause_job, shard.database.transactions
+    import commands.pause_job  # noqa: F401, PLC0415
 
 
 async def _finish(driver: Driver, attempts: Sequence[EndedAttempt]) -> Finished:
     """Record attempts. What the statement does not tell of was superseded, if that proves true."""
-    finished = await _finish_once(driver, attempts)
-    for _ in range(ASK_AT_MOST):
-        missing = [attempt for attempt in attempts if attempt.run_id not in finished.states]
-        running = await still_fenced(driver, [_fence(attempt) for attempt in missing])
-        if not running:
-            return finished
-        attempts = [attempt for attempt in missing if attempt.run_id in running]
-        finished.add(await _finish_once(driver, attempts))
-    # The worker finds such a run again: it is running, and nobody has it in hand.
-    lost = [str(one.run_id) for one in attempts if one.run_id not in finished.states]
+    finished = Finished(states={}, contended=set())
+
+    async def finish(attempts: Sequence[EndedAttempt]) -> Moved:
+        once = await _finish_once(driver, attempts)
+        finished.add(once)
+        return once.states
+
+    lost = await move_all(driver, attempts, finish, _fence)
     if lost:
-        log.error("attempts.not_recorded", run_ids=lost)
+        # The worker finds such a run again: it is running, and nobody has it in hand.
+        log.error("attempts.not_recorded", run_ids=[str(attempt.run_id) for attempt in lost])
     return finished
 
 
@@ -241,24 +188,24 @@ def _fence(attempt: EndedAttempt) -> Fence:
 async def _finish_once(driver: Driver, attempts: Sequence[EndedAttempt]) -> Finished:
     ends = [end_of(attempt) for attempt in attempts]
     fire_times = [attempt.scheduled_for for attempt in attempts]
-    rows = await driver.fetch(
-        FINISH,
-        [attempt.service_id for attempt in attempts],
-        [attempt.job_id for attempt in attempts],
-        [attempt.run_id for attempt in attempts],
-        fire_times,
-        [attempt.held_by for attempt in attempts],
-        [attempt.number for attempt in attempts],
-        [attempt.started_at for attempt in attempts],
-        [attempt.finished_at for attempt in attempts],
-        [attempt.outcome for attempt in attempts],
-        [attempt.status_code for attempt in attempts],
-        [attempt.error for attempt in attempts],
-        [attempt.response_excerpt for attempt in attempts],
-        [state for state, _ in ends],
-        [retry_at for _, retry_at in ends],
-        min(fire_times),
-        max(fire_times),
+    rows = await FINISH.fetch(
+        driver,
+        service_ids=[attempt.service_id for attempt in attempts],
+        job_ids=[attempt.job_id for attempt in attempts],
+        run_ids=[attempt.run_id for attempt in attempts],
+        fire_times=fire_times,
+        owners=[attempt.held_by for attempt in attempts],
+        numbers=[attempt.number for attempt in attempts],
+        started_at=[attempt.started_at for attempt in attempts],
+        finished_at=[attempt.finished_at for attempt in attempts],
+        outcomes=[attempt.outcome for attempt in attempts],
+        status_codes=[attempt.status_code for attempt in attempts],
+        errors=[attempt.error for attempt in attempts],
+        response_excerpts=[attempt.response_excerpt for attempt in attempts],
+        states=[state for state, _ in ends],
+        retry_at=[retry_at for _, retry_at in ends],
+        first=min(fire_times),
+        last=max(fire_times),
     )
     return Finished(
         states={row["run_id"]: RunState(row["state"]) for row in rows},

@@ -10,7 +10,8 @@ import asyncpg
 from msgspec import Struct
 
 from commands.claim_work import ClaimWork, is_plain
-from domain.catchup import PLAN_STEPS, Plan, Stretch, plan
+from domain.catchup import Plan, Stretch
+from domain.policies.catchup_plan import PLAN_STEPS, plan
 from domain.schedules.edited import counted_after
 from domain.schedules.schedule import (
     Exclusion,

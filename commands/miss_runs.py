@@ -13,46 +13,12 @@ from commands.take_runs import TakenRun
 from commands.uncount_runs import uncount
 from domain.catchup import TOLERANCE
 from domain.deferral import LONGEST_DEFERRAL
-from storage.jobs import CALENDARS_OF_JOB, decode_catchup
-from storage.partitions import looked_up
+from storage.jobs import decode_catchup
 from storage.postgres import Database, Driver
-from storage.run_events import ENDED, event_of
+from storage.sql import statement
 
-# Locked in one order, as wherever several jobs are.
-_JOBS = f"""
-SELECT service_id, id, schedule, catchup, paused, run_count, next_fire_for, accounted_to,
-    {CALENDARS_OF_JOB} AS calendars
-FROM jobs
-WHERE (service_id, id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))
-ORDER BY service_id, id
-FOR UPDATE OF jobs
-"""
-
-# What has its job's turn waited for it, by its own policy; what was put off waited for its target
-# (commands/defer_runs.py), which it does for so long and no longer.
-_MISS = f"""
-WITH late AS MATERIALIZED (
-    SELECT *
-    FROM unnest($2::uuid[], $3::uuid[], $4::timestamptz[], $5::uuid[], $6::timestamptz[],
-        $7::text[]) AS run (service_id, job_id, scheduled_for, id, due_at, reason)
-), ended_runs AS (
-    UPDATE runs
-    SET state = 'missed', open = false, held_by = NULL, finished_at = $8, reason = late.reason
-    FROM late
-    WHERE {looked_up("late", "$9", "$10")} AND runs.job_id = late.job_id
-        AND runs.scheduled_for = late.scheduled_for AND runs.id = late.id
-        AND runs.held_by = $1 AND runs.due_at = late.due_at
-        AND runs.state = 'queued' AND runs.attempt_count = 0 AND runs.trigger = 'schedule'
-        AND (runs.attempt_started_at IS NULL OR runs.due_at < $11)
-        AND NOT EXISTS (
-            SELECT FROM turns
-            WHERE turns.service_id = late.service_id AND turns.job_id = late.job_id
-                AND turns.run_id = late.id
-        )
-    RETURNING {ENDED}, runs.id, runs.scheduled_for
-), event AS ({event_of("ended_runs")})
-SELECT service_id, job_id, id, scheduled_for FROM ended_runs
-"""
+_LOCK_JOBS = statement("attempts/lock_jobs")
+_MISS = statement("attempts/miss")
 
 _Jobs = Mapping[tuple[UUID, UUID], asyncpg.Record]
 
@@ -83,8 +49,11 @@ async def miss_runs(command: MissRuns, database: Database) -> set[UUID]:
     that have another policy or are deleted by now.
     """
     async with database.driver() as driver, driver.transaction():
-        service_ids = [run.service_id for run in command.runs]
-        rows = await driver.fetch(_JOBS, service_ids, [run.job_id for run in command.runs])
+        rows = await _LOCK_JOBS.fetch(
+            driver,
+            service_ids=[run.service_id for run in command.runs],
+            job_ids=[run.job_id for run in command.runs],
+        )
         jobs = {(row["service_id"], row["id"]): row for row in rows}
         late = [(run, reason) for run in command.runs if (reason := _reason(run, jobs, command))]
         if not late:
@@ -112,17 +81,17 @@ async def _miss(
     driver: Driver, command: MissRuns, late: Sequence[tuple[TakenRun, str]]
 ) -> list[asyncpg.Record]:
     fire_times = [run.scheduled_for for run, _ in late]
-    return await driver.fetch(
-        _MISS,
-        command.worker_id,
-        [run.service_id for run, _ in late],
-        [run.job_id for run, _ in late],
-        fire_times,
-        [run.id for run, _ in late],
-        [run.due_at for run, _ in late],
-        [reason for _, reason in late],
-        command.now,
-        min(fire_times),
-        max(fire_times),
-        command.now - LONGEST_DEFERRAL,
+    return await _MISS.fetch(
+        driver,
+        worker_id=command.worker_id,
+        service_ids=[run.service_id for run, _ in late],
+        job_ids=[run.job_id for run, _ in late],
+        fire_times=fire_times,
+        run_ids=[run.id for run, _ in late],
+        due_at=[run.due_at for run, _ in late],
+        reasons=[reason for _, reason in late],
+        now=command.now,
+        first=min(fire_times),
+        last=max(fire_times),
+        deferred_before=command.now - LONGEST_DEFERRAL,
     )

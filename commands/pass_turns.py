@@ -5,28 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from uuid import UUID
 
-from domain.overlap import Overlap
 from storage.postgres import Database, Driver
 from storage.queue import RunKey
-from storage.turns import first_in_order, lock_turn, pass_turn_on
+from storage.sql import statement
+from storage.turns import lock_turn, pass_turn_on
 
-# Of a job whose first run in order is still on its way, nothing is passed on: where many wait so,
-# the others must be found all the same. Only of `buffer_all` there may be runs that wait for that.
-_FREE_TURNS = f"""
-SELECT service_id, job_id FROM turns
-WHERE contended AND NOT EXISTS (
-    SELECT FROM runs
-    WHERE runs.service_id = turns.service_id AND runs.job_id = turns.job_id
-        AND runs.scheduled_for = turns.scheduled_for AND runs.id = turns.run_id AND runs.open
-) AND (
-    SELECT overlap <> '{Overlap.BUFFER_ALL}'
-        OR id = ({first_in_order("turns.service_id", "turns.job_id")})
-    FROM runs
-    WHERE runs.service_id = turns.service_id AND runs.job_id = turns.job_id AND buffered
-    ORDER BY due_at, id LIMIT 1
-) IS NOT FALSE
-LIMIT $1
-"""
+_FREE = statement("overlap/free")
 
 
 async def pass_free_turns(database: Database, limit: int) -> list[RunKey]:
@@ -36,7 +20,7 @@ async def pass_free_turns(database: Database, limit: int) -> list[RunKey]:
         Runs that may be handed over now.
     """
     async with database.driver() as driver:
-        free = await driver.fetch(_FREE_TURNS, limit)
+        free = await _FREE.fetch(driver, most=limit)
     return await pass_turns(database, [(row["service_id"], row["job_id"]) for row in free])
 
 

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
-
-from msgspec import Struct
+from functools import partial
 
 from commands.continue_calendars import ALLOWANCE, ContinueCalendar, continue_calendar
-from domain.caller import Caller
+from commands.unit_of_work import Command, UnitOfWork, unit_of_work
 from domain.errors import Busy
 from domain.ids import new_id
 from domain.schedules.calendar import Calendar, check_exclusions
 from domain.schedules.schedule import Exclusion
-from storage.audit import record
 from storage.calendar_changes import lock_soon, note_change, withdraw_ahead
 from storage.calendars import CALENDAR_COLUMNS, calendar_of
 from storage.jobs import decode_exclusions, encode
+from storage.postgres import Driver, search_by_terms
 from storage.quotas import refuse_one_too_many
-from storage.shards import LOOK_AHEAD, Shard, Shards
+from storage.shards import LOOK_AHEAD, Shard
 from storage.tables import calendars
-from storage.transactions import WriteConnection
 
 _LOCK = f"""
 SELECT {CALENDAR_COLUMNS} FROM calendars WHERE service_id = $1 AND name = $2 FOR UPDATE
@@ -45,15 +42,14 @@ BEGINNING_SECONDS = 0.01
 LOOKS = 500
 
 
-class PutCalendar(Struct, frozen=True, kw_only=True):
-    caller: Caller
+class PutCalendar(Command, frozen=True, kw_only=True):
     name: str
     description: str
     exclude: tuple[Exclusion, ...]
-    now: datetime
 
 
-async def put_calendar(command: PutCalendar, shards: Shards) -> Calendar:
+@unit_of_work
+async def put_calendar(command: PutCalendar, uow: UnitOfWork) -> Calendar:
     """Store the calendar; from then on no job that names it rings by what it held before.
 
     The first jobs are reckoned anew at once, and the others by dispatchers.
@@ -65,36 +61,30 @@ async def put_calendar(command: PutCalendar, shards: Shards) -> Calendar:
         QuotaExceeded: When the service has as many calendars as it may.
     """
     check_exclusions(command.exclude)
-    service_id = command.caller.service_id
-    shard = shards.of(service_id)
-    async with shard.writing(service_id) as connection:
-        calendar, change = await _store(connection, command, shard)
-        await record(
-            connection, command.caller, "calendar.put", new_id(), command.now, name=command.name
-        )
+    driver = await uow.begin()
+    await search_by_terms(driver)
+    calendar, change = await _store(driver, command)
+    await uow.audit("calendar.put", new_id(), name=command.name)
     if change is not None:
-        await _withdraw_ahead(command, shard)
-        await continue_calendar(
-            ContinueCalendar(service_id=service_id, change=change, now=command.now), shard
-        )
+        uow.afterwards(partial(_withdraw_ahead, command, uow.shard))
+        continuing = ContinueCalendar(service_id=command.service_id, change=change, now=command.now)
+        uow.afterwards(partial(continue_calendar, continuing, uow.shard))
     return calendar
 
 
-async def _store(
-    connection: WriteConnection, command: PutCalendar, shard: Shard
-) -> tuple[Calendar, int | None]:
+async def _store(driver: Driver, command: PutCalendar) -> tuple[Calendar, int | None]:
     """The calendar, and the number of its change if jobs are to be brought up to that.
 
     Commands on a job lock it and then its calendars; so whoever has the calendar waits for no job.
     """
-    driver = await shard.database.transactions.begun(connection)
-    key = (command.caller.service_id, command.name)
+    key = (command.service_id, command.name)
     values = (*key, command.description, encode(command.exclude).decode(), command.now)
     while (before := await driver.fetchrow(_LOCK, *key)) is None:
         if (made := await driver.fetchrow(_MAKE, *values)) is not None:
-            await refuse_one_too_many(connection, calendars, command.caller.service_id)
+            await refuse_one_too_many(driver, calendars, command.service_id)
             return calendar_of(made), None
-    calendar = calendar_of(await driver.fetchrow(_REPLACE, *values))
+    (replaced,) = await driver.fetch(_REPLACE, *values)
+    calendar = calendar_of(replaced)
     unchanged = decode_exclusions(before["exclude"]) == command.exclude
     # Those that came to name it meanwhile have kept this command from replacing it.
     if unchanged or not await driver.fetchval(_IS_NAMED, *key):
@@ -107,9 +97,9 @@ async def _withdraw_ahead(command: PutCalendar, shard: Shard) -> None:
 
     A claim that has read the old one has its jobs locked, and is waited for here.
     """
-    service_id, until = command.caller.service_id, command.now + LOOK_AHEAD + ALLOWANCE
-    async with shard.writing(service_id) as connection:
-        driver = await shard.database.transactions.begun(connection)
+    service_id, until = command.service_id, command.now + LOOK_AHEAD + ALLOWANCE
+    async with shard.writing(service_id) as driver:
+        await search_by_terms(driver)
         soon = await lock_soon(driver, service_id, command.name, command.now, until)
         for _ in range(LOOKS):
             if not soon or not await withdraw_ahead(driver, service_id, soon, command.now):

@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
-from msgspec import Struct
+from sqlalchemy import bindparam
 from sqlalchemy.dialects.postgresql import insert
 
+from commands.unit_of_work import Command, UnitOfWork, unit_of_work
 from domain.access import SCOPES_OF, Role
-from domain.caller import Caller
 from domain.keys import check_grant, check_lasting
 from domain.service import Member
-from storage.audit import record
 from storage.quotas import refuse_one_too_many
 from storage.service_tables import members
-from storage.shards import Shards
+from storage.statements import Statement
+
+_PUT = Statement(
+    insert(members)
+    .values(
+        service_id=bindparam("service_id"),
+        subject=bindparam("subject"),
+        role=bindparam("role"),
+        created_at=bindparam("now"),
+    )
+    .on_conflict_do_update(
+        index_elements=[members.c.service_id, members.c.subject],
+        set_={"role": bindparam("role")},
+    )
+    .returning(members.c.created_at)
+)
 
 
-class PutMember(Struct, frozen=True, kw_only=True):
-    caller: Caller
+class PutMember(Command, frozen=True, kw_only=True):
     subject: str
     role: Role
-    now: datetime
 
 
-async def put_member(command: PutMember, shards: Shards) -> Member:
+@unit_of_work
+async def put_member(command: PutMember, uow: UnitOfWork) -> Member:
     """Store the membership; every process knows it within a second.
 
     Raises:
@@ -34,34 +45,12 @@ async def put_member(command: PutMember, shards: Shards) -> Member:
     """
     check_grant(SCOPES_OF[command.role], command.caller.scopes)
     check_lasting(command.caller)
-    service_id = command.caller.service_id
-    async with shards.of(service_id).writing(service_id) as connection:
-        stored = await connection.execute(
-            insert(members)
-            .values(
-                service_id=service_id,
-                subject=command.subject,
-                role=command.role,
-                created_at=command.now,
-            )
-            .on_conflict_do_update(
-                index_elements=[members.c.service_id, members.c.subject],
-                set_={"role": command.role},
-            )
-            .returning(members.c.created_at)
-        )
-        created_at: datetime = stored.scalar_one()
-        if created_at == command.now:
-            await refuse_one_too_many(connection, members, service_id)
-        await record(
-            connection,
-            command.caller,
-            "member.put",
-            service_id,
-            command.now,
-            subject=command.subject,
-            role=command.role,
-        )
-    return Member(
-        service_id=service_id, subject=command.subject, role=command.role, created_at=created_at
+    service_id, subject, role = command.service_id, command.subject, command.role
+    driver = await uow.begin()
+    created_at = await _PUT.fetchval(
+        driver, service_id=service_id, subject=subject, role=role, now=command.now
     )
+    if created_at == command.now:
+        await refuse_one_too_many(driver, members, service_id)
+    await uow.audit("member.put", service_id, subject=subject, role=role)
+    return Member(service_id=service_id, subject=subject, role=role, created_at=created_at)

@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
-from msgspec import Struct
+from sqlalchemy import bindparam
 from sqlalchemy.dialects.postgresql import insert
 
-from domain.caller import Caller
+from commands.unit_of_work import Command, UnitOfWork, unit_of_work
 from domain.ids import new_id
 from domain.secrets import Secret, check_value
-from storage.audit import record
 from storage.quotas import refuse_one_too_many
 from storage.secrets import place_of
 from storage.service_tables import secrets
-from storage.shards import Shards
+from storage.statements import Statement
+
+_NEW = insert(secrets).values(
+    service_id=bindparam("service_id"),
+    name=bindparam("name"),
+    key_id=bindparam("key_id"),
+    content=bindparam("content"),
+    created_at=bindparam("now"),
+    updated_at=bindparam("now"),
+)
+_PUT = Statement(
+    _NEW.on_conflict_do_update(
+        index_elements=[secrets.c.service_id, secrets.c.name],
+        set_={name: _NEW.excluded[name] for name in ("key_id", "content", "updated_at")},
+    ).returning(secrets.c.created_at)
+)
 
 
-class PutSecret(Struct, frozen=True, kw_only=True):
-    caller: Caller
+class PutSecret(Command, frozen=True, kw_only=True):
     name: str
     value: str
-    now: datetime
 
 
-async def put_secret(command: PutSecret, shards: Shards) -> Secret:
+@unit_of_work
+async def put_secret(command: PutSecret, uow: UnitOfWork) -> Secret:
     """Encrypt and store the value; workers use it within seconds.
 
     Raises:
@@ -33,34 +44,19 @@ async def put_secret(command: PutSecret, shards: Shards) -> Secret:
         Undecipherable: When this installation has no keys to encrypt it with.
     """
     check_value(command.value)
-    service_id = command.caller.service_id
-    sealed = shards.ring.seal(command.value, place_of(service_id, command.name))
-    statement = insert(secrets).values(
+    service_id, now = command.service_id, command.now
+    sealed = uow.shard.ring.seal(command.value, place_of(service_id, command.name))
+    driver = await uow.begin()
+    uow.changes_only()
+    created_at = await _PUT.fetchval(
+        driver,
         service_id=service_id,
         name=command.name,
         key_id=sealed.key_id,
         content=sealed.content,
-        created_at=command.now,
-        updated_at=command.now,
+        now=now,
     )
-    async with shards.of(service_id).writing(service_id, ()) as connection:
-        stored = await connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=[secrets.c.service_id, secrets.c.name],
-                set_={
-                    name: statement.excluded[name] for name in ("key_id", "content", "updated_at")
-                },
-            ).returning(secrets.c.created_at)
-        )
-        created_at: datetime = stored.scalar_one()
-        if created_at == command.now:
-            await refuse_one_too_many(connection, secrets, service_id)
-        await record(
-            connection, command.caller, "secret.put", new_id(), command.now, name=command.name
-        )
-    return Secret(
-        name=command.name,
-        key_id=sealed.key_id,
-        created_at=created_at,
-        updated_at=command.now,
-    )
+    if created_at == now:
+        await refuse_one_too_many(driver, secrets, service_id)
+    await uow.audit("secret.put", new_id(), name=command.name)
+    return Secret(name=command.name, key_id=sealed.key_id, created_at=created_at, updated_at=now)

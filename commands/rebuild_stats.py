@@ -11,31 +11,18 @@ from domain.errors import NotFound
 from storage.partitions import first_day, partitions_held
 from storage.pooled import bounding_transaction
 from storage.postgres import Database, Driver
-from storage.run_events import ENDED
-from storage.stats import JOB_STATS, SERVICE_STATS, fold, fold_events, folding, sole_writer
+from storage.sql import statement
+from storage.stats import RunsToCount, clear_stats, count_runs, fold_events, sole_writer
 
 RUNS_AT_ONCE = 20_000
+_Key = tuple[UUID, datetime, int]
 # Before the first run, and after the last, in the order of their key.
 _START = (UUID(int=0), datetime.min.replace(tzinfo=UTC), -1)
 _END = (UUID(int=(1 << 128) - 1), datetime.max.replace(tzinfo=UTC), 0)
 
 _KNOWN = "SELECT EXISTS (SELECT FROM services WHERE id = $1)"
 
-_LAST_OF_NEXT = """
-SELECT job_id, scheduled_for, generation FROM runs
-WHERE service_id = $1 AND (job_id, scheduled_for, generation) > ($2, $3, $4)
-ORDER BY job_id, scheduled_for, generation
-LIMIT 1 OFFSET $5
-"""
-
-_FOLD_RUNS = folding(f"""
-ended AS (
-    SELECT {ENDED} FROM runs
-    WHERE service_id = $2 AND NOT open AND finished_at >= $3
-        AND (job_id, scheduled_for, generation) > ($4, $5, $6)
-        AND (job_id, scheduled_for, generation) <= ($7, $8, $9)
-)
-""")
+_LAST_OF_NEXT = statement("stats/last_of_next")
 
 
 class RebuildStats(Struct, frozen=True, kw_only=True):
@@ -73,22 +60,32 @@ async def rebuild_stats(command: RebuildStats, database: Database) -> None:
         while (await fold_events(driver, command.now)).more:
             pass
         first = await _first_instant(driver)
-        for table, _, span in (JOB_STATS, SERVICE_STATS):
-            await driver.execute(
-                f"DELETE FROM {table} WHERE service_id = $1 AND {span} >= $2",
-                command.service_id,
-                first,
-            )
-        await _fold_runs(driver, command, first)
+        await clear_stats(driver, command.service_id, first)
+        await _count_runs(driver, command, first)
 
 
-async def _fold_runs(driver: Driver, command: RebuildStats, first: datetime) -> None:
-    start = _START
-    while start != _END:
-        last = await driver.fetchrow(_LAST_OF_NEXT, command.service_id, *start, RUNS_AT_ONCE - 1)
-        end = _END if last is None else tuple(last)
-        await fold(driver, _FOLD_RUNS, command.now, command.service_id, first, *start, *end)
-        start = end
+async def _count_runs(driver: Driver, command: RebuildStats, first: datetime) -> None:
+    after = _START
+    while after != _END:
+        to = await _last_of_next(driver, command.service_id, after)
+        runs = RunsToCount(service_id=command.service_id, first=first, after=after, to=to)
+        await count_runs(driver, command.now, runs)
+        after = to
+
+
+async def _last_of_next(driver: Driver, service_id: UUID, after: _Key) -> _Key:
+    job_id, fire_time, generation = after
+    last = await _LAST_OF_NEXT.fetchrow(
+        driver,
+        service_id=service_id,
+        job_id=job_id,
+        fire_time=fire_time,
+        generation=generation,
+        skipped=RUNS_AT_ONCE - 1,
+    )
+    if last is None:
+        return _END
+    return last["job_id"], last["scheduled_for"], last["generation"]
 
 
 async def _first_instant(driver: Driver) -> datetime:

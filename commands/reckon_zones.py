@@ -11,24 +11,19 @@ import asyncpg
 import structlog
 from msgspec import Struct
 
+from domain.caller import Caller
 from domain.schedules.newer_tables import depends_on_tables
 from domain.schedules.schedule import next_fire_time
 from storage.error_kinds import kind_of
-from storage.jobs import CALENDARS_OF_JOB, schedule_of
+from storage.jobs import schedule_of
 from storage.shards import Shard
+from storage.sql import statement
 from storage.zone_tables import Key, note_reached, pass_to_make
 
 log = structlog.get_logger()
 JOBS_AT_ONCE = 200
 
-JOBS = f"""
-SELECT service_id, id, schedule::text, {CALENDARS_OF_JOB} AS calendars,
-    next_fire_for, next_claim_at, accounted_to
-FROM jobs
-WHERE next_claim_at IS NOT NULL AND (next_claim_at, service_id, id) > ($1, $2, $3)
-ORDER BY next_claim_at, service_id, id
-LIMIT $4
-"""
+JOBS = statement("zones/jobs")
 
 
 class ReckonZones(Struct, frozen=True, kw_only=True):
@@ -64,7 +59,10 @@ async def reckon_zones(command: ReckonZones, shard: Shard) -> Reckoned:
         )
         if made is None:
             return Reckoned()
-        rows = await driver.fetch(JOBS, *made.reached, JOBS_AT_ONCE)
+        claim_at, service_id, job_id = made.reached
+        rows = await JOBS.fetch(
+            driver, claim_at=claim_at, service_id=service_id, job_id=job_id, most=JOBS_AT_ONCE
+        )
     found = await asyncio.to_thread(_changed, rows)
     moved = await _move(found, command, shard)
     reached = _key_of(rows[-1]) if len(rows) == JOBS_AT_ONCE else None
@@ -104,22 +102,21 @@ async def _move(jobs: Sequence[tuple[UUID, UUID]], command: ReckonZones, shard: 
     if not jobs:
         return 0
     # SQLAlchemy, which a dispatcher needs for nothing else, takes a second to import.
-    await asyncio.to_thread(_import_sqlalchemy, shard)
+    await asyncio.to_thread(_import_sqlalchemy)
     from commands.move_fire_time import MoveFireTime, move_fire_time  # noqa: PLC0415
 
     moved = 0
     for service_id, job_id in jobs:
+        dispatcher = Caller(service_id=service_id, principal="dispatcher", request_id="")
         move = MoveFireTime(
-            service_id=service_id, job_id=job_id, version=command.version, now=command.now
+            caller=dispatcher, job_id=job_id, version=command.version, now=command.now
         )
-        moved += await move_fire_time(move, shard)
+        moved += await move_fire_time.on(move, shard)
     return moved
 
 
-def _import_sqlalchemy(shard: Shard) -> None:
-    import commands.move_fire_time  # noqa: PLC0415
-
-    _ = commands.move_fire_time, shard.database.transactions
+def _import_sqlalchemy() -> None:
+    import commands.move_fire_time  # noqa: F401, PLC0415
 
 
 def _key_of(row: asyncpg.Record) -> Key:

@@ -16,30 +16,15 @@ from domain.run import RunState
 from storage.postgres import Driver
 from storage.queue import RunKey
 from storage.shards import Shard
+from storage.sql import statement
 
 LOOKED_AT = 100_000
 """Of runs that are open and due, the oldest: what was forgotten becomes one of them."""
 
 _LOST = "The worker that made this attempt lost sight of it."
 
-_OWNED = f"""
-SELECT service_id, id, state, attempt_count
-FROM (
-    SELECT service_id, id, state, attempt_count, held_by FROM runs
-    WHERE open AND due_at < $2 ORDER BY due_at LIMIT {LOOKED_AT}
-) AS oldest
-WHERE held_by = $1 AND state IN ('queued', 'running')
-"""
-
-_RINGING = """
-SELECT runs.service_id, runs.job_id, runs.id, runs.scheduled_for, runs.held_by,
-    runs.attempt_count, runs.attempt_started_at, runs.started_at, jobs.retry
-FROM unnest($2::uuid[], $3::uuid[], $4::smallint[]) AS owned (service_id, id, attempt_count)
-JOIN runs ON runs.service_id = owned.service_id AND runs.id = owned.id
-    AND runs.attempt_count = owned.attempt_count
-LEFT JOIN jobs ON jobs.service_id = runs.service_id AND jobs.id = runs.job_id
-WHERE runs.held_by = $1 AND runs.state = 'running'
-"""
+_OWNED = statement("rescue/owned", looked_at=LOOKED_AT)
+_FORGOTTEN_ATTEMPTS = statement("rescue/forgotten_attempts")
 
 
 class OwnedRun(Struct, frozen=True, kw_only=True):
@@ -63,7 +48,7 @@ class RecoverRuns(Struct, frozen=True, kw_only=True):
 
 async def owned_runs(driver: Driver, worker_id: UUID, due_before: datetime) -> set[OwnedRun]:
     """The runs due by then that a worker owns, whether it knows of them or not."""
-    rows = await driver.fetch(_OWNED, worker_id, due_before)
+    rows = await _OWNED.fetch(driver, worker_id=worker_id, due_before=due_before)
     return {OwnedRun(**row) for row in rows}
 
 
@@ -77,12 +62,12 @@ async def recover_runs(command: RecoverRuns, shard: Shard) -> list[RunKey]:
     waiting = [(run.service_id, run.id) for run in command.runs if run not in ringing]
     if ringing:
         async with shard.database.driver() as driver:
-            rows = await driver.fetch(
-                _RINGING,
-                command.worker_id,
-                [run.service_id for run in ringing],
-                [run.id for run in ringing],
-                [run.attempt_count for run in ringing],
+            rows = await _FORGOTTEN_ATTEMPTS.fetch(
+                driver,
+                worker_id=command.worker_id,
+                service_ids=[run.service_id for run in ringing],
+                run_ids=[run.id for run in ringing],
+                attempt_counts=[run.attempt_count for run in ringing],
             )
         ended = [replace(abandoned(row, command.now), error=_LOST) for row in rows]
         await finish_attempts(ended, shard)

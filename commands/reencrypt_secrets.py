@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from domain.access import INSTALLATION
 from domain.caller import Caller
-from storage.audit import record_with
+from storage.audit import record
 from storage.key_ring import KeyRing, Sealed
 from storage.postgres import Database, Driver
 from storage.secrets import place_of
@@ -57,7 +57,7 @@ async def reencrypt_secrets(
     key_id = ring.first
     counts = await _secrets(database, ring), await _signing_secrets(database, ring)
     async with database.driver() as driver:
-        await record_with(
+        await record(
             driver,
             Caller(service_id=INSTALLATION, principal="operator", request_id=""),
             "secrets.reencrypted",

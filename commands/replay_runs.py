@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from uuid import UUID
 
 import asyncpg
-from msgspec import Struct
 
-from domain.caller import Caller
+from commands.unit_of_work import Command, UnitOfWork, unit_of_work
 from domain.errors import Conflict, NotFound
 from domain.ids import EPOCH, fire_time_window
 from domain.overlap import Overlap
 from domain.run import Run, Trigger
 from domain.run_filter import RunFilter
-from storage.audit import record_with
-from storage.handing_over import hand_over_soon
 from storage.more_runs import MOST_GENERATIONS, MoreRun, write_more_runs
 from storage.postgres import Driver
 from storage.queue import RunKey
 from storage.retention import ExpiringDays, expiring_days
 from storage.runs import SHOWN_COLUMNS, run_of
-from storage.shards import Shards
 
 RUNS_AT_ONCE = 1_000
 _NONE = ExpiringDays(EPOCH, EPOCH)
@@ -61,24 +56,21 @@ WHERE runs.service_id = $1 AND runs.job_id = old.job_id
 _WRITTEN = f"SELECT {SHOWN_COLUMNS} FROM runs WHERE service_id = $1 AND id = $2"
 
 
-class ReplayRun(Struct, frozen=True, kw_only=True):
-    caller: Caller
+class ReplayRun(Command, frozen=True, kw_only=True):
     run_id: UUID
-    now: datetime
 
 
-class ReplayRuns(Struct, frozen=True, kw_only=True):
+class ReplayRuns(Command, frozen=True, kw_only=True):
     """Attributes:
     chosen: Of the failed runs; its state is not looked at.
     """
 
-    caller: Caller
     chosen: RunFilter
-    now: datetime
     limit: int = RUNS_AT_ONCE
 
 
-async def replay_run(command: ReplayRun, shards: Shards) -> Run:
+@unit_of_work
+async def replay_run(command: ReplayRun, uow: UnitOfWork) -> Run:
     """Make a new run of an ended run's fire time.
 
     Raises:
@@ -86,63 +78,56 @@ async def replay_run(command: ReplayRun, shards: Shards) -> Run:
             fire time has had as many runs as it may.
         NotFound: When the service has no such run.
     """
-    service_id = command.caller.service_id
-    shard = shards.of(service_id)
+    driver, service_id = await uow.begin(), command.service_id
     window = fire_time_window(command.run_id)
-    async with shard.writing_driver(service_id, (), command.caller.claim) as driver:
-        old = await driver.fetchrow(_ONE, service_id, command.run_id, *window)
-        if old is None:
-            raise NotFound(f"There is no run {command.run_id}.")
-        if old["open"]:
-            raise Conflict("The run has not ended; cancel it first, or wait.")
-        expiring = await expiring_days(driver)
-        if expiring is not None and old["scheduled_for"] in expiring:
-            raise Conflict(
-                "History of the run's day is about to be deleted; runs of"
-                f" {expiring.until:%Y-%m-%d} and later can be replayed."
-            )
-        if not await driver.fetch(_LOCK_JOB, service_id, old["job_id"]):
-            raise Conflict("The run's job was deleted, and with it the target.")
-        keys = await _replay(driver, command.caller, [old], command.now)
-        if not keys:
-            raise Conflict(f"This fire time has had {MOST_GENERATIONS:,} runs; trigger the job.")
-        run = run_of(await _row(driver, *keys[0]))
-        command.caller.settle(run)
-    await hand_over_soon(shard, keys)
-    return run
+    old = await driver.fetchrow(_ONE, service_id, command.run_id, *window)
+    if old is None:
+        raise NotFound(f"There is no run {command.run_id}.")
+    if old["open"]:
+        raise Conflict("The run has not ended; cancel it first, or wait.")
+    expiring = await expiring_days(driver)
+    if expiring is not None and old["scheduled_for"] in expiring:
+        raise Conflict(
+            "History of the run's day is about to be deleted; runs of"
+            f" {expiring.until:%Y-%m-%d} and later can be replayed."
+        )
+    if not await driver.fetch(_LOCK_JOB, service_id, old["job_id"]):
+        raise Conflict("The run's job was deleted, and with it the target.")
+    keys = await _replay(uow, driver, [old], command)
+    if not keys:
+        raise Conflict(f"This fire time has had {MOST_GENERATIONS:,} runs; trigger the job.")
+    (written,) = await driver.fetch(_WRITTEN, *keys[0])
+    return run_of(written)
 
 
-async def replay_runs(command: ReplayRuns, shards: Shards) -> int:
+@unit_of_work
+async def replay_runs(command: ReplayRuns, uow: UnitOfWork) -> int:
     """Replay failed runs, the oldest first; those whose day is dropped soon are left out.
 
     Returns:
         How many; as many as the limit means that there may be more.
     """
-    service_id = command.caller.service_id
-    shard = shards.of(service_id)
-    chosen = command.chosen
-    async with shard.writing_driver(service_id, (), command.caller.claim) as driver:
-        expiring = await expiring_days(driver) or _NONE
-        dead = await driver.fetch(
-            _DEAD,
-            service_id,
-            chosen.job_id,
-            chosen.since,
-            chosen.before,
-            chosen.trigger,
-            command.limit,
-            expiring.start,
-            expiring.until,
-        )
-        keys = await _replay(driver, command.caller, dead, command.now) if dead else []
-        command.caller.settle(len(keys))
-    await hand_over_soon(shard, keys)
-    return len(keys)
+    driver, chosen = await uow.begin(), command.chosen
+    uow.changes_only()
+    expiring = await expiring_days(driver) or _NONE
+    dead = await driver.fetch(
+        _DEAD,
+        command.service_id,
+        chosen.job_id,
+        chosen.since,
+        chosen.before,
+        chosen.trigger,
+        command.limit,
+        expiring.start,
+        expiring.until,
+    )
+    return len(await _replay(uow, driver, dead, command)) if dead else 0
 
 
 async def _replay(
-    driver: Driver, caller: Caller, old: list[asyncpg.Record], now: datetime
+    uow: UnitOfWork, driver: Driver, old: list[asyncpg.Record], command: ReplayRun | ReplayRuns
 ) -> list[RunKey]:
+    service_id = command.service_id
     wanted = [
         MoreRun(
             job_id=row["job_id"],
@@ -153,19 +138,16 @@ async def _replay(
         for row in old
     ]
     keys = await write_more_runs(
-        driver, caller.service_id, wanted, trigger=Trigger.REPLAY, due_at=now
+        driver, service_id, wanted, trigger=Trigger.REPLAY, due_at=command.now
     )
     await driver.execute(
         _NOTE,
-        caller.service_id,
+        service_id,
         [row["job_id"] for row in old],
         [row["scheduled_for"] for row in old],
         [row["id"] for row in old],
     )
-    await record_with(driver, caller, "run.replayed", old[0]["id"], now, count=len(old))
+    await uow.audit("run.replayed", old[0]["id"], count=len(old))
+    uow.changes_only()
+    uow.dispatch(keys)
     return keys
-
-
-async def _row(driver: Driver, service_id: UUID, run_id: UUID) -> asyncpg.Record:
-    (row,) = await driver.fetch(_WRITTEN, service_id, run_id)
-    return row

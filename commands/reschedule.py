@@ -9,22 +9,22 @@ from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
-from sqlalchemy import RowMapping
 
 from commands.claim_runs import WRITE_RUNS
 from commands.job_fires import RUNS_OF_A_JOB_AT_ONCE
-from domain.catchup import Outcome, plan
+from domain.catchup import Outcome
 from domain.errors import within
 from domain.ids import run_id
 from domain.limits import Limits
+from domain.policies.catchup_plan import plan
 from domain.quotas import FIRE_TIMES, check_frequency
 from domain.schedules.checks import check_schedule
 from domain.schedules.edited import delays, names, names_alike
 from domain.schedules.schedule import TICK, Schedule, due_time, first_moment, next_fire_time
 from domain.schedules.schedule import utc_offset as offset_of
-from storage.calendar_changes import newest_change
+from storage.calendar_changes import JobRow, newest_change
 from storage.calendars import full_schedule
-from storage.claimed_runs import late_runs, withdraw
+from storage.claimed_runs import late_runs, withdraw_later
 from storage.job_changes import (
     after_pause,
     at_its_end,
@@ -39,10 +39,9 @@ from storage.job_changes import (
 )
 from storage.jobs import decode_catchup, decode_schedule
 from storage.ledger import told_by_runs
+from storage.postgres import Driver
 from storage.queue import RunKey
 from storage.reckoning import elsewhere, times_between
-from storage.tables import runs
-from storage.transactions import WriteConnection, driver_of
 
 
 class Rescheduled(Struct, frozen=True):
@@ -74,8 +73,8 @@ class _Edit(Struct, frozen=True, kw_only=True):
 
 
 async def reschedule(
-    connection: WriteConnection,
-    row: RowMapping,
+    driver: Driver,
+    row: JobRow,
     schedule: Schedule,
     limits: Limits,
     now: datetime,
@@ -95,15 +94,14 @@ async def reschedule(
     own = _own(row, was, schedule, alike=alike)
     if alike and not count_anew:
         return Rescheduled({"schedule": own})
-    driver = await driver_of(connection)
     with within("/schedule"):
         full = await full_schedule(driver, row["service_id"], own, lock=True)
-    old = await stored_schedule(connection, row)
+    old = await stored_schedule(driver, row)
     # What the old one names at this very instant is left to the new one.
     asked_from = now - TICK if alike else min(now - TICK, first_moment(schedule))
-    start = await change_from(connection, row, asked_from)
-    kept = await _named_by_both(connection, row, full, start)
-    unclaimed = await _unclaimed(connection, row, old, full, start)
+    start = await change_from(driver, row, asked_from)
+    kept = await _named_by_both(driver, row, full, start)
+    unclaimed = await _unclaimed(driver, row, old, full, start)
     with within("/schedule"):
         newest = max(first_moment(full), asked_from)
         since = min([newest, *(one - TICK for one in (*kept, *unclaimed))])
@@ -113,10 +111,10 @@ async def reschedule(
         count_anew = True
         own, full = (replace(one, counted_from=start + TICK) for one in (own, full))
     edit = _Edit(old=old, own=own, full=full, start=start, kept=kept, unclaimed=unclaimed)
-    return await _apply(connection, row, edit, asked_from, count_anew=count_anew)
+    return await _apply(driver, row, edit, asked_from, count_anew=count_anew)
 
 
-def _own(row: RowMapping, was: Schedule, schedule: Schedule, *, alike: bool) -> Schedule:
+def _own(row: JobRow, was: Schedule, schedule: Schedule, *, alike: bool) -> Schedule:
     """What is to be stored: a delay that stays counts from when it was accepted first."""
     accepted_at = schedule.accepted_at
     if alike or (delays(schedule) and delays(schedule) == delays(was)):
@@ -141,16 +139,16 @@ def _named(schedule: Schedule, times: Sequence[datetime]) -> list[datetime]:
 
 
 async def _named_by_both(
-    connection: WriteConnection, row: RowMapping, full: Schedule, start: datetime
+    driver: Driver, row: JobRow, full: Schedule, start: datetime
 ) -> list[datetime]:
     """The fire times of late runs that stay; what is claimed ahead will be claimed anew."""
-    late = await late_runs(connection, row, start)
+    late = await late_runs(driver, row, start)
     named = partial(_named, full, late)
     return await elsewhere(full, named, times=len(late))
 
 
 async def _unclaimed(
-    connection: WriteConnection, row: RowMapping, old: Schedule, full: Schedule, start: datetime
+    driver: Driver, row: JobRow, old: Schedule, full: Schedule, start: datetime
 ) -> list[datetime]:
     """Late fire times that a claim would run just now, and that the new schedule names, too."""
     first, position = row["next_fire_for"], row["accounted_to"]
@@ -160,7 +158,6 @@ async def _unclaimed(
         first = next_fire_time(old, after=position)
     if first is None or first > start:
         return []
-    driver = await driver_of(connection)
     told = await told_by_runs(driver, [(row["service_id"], row["id"], position)])
     decide = partial(
         plan,
@@ -179,67 +176,67 @@ async def _unclaimed(
 
 
 async def _apply(
-    connection: WriteConnection,
-    row: RowMapping,
+    driver: Driver,
+    row: JobRow,
     edit: _Edit,
     asked_from: datetime,
     *,
     count_anew: bool,
 ) -> Rescheduled:
     start, full = edit.start, edit.full
-    withdrawn = await withdraw_past(connection, row, start, Outcome.CANCELLED, edit.kept)
-    withdrawn += len(await withdraw(connection, row, runs.c.scheduled_for > start))
-    await untell(connection, row, edit.old, start)
+    withdrawn = await withdraw_past(driver, row, start, Outcome.CANCELLED, edit.kept)
+    withdrawn += len(await withdraw_later(driver, row, start))
+    await untell(driver, row, edit.old, start)
     run_count, left = 0, None
     if full.max_runs is not None and not count_anew:
         run_count = max(row["run_count"] - withdrawn, 0)
         left = max(full.max_runs - run_count, 0)
-    made = await _write(connection, row, full, edit.unclaimed[:left])
+    made = await _write(driver, row, full, edit.unclaimed[:left])
     run_count += 0 if left is None else len(made)
     changes = {
         "schedule": edit.own,
         "calendars": list(edit.own.calendars),
         "run_count": run_count,
-        "calendar_change": await _seen(connection, row, edit.own),
+        "calendar_change": await _seen(driver, row, edit.own),
     }
     if row["paused"]:
-        await end_pause(connection, row, edit.old, start)
+        await end_pause(driver, row, edit.old, start)
         if not at_its_end(full, run_count):
-            await begin_pause(connection, row, full, start)
+            await begin_pause(driver, row, full, start)
         following = await reckon_after(full, start, run_count)
         paused = {**following, "next_fire_for": None, "next_claim_at": None}
         return Rescheduled(paused | changes)
-    await write_account(connection, row, edit.old, Outcome.CANCELLED, until=start, changes={})
-    following = await after_pause(connection, {**row, **changes}, full, start)
+    await write_account(driver, row, edit.old, Outcome.CANCELLED, until=start, changes={})
+    following = await after_pause(driver, {**row, **changes}, full, start)
     if following["next_fire_for"] is None and not at_its_end(full, run_count):
         # All that it names lies before what a claim told meanwhile: it is late, and not lost.
         following = await reckon_after(full, asked_from)
     return Rescheduled(following | changes, made)
 
 
-async def _seen(connection: WriteConnection, row: RowMapping, own: Schedule) -> int | None:
+async def _seen(driver: Driver, row: JobRow, own: Schedule) -> int | None:
     """The last change of calendars that the job need not be brought up to any more."""
-    newest = await newest_change(await driver_of(connection), row["service_id"], own.calendars)
+    newest = await newest_change(driver, row["service_id"], own.calendars)
     return max(filter(None, (newest, row["calendar_change"])), default=None)
 
 
 async def _write(
-    connection: WriteConnection, row: RowMapping, full: Schedule, times: Sequence[datetime]
+    driver: Driver, row: JobRow, full: Schedule, times: Sequence[datetime]
 ) -> list[RunKey]:
     """Write runs of fire times that are late, as a claim would have done."""
     if not times:
         return []
     service_id, job_id = row["service_id"], row["id"]
     ids = [run_id(job_id, instant) for instant in times]
-    await (await driver_of(connection)).execute(
-        WRITE_RUNS,
-        [service_id] * len(times),
-        [job_id] * len(times),
-        list(times),
-        ids,
-        [due_time(full, instant) for instant in times],
-        [row["overlap"]] * len(times),
-        [offset_of(full, instant) for instant in times],
-        None,
+    await WRITE_RUNS.execute(
+        driver,
+        service_ids=[service_id] * len(times),
+        job_ids=[job_id] * len(times),
+        fire_times=list(times),
+        run_ids=ids,
+        due_at=[due_time(full, instant) for instant in times],
+        overlaps=[row["overlap"]] * len(times),
+        utc_offsets=[offset_of(full, instant) for instant in times],
+        dispatcher_id=None,
     )
     return [(service_id, one) for one in ids]

@@ -12,10 +12,11 @@ from commands.finish_attempts import EndedAttempt, finish_attempts
 from domain.retry import RetryPolicy
 from domain.run import Outcome
 from storage.aborts import forget_lapsed
-from storage.heartbeats import BEATS
+from storage.heartbeats import LAPSE
 from storage.jobs import decode_retry
 from storage.queue import RunKey
 from storage.shards import Shard
+from storage.sql import statement
 
 RUNS_AT_ONCE = 1_000
 _LOST_AGAIN = (
@@ -23,37 +24,8 @@ _LOST_AGAIN = (
     " not tried again."
 )
 
-_FREE_WAITING = f"""
-UPDATE runs
-SET state = CASE attempt_count WHEN 0 THEN 'scheduled' ELSE 'retrying' END, held_by = NULL
-WHERE (service_id, job_id, scheduled_for, generation) IN (
-    SELECT service_id, job_id, scheduled_for, generation
-    FROM runs
-    WHERE open AND state = 'queued'
-        AND NOT EXISTS (SELECT FROM workers WHERE workers.id = held_by AND {BEATS})
-    ORDER BY due_at
-    LIMIT $1
-    FOR UPDATE SKIP LOCKED
-) AND state = 'queued'
-RETURNING service_id, id
-"""
-
-_RINGING = f"""
-SELECT runs.service_id, runs.job_id, runs.id, runs.scheduled_for, runs.held_by,
-    runs.attempt_count, runs.attempt_started_at, runs.started_at, jobs.retry,
-    EXISTS (
-        SELECT FROM attempts
-        WHERE attempts.service_id = runs.service_id AND attempts.run_id = runs.id
-            AND attempts.scheduled_for = runs.scheduled_for
-            AND attempts.number = runs.attempt_count - 1 AND attempts.outcome = 'abandoned'
-    ) AS lost_before
-FROM runs
-LEFT JOIN jobs ON jobs.service_id = runs.service_id AND jobs.id = runs.job_id
-WHERE runs.open AND runs.state = 'running'
-    AND NOT EXISTS (SELECT FROM workers WHERE workers.id = held_by AND {BEATS})
-ORDER BY runs.due_at
-LIMIT $1
-"""
+_FREE_QUEUED = statement("rescue/free_queued", lapse=LAPSE)
+_LOST_ATTEMPTS = statement("rescue/lost_attempts", lapse=LAPSE)
 
 
 class RescueRuns(Struct, frozen=True, kw_only=True):
@@ -71,8 +43,8 @@ async def rescue_runs(command: RescueRuns, shard: Shard) -> list[RunKey]:
         Freed runs, ready to be handed over. Abandoned ones come back as retries.
     """
     async with shard.database.driver() as driver:
-        freed = await driver.fetch(_FREE_WAITING, RUNS_AT_ONCE)
-        ringing = list(await driver.fetch(_RINGING, RUNS_AT_ONCE))
+        freed = await _FREE_QUEUED.fetch(driver, most=RUNS_AT_ONCE)
+        ringing = list(await _LOST_ATTEMPTS.fetch(driver, most=RUNS_AT_ONCE))
         await forget_lapsed(driver)
     await finish_attempts([_lost(row, command.now) for row in ringing], shard)
     return [(row["service_id"], row["id"]) for row in freed]

@@ -9,14 +9,14 @@ from uuid import UUID
 import asyncpg
 from msgspec import Struct
 
+from commands.firing.skip_blocked import SKIPPED
 from commands.take_runs import TakenRun
 from commands.uncount_runs import uncount
 from domain.overlap import Overlap, Verdict, ends_others, verdict
 from domain.run import RunState, Trigger
 from storage.aborts import ABORT_CHANNEL, end_running
-from storage.jobs import CALENDARS_OF_JOB
 from storage.postgres import Database, Driver
-from storage.run_events import with_event
+from storage.sql import statement
 from storage.turns import (
     Holder,
     WaitingRun,
@@ -27,46 +27,12 @@ from storage.turns import (
     waiting_runs,
 )
 
-# It may have begun already, if the answer to that was lost; then it is begun again, and rings.
-_MINE = """
-SELECT overlap, trigger, state FROM runs
-WHERE service_id = $1 AND id = $2 AND scheduled_for = $3 AND held_by = $4 AND due_at = $5
-    AND (state = 'queued' AND attempt_count = $6 - 1 OR state = 'running' AND attempt_count = $6)
-FOR UPDATE
-"""
-
-_SKIP = with_event("""
-UPDATE runs
-SET state = 'skipped_overlap', open = false, held_by = NULL, finished_at = $4, reason = $5
-WHERE service_id = $1 AND id = $2 AND scheduled_for = $3
-""")
-
-# The job's row, which every command on the job locks first.
-_JOB = f"""
-SELECT id, schedule, paused, run_count, next_fire_for, accounted_to, {CALENDARS_OF_JOB} AS calendars
-FROM jobs WHERE service_id = $1 AND id = $2 FOR UPDATE OF jobs
-"""
-
-_WAIT = """
-UPDATE runs SET state = 'scheduled', buffered = true, held_by = NULL
-WHERE service_id = $1 AND id = $2 AND scheduled_for = $3
-"""
-
-# First whoever rings, then whoever does not: of what has the turn, only the former can become the
-# latter meanwhile, as a run begins under the lock of the turn.
-_ASK_TO_END = """
-UPDATE runs SET abort = true, reason = $5
-WHERE service_id = $1 AND job_id = $2 AND scheduled_for = $3 AND id = $4 AND state = 'running'
-RETURNING id
-"""
-
-_END_IDLE = with_event("""
-UPDATE runs
-SET state = 'cancelled', open = false, buffered = false, held_by = NULL, retry_at = NULL,
-    finished_at = $3, reason = $4
-WHERE service_id = $1 AND job_id = $2 AND (buffered OR id = $5) AND open AND state <> 'running'
-    AND id <> $6
-""")
+_LOCK_JOB = statement("overlap/lock_job")
+_MY_RUN = statement("overlap/my_run")
+_SKIP = statement("overlap/skip")
+_WAIT = statement("overlap/wait")
+_ASK_TO_END = statement("overlap/ask_to_end")
+_END_IDLE = statement("overlap/end_idle")
 
 
 class ResolveOverlap(Struct, frozen=True, kw_only=True):
@@ -83,12 +49,17 @@ async def resolve_overlap(command: ResolveOverlap, database: Database) -> bool:
     """
     run = command.run
     async with database.driver() as driver, driver.transaction():
-        job = await driver.fetchrow(_JOB, run.service_id, run.job_id)
+        job = await _LOCK_JOB.fetchrow(driver, service_id=run.service_id, job_id=run.job_id)
         if job is None:
             return False  # deleted: its runs are cancelled
         holder = await lock_turn(driver, run.service_id, run.job_id)
-        key = (run.service_id, run.id, run.scheduled_for)
-        mine = await driver.fetchrow(_MINE, *key, command.worker_id, run.due_at, run.number)
+        mine = await _MY_RUN.fetchrow(
+            driver,
+            **_key(run),
+            worker_id=command.worker_id,
+            due_at=run.due_at,
+            number=run.number,
+        )
         if mine is None:
             return False
         if mine["state"] == RunState.RUNNING or (holder is not None and holder.id == run.id):
@@ -106,15 +77,18 @@ async def resolve_overlap(command: ResolveOverlap, database: Database) -> bool:
         if verdict(policy, others_wait=bool(waiting)) is Verdict.SKIP:
             await _skip(driver, command, job, mine["trigger"])
         else:
-            await driver.execute(_WAIT, *key)
+            await _WAIT.execute(driver, **_key(run))
             await contend(driver, run.service_id, run.job_id)
     return False
 
 
+def _key(run: TakenRun) -> dict[str, object]:
+    return {"service_id": run.service_id, "run_id": run.id, "scheduled_for": run.scheduled_for}
+
+
 async def _skip(driver: Driver, command: ResolveOverlap, job: asyncpg.Record, trigger: str) -> None:
     run = command.run
-    reason = "An earlier run of the job was still active."
-    await driver.execute(_SKIP, run.service_id, run.id, run.scheduled_for, command.now, reason)
+    await _SKIP.execute(driver, **_key(run), now=command.now, reason=SKIPPED)
     if trigger == Trigger.SCHEDULE:
         await uncount(driver, run.service_id, job, [run.scheduled_for])
 
@@ -153,13 +127,13 @@ async def _ask_others_to_end(
         # meanwhile, the sweep passes the turn on.
         await _end_idle(driver, command, holder)
         return True
-    asked = holder is not None and await driver.fetch(
-        _ASK_TO_END,
-        run.service_id,
-        run.job_id,
-        holder.scheduled_for,
-        holder.id,
-        _replaced_by(run),
+    asked = holder is not None and await _ASK_TO_END.fetch(
+        driver,
+        service_id=run.service_id,
+        job_id=run.job_id,
+        scheduled_for=holder.scheduled_for,
+        run_id=holder.id,
+        reason=_replaced_by(run),
     )
     await _end_idle(driver, command, holder)
     if asked:
@@ -180,14 +154,14 @@ async def _end_others(driver: Driver, command: ResolveOverlap, holder: Holder | 
 async def _end_idle(driver: Driver, command: ResolveOverlap, holder: Holder | None) -> None:
     """End what waits for its turn, for its next attempt, or in a worker."""
     run = command.run
-    await driver.execute(
-        _END_IDLE,
-        run.service_id,
-        run.job_id,
-        command.now,
-        _replaced_by(run),
-        holder and holder.id,
-        run.id,
+    await _END_IDLE.execute(
+        driver,
+        service_id=run.service_id,
+        job_id=run.job_id,
+        now=command.now,
+        reason=_replaced_by(run),
+        holder_id=holder and holder.id,
+        run_id=run.id,
     )
 
 

@@ -5,38 +5,47 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from msgspec import Struct, UnsetType
-from sqlalchemy import select, update
+from msgspec import UnsetType
+from sqlalchemy import bindparam, update
 
+from commands.unit_of_work import Command, UnitOfWork, unit_of_work
 from domain.access import Scope
 from domain.caller import Caller
-from domain.errors import Conflict, Forbidden, Invalid, NotFound
+from domain.errors import Conflict, Forbidden, Invalid
 from domain.keys import LONGEST_OVERLAP, Key, check_end, check_grant, end_of_made
-from storage.audit import record
-from storage.keys import maker_of, store_key
+from storage.keys import lock_key, maker_of, store_key
 from storage.quotas import make_room_for_key
 from storage.service_tables import api_keys
 from storage.services import lock_service
-from storage.shards import Shards
-from storage.transactions import driver_of
+from storage.statements import Statement
+
+_END = Statement(
+    update(api_keys)
+    .where(api_keys.c.service_id == bindparam("service_id"), api_keys.c.id == bindparam("id"))
+    .values(expires_at=bindparam("expires_at"))
+)
+_PASS_ON_MADE = Statement(
+    update(api_keys)
+    .where(api_keys.c.service_id == bindparam("service_id"), api_keys.c.made_by == bindparam("old"))
+    .values(made_by=bindparam("new"))
+)
 
 
-class RotateKey(Struct, frozen=True, kw_only=True):
+class RotateKey(Command, frozen=True, kw_only=True):
     """Attributes:
     overlap: How long the old key stays good.
     expires_at: Of the new key; the old one's if unset, None for as long as may be.
     subject: If given, only a key of this person.
     """
 
-    caller: Caller
     key_id: UUID
     overlap: timedelta
     expires_at: datetime | UnsetType | None
     subject: str | None = None
-    now: datetime
 
 
-async def rotate_key(command: RotateKey, shards: Shards) -> tuple[Key, str]:
+@unit_of_work
+async def rotate_key(command: RotateKey, uow: UnitOfWork) -> tuple[Key, str]:
     """Store a key like the old one, which ends after the overlap.
 
     Returns:
@@ -50,52 +59,33 @@ async def rotate_key(command: RotateKey, shards: Shards) -> tuple[Key, str]:
         NotFound: When the service has no such key.
     """
     _check(command)
-    service_id = command.caller.service_id
-    mine = [api_keys.c.service_id == service_id, api_keys.c.id == command.key_id]
-    if command.subject is not None:
-        mine.append(api_keys.c.subject == command.subject)
-    async with shards.of(service_id).writing(service_id) as connection:
-        await lock_service(await driver_of(connection), service_id)
-        found = await connection.execute(select(api_keys).where(*mine).with_for_update())
-        old = found.mappings().one_or_none()
-        if old is None:
-            raise NotFound(f"There is no key {command.key_id}.")
-        ends_at = old["expires_at"]
-        if old["revoked_at"] is not None or (ends_at is not None and ends_at <= command.now):
-            raise Conflict("This key is good no more; make a new one.")
-        scopes = frozenset(Scope(scope) for scope in old["scopes"])
-        check_grant(scopes, command.caller.scopes)
-        _check_person(old["subject"], command.caller)
-        maker = await maker_of(connection, command.caller, command.now)
-        until = command.now + command.overlap
-        if ends_at is None or until < ends_at:
-            await connection.execute(update(api_keys).where(*mine).values(expires_at=until))
-        await make_room_for_key(await driver_of(connection), service_id, command.now)
-        key, text = await store_key(
-            connection,
-            service_id,
-            command.now,
-            name=old["name"],
-            scopes=scopes,
-            subject=old["subject"],
-            # What replaces itself is made by nobody new.
-            made_by=old["made_by"] if maker == command.key_id else maker,
-            expires_at=_end_of_new(command, ends_at),
-        )
-        await connection.execute(
-            update(api_keys)
-            .where(api_keys.c.service_id == service_id, api_keys.c.made_by == command.key_id)
-            .values(made_by=key.id)
-        )
-        await record(
-            connection,
-            command.caller,
-            "key.rotated",
-            command.key_id,
-            command.now,
-            key_id=key.id,
-            until=until,
-        )
+    driver, service_id = await uow.begin(), command.service_id
+    await lock_service(driver, service_id)
+    old = await lock_key(driver, service_id, command.key_id, command.subject)
+    ends_at = old["expires_at"]
+    if old["revoked_at"] is not None or (ends_at is not None and ends_at <= command.now):
+        raise Conflict("This key is good no more; make a new one.")
+    scopes = frozenset(Scope(scope) for scope in old["scopes"])
+    check_grant(scopes, command.caller.scopes)
+    _check_person(old["subject"], command.caller)
+    maker = await maker_of(driver, command.caller, command.now)
+    until = command.now + command.overlap
+    if ends_at is None or until < ends_at:
+        await _END.execute(driver, service_id=service_id, id=command.key_id, expires_at=until)
+    await make_room_for_key(driver, service_id, command.now)
+    key, text = await store_key(
+        driver,
+        service_id,
+        command.now,
+        name=old["name"],
+        scopes=scopes,
+        subject=old["subject"],
+        # What replaces itself is made by nobody new.
+        made_by=old["made_by"] if maker == command.key_id else maker,
+        expires_at=_end_of_new(command, ends_at),
+    )
+    await _PASS_ON_MADE.execute(driver, service_id=service_id, old=command.key_id, new=key.id)
+    await uow.audit("key.rotated", command.key_id, key_id=key.id, until=until)
     return key, text
 
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from msgspec import Struct
-from sqlalchemy import RowMapping, select, update
+import asyncpg
+from sqlalchemy import bindparam, select, update
 
-from domain.caller import Caller
+from commands.unit_of_work import Command, UnitOfWork, unit_of_work
 from domain.errors import Conflict, Invalid
 from domain.ids import new_id
 from domain.signing import LONGEST_OVERLAP, MOST_LIVE, SigningSecret, live, new_signing_secret
-from storage.audit import record
 from storage.key_ring import KeyRing
 from storage.service_tables import services
-from storage.shards import Shards
 from storage.signing_secrets import (
     StoredSecret,
     ending,
@@ -23,20 +21,26 @@ from storage.signing_secrets import (
     stored_of,
     written,
 )
+from storage.statements import Statement
+
+_THIS = services.c.id == bindparam("id")
+_LOCK = Statement(select(services).where(_THIS).with_for_update(key_share=True))
+_REPLACE = Statement(
+    update(services).where(_THIS).values(signing_secrets=bindparam("signing_secrets"))
+)
 
 
-class RotateSigningSecret(Struct, frozen=True, kw_only=True):
+class RotateSigningSecret(Command, frozen=True, kw_only=True):
     """Attributes:
     overlap: How long the old secret stays live; with none, all but the new one end at once.
     """
 
-    caller: Caller
     overlap: timedelta
-    now: datetime
 
 
+@unit_of_work
 async def rotate_signing_secret(
-    command: RotateSigningSecret, shards: Shards
+    command: RotateSigningSecret, uow: UnitOfWork
 ) -> tuple[SigningSecret, str]:
     """Store a new secret.
 
@@ -50,32 +54,20 @@ async def rotate_signing_secret(
     """
     if not timedelta(0) <= command.overlap <= LONGEST_OVERLAP:
         raise Invalid(f"Choose an overlap of 0 to {LONGEST_OVERLAP.days} days.", "/overlap")
-    service_id = command.caller.service_id
+    service_id, ring = command.service_id, uow.shard.ring
     text = new_signing_secret()
     secret = SigningSecret(id=new_id(), created_at=command.now)
-    made = new_stored(text, service_id, secret, shards.ring)
-    async with shards.of(service_id).writing(service_id, ()) as connection:
-        found = await connection.execute(
-            select(services).where(services.c.id == service_id).with_for_update(key_share=True)
-        )
-        kept = _kept(command, found.mappings().one(), shards.ring)
-        await connection.execute(
-            update(services)
-            .where(services.c.id == service_id)
-            .values(signing_secrets=[written(one) for one in (made, *kept)])
-        )
-        await record(
-            connection,
-            command.caller,
-            "signing_secret.rotated",
-            secret.id,
-            command.now,
-            until=command.now + command.overlap,
-        )
+    made = new_stored(text, service_id, secret, ring)
+    driver = await uow.begin()
+    uow.changes_only()
+    (row,) = await _LOCK.fetch(driver, id=service_id)
+    secrets = [written(one) for one in (made, *_kept(command, row, ring))]
+    await _REPLACE.execute(driver, id=service_id, signing_secrets=secrets)
+    await uow.audit("signing_secret.rotated", secret.id, until=command.now + command.overlap)
     return made, text
 
 
-def _kept(command: RotateSigningSecret, row: RowMapping, ring: KeyRing) -> list[StoredSecret]:
+def _kept(command: RotateSigningSecret, row: asyncpg.Record, ring: KeyRing) -> list[StoredSecret]:
     """The old secret with its end, if there is to be one."""
     if not command.overlap:
         return []

@@ -7,8 +7,9 @@ from uuid import UUID
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import insert, or_, select
+from sqlalchemy import bindparam, insert, or_, select
 
+from commands.unit_of_work import Command, UnitOfWork, unit_of_work
 from domain.backfill import (
     COUNTED_STEPS,
     MAX_FIRE_TIMES,
@@ -17,34 +18,67 @@ from domain.backfill import (
     DryRun,
     check_backfill,
 )
-from domain.caller import Caller
 from domain.errors import Invalid, NotFound
 from domain.ids import new_id
 from domain.overlap import Overlap
 from domain.run import RunState
 from domain.schedules.schedule import TICK, Schedule, is_excluded, nominal_times
 from domain.schedules.work import Budget
-from storage.audit import record
 from storage.job_changes import lock_job
 from storage.jobs import CALENDARS_OF_JOB, schedule_of
+from storage.postgres import Driver
 from storage.retention import MARGIN, expiring_days
-from storage.shards import Shards
+from storage.shards import Shard
+from storage.statements import Statement
 from storage.tables import backfills, runs
-from storage.transactions import WriteConnection, driver_of
 
 _SCHEDULE = f"""
 SELECT schedule, {CALENDARS_OF_JOB} AS calendars FROM jobs WHERE service_id = $1 AND id = $2
 """
 
 
-class StartBackfill(Struct, frozen=True, kw_only=True):
+_STORE = Statement(
+    insert(backfills).values(
+        {
+            name: bindparam(name)
+            for name in (
+                "service_id",
+                "id",
+                "job_id",
+                "start_at",
+                "end_at",
+                "overlap",
+                "only_missing",
+                "runs_per_minute",
+                "state",
+                "total",
+                "done_count",
+                "run_count",
+                "position",
+                "continue_at",
+                "created_at",
+            )
+        }
+    )
+)
+_NOT_MISSING = Statement(
+    select(runs.c.scheduled_for).where(
+        runs.c.service_id == bindparam("service_id"),
+        runs.c.job_id == bindparam("job_id"),
+        runs.c.scheduled_for >= bindparam("start"),
+        runs.c.scheduled_for < bindparam("end"),
+        or_(runs.c.open, runs.c.state == RunState.SUCCEEDED),
+    )
+)
+
+
+class StartBackfill(Command, frozen=True, kw_only=True):
     """Attributes:
     start: The first instant of the range.
     end: The first instant behind it.
     dry_run: Count, and make nothing.
     """
 
-    caller: Caller
     job_id: UUID
     start: datetime
     end: datetime
@@ -52,7 +86,6 @@ class StartBackfill(Struct, frozen=True, kw_only=True):
     only_missing: bool
     runs_per_minute: int
     dry_run: bool
-    now: datetime
 
 
 class Counted(Struct, frozen=True):
@@ -62,7 +95,8 @@ class Counted(Struct, frozen=True):
     continues_at: datetime | None
 
 
-async def start_backfill(command: StartBackfill, shards: Shards) -> Backfill:
+@unit_of_work
+async def start_backfill(command: StartBackfill, uow: UnitOfWork) -> Backfill:
     """Store the backfill; dispatchers make its runs, at its rate.
 
     A dry run stores nothing and tells by `run_count` how many runs there would be, as far as its
@@ -74,11 +108,36 @@ async def start_backfill(command: StartBackfill, shards: Shards) -> Backfill:
         NotFound: When the service has no such job.
     """
     check_backfill(command.start, command.end, command.runs_per_minute, command.now)
-    service_id = command.caller.service_id
     # Counted before anything is locked: what the schedule becomes meanwhile counts as it runs.
-    schedule = await _schedule(command, shards)
-    counted = await shards.of(service_id).reckoning.run(
-        service_id,
+    counted = await _counted(command, uow.shard)
+    driver = await uow.begin()
+    uow.changes_only()
+    await lock_job(driver, command.service_id, command.job_id)
+    made = _backfill_of(command, len(counted.times))
+    await _refuse_expiring(driver, made)
+    if command.dry_run:
+        done = await _not_missing(driver, command) if command.only_missing else set()
+        return DryRun(
+            **msgspec.structs.asdict(made) | {"run_count": len(set(counted.times) - done)},
+            continues_at=counted.continues_at,
+        )
+    stored = msgspec.structs.asdict(made)
+    del stored["finished_at"]
+    await _STORE.execute(
+        driver,
+        **stored,
+        service_id=command.service_id,
+        position=made.start_at - TICK,
+        continue_at=command.now,
+    )
+    await uow.audit("backfill.started", made.id, job_id=str(made.job_id))
+    return made
+
+
+async def _counted(command: StartBackfill, shard: Shard) -> Counted:
+    schedule = await _schedule(command, shard)
+    counted = await shard.reckoning.run(
+        command.service_id,
         schedule,
         lambda: _count(schedule, command.start, command.end),
         times=MAX_FIRE_TIMES,
@@ -89,53 +148,13 @@ async def start_backfill(command: StartBackfill, shards: Shards) -> Backfill:
             f"{counted.continues_at.isoformat()}, where another backfill goes on.",
             "/end",
         )
-    async with shards.of(service_id).writing(service_id, (), command.caller.claim) as connection:
-        await lock_job(connection, service_id, command.job_id)
-        made = _backfill_of(command, len(counted.times))
-        await _refuse_expiring(connection, made)
-        if command.dry_run:
-            done = await _not_missing(connection, command) if command.only_missing else set()
-            dry_run = DryRun(
-                **msgspec.structs.asdict(made) | {"run_count": len(set(counted.times) - done)},
-                continues_at=counted.continues_at,
-            )
-            command.caller.settle(dry_run)
-            return dry_run
-        await connection.execute(
-            insert(backfills).values(
-                service_id=service_id,
-                id=made.id,
-                job_id=made.job_id,
-                start_at=made.start_at,
-                end_at=made.end_at,
-                overlap=made.overlap,
-                only_missing=made.only_missing,
-                runs_per_minute=made.runs_per_minute,
-                state=made.state,
-                total=made.total,
-                done_count=0,
-                run_count=0,
-                position=made.start_at - TICK,
-                continue_at=command.now,
-                created_at=made.created_at,
-            )
-        )
-        await record(
-            connection,
-            command.caller,
-            "backfill.started",
-            made.id,
-            command.now,
-            job_id=str(made.job_id),
-        )
-        command.caller.settle(made)
-    return made
+    return counted
 
 
-async def _refuse_expiring(connection: WriteConnection, made: Backfill) -> None:
+async def _refuse_expiring(driver: Driver, made: Backfill) -> None:
     """Refuse days that may be dropped before the last of its runs has been made."""
     takes = timedelta(minutes=1) * made.total / made.runs_per_minute
-    expiring = await expiring_days(await driver_of(connection), MARGIN + takes)
+    expiring = await expiring_days(driver, MARGIN + takes)
     if expiring and made.start_at < expiring.until and made.end_at > expiring.start:
         raise Invalid(
             "History of days in the range is about to be deleted; start at"
@@ -162,24 +181,20 @@ def _backfill_of(command: StartBackfill, total: int) -> Backfill:
     )
 
 
-async def _not_missing(connection: WriteConnection, command: StartBackfill) -> set[datetime]:
-    found = await connection.execute(
-        select(runs.c.scheduled_for).where(
-            runs.c.service_id == command.caller.service_id,
-            runs.c.job_id == command.job_id,
-            runs.c.scheduled_for >= command.start,
-            runs.c.scheduled_for < command.end,
-            or_(runs.c.open, runs.c.state == RunState.SUCCEEDED),
-        )
+async def _not_missing(driver: Driver, command: StartBackfill) -> set[datetime]:
+    found = await _NOT_MISSING.fetch(
+        driver,
+        service_id=command.service_id,
+        job_id=command.job_id,
+        start=command.start,
+        end=command.end,
     )
-    return set(found.scalars())
+    return {row["scheduled_for"] for row in found}
 
 
-async def _schedule(command: StartBackfill, shards: Shards) -> Schedule:
-    service_id = command.caller.service_id
-    row = await shards.of(service_id).read(
-        service_id, lambda driver: driver.fetchrow(_SCHEDULE, service_id, command.job_id)
-    )
+async def _schedule(command: StartBackfill, shard: Shard) -> Schedule:
+    key = (command.service_id, command.job_id)
+    row = await shard.read(command.service_id, lambda driver: driver.fetchrow(_SCHEDULE, *key))
     if row is None:
         raise NotFound(f"There is no job {command.job_id}.")
     return schedule_of(row["schedule"], row["calendars"])

@@ -13,89 +13,17 @@ from msgspec import Struct
 from domain.ids import fire_time_window
 from domain.overlap import Overlap
 from domain.retry import RetryPolicy
+from domain.run import RunState
 from domain.secrets import MARK
 from domain.targets import Target
+from storage.fences import Fence
 from storage.jobs import decode_retry, decode_target
-from storage.partitions import looked_up, of_days
 from storage.postgres import Database, Driver
 from storage.queue import RunKey
-from storage.run_events import with_event
+from storage.sql import statement
 
-_FITTING = "service_id, job_id, scheduled_for, id, job_name, version, target, retry, catchup"
-
-# A second message for a run finds it in other hands or further on, and one that comes early must
-# not jump a retry's backoff: both take nothing. What is in this worker's hands already is told
-# again, in case the first reply was lost.
-#
-# A message tells no more than a run's id: the rest of its key is found first, as the first id of
-# its service from there on. Only an index in the order of ids can answer that, also on a day so
-# young that any index of the service looks as good.
-#
-# What has no room stays where it is, and is told of: of each service the smallest come first, and
-# of all services the first, then the second. Mostly it is plain that all have room, and nothing is
-# sorted. Of a target that is not compressed the size is known without reading it.
-TAKE = f"""
-WITH found AS MATERIALIZED (
-    SELECT run.*, job.job_name, job.version, job.target, job.retry, job.catchup,
-        coalesce(job.bytes, 0) AS bytes, message.room
-    FROM unnest($2::uuid[], $3::uuid[], $7::bigint[]) AS message (service_id, id, room)
-    CROSS JOIN LATERAL (
-        SELECT service_id, job_id, scheduled_for, id FROM runs
-        WHERE runs.service_id = message.service_id AND {of_days("$4", "$5")}
-            AND runs.id >= message.id
-        ORDER BY id LIMIT 1
-    ) AS run
-    LEFT JOIN LATERAL (
-        SELECT name AS job_name, version, target, retry, catchup,
-            CASE WHEN pg_column_compression(target) IS NULL THEN pg_column_size(target)
-                ELSE octet_length(target::text) END AS bytes
-        FROM jobs
-        WHERE jobs.service_id = run.service_id AND jobs.id = run.job_id OFFSET 0
-    ) AS job ON true
-    WHERE run.id = message.id
-), sure AS (
-    SELECT coalesce(sum(bytes), 0) <= least($8, min(room)) AS fits FROM found
-), numbered AS (
-    SELECT *, row_number() OVER of_service AS nth, sum(bytes) OVER of_service AS up_to_it
-    FROM found
-    WHERE NOT (SELECT fits FROM sure)
-    WINDOW of_service AS (PARTITION BY service_id ORDER BY bytes, id ROWS UNBOUNDED PRECEDING)
-), fitting AS MATERIALIZED (
-    SELECT {_FITTING}, true AS fits FROM found WHERE (SELECT fits FROM sure)
-    UNION ALL
-    SELECT {_FITTING}, up_to_it <= room
-        AND sum(bytes) OVER (ORDER BY nth, bytes, id ROWS UNBOUNDED PRECEDING) <= $8
-    FROM numbered
-), taken AS (
-    UPDATE runs
-    SET state = 'queued', held_by = $1, retry_at = NULL
-    FROM fitting
-    WHERE fitting.fits AND {looked_up("fitting", "$4", "$5")} AND runs.job_id = fitting.job_id
-        AND runs.scheduled_for = fitting.scheduled_for AND runs.id = fitting.id
-        AND (runs.state IN ('scheduled', 'retrying') AND runs.due_at <= $6
-            OR runs.state = 'queued' AND runs.held_by = $1)
-        AND NOT runs.buffered
-    RETURNING runs.service_id, runs.job_id, runs.id, runs.scheduled_for, runs.due_at,
-        runs.attempt_count, runs.started_at, runs.overlap, runs.overlap_wait_ms, fitting.job_name,
-        fitting.version, fitting.target, fitting.retry, fitting.catchup
-)
-SELECT taken.*,
-    (SELECT signing_secrets FROM services WHERE services.id = taken.service_id) AS signing_secrets,
-    true AS fits
-FROM taken
-UNION ALL
-SELECT service_id, job_id, id, scheduled_for, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-    NULL, NULL, false
-FROM fitting WHERE NOT fits
-"""
-
-_CANCEL = with_event("""
-UPDATE runs
-SET state = 'cancelled', open = false, held_by = NULL, finished_at = $3,
-    reason = 'The job was deleted.'
-FROM unnest($1::uuid[], $2::uuid[]) AS orphan (service_id, id)
-WHERE runs.service_id = orphan.service_id AND runs.id = orphan.id AND runs.state = 'queued'
-""")
+TAKE = statement("attempts/take")
+_CANCEL = statement("cancel/orphans")
 
 
 class Rooms(Struct, frozen=True, kw_only=True):
@@ -165,6 +93,19 @@ class TakenRun(Struct, frozen=True, kw_only=True):
         """How late its attempt begins, apart from its wait for its turn."""
         return max((started_at - self.due_at).total_seconds() - self.overlap_wait, 0.0)
 
+    def fence(self, worker_id: UUID, state: RunState) -> Fence:
+        """What holds of the run while its attempt waits (`queued`), or has begun (`running`)."""
+        return Fence(
+            service_id=self.service_id,
+            job_id=self.job_id,
+            scheduled_for=self.scheduled_for,
+            id=self.id,
+            owned_by=worker_id,
+            state=state,
+            attempt_count=self.number if state is RunState.RUNNING else self.number - 1,
+            due_at=self.due_at,
+        )
+
 
 class Taken(Struct, frozen=True):
     """Attributes:
@@ -189,11 +130,11 @@ async def take_runs(command: TakeRuns, database: Database) -> Taken:
                 rows += [row for row in await _take(driver, command, missing) if row["fits"]]
         orphans = [row for row in rows if row["version"] is None]
         if orphans:
-            await driver.execute(
-                _CANCEL,
-                [row["service_id"] for row in orphans],
-                [row["id"] for row in orphans],
-                command.now,
+            await _CANCEL.execute(
+                driver,
+                service_ids=[row["service_id"] for row in orphans],
+                run_ids=[row["id"] for row in orphans],
+                now=command.now,
             )
     return Taken(
         [_taken(row) for row in rows if row["version"] is not None],
@@ -228,14 +169,15 @@ def _taken(row: asyncpg.Record) -> TakenRun:
 
 async def _take(driver: Driver, command: TakeRuns, runs: Sequence[RunKey]) -> list[asyncpg.Record]:
     windows = [fire_time_window(run) for _, run in runs]
-    return await driver.fetch(
-        TAKE,
-        command.worker_id,
-        [service_id for service_id, _ in runs],
-        [run for _, run in runs],
-        min(start for start, _ in windows),
-        max(end for _, end in windows),
-        command.until,
-        [command.rooms.of_service.get(service_id, command.rooms.bytes) for service_id, _ in runs],
-        command.rooms.bytes,
+    of_all, of_service = command.rooms.bytes, command.rooms.of_service
+    return await TAKE.fetch(
+        driver,
+        worker_id=command.worker_id,
+        service_ids=[service_id for service_id, _ in runs],
+        run_ids=[run for _, run in runs],
+        first=min(start for start, _ in windows),
+        last=max(end for _, end in windows),
+        until=command.until,
+        service_bytes=[of_service.get(service_id, of_all) for service_id, _ in runs],
+        all_bytes=of_all,
     )

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from uuid import UUID
 
 import asyncpg
 import msgspec
-from msgspec import Struct
 
-from domain.caller import Caller
+from commands.unit_of_work import Command, UnitOfWork, unit_of_work
 from domain.errors import NotFound
 from domain.ids import new_id, run_id
 from domain.overlap import Overlap
 from domain.run import Run, RunState, Trigger
 from domain.schedules.schedule import TICK, next_nominal_time, utc_offset
-from storage.handing_over import hand_over_soon
 from storage.jobs import decode_schedule
 from storage.postgres import Driver
-from storage.shards import Shards
-from storage.traces import note_trace
 
 JOB = "SELECT version, schedule::text, overlap FROM jobs WHERE service_id = $1 AND id = $2"
 # The job is locked: neither is it deleted meanwhile, nor is it another version's schedule that its
@@ -42,35 +37,26 @@ SELECT EXISTS (SELECT FROM job) AS is_current, EXISTS (SELECT FROM run) AS is_wr
 """
 
 
-class TriggerJob(Struct, frozen=True, kw_only=True):
+class TriggerJob(Command, frozen=True, kw_only=True):
     """Attributes:
     overlap: Instead of the job's own policy, for this run.
     """
 
-    caller: Caller
     job_id: UUID
-    now: datetime
     overlap: Overlap | None = None
 
 
-async def trigger_job(command: TriggerJob, shards: Shards) -> Run:
+@unit_of_work
+async def trigger_job(command: TriggerJob, uow: UnitOfWork) -> Run:
     """Write a run that is due now and hand it over. A paused job may be triggered too.
 
     Raises:
         NotFound: When the service has no such job.
     """
-    service_id = command.caller.service_id
-    shard = shards.of(service_id)
-    claim = command.caller.claim
-    if claim is None:
-        async with shard.writing_once(service_id, ()) as driver:
-            run = await _write_run(driver, command)
-    else:
-        async with shard.writing_driver(service_id, (), claim) as driver:
-            run = await _write_run(driver, command)
-            command.caller.settle(run)
-    await note_trace(shard, service_id, run.id, command.now)
-    await hand_over_soon(shard, [(service_id, run.id)])
+    run = await _write_run(await uow.begin(each_commits=True), command)
+    uow.changes_only()
+    uow.note_trace(run.id)
+    uow.dispatch([(command.service_id, run.id)])
     return run
 
 

@@ -12,11 +12,9 @@ from domain.schedules.edited import counted_after
 from domain.schedules.schedule import due_time, next_fire_time
 from storage.jobs import schedule_of
 from storage.postgres import Driver
+from storage.sql import statement
 
-_DO_NOT_COUNT = """
-UPDATE jobs SET run_count = greatest(run_count - $5, 0), next_fire_for = $3, next_claim_at = $4
-WHERE service_id = $1 AND id = $2
-"""
+_UNCOUNT = statement("overlap/uncount")
 
 
 async def uncount(
@@ -34,4 +32,11 @@ async def uncount(
     if job["run_count"] >= schedule.max_runs and not job["paused"]:
         upcoming = next_fire_time(schedule, after=job["accounted_to"])
     due = upcoming and due_time(schedule, upcoming)
-    await driver.execute(_DO_NOT_COUNT, service_id, job["id"], upcoming, due, counted)
+    await _UNCOUNT.execute(
+        driver,
+        service_id=service_id,
+        job_id=job["id"],
+        next_fire_for=upcoming,
+        next_claim_at=due,
+        count=counted,
+    )

@@ -8,7 +8,6 @@ from uuid import UUID
 from msgspec import Struct
 
 from domain.access import Scope
-from domain.idempotency import Claim
 from domain.limits import Limits
 
 
@@ -26,7 +25,6 @@ class Caller(Struct, frozen=True, kw_only=True):
         key: Service and id of the key, if it is one.
         key_ends_at: When that key ends by itself, if it does.
         address: Where the request came from, as far as that is known.
-        claim: To the request's idempotency key, if it has one.
     """
 
     service_id: UUID
@@ -39,9 +37,3 @@ class Caller(Struct, frozen=True, kw_only=True):
     key: tuple[UUID, UUID] | None = None
     key_ends_at: datetime | None = None
     address: str = ""
-    claim: Claim | None = None
-
-    def settle(self, result: object) -> None:
-        """Tell a command's result before its transaction ends, to be kept under the claim's key."""
-        if self.claim is not None:
-            self.claim.settle(result)

@@ -24,27 +24,25 @@ class Answer(Struct, frozen=True, kw_only=True):
     body: bytes
 
 
-class Claim(Struct, kw_only=True):
+class Claim(Struct, frozen=True, kw_only=True):
     """A request's claim to be the one that is done under its key.
 
     Attributes:
         route: Method and path; with the service and the key, what the claim is unique by.
         fingerprint: Of all that the request asks for: another one needs another key.
+        size: Bytes of its body.
         at: When it was made.
         answer_of: Makes the answer from the command's result.
-        answer: What is kept, once the command is settled.
+        refusal_of: Makes the answer from what the command refuses.
     """
 
     route: str
     key: str
     fingerprint: bytes
+    size: int
     at: datetime
     answer_of: Callable[[Any], Answer]
-    answer: Answer | None = None
-
-    def settle(self, result: object) -> None:
-        """Have the command's result answered, now and to whoever sends the request again."""
-        self.answer = self.answer_of(result)
+    refusal_of: Callable[[Exception], Answer]
 
 
 class Answered(Exception):

@@ -7,6 +7,7 @@ shared one; and with its kind, so that a tag is not taken for a word.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from hashlib import blake2b
 from unicodedata import normalize
 from uuid import UUID
@@ -14,9 +15,8 @@ from uuid import UUID
 from yarl import URL
 
 from domain.job import Job
-from domain.job_filter import JobFilter
 from domain.targets import Target, secret_names
-from domain.targets.http import HttpTarget
+from domain.targets.kinds.http import HttpTarget
 
 _WORD, _TAG, _HOST, _NAME, _SECRET = "=", "#", "@", "^", "$"
 _WORDS = re.compile(r"[^\W_]+")
@@ -50,18 +50,25 @@ def terms_of(
     ]
 
 
-def terms_query(service_id: UUID, chosen: JobFilter) -> str | None:
-    """What finds the jobs by their terms, as a `tsquery`; None when the filter names none."""
+def terms_query(
+    service_id: UUID,
+    *,
+    words: Iterable[str] = (),
+    tags: Iterable[str] = (),
+    target_host: str | None = None,
+    name_prefix: str | None = None,
+) -> str:
+    """What finds the jobs by their terms, as a `tsquery`."""
     mark = _mark(service_id)
     wanted = [
-        *(_quoted(_term(mark, _WORD, word)) + _beginning(word) for word in chosen.words),
-        *(_quoted(_term(mark, _TAG, tag)) for tag in chosen.tags),
+        *(_quoted(_term(mark, _WORD, word)) + _beginning(word) for word in words),
+        *(_quoted(_term(mark, _TAG, tag)) for tag in tags),
     ]
-    if chosen.target_host is not None:
-        wanted.append(_quoted(_term(mark, _HOST, chosen.target_host)))
-    if chosen.name_prefix is not None:
-        wanted.append(_quoted(_term(mark, _NAME, chosen.name_prefix)) + ":*")
-    return " & ".join(wanted) or None
+    if target_host is not None:
+        wanted.append(_quoted(_term(mark, _HOST, target_host)))
+    if name_prefix is not None:
+        wanted.append(_quoted(_term(mark, _NAME, name_prefix)) + ":*")
+    return " & ".join(wanted)
 
 
 def secret_query(service_id: UUID, name: str) -> str:

@@ -4,7 +4,7 @@ import sys
 
 from litestar import Litestar, get
 
-from app.serving import serve
+from app.edge.connections.serving import serve
 from loadtests.served import end_with_parent
 
 

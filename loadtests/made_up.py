@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from domain.ids import EPOCH, run_id
 from domain.schedules.schedule import Schedule
-from domain.targets.http import HttpTarget
+from domain.targets.kinds.http import HttpTarget
 from domain.terms import terms_of
 from storage.jobs import encode, encode_schedule
 

@@ -7,11 +7,12 @@ from uuid import UUID
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from app.api import create_app
-from app.auth import Principal
+from app.edge.authentication.principals import Principal
+from app.edge.cached_reads import CachedReads
+from app.edge.connections.serving import serve
+from app.edge.observation import Observation
+from app.edge.response_headers import ResponseHeaders
 from app.logs import configure_logs
-from app.observation import Observation
-from app.response_headers import ResponseHeaders
-from app.serving import serve
 from app.settings import read_settings
 from domain.access import ALL_SCOPES
 from domain.limits import Limits
@@ -46,8 +47,9 @@ def main(port: int, service_id: str | None) -> None:
     configure_logs(settings.log_level)
     app = create_app(settings)
     if service_id is not None:
-        opened = Open(app.state.short_cut, UUID(service_id))
-        app.asgi_handler = Observation(opened, ResponseHeaders(tls=settings.tls))
+        reads = CachedReads(app.asgi_router, app.state.shards, app.state.remembered)
+        opened = Open(reads, UUID(service_id))
+        app.asgi_handler = Observation(ResponseHeaders(opened, tls=settings.tls))
     serve(app, "127.0.0.1", port)
 
 

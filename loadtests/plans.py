@@ -10,17 +10,29 @@ from uuid import UUID
 import asyncpg
 
 _BUFFERS = re.compile(r"shared (?:hit=(\d+))?(?: read=(\d+))?")
+_INDEX = re.compile(r"(?:using|Bitmap Index Scan on) (\w+)")
 _PARTITION = re.compile(r"^(?P<indent> *)->  .* on (?:runs|attempts)_(?:\d{8}|default)\b")
 _NAME = "looked_at"
 
 
+# An index of a partition has a name that PostgreSQL chose; that of the whole table has ours.
+_PARENTS = """
+SELECT child.relname, parent.relname
+FROM pg_inherits JOIN pg_class AS child ON child.oid = inhrelid
+JOIN pg_class AS parent ON parent.oid = inhparent
+WHERE child.relname = ANY($1::text[])
+"""
+
+
 class Plan(NamedTuple):
     """Attributes:
+    indexes: The indexes that were used, named as those of whole tables.
     buffers: Pages that were touched.
     """
 
     statement: str
     text: str
+    indexes: list[str]
     buffers: int
 
 
@@ -53,7 +65,14 @@ async def explained(
         lines = [row[0] for row in await driver.fetch(explain)]
     finally:
         await driver.execute(f"DEALLOCATE {_NAME}")
-    return Plan(statement.strip(), "\n".join(_shortened(lines)), _buffers(lines))
+    text = "\n".join(_shortened(lines))
+    return Plan(statement.strip(), text, await _indexes(driver, text), _buffers(lines))
+
+
+async def _indexes(driver: asyncpg.Connection, text: str) -> list[str]:
+    used = dict.fromkeys(_INDEX.findall(text))
+    parents = dict(map(tuple, await driver.fetch(_PARENTS, list(used))))
+    return sorted({parents.get(name, name) for name in used})
 
 
 def _literal(value: object) -> str:

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 from domain.errors import Invalid
 from domain.schedules.checks import check_schedule
-from domain.schedules.schedule import Exclusion, Schedule, Spec, next_fire_time
+from domain.schedules.kinds import Spec
+from domain.schedules.schedule import Exclusion, Schedule, next_fire_time
 from loadtests.figures import Figure, Measured, spread_figures
 from loadtests.latency import spread_of
 

@@ -10,8 +10,9 @@ import asyncpg
 from msgspec import Struct
 
 from domain.caller import Caller
-from domain.catchup import COUNTED, Outcome, Stretch, account
+from domain.catchup import Outcome, Stretch
 from domain.errors import NotFound
+from domain.policies.catchup_plan import COUNTED, account
 from domain.schedules.schedule import TICK, Schedule
 from storage.jobs import CALENDARS_OF_JOB, schedule_of
 from storage.ledger import told_by_runs

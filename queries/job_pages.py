@@ -7,67 +7,77 @@ before it is full.
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
 from uuid import UUID
 
 import asyncpg
 from msgspec import Struct
+from sqlalchemy import (
+    CTE,
+    BigInteger,
+    ColumnElement,
+    Integer,
+    Uuid,
+    bindparam,
+    cast,
+    false,
+    func,
+    null,
+    select,
+    text,
+    true,
+    union_all,
+)
 
+from domain.ids import first_run_id
 from domain.job_filter import JobFilter, JobOrder, JobSort
 from domain.place import Place
-from queries.job_parts import Parts
-from queries.job_sources import CANDIDATES, Source, by_terms, sorted_by, sources_of
-from queries.job_walks import walks_of
+from domain.terms import terms_query
+from queries.job_parts import BY_TERM, JOB, SERVICE_ID, Shape, job_fits
+from queries.job_sources import Source, by_terms, sorted_by, sources_of
+from queries.job_walks import NO_INSTANT, walks_of
+from queries.sql_parts import Order, alone, materialized, number
 from storage.encoded_jobs import JOB_MARKS
 from storage.postgres import Driver
+from storage.statements import Statement
+from storage.tables import jobs
 
-FIRST_LOOK, LONG_LOOK = 256, 2_048
+SHAPES = 1_000
+"""Statements kept of each kind; what services ask for usually are some dozens."""
+_CLAIMED_WITHIN = timedelta(minutes=1)
+"""Dispatchers claim some seconds ahead, never so far."""
 _SHORT_PAGE = 60
-
-# Rows that fit; where too few do, behind them the last row looked at, if there are more. Each job
-# is looked up by its key: OFFSET 0 leaves the planner nothing else.
-_WALK = """
-WITH looked AS MATERIALIZED ({walk}
-), page AS MATERIALIZED (
-    SELECT id, at, place FROM looked WHERE fits LIMIT {wanted}
-), shown AS (
-    SELECT id AS listed, at, place, false AS ends FROM page
-    UNION ALL
-    (SELECT NULL, at, place, true FROM looked
-    WHERE (SELECT count(*) FROM page) < {wanted} OFFSET {look} - 1 LIMIT 1)
-)
-SELECT * FROM shown LEFT JOIN LATERAL ({job}) AS job ON true
-ORDER BY ends, {order}
-"""
-# Rows that fit; or, where the index names too many, a single row that ends the page.
-_FIND = """
-WITH found AS MATERIALIZED (
-    SELECT id FROM ({source}) AS source LIMIT {most} + 1
-), page AS MATERIALIZED (
-    SELECT id, at FROM {candidates} CROSS JOIN LATERAL (
-        SELECT {at} AS at, {fits} AS fits FROM jobs j
-        WHERE j.service_id = {service} AND j.id = found.id OFFSET 0
-    ) AS candidate
-    WHERE (SELECT count(*) FROM found) <= {most} AND fits AND {begun}
-    ORDER BY {order} LIMIT {wanted}
-), shown AS (
-    SELECT id AS place, at, false AS ends FROM page
-    UNION ALL
-    SELECT NULL, NULL, true WHERE (SELECT count(*) FROM found) > {most}
-)
-SELECT * FROM shown LEFT JOIN LATERAL ({job}) AS job ON true
-ORDER BY ends, {last_order}
-"""
-_JOB = f"""
-SELECT {JOB_MARKS} FROM jobs WHERE jobs.service_id = {{service}} AND jobs.id = {{job_id}} OFFSET 0
-"""
-# The list that is asked for most, and of which every row fits.
-NEWEST = f"""
-SELECT {JOB_MARKS} FROM jobs
-WHERE service_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3
-"""
 _BEYOND_ALL = UUID(int=(1 << 128) - 1)
 _ALL, _NEWEST_FIRST = JobFilter(), JobOrder()
+_WANTED = bindparam("wanted", type_=Integer)
+_MARKS = select(text(JOB_MARKS)).select_from(jobs).where(jobs.c.service_id == SERVICE_ID)
+
+NEWEST = Statement(
+    _MARKS.where(jobs.c.id < bindparam("begin", type_=Uuid))
+    .order_by(jobs.c.id.desc())
+    .limit(bindparam("limit", type_=BigInteger))
+)
+"""The list that is asked for most, and of which every row fits."""
+
+
+class Looks(Struct, frozen=True):
+    """How far a page looks.
+
+    Attributes:
+        first: Rows in the list's order.
+        candidates: So many jobs are read and sorted at once.
+        last: Rows in the list's order, where there are more candidates.
+    """
+
+    first: int = 256
+    candidates: int = 2_000
+    last: int = 2_048
+
+
+LOOKS = Looks()
 
 
 class JobQuery(Struct, frozen=True, kw_only=True):
@@ -94,22 +104,24 @@ class JobRows(Struct, frozen=True):
     more: Place | None
 
 
-async def page_of_jobs(query: JobQuery, driver: Driver) -> JobRows:
+async def page_of_jobs(query: JobQuery, driver: Driver, looks: Looks = LOOKS) -> JobRows:
     """A page. It may be short, even empty, and still not be the last."""
     if query.chosen == _ALL and query.order == _NEWEST_FIRST:
         return await _newest(query, driver)
-    looked = await _walk(query, driver, _first_look(query))
+    shape = Shape.of(query.chosen)
+    looked = await _walk(query, shape, driver, _first_look(query, looks.first))
     if looked.more is None or len(looked.rows) == query.limit:
         return looked
-    for source in sources_of(query.chosen, query.order):
-        if (found := await _find(query, driver, source)) is not None:
+    for source in sources_of(shape, query.order):
+        found = await _find(query, shape, driver, source, looks.candidates)
+        if found is not None:
             return found
-    return await _walk(query, driver, LONG_LOOK)
+    return await _walk(query, shape, driver, looks.last)
 
 
-def _first_look(query: JobQuery) -> int:
+def _first_look(query: JobQuery, first: int) -> int:
     """At how many rows to look first: few kinds of statements, each of a known length."""
-    look = FIRST_LOOK if query.limit <= _SHORT_PAGE else 4 * FIRST_LOOK
+    look = first if query.limit <= _SHORT_PAGE else 4 * first
     # Where every row fits, no more are needed than are shown.
     every = query.chosen == _ALL and query.order.sort is not JobSort.LAST_RUN
     return max(look // 4, 1) if every else look
@@ -117,62 +129,131 @@ def _first_look(query: JobQuery) -> int:
 
 async def _newest(query: JobQuery, driver: Driver) -> JobRows:
     begin = _BEYOND_ALL if query.after is None else query.after.id
-    rows = await driver.fetch(NEWEST, query.service_id, begin, query.limit + 1)
+    rows = await NEWEST.fetch(
+        driver, service_id=query.service_id, begin=begin, limit=query.limit + 1
+    )
     if len(rows) <= query.limit:
         return JobRows(rows, None)
     shown = rows[: query.limit]
     return JobRows(shown, place_of(shown[-1]))
 
 
-async def _walk(query: JobQuery, driver: Driver, look: int) -> JobRows:
+async def _walk(query: JobQuery, shape: Shape, driver: Driver, look: int) -> JobRows:
     """Look at so many rows of each walk at most."""
     rows: list[asyncpg.Record] = []
-    for number, walk in enumerate(walks := walks_of(query.chosen, query.order)):
+    walks = walks_of(shape.states, query.order, in_window=shape.by_window)
+    for nth in range(len(walks)):
         begin = query.after
-        if number < len(walks) - 1 and begin is not None and begin.at is None:
+        if nth < len(walks) - 1 and begin is not None and begin.at is None:
             continue  # the page before went beyond it
-        if number and begin is not None and begin.at is not None:
+        if nth and begin is not None and begin.at is not None:
             begin = None
-        parts = _parts(query)
-        statement = _WALK.format(
-            walk=walk.sql(parts, begin, look),
-            look=look,
-            wanted=parts.bound(query.limit + 1 - len(rows), "int"),
-            job=_JOB.format(service=parts.service, job_id="listed"),
-            order=walk.order,
-        )
-        got = _split(await driver.fetch(statement, *parts.bound.values))
+        statement = _walking(shape, query.order, nth, begin is not None, look)
+        values = _values(query, statement, wanted=query.limit + 1 - len(rows))
+        got = _split(await statement.fetch(driver, **values))
         rows += got.rows
         if got.more is not None or len(rows) > query.limit:
             return _shown(rows, query.limit, got.more)
     return JobRows(rows, None)
 
 
-async def _find(query: JobQuery, driver: Driver, source: Source) -> JobRows | None:
+async def _find(
+    query: JobQuery, shape: Shape, driver: Driver, source: Source, most: int
+) -> JobRows | None:
     """What an index knows to fit; None where that is too much to sort."""
-    parts = _parts(query)
-    by = sorted_by(query.order, parts, query.after)
-    statement = _FIND.format(
-        source=source(parts),
-        most=CANDIDATES,
-        candidates=by.candidates,
-        at=by.at,
-        fits=parts.job_fits(terms=source is not by_terms),
-        begun=by.begun,
-        order=by.order("id"),
-        last_order=by.order("place"),
-        wanted=parts.bound(query.limit + 1, "int"),
-        service=parts.service,
-        job=_JOB.format(service=parts.service, job_id="place"),
-    )
-    got = await driver.fetch(statement, *parts.bound.values)
+    begun = query.after is not None
+    behind_all = query.after is not None and query.after.at is None
+    statement = _finding(shape, query.order, source, begun, behind_all, most)
+    got = await statement.fetch(driver, **_values(query, statement, wanted=query.limit + 1))
     if got and got[-1]["ends"]:
         return None
     return _shown(got, query.limit, None)
 
 
-def _parts(query: JobQuery) -> Parts:
-    return Parts(query.service_id, query.chosen, query.now)
+@lru_cache(SHAPES)
+def _walking(shape: Shape, order: JobOrder, nth: int, begun: bool, look: int) -> Statement:
+    """Rows that fit; where too few do, behind them the last row looked at, if there are more."""
+    walk = walks_of(shape.states, order, in_window=shape.by_window)[nth]
+    looked = materialized(walk.rows(shape, begun, look), "looked")
+    page = materialized(
+        select(looked.c.id, looked.c.at, looked.c.place).where(looked.c.fits).limit(_WANTED), "page"
+    )
+    last = select(null(), looked.c.at, looked.c.place, true()).where(_count(page) < _WANTED)
+    shown = union_all(
+        select(page.c.id.label("listed"), page.c.at, page.c.place, false().label("ends")),
+        last.offset(number(look - 1)).limit(number(1)),
+    ).cte("shown")
+    return _with_jobs(shown, shown.c.listed, walk.order(shown.c))
+
+
+@lru_cache(SHAPES)
+def _finding(  # noqa: PLR0917
+    shape: Shape, order: JobOrder, source: Source, begun: bool, behind_all: bool, most: int
+) -> Statement:
+    """Rows that fit; or, where the index names too many, a single row that ends the page."""
+    by = sorted_by(order, begun=begun, behind_all=behind_all)
+    named = source(shape, most).subquery("named")
+    found = materialized(select(named.c.id).limit(number(most + 1)), "found")
+    candidates = by.candidates(found, descending=order.descending)
+    candidate = alone(
+        select(
+            by.at.label("at"), job_fits(shape, terms=source is not by_terms).label("fits")
+        ).where(JOB.c.service_id == SERVICE_ID, JOB.c.id == candidates.c.id)
+    ).lateral("candidate")
+    key = candidate.c.at, candidates.c.id
+    page = materialized(
+        select(candidates.c.id, candidate.c.at)
+        .select_from(candidates.join(candidate, true()))
+        .where(_count(found) <= number(most), candidate.c.fits)
+        .where(by.begun(*key))
+        .order_by(*by.order(*key))
+        .limit(_WANTED),
+        "page",
+    )
+    too_many = select(cast(null(), Uuid), NO_INSTANT, true()).where(_count(found) > number(most))
+    shown = union_all(
+        select(page.c.id.label("place"), page.c.at, false().label("ends")), too_many
+    ).cte("shown")
+    return _with_jobs(shown, shown.c.place, by.order(shown.c.at, shown.c.place))
+
+
+def _with_jobs(shown: CTE, job_id: ColumnElement[Any], order: Order) -> Statement:
+    """Rows with what tells whether their jobs look as they did; each is looked up by its key."""
+    job = alone(_MARKS.where(jobs.c.id == job_id)).lateral("job")
+    return Statement(
+        select(shown, text("job.*"))
+        .select_from(shown.outerjoin(job, true()))
+        .order_by(shown.c.ends, *order)
+    )
+
+
+def _count(rows: CTE) -> ColumnElement[int]:
+    return select(func.count()).select_from(rows).scalar_subquery()
+
+
+_VALUES: dict[str, Callable[[JobQuery], object]] = {
+    "service_id": lambda query: query.service_id,
+    "now": lambda query: query.now,
+    "terms": lambda query: terms_query(
+        query.service_id, **{name: getattr(query.chosen, name) for name in BY_TERM}
+    ),
+    "after_at": lambda query: query.after and query.after.at,
+    "after_id": lambda query: query.after and query.after.id,
+    "first_run_now": lambda query: first_run_id(query.now),
+    "first_run_far": lambda query: first_run_id(query.now + _CLAIMED_WITHIN),
+    "first_run_to_come": lambda query: UUID(int=first_run_id(query.now).int + (1 << 80)),
+    "far": lambda query: query.now + _CLAIMED_WITHIN,
+}
+"""What parameters stand for, beside those that are called like a field of the filter."""
+
+
+def _values(query: JobQuery, statement: Statement, *, wanted: int) -> dict[str, Any]:
+    names = [name for name, _, _ in statement.parameters if name != "wanted"]
+    values = {
+        name: _VALUES[name](query) if name in _VALUES else getattr(query.chosen, name)
+        for name in names
+    }
+    return {**values, "wanted": wanted}
 
 
 def _split(got: list[asyncpg.Record]) -> JobRows:

@@ -1,137 +1,157 @@
-"""Parts of the SQL of lists of jobs. Aliases: `j` for jobs, `l` for listings, `r` for runs."""
+"""What each filter of a list of jobs comes to in SQL: a clause for every field of JobFilter."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import datetime, timedelta
-from uuid import UUID
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, Self
 
-from domain.ids import first_run_id
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Text,
+    Uuid,
+    and_,
+    bindparam,
+    case,
+    cast,
+    false,
+    func,
+    not_,
+    or_,
+    select,
+    true,
+)
+from sqlalchemy.dialects.postgresql import TSQUERY
+
 from domain.job import JobState
 from domain.job_filter import JobFilter
-from domain.terms import terms_query
-from storage.bound import Bound
+from queries.sql_parts import Clause
+from storage.columns import INSTANT
+from storage.tables import jobs, listings, runs
 
-_CLAIMED_WITHIN = timedelta(minutes=1)
-"""Dispatchers claim some seconds ahead, never so far."""
+JOB, LISTING, RUN = jobs.alias("j"), listings.alias("l"), runs.alias("r")
+SERVICE_ID = bindparam("service_id", type_=Uuid)
+NOW = bindparam("now", type_=INSTANT)
+FIRST_RUN_TO_COME = bindparam("first_run_to_come", type_=Uuid)
+"""What all ids of runs are above whose fire time is yet to come."""
+OF_SERVICE: Clause = JOB.c.service_id == SERVICE_ID
+
 # Fire times that are claimed and yet to come are still "next": domain.job.visible_state in SQL.
-_PENDING = "(j.claimed_for[cardinality(j.claimed_for)] > {now}) IS TRUE"
-_NEXT_FIRE = """CASE WHEN NOT j.paused THEN
-    coalesce((SELECT min(claimed) FROM unnest(j.claimed_for) AS claimed WHERE claimed > {now}),
-        j.next_fire_for)
-END"""
+PENDING: Clause = (JOB.c.claimed_for[func.cardinality(JOB.c.claimed_for)] > NOW).is_(true())
+_CLAIMED = func.unnest(JOB.c.claimed_for).column_valued("claimed_time")
+NEXT_FIRE: ColumnElement[Any] = case(
+    (
+        not_(JOB.c.paused),
+        func.coalesce(
+            select(func.min(_CLAIMED)).where(_CLAIMED > NOW).scalar_subquery(),
+            JOB.c.next_fire_for,
+        ),
+    )
+)
+TERMS_MATCH: Clause = LISTING.c.terms.bool_op("@@")(cast(bindparam("terms", type_=Text), TSQUERY))
+
+BY_TERM = frozenset({"tags", "name_prefix", "target_host", "words"})
+"""Fields that are terms of the one index (domain.terms)."""
+_IN_STATE: dict[JobState, Clause] = {
+    JobState.PAUSED: JOB.c.paused,
+    JobState.ACTIVE: and_(not_(JOB.c.paused), or_(JOB.c.next_fire_for.is_not(None), PENDING)),
+    JobState.COMPLETED: and_(not_(JOB.c.paused), JOB.c.next_fire_for.is_(None), not_(PENDING)),
+}
 
 
-class Parts:
-    """What a filter comes to in one statement. Whatever is asked for must be used in it."""
+class Shape(NamedTuple):
+    """What lists have in common that differ by values alone: they are one statement.
 
-    def __init__(self, service_id: UUID, chosen: JobFilter, now: datetime) -> None:
-        self.bound = Bound()
-        self.chosen = chosen
-        self._service_id = service_id
-        self._now = now
-        self._query = terms_query(service_id, chosen)
+    Attributes:
+        by_term: Whether jobs are chosen by their terms.
+        row_fields: Fields of the filter that only a job's own row tells.
+        states: These make other statements.
+    """
+
+    by_term: bool
+    row_fields: tuple[str, ...]
+    states: tuple[JobState, ...]
+
+    @classmethod
+    def of(cls, chosen: JobFilter) -> Self:
+        given = chosen.given
+        return cls(not BY_TERM.isdisjoint(given), tuple(sorted(given - BY_TERM)), chosen.states)
 
     @property
-    def has_terms(self) -> bool:
-        """Whether jobs are chosen by their terms."""
-        return self.chosen.has_terms
-
-    @property
-    def has_more(self) -> bool:
+    def by_row(self) -> bool:
         """Whether jobs are chosen by what only their own row tells."""
-        return self.chosen.moves
+        return bool(self.row_fields)
 
     @property
-    def service(self) -> str:
-        """The service's id."""
-        return self.bound(self._service_id, "uuid")
-
-    @property
-    def now(self) -> str:
-        """The instant of the list."""
-        return self.bound(self._now, "timestamptz")
-
-    @property
-    def first_run_to_come(self) -> str:
-        """What all ids of runs are above whose fire time is yet to come."""
-        return self.bound(UUID(int=first_run_id(self._now).int + (1 << 80)), "uuid")
-
-    @property
-    def next_fire(self) -> str:
-        """When job `j` fires next, as its service sees it."""
-        return _NEXT_FIRE.format(now=self.now)
-
-    @property
-    def pending(self) -> str:
-        """Whether job `j` has fire times to come that are claimed already."""
-        return _PENDING.format(now=self.now)
-
-    @property
-    def terms_match(self) -> str:
-        """Whether the terms of listing `l` do."""
-        return f"l.terms @@ {self.bound(self._query, 'text')}::tsquery"
-
-    def job_fits(self, *, terms: bool = True) -> str:
-        """Whether job `j` fits; without its terms, if those are known to match."""
-        return _all([*self._of_job(), *(self._terms_of("j.id") if terms else [])])
-
-    def listing_fits(self) -> str:
-        """Whether the job of listing `l` fits."""
-        conditions = [self.terms_match] if self.has_terms else []
-        if self.has_more:
-            conditions.append(self._job_of("l.id"))
-        return _all(conditions)
-
-    def id_fits(self, job_id: str) -> str:
-        """Whether there is a job of that id, and it fits."""
-        return _all([self._job_of(job_id), *self._terms_of(job_id)])
-
-    def window(self, column: str) -> list[str]:
-        """The bounds of the next fire time."""
-        bounds = []
-        if (after := self.chosen.next_fire_after) is not None:
-            bounds.append(f"{column} >= {self.bound(after, 'timestamptz')}")
-        if (before := self.chosen.next_fire_before) is not None:
-            bounds.append(f"{column} < {self.bound(before, 'timestamptz')}")
-        return bounds
-
-    def claimed(self) -> str:
-        """The ids of jobs that have fire times to come which are claimed already."""
-        far = self._now + _CLAIMED_WITHIN
-        return f"""
-SELECT DISTINCT r.job_id AS id FROM runs r
-WHERE r.service_id = {self.service}
-    AND r.id >= {self.bound(first_run_id(self._now), "uuid")}
-    AND r.id < {self.bound(first_run_id(far), "uuid")}
-    AND r.scheduled_for > {self.now} AND r.scheduled_for < {self.bound(far, "timestamptz")}"""
-
-    def _of_job(self) -> Iterator[str]:
-        if self.chosen.states:
-            yield " OR ".join(f"({self._in_state(state)})" for state in self.chosen.states)
-        if self.chosen.has_window:
-            yield from self.window(self.next_fire)
-
-    def _in_state(self, state: JobState) -> str:
-        match state:
-            case JobState.PAUSED:
-                return "j.paused"
-            case JobState.ACTIVE:
-                return f"NOT j.paused AND (j.next_fire_for IS NOT NULL OR {self.pending})"
-            case JobState.COMPLETED:
-                return f"NOT j.paused AND j.next_fire_for IS NULL AND NOT {self.pending}"
-
-    def _job_of(self, job_id: str) -> str:
-        return f"""coalesce((
-    SELECT {_all([*self._of_job()])} FROM jobs j
-    WHERE j.service_id = {self.service} AND j.id = {job_id}), false)"""
-
-    def _terms_of(self, job_id: str) -> list[str]:
-        if not self.has_terms:
-            return []
-        of_listing = f"l.service_id = {self.service} AND l.id = {job_id}"
-        return [f"(SELECT {self.terms_match} FROM listings l WHERE {of_listing})"]
+    def by_window(self) -> bool:
+        """Whether the next fire time is bounded."""
+        return not WINDOW.keys().isdisjoint(self.row_fields)
 
 
-def _all(conditions: list[str]) -> str:
-    return " AND ".join(f"({condition})" for condition in conditions) or "true"
+def _in_states(shape: Shape) -> Clause:
+    return or_(*(_IN_STATE[state] for state in shape.states))
+
+
+WINDOW: dict[str, Callable[[ColumnElement[Any]], Clause]] = {
+    "next_fire_after": lambda at: at >= bindparam("next_fire_after", type_=INSTANT),
+    "next_fire_before": lambda at: at < bindparam("next_fire_before", type_=INSTANT),
+}
+"""The bounds of the next fire time, which several columns hold."""
+_BY_ROW: dict[str, Callable[[Shape], Clause]] = {
+    "states": _in_states,
+    "next_fire_after": lambda _: WINDOW["next_fire_after"](NEXT_FIRE),
+    "next_fire_before": lambda _: WINDOW["next_fire_before"](NEXT_FIRE),
+}
+"""Clauses about the row of job `j`. The value of a field is the parameter of its name."""
+
+
+def window(shape: Shape, column: ColumnElement[Any]) -> list[Clause]:
+    """The bounds of the next fire time, of a column that holds it."""
+    return [bound(column) for name, bound in WINDOW.items() if name in shape.row_fields]
+
+
+def job_fits(shape: Shape, *, terms: bool = True) -> Clause:
+    """Whether job `j` fits; without its terms, if those are known to match."""
+    return and_(true(), *_of_row(shape), *(_terms_of(shape, JOB.c.id) if terms else ()))
+
+
+def listing_fits(shape: Shape) -> Clause:
+    """Whether the job of listing `l` fits."""
+    of_listing = [TERMS_MATCH] if shape.by_term else []
+    return and_(true(), *of_listing, *([_job_of(shape, LISTING.c.id)] if shape.by_row else []))
+
+
+def id_fits(shape: Shape, job_id: ColumnElement[Any]) -> Clause:
+    """Whether there is a job of that id, and it fits."""
+    return and_(_job_of(shape, job_id), *_terms_of(shape, job_id))
+
+
+def claimed_jobs() -> Select[Any]:
+    """The ids of jobs that have fire times to come which are claimed already."""
+    # Dispatchers claim some seconds ahead, never so far as this looks.
+    return (
+        select(RUN.c.job_id.label("id"))
+        .distinct()
+        .where(
+            RUN.c.service_id == SERVICE_ID,
+            RUN.c.id >= bindparam("first_run_now", type_=Uuid),
+            RUN.c.id < bindparam("first_run_far", type_=Uuid),
+            RUN.c.scheduled_for > NOW,
+            RUN.c.scheduled_for < bindparam("far", type_=INSTANT),
+        )
+    )
+
+
+def _of_row(shape: Shape) -> Iterator[Clause]:
+    return (_BY_ROW[name](shape) for name in shape.row_fields)
+
+
+def _job_of(shape: Shape, job_id: ColumnElement[Any]) -> Clause:
+    fits = select(and_(true(), *_of_row(shape))).where(OF_SERVICE, JOB.c.id == job_id)
+    return func.coalesce(fits.select_from(JOB).scalar_subquery(), false())
+
+
+def _terms_of(shape: Shape, job_id: ColumnElement[Any]) -> Iterator[Clause]:
+    if shape.by_term:
+        of_job = (LISTING.c.service_id == SERVICE_ID, LISTING.c.id == job_id)
+        yield select(TERMS_MATCH).where(*of_job).scalar_subquery()

@@ -1,31 +1,73 @@
-"""How each order of a list of jobs is walked.
+"""How each order of a list of jobs is walked: here is what a `sort=` comes to.
 
-A walk is SQL with the columns `id` (the job's), `at` and `place` (see Place) and `fits`. It looks
-at so many rows, at most, that an index has in the list's order.
+A walk looks at so many rows, at most, that an index has in the list's order. It selects the columns
+`id` (the job's), `at` and `place` (see Place) and `fits`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from sqlalchemy import (
+    Select,
+    Uuid,
+    and_,
+    bindparam,
+    cast,
+    exists,
+    literal_column,
+    not_,
+    null,
+    select,
+    true,
+    tuple_,
+    union_all,
+)
+from sqlalchemy.sql import ColumnCollection
 
 from domain.job import JobState
-from domain.job_filter import JobFilter, JobOrder, JobSort
-from domain.place import Place
-from queries.job_parts import Parts
+from domain.job_filter import JobOrder, JobSort
+from queries.job_parts import (
+    FIRST_RUN_TO_COME,
+    JOB,
+    LISTING,
+    NEXT_FIRE,
+    NOW,
+    OF_SERVICE,
+    PENDING,
+    RUN,
+    SERVICE_ID,
+    Shape,
+    claimed_jobs,
+    id_fits,
+    job_fits,
+    listing_fits,
+    window,
+)
+from queries.sql_parts import Clause, Order, alone, behind, directed, number
+from storage.columns import INSTANT
+from storage.tables import runs
+
+Columns = ColumnCollection[str, Any]
+
+AFTER_AT = bindparam("after_at", type_=INSTANT)
+AFTER_ID = bindparam("after_id", type_=Uuid)
+NO_INSTANT = cast(null(), INSTANT)
 
 
 class Walk(NamedTuple):
     """Attributes:
-    sql: Makes the SQL; its arguments are the parts, where to begin, and at how many rows to look.
-    order: What its rows are sorted by.
+    rows: The rows; its arguments are the shape, whether a page went before, and at how many rows
+        to look.
+    order: What its rows are sorted by, of their columns.
     """
 
-    sql: Callable[[Parts, Place | None, int], str]
-    order: str
+    rows: Callable[[Shape, bool, int], Select[Any]]
+    order: Callable[[Columns], Order]
 
 
-def walks_of(chosen: JobFilter, order: JobOrder) -> list[Walk]:
+def walks_of(states: tuple[JobState, ...], order: JobOrder, *, in_window: bool) -> list[Walk]:
     """The walks that make up a list, one behind the other."""
     match order.sort:
         case JobSort.CREATED:
@@ -34,135 +76,154 @@ def walks_of(chosen: JobFilter, order: JobOrder) -> list[Walk]:
             return [_updated(descending=order.descending)]
         case JobSort.LAST_RUN:
             return [_LAST_RUN, _NEVER_RUN]
-    if chosen.states and JobState.ACTIVE not in chosen.states:
+    if states and JobState.ACTIVE not in states:
         return [_IDLE]
     fire = _fire(descending=order.descending)
-    return [fire] if chosen.has_window or chosen.states == (JobState.ACTIVE,) else [fire, _IDLE]
+    return [fire] if in_window or states == (JobState.ACTIVE,) else [fire, _IDLE]
 
 
 def _created(*, descending: bool) -> Walk:
-    direction, beyond = _words(descending=descending)
-
-    def sql(parts: Parts, place: Place | None, look: int) -> str:
+    def rows(shape: Shape, begun: bool, look: int) -> Select[Any]:
         # Only what is looked up is joined.
-        of_listing = parts.has_terms and not parts.has_more
-        table, alias = ("listings", "l") if of_listing else ("jobs", "j")
-        where = [f"{alias}.service_id = {parts.service}", *_partial_index(parts.chosen.states)]
-        if place is not None:
-            where.append(f"{alias}.id {beyond} {parts.bound(place.id, 'uuid')}")
-        fits = parts.listing_fits() if of_listing else parts.job_fits()
-        return f"""
-SELECT {alias}.id, NULL::timestamptz AS at, {alias}.id AS place, {fits} AS fits
-FROM {table} {alias} WHERE {" AND ".join(where)}
-ORDER BY {alias}.id {direction} LIMIT {look}"""
+        of_listing = shape.by_term and not shape.by_row
+        table = LISTING if of_listing else JOB
+        fits = listing_fits(shape) if of_listing else job_fits(shape)
+        return (
+            _looked(table.c.id, NO_INSTANT, table.c.id, fits)
+            .where(table.c.service_id == SERVICE_ID, *_partial_index(shape.states))
+            .where(_behind(begun, table.c.id, AFTER_ID, descending=descending))
+            .order_by(*directed(table.c.id, descending=descending))
+            .limit(number(look))
+        )
 
-    return Walk(sql, f"place {direction}")
+    return Walk(rows, lambda c: directed(c.place, descending=descending))
 
 
 def _updated(*, descending: bool) -> Walk:
-    direction, beyond = _words(descending=descending)
+    key = (LISTING.c.updated_at, LISTING.c.id)
 
-    def sql(parts: Parts, place: Place | None, look: int) -> str:
-        where = [f"l.service_id = {parts.service}"]
-        if place is not None:
-            where.append(f"(l.updated_at, l.id) {beyond} {_bound(parts, place)}")
-        return f"""
-SELECT l.id, l.updated_at AS at, l.id AS place, {parts.listing_fits()} AS fits
-FROM listings l WHERE {" AND ".join(where)}
-ORDER BY l.updated_at {direction}, l.id {direction} LIMIT {look}"""
+    def rows(shape: Shape, begun: bool, look: int) -> Select[Any]:
+        place = tuple_(AFTER_AT, AFTER_ID)
+        return (
+            _looked(LISTING.c.id, LISTING.c.updated_at, LISTING.c.id, listing_fits(shape))
+            .where(LISTING.c.service_id == SERVICE_ID)
+            .where(_behind(begun, tuple_(*key), place, descending=descending))
+            .order_by(*directed(*key, descending=descending))
+            .limit(number(look))
+        )
 
-    return Walk(sql, f"at {direction}, place {direction}")
+    return Walk(rows, lambda c: directed(c.at, c.place, descending=descending))
 
 
 def _fire(*, descending: bool) -> Walk:
     """Jobs that will fire: by the index, and those with claimed fire times by their runs."""
-    direction, beyond = _words(descending=descending)
 
-    def sql(parts: Parts, place: Place | None, look: int) -> str:
-        where = ["true", *parts.window("j.next_fire_for")]
-        of_claimed = ["at IS NOT NULL", *parts.window("at")]
-        if place is not None:
-            where.append(f"(j.next_fire_for, j.id) {beyond} {_bound(parts, place)}")
-            of_claimed.append(f"(at, id) {beyond} {_bound(parts, place)}")
-        return f"""
-SELECT id, at, id AS place, fits FROM (
-    (SELECT j.id, j.next_fire_for AS at, {parts.job_fits()} AS fits FROM jobs j
-    WHERE j.service_id = {parts.service} AND j.next_fire_for IS NOT NULL
-        AND NOT {parts.pending} AND {" AND ".join(where)}
-    ORDER BY j.next_fire_for {direction}, j.id {direction} LIMIT {look})
-    UNION ALL
-    SELECT id, at, fits FROM (
-        SELECT job.* FROM ({parts.claimed()}) AS claimed CROSS JOIN LATERAL (
-            SELECT j.id, {parts.next_fire} AS at, {parts.job_fits()} AS fits FROM jobs j
-            WHERE j.service_id = {parts.service} AND j.id = claimed.id AND {parts.pending} OFFSET 0
-        ) AS job
-    ) AS pending WHERE {" AND ".join(of_claimed)}
-) AS firing
-ORDER BY at {direction}, id {direction} LIMIT {look}"""
+    def rows(shape: Shape, begun: bool, look: int) -> Select[Any]:
+        place, key = tuple_(AFTER_AT, AFTER_ID), (JOB.c.next_fire_for, JOB.c.id)
+        by_index = (
+            select(JOB.c.id, JOB.c.next_fire_for.label("at"), job_fits(shape).label("fits"))
+            .where(OF_SERVICE, JOB.c.next_fire_for.is_not(None), not_(PENDING))
+            .where(*window(shape, JOB.c.next_fire_for))
+            .where(_behind(begun, tuple_(*key), place, descending=descending))
+            .order_by(*directed(*key, descending=descending))
+            .limit(number(look))
+        )
+        claimed = claimed_jobs().subquery("claimed")
+        job = alone(
+            select(JOB.c.id, NEXT_FIRE.label("at"), job_fits(shape).label("fits")).where(
+                OF_SERVICE, JOB.c.id == claimed.c.id, PENDING
+            )
+        ).lateral("job")
+        pending = select(*job.c).select_from(claimed.join(job, true())).subquery("pending")
+        of_claimed = (
+            select(*pending.c)
+            .where(pending.c.at.is_not(None), *window(shape, pending.c.at))
+            .where(_behind(begun, tuple_(pending.c.at, pending.c.id), place, descending=descending))
+        )
+        firing = union_all(by_index, of_claimed).subquery("firing")
+        return (
+            _looked(firing.c.id, firing.c.at, firing.c.id, firing.c.fits)
+            .order_by(*directed(firing.c.at, firing.c.id, descending=descending))
+            .limit(number(look))
+        )
 
-    return Walk(sql, f"at {direction}, place {direction}")
+    return Walk(rows, lambda c: directed(c.at, c.place, descending=descending))
 
 
-def _idle(parts: Parts, place: Place | None, look: int) -> str:
+def _idle(shape: Shape, begun: bool, look: int) -> Select[Any]:
     """Jobs that will not fire."""
-    begun = "true" if place is None else f"j.id < {parts.bound(place.id, 'uuid')}"
-    paused = "j.paused" if parts.chosen.states == (JobState.PAUSED,) else "true"
-    return f"""
-SELECT j.id, NULL::timestamptz AS at, j.id AS place, {parts.job_fits()} AS fits FROM jobs j
-WHERE j.service_id = {parts.service} AND j.next_fire_for IS NULL AND NOT {parts.pending}
-    AND {paused} AND {begun}
-ORDER BY j.id DESC LIMIT {look}"""
+    paused = [JOB.c.paused] if shape.states == (JobState.PAUSED,) else []
+    return (
+        _looked(JOB.c.id, NO_INSTANT, JOB.c.id, job_fits(shape))
+        .where(OF_SERVICE, JOB.c.next_fire_for.is_(None), not_(PENDING), *paused)
+        .where(_behind(begun, JOB.c.id, AFTER_ID, descending=True))
+        .order_by(JOB.c.id.desc())
+        .limit(number(look))
+    )
 
 
-def _last_run(parts: Parts, place: Place | None, look: int) -> str:
+def _last_run(shape: Shape, begun: bool, look: int) -> Select[Any]:
     """Runs, newest first, each that is the last of its job: a place is that of a run."""
-    if place is None:
-        begun = f"r.scheduled_for <= {parts.now} AND r.id < {parts.first_run_to_come}"
-    else:
-        at = parts.bound(place.at, "timestamptz")
-        begun = f"r.scheduled_for <= {at} AND r.id < {parts.bound(place.id, 'uuid')}"
-    return f"""
-SELECT r.job_id AS id, r.scheduled_for AS at, r.id AS place,
-    NOT EXISTS (
-        SELECT FROM runs later
-        WHERE later.service_id = {parts.service} AND later.job_id = r.job_id
-            AND later.scheduled_for >= r.scheduled_for AND later.scheduled_for <= {parts.now}
-            AND (later.scheduled_for, later.generation) > (r.scheduled_for, r.generation)
-    ) AND {parts.id_fits("r.job_id")} AS fits
-FROM runs r WHERE r.service_id = {parts.service} AND {begun}
-ORDER BY r.id DESC LIMIT {look}"""
+    later = runs.alias("later")
+    is_last = not_(
+        exists(literal_column("1"))
+        .select_from(later)
+        .where(
+            later.c.service_id == SERVICE_ID,
+            later.c.job_id == RUN.c.job_id,
+            later.c.scheduled_for >= RUN.c.scheduled_for,
+            later.c.scheduled_for <= NOW,
+            tuple_(later.c.scheduled_for, later.c.generation)
+            > tuple_(RUN.c.scheduled_for, RUN.c.generation),
+        )
+        .correlate(RUN)
+    )
+    fits = and_(is_last, id_fits(shape, RUN.c.job_id))
+    up_to, before = (AFTER_AT, AFTER_ID) if begun else (NOW, FIRST_RUN_TO_COME)
+    return (
+        _looked(RUN.c.job_id, RUN.c.scheduled_for, RUN.c.id, fits)
+        .where(RUN.c.service_id == SERVICE_ID)
+        .where(RUN.c.scheduled_for <= up_to, RUN.c.id < before)
+        .order_by(RUN.c.id.desc())
+        .limit(number(look))
+    )
 
 
-def _never_run(parts: Parts, place: Place | None, look: int) -> str:
+def _never_run(shape: Shape, begun: bool, look: int) -> Select[Any]:
     """Jobs without a run so far."""
-    begun = "true" if place is None else f"j.id < {parts.bound(place.id, 'uuid')}"
-    return f"""
-SELECT j.id, NULL::timestamptz AS at, j.id AS place, NOT EXISTS (
-    SELECT FROM runs r
-    WHERE r.service_id = {parts.service} AND r.job_id = j.id AND r.scheduled_for <= {parts.now}
-) AND {parts.job_fits()} AS fits
-FROM jobs j WHERE j.service_id = {parts.service} AND {begun}
-ORDER BY j.id DESC LIMIT {look}"""
+    has_run = (
+        exists(literal_column("1"))
+        .select_from(RUN)
+        .where(RUN.c.service_id == SERVICE_ID, RUN.c.job_id == JOB.c.id, RUN.c.scheduled_for <= NOW)
+        .correlate(JOB)
+    )
+    return (
+        _looked(JOB.c.id, NO_INSTANT, JOB.c.id, and_(not_(has_run), job_fits(shape)))
+        .where(OF_SERVICE)
+        .where(_behind(begun, JOB.c.id, AFTER_ID, descending=True))
+        .order_by(JOB.c.id.desc())
+        .limit(number(look))
+    )
 
 
-_IDLE = Walk(_idle, "place DESC")
-_LAST_RUN = Walk(_last_run, "place DESC")
-_NEVER_RUN = Walk(_never_run, "place DESC")
+_IDLE = Walk(_idle, lambda c: (c.place.desc(),))
+_LAST_RUN = Walk(_last_run, lambda c: (c.place.desc(),))
+_NEVER_RUN = Walk(_never_run, lambda c: (c.place.desc(),))
 
 
-def _partial_index(states: tuple[JobState, ...]) -> list[str]:
+def _looked(job_id: Any, at: Any, place: Any, fits: Clause) -> Select[Any]:
+    return select(job_id.label("id"), at.label("at"), place.label("place"), fits.label("fits"))
+
+
+def _behind(begun: bool, columns: Any, place: Any, *, descending: bool) -> Clause:
+    return behind(columns, place, descending=descending) if begun else true()
+
+
+def _partial_index(states: tuple[JobState, ...]) -> list[Clause]:
     """What makes an index that holds jobs in that state, and few others, the one to walk."""
     match states:
         case (JobState.PAUSED,):
-            return ["j.paused"]
+            return [JOB.c.paused]
         case (JobState.COMPLETED,):
-            return ["j.next_fire_for IS NULL"]
+            return [JOB.c.next_fire_for.is_(None)]
     return []
-
-
-def _bound(parts: Parts, place: Place) -> str:
-    return f"({parts.bound(place.at, 'timestamptz')}, {parts.bound(place.id, 'uuid')})"
-
-
-def _words(*, descending: bool) -> tuple[str, str]:
-    return ("DESC", "<") if descending else ("ASC", ">")

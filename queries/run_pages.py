@@ -7,58 +7,52 @@ have an index of their own, which is looked through instead of all runs.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 import asyncpg
 from msgspec import Struct
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Select,
+    SmallInteger,
+    Uuid,
+    and_,
+    bindparam,
+    false,
+    func,
+    literal_column,
+    select,
+    true,
+    tuple_,
+    union_all,
+)
 
 from domain.ids import first_run_id
 from domain.job_filter import Order
 from domain.place import Place
-from domain.run import Run, RunState, Trigger
+from domain.run import Run, Trigger
 from domain.run_filter import RunFilter
+from queries.run_parts import ALWAYS, BY_HAND, RARE, RARE_STATES, SELDOM, SERVICE_ID, WINDOW
 from queries.run_told import Told, told_of
-from storage.bound import Bound
+from queries.sql_parts import Clause, behind, directed, materialized, number
+from storage.columns import INSTANT
 from storage.postgres import Driver
-from storage.runs import RUN_COLUMNS, SHOWN_COLUMNS, run_of
+from storage.runs import SHOWN, run_of
+from storage.statements import Statement
+from storage.tables import runs
 
 LOOK = 2_000
+"""So many runs a page looks at."""
+SHAPES = 500
+"""Statements kept; what services ask for usually are some dozens."""
 
-# Runs that fit; where too few do, behind them the last run looked at, if there are more.
-_PAGE = """
-WITH looked AS MATERIALIZED ({walk}
-), page AS MATERIALIZED (
-    SELECT {columns} FROM looked WHERE fits LIMIT {wanted}
-)
-SELECT *, false AS ends FROM page
-UNION ALL
-(SELECT {columns}, true FROM looked
-WHERE (SELECT count(*) FROM page) < {wanted} OFFSET {look} - 1 LIMIT 1)
-ORDER BY ends, {order}
-"""
-_LAST_STATUS = """(
-    SELECT status_code FROM attempts
-    WHERE attempts.service_id = runs.service_id AND attempts.run_id = runs.id
-        AND attempts.scheduled_for = runs.scheduled_for
-    ORDER BY number DESC LIMIT 1
-)"""
-_TAGGED = """EXISTS (
-    SELECT FROM jobs
-    WHERE jobs.service_id = runs.service_id AND jobs.id = runs.job_id AND jobs.tags @> {tags}
-    OFFSET 0
-)"""
+_WANTED = bindparam("wanted", type_=Integer)
+_AFTER_AT = bindparam("after_at", type_=INSTANT)
 _SLACK = timedelta(milliseconds=2)
 _FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC) - 2 * _SLACK
-_RARE = {
-    RunState.FAILED: "failed",
-    RunState.CANCELLED: "let_go",
-    RunState.SKIPPED_OVERLAP: "let_go",
-    RunState.SCHEDULED: "open",
-    RunState.QUEUED: "open",
-    RunState.RUNNING: "open",
-    RunState.RETRYING: "open",
-}
-"""What an index of few runs holds."""
 
 
 class RunQuery(Struct, frozen=True, kw_only=True):
@@ -81,18 +75,16 @@ class RunQuery(Struct, frozen=True, kw_only=True):
     @property
     def costly(self) -> bool:
         """Whether more is looked at than is shown."""
-        chosen = self.chosen
-        by_trigger = chosen.trigger is not None or chosen.backfill_id is not None
-        return by_trigger or bool(chosen.states or chosen.status_codes or chosen.tags)
+        return not self.chosen.given <= {"job_id", *WINDOW}
 
     @property
     def rare(self) -> str | None:
-        """The condition of an index that holds what is looked for, and few others."""
-        indexes = {_RARE.get(state) for state in self.chosen.states}
+        """An index that holds what is looked for, and few others."""
+        indexes = {RARE_STATES.get(state) for state in self.chosen.states}
         if len(indexes) == 1 and (index := indexes.pop()) is not None:
             return index
         if self.chosen.backfill_id or self.chosen.trigger not in (None, Trigger.SCHEDULE):
-            return "trigger <> 'schedule'"
+            return BY_HAND
         return None
 
 
@@ -107,94 +99,130 @@ class RunPage(Struct, frozen=True):
     more: Place | None
 
 
-async def page_of_runs(query: RunQuery, driver: Driver) -> RunPage:
-    """A page, by fire time."""
-    bound = Bound()
-    statement = _PAGE.format(
-        columns=RUN_COLUMNS,
-        walk=_walk(query, bound),
-        wanted=bound(query.limit + 1, "int"),
-        look=LOOK,
-        order=_order(query),
-    )
-    rows = await driver.fetch(statement, *bound.values)
+async def page_of_runs(query: RunQuery, driver: Driver, look: int = LOOK) -> RunPage:
+    """A page, by fire time, of what is found among so many runs."""
+    statement = _statement(_Shape.of(query), look)
+    rows = await statement.fetch(driver, **_values(query, statement))
     ends = bool(rows) and rows[-1]["ends"]
     shown = (rows[:-1] if ends else rows)[: query.limit]
     more = rows[-1] if ends else shown[-1] if len(rows) > query.limit else None
-    runs = [run_of(row) for row in shown]
-    told = await told_of(runs, query.service_id, driver)
-    return RunPage(runs, told, None if more is None else _place(query, more))
+    page = [run_of(row) for row in shown]
+    told = await told_of(page, query.service_id, driver)
+    return RunPage(page, told, None if more is None else _place(query, more))
 
 
-def _walk(query: RunQuery, bound: Bound) -> str:
-    where = [f"service_id = {bound(query.service_id, 'uuid')}", *_window(query, bound)]
-    if not query.by_id:
-        where.append(f"job_id = {bound(query.chosen.job_id, 'uuid')}")
-    if query.rare is not None:
-        where.append(query.rare)
-    if query.after is not None:
-        where.append(_behind(query, query.after, bound))
-    return f"""
-SELECT {SHOWN_COLUMNS}, {_fits(query, bound)} AS fits FROM runs
-WHERE {" AND ".join(where)} ORDER BY {_order(query)} LIMIT {LOOK}"""
+class _Shape(NamedTuple):
+    """What lists have in common that differ by values alone."""
+
+    by_id: bool
+    rare: str | None
+    seldom: tuple[str, ...]
+    begun: bool
+    descending: bool
+
+    @classmethod
+    def of(cls, query: RunQuery) -> Self:
+        given = query.chosen.given
+        if unknown := given - ALWAYS.keys() - SELDOM.keys() - WINDOW:
+            raise KeyError(*unknown)
+        seldom = tuple(name for name in SELDOM if name in given)
+        begun, descending = query.after is not None, query.order is Order.DESC
+        return cls(query.by_id, query.rare, seldom, begun, descending)
+
+    @property
+    def key(self) -> tuple[ColumnElement[Any], ...]:
+        """What the list is sorted by."""
+        return (runs.c.id,) if self.by_id else (runs.c.scheduled_for, runs.c.generation)
 
 
-def _order(query: RunQuery) -> str:
-    direction = "DESC" if query.order is Order.DESC else "ASC"
-    if query.by_id:
-        return f"id {direction}"
-    return f"scheduled_for {direction}, generation {direction}"
+@lru_cache(SHAPES)
+def _statement(shape: _Shape, look: int) -> Statement:
+    """Runs that fit; where too few do, behind them the last run looked at, if there are more."""
+    looked = materialized(_walk(shape, look), "looked")
+    columns = [looked.c[name] for name in SHOWN]
+    page = materialized(select(*columns).where(looked.c.fits).limit(_WANTED), "page")
+    found = select(func.count()).select_from(page).scalar_subquery()
+    last = select(*columns, true()).where(found < _WANTED)
+    shown = union_all(
+        select(*page.c, false().label("ends")), last.offset(number(look - 1)).limit(number(1))
+    ).subquery("shown")
+    order = directed(*(shown.c[column.name] for column in shape.key), descending=shape.descending)
+    return Statement(select(*shown.c).order_by(shown.c.ends, *order))
 
 
-def _window(query: RunQuery, bound: Bound) -> list[str]:
-    """The bounds of the fire time, always both: a statement with its plans of all partitions is
-    large, and there are to be few of them.
-    """
-    since, before = query.chosen.since or _FIRST, query.chosen.before or _LAST
-    if query.after is not None and query.after.at is not None:
-        # The place tells which partitions can hold what is behind it.
-        if query.order is Order.DESC:
-            before = min(before, query.after.at + _SLACK)
-        else:
-            since = max(since, query.after.at - _SLACK)
-    where = [
-        f"scheduled_for >= {bound(since, 'timestamptz')}",
-        f"scheduled_for < {bound(before, 'timestamptz')}",
+def _walk(shape: _Shape, look: int) -> Select[Any]:
+    columns = [
+        literal_column(shown, type_=runs.c[name].type).label(name) for name, shown in SHOWN.items()
     ]
-    if query.by_id:
-        # What is of one millisecond may have ids in any order.
-        end = UUID(int=first_run_id(before).int + (1 << 80))
-        where.append(f"id >= {bound(first_run_id(since), 'uuid')}")
-        where.append(f"id < {bound(end, 'uuid')}")
+    fits = and_(
+        *(clause for name, clause in ALWAYS.items() if shape.by_id or name != "job_id"),
+        *(SELDOM[name] for name in shape.seldom),
+    )
+    walk = (
+        select(*columns, fits.label("fits"))
+        .select_from(runs)
+        .where(runs.c.service_id == SERVICE_ID, *_within(shape))
+        .order_by(*directed(*shape.key, descending=shape.descending))
+        .limit(number(look))
+    )
+    if not shape.by_id:
+        walk = walk.where(runs.c.job_id == bindparam("job_id", type_=Uuid))
+    if shape.rare is not None:
+        walk = walk.where(RARE[shape.rare])
+    if shape.begun:
+        walk = walk.where(_behind(shape))
+    return walk
+
+
+def _within(shape: _Shape) -> list[Clause]:
+    """The bounds of the fire time, always both: there are to be few statements."""
+    where = [
+        runs.c.scheduled_for >= bindparam("since", type_=INSTANT),
+        runs.c.scheduled_for < bindparam("before", type_=INSTANT),
+    ]
+    if shape.by_id:
+        where.append(runs.c.id >= bindparam("first_id", type_=Uuid))
+        where.append(runs.c.id < bindparam("end_id", type_=Uuid))
     return where
 
 
-def _behind(query: RunQuery, after: Place, bound: Bound) -> str:
-    beyond = "<" if query.order is Order.DESC else ">"
-    if query.by_id:
-        return f"id {beyond} {bound(after.id, 'uuid')}"
-    at, number = bound(after.at, "timestamptz"), bound(after.id, "smallint")
-    return f"(scheduled_for, generation) {beyond} ({at}, {number})"
+def _behind(shape: _Shape) -> Clause:
+    if shape.by_id:
+        after_id = bindparam("after_id", type_=Uuid)
+        return behind(runs.c.id, after_id, descending=shape.descending)
+    place = tuple_(_AFTER_AT, bindparam("after_id", type_=SmallInteger))
+    return behind(tuple_(*shape.key), place, descending=shape.descending)
 
 
-def _fits(query: RunQuery, bound: Bound) -> str:
-    chosen = query.chosen
-    states, trigger = bound(chosen.states or None, "text[]"), bound(chosen.trigger, "text")
-    job_id = bound(chosen.job_id if query.by_id else None, "uuid")
-    fits = [
-        f"({states} IS NULL OR state = ANY ({states}))",
-        f"({trigger} IS NULL OR trigger = {trigger})",
-        f"({job_id} IS NULL OR job_id = {job_id})",
-    ]
-    # Seldom asked for, and costly even to plan.
-    if chosen.backfill_id is not None:
-        fits.append(f"backfill_id IS NOT DISTINCT FROM {bound(chosen.backfill_id, 'uuid')}")
-    if chosen.status_codes:
-        codes = bound(chosen.status_codes, "smallint[]")
-        fits.append(f"coalesce({_LAST_STATUS} = ANY ({codes}), false)")
-    if chosen.tags:
-        fits.append(_TAGGED.format(tags=bound(chosen.tags, "text[]")))
-    return " AND ".join(fits)
+def _values(query: RunQuery, statement: Statement) -> dict[str, Any]:
+    since, before = _window(query)
+    chosen, after = query.chosen, query.after
+    values = {
+        "service_id": query.service_id,
+        "wanted": query.limit + 1,
+        "since": since,
+        "before": before,
+        "first_id": first_run_id(since),
+        # What is of one millisecond may have ids in any order.
+        "end_id": UUID(int=first_run_id(before).int + (1 << 80)),
+        "after_at": after and after.at,
+        "after_id": after and after.id,
+    }
+    return {
+        name: values[name] if name in values else getattr(chosen, name) or None
+        for name, _, _ in statement.parameters
+    }
+
+
+def _window(query: RunQuery) -> tuple[datetime, datetime]:
+    """Between which fire times to look."""
+    since, before = query.chosen.since or _FIRST, query.chosen.before or _LAST
+    if query.after is None or query.after.at is None:
+        return since, before
+    # The place tells which partitions can hold what is behind it.
+    if query.order is Order.DESC:
+        return since, min(before, query.after.at + _SLACK)
+    return max(since, query.after.at - _SLACK), before
 
 
 def _place(query: RunQuery, row: asyncpg.Record) -> Place:

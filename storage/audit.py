@@ -7,13 +7,10 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import insert
 
 from domain.caller import Caller
 from domain.ids import new_id
 from storage.postgres import Driver
-from storage.service_tables import audit
-from storage.transactions import WriteConnection
 
 DETAILS_BYTES = 8 * 1024
 """Of a row's details; there are as many rows a minute as a service may write."""
@@ -28,12 +25,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 
 
 async def record(
-    connection: WriteConnection,
-    caller: Caller,
-    action: str,
-    object_id: UUID,
-    now: datetime,
-    **details: Any,
+    driver: Driver, caller: Caller, action: str, object_id: UUID, now: datetime, **details: Any
 ) -> None:
     """Write who did what to which object.
 
@@ -41,25 +33,6 @@ async def record(
         action: `noun.past_tense`, such as `job.created`.
         details: What changed, as JSON; never a target's body or headers.
     """
-    await connection.execute(
-        insert(audit).values(
-            service_id=caller.service_id,
-            at=now,
-            id=new_id(),
-            principal=caller.principal,
-            action=action,
-            object_id=object_id,
-            request_id=caller.request_id,
-            address=caller.address,
-            details=bounded(details),
-        )
-    )
-
-
-async def record_with(
-    driver: Driver, caller: Caller, action: str, object_id: UUID, now: datetime, **details: Any
-) -> None:
-    """The same for a command that goes straight through the driver."""
     await driver.execute(
         _RECORD,
         caller.service_id,

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import asyncpg
 
 from domain.backfill import Backfill, BackfillState
 from domain.overlap import Overlap
 
-if TYPE_CHECKING:
-    from sqlalchemy import RowMapping
-
 BACKFILL_COLUMNS = ", ".join(Backfill.__struct_fields__)
 
 
-def backfill_of(row: RowMapping | asyncpg.Record) -> Backfill:
+def backfill_of(row: asyncpg.Record) -> Backfill:
     """The backfill of a row."""
     fields = {name: row[name] for name in Backfill.__struct_fields__}
     fields["overlap"] = Overlap(row["overlap"])

@@ -7,103 +7,41 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
+
+import asyncpg
 
 from domain.errors import Busy
 from domain.schedules.schedule import Exclusion
 from storage.jobs import decode_exclusions
 from storage.postgres import Driver
+from storage.sql import statement
 
 MOST_CHANGES = 20
 """Of a service may wait: each job that is behind is told of all of them."""
 
 Excludes = Mapping[str, tuple[Exclusion, ...]]
-JobRow = Mapping[Any, Any]
+JobRow: TypeAlias = Mapping[str, Any] | asyncpg.Record
 """Columns of a job that is locked."""
 
 # Numbered in the order in which they commit: a job that was brought up to one has seen all before.
 _ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtext('calendar_changes'), hashtext($1::text))"
 _COUNT = "SELECT count(*) FROM calendar_changes WHERE service_id = $1"
-_NOTE = """
-INSERT INTO calendar_changes (service_id, name, at, exclude, continue_at)
-VALUES ($1, $2, $3, $4::text::json, $3) RETURNING id
-"""
-_PENDING = """
-SELECT id, name, at, exclude::text FROM calendar_changes
-WHERE service_id = $1 AND name = ANY ($2) AND id > $3 ORDER BY id
-"""
+_NOTE = statement("calendars/note_change")
+_PENDING = statement("calendars/pending_changes")
 _NEWEST = "SELECT max(id) FROM calendar_changes WHERE service_id = $1 AND name = ANY ($2)"
 _SEEN = "UPDATE jobs SET calendar_change = $3 WHERE service_id = $1 AND id = $2"
 _OLDEST = "SELECT service_id, id FROM calendar_changes ORDER BY continue_at, id LIMIT 1"
-_LOCK = """
-SELECT service_id, id, name, done_to FROM calendar_changes
-WHERE service_id = $1 AND id = $2 FOR UPDATE SKIP LOCKED
-"""
-_MOVE_ON = """
-UPDATE calendar_changes SET done_to = $3, continue_at = $4 WHERE service_id = $1 AND id = $2
-"""
+_LOCK = statement("calendars/lock_change")
+_MOVE_ON = statement("calendars/move_on")
 _FORGET = "DELETE FROM calendar_changes WHERE service_id = $1 AND id = $2"
-_NAMING = """
-service_id = $1 AND calendars @> ARRAY[$2::text] AND NOT paused
-"""
-# With a second more than what dispatchers look ahead by, and one for what their clocks may differ.
-_SOON = f"""
-SELECT id FROM jobs
-WHERE {_NAMING} AND (accounted_to > $3 OR next_claim_at <= $4)
-ORDER BY id FOR UPDATE
-"""
-_AHEAD = """
-runs.service_id = $1 AND runs.scheduled_for > $3 AND runs.trigger = 'schedule' AND runs.open
-    AND runs.state IN ('scheduled', 'queued') AND runs.attempt_count = 0
-"""
-# A run that begins at this moment is left alone: the look that follows finds it begun, or not.
-_WITHDRAW = f"""
-WITH gone AS (
-    DELETE FROM runs WHERE (service_id, job_id, scheduled_for, generation) IN (
-        SELECT runs.service_id, runs.job_id, runs.scheduled_for, runs.generation
-        FROM unnest($2::uuid[]) AS job (id) JOIN runs ON runs.job_id = job.id
-        WHERE {_AHEAD}
-        FOR UPDATE OF runs SKIP LOCKED
-    )
-    RETURNING job_id, scheduled_for, due_at
-), first AS (
-    SELECT job_id, min(scheduled_for) AS scheduled_for, min(due_at) AS due_at,
-        count(*)::int AS count
-    FROM gone GROUP BY job_id
-)
-UPDATE jobs
-SET next_fire_for = first.scheduled_for, next_claim_at = first.due_at,
-    accounted_to = first.scheduled_for - interval '1 microsecond',
-    run_count = greatest(run_count - first.count, 0),
-    claimed_for = ARRAY(
-        SELECT instant FROM unnest(claimed_for) AS instant WHERE instant < first.scheduled_for
-    )
-FROM first
-WHERE jobs.service_id = $1 AND jobs.id = first.job_id
-"""
-_ARE_AHEAD = f"""
-SELECT EXISTS (
-    SELECT FROM unnest($2::uuid[]) AS job (id) JOIN runs ON runs.job_id = job.id WHERE {_AHEAD}
-)
-"""
-_COLUMNS = """
-service_id, id, schedule::text, calendars, calendar_change, paused, run_count, next_fire_for,
-    next_claim_at, accounted_to, claimed_for
-"""
-_STALE = f"{_NAMING} AND coalesce(calendar_change, 0) < $3"
-# Nobody is waited for: what others have in hand is found again before the change is forgotten.
-_DUE = f"""
-SELECT {_COLUMNS} FROM jobs
-WHERE {_STALE} AND next_claim_at <= $4 ORDER BY next_claim_at LIMIT $5
-FOR UPDATE SKIP LOCKED
-"""
-_NEXT = f"""
-SELECT {_COLUMNS} FROM jobs
-WHERE {_STALE} AND ($4::uuid IS NULL OR id > $4) ORDER BY id LIMIT $5
-FOR UPDATE SKIP LOCKED
-"""
-_ARE_STALE = f"SELECT EXISTS (SELECT FROM jobs WHERE {_STALE})"
+_SOON = statement("calendars/lock_soon")
+_WITHDRAW = statement("calendars/withdraw_ahead")
+_ARE_AHEAD = statement("calendars/are_ahead")
+_DUE = statement("calendars/lock_due")
+_NEXT = statement("calendars/lock_next")
+_ARE_STALE = statement("calendars/are_stale")
 
 
 class CalendarChange(NamedTuple):
@@ -144,7 +82,9 @@ async def note_change(
             "The service's jobs are still being reckoned anew after the last changes of its "
             "calendars; try again."
         )
-    number: int = await driver.fetchval(_NOTE, service_id, name, at, exclude)
+    number: int = await _NOTE.fetchval(
+        driver, service_id=service_id, name=name, at=at, exclude=exclude
+    )
     return number
 
 
@@ -152,7 +92,7 @@ async def pending_changes(
     driver: Driver, service_id: UUID, names: Collection[str], after: int | None
 ) -> list[CalendarChange]:
     """Changes of calendars behind one, in their order."""
-    rows = await driver.fetch(_PENDING, service_id, list(names), after or 0)
+    rows = await _PENDING.fetch(driver, service_id=service_id, names=list(names), after=after or 0)
     return [
         CalendarChange(row["id"], row["name"], row["at"], decode_exclusions(row["exclude"]))
         for row in rows
@@ -182,15 +122,16 @@ async def lock_soon(
     Args:
         until: What falls due up to here, a claim may have in hand.
     """
-    return [row["id"] for row in await driver.fetch(_SOON, service_id, name, at, until)]
+    rows = await _SOON.fetch(driver, service_id=service_id, name=name, at=at, until=until)
+    return [row["id"] for row in rows]
 
 
 async def withdraw_ahead(
     driver: Driver, service_id: UUID, job_ids: Sequence[UUID], at: datetime
 ) -> bool:
     """Undo what was claimed of locked jobs for after `at`; return whether any of it is left."""
-    await driver.execute(_WITHDRAW, service_id, job_ids, at)
-    return bool(await driver.fetchval(_ARE_AHEAD, service_id, job_ids, at))
+    await _WITHDRAW.execute(driver, service_id=service_id, job_ids=job_ids, at=at)
+    return bool(await _ARE_AHEAD.fetchval(driver, service_id=service_id, job_ids=job_ids, at=at))
 
 
 async def oldest_change(driver: Driver) -> tuple[UUID, int] | None:
@@ -201,30 +142,36 @@ async def oldest_change(driver: Driver) -> tuple[UUID, int] | None:
 
 async def lock_what_is_left(driver: Driver, service_id: UUID, number: int) -> WhatIsLeft | None:
     """Lock a change; None when it is done, or others are at it."""
-    row = await driver.fetchrow(_LOCK, service_id, number)
+    row = await _LOCK.fetchrow(driver, service_id=service_id, change_id=number)
     return row and WhatIsLeft(*row)
 
 
 async def lock_due(driver: Driver, left: WhatIsLeft, until: datetime, most: int) -> list[JobRow]:
     """Lock jobs that have not been brought up to a change and fall due, the first first."""
-    key = (left.service_id, left.name, left.id)
-    return [dict(row) for row in await driver.fetch(_DUE, *key, until, most)]
+    rows = await _DUE.fetch(driver, **_key(left), until=until, most=most)
+    return [dict(row) for row in rows]
 
 
 async def lock_next(driver: Driver, left: WhatIsLeft, most: int) -> list[JobRow]:
     """The same in the order of their ids, from where it has come to."""
-    key = (left.service_id, left.name, left.id)
-    return [dict(row) for row in await driver.fetch(_NEXT, *key, left.done_to, most)]
+    rows = await _NEXT.fetch(driver, **_key(left), done_to=left.done_to, most=most)
+    return [dict(row) for row in rows]
 
 
 async def move_on(driver: Driver, left: WhatIsLeft, done_to: UUID | None, now: datetime) -> None:
     """Note how far it has come."""
-    await driver.execute(_MOVE_ON, left.service_id, left.id, done_to, now)
+    await _MOVE_ON.execute(
+        driver, service_id=left.service_id, change_id=left.id, done_to=done_to, continue_at=now
+    )
 
 
 async def forget_if_done(driver: Driver, left: WhatIsLeft) -> bool:
     """Whether all jobs have been brought up to it; then it is forgotten."""
-    if await driver.fetchval(_ARE_STALE, left.service_id, left.name, left.id):
+    if await _ARE_STALE.fetchval(driver, **_key(left)):
         return False
     await driver.execute(_FORGET, left.service_id, left.id)
     return True
+
+
+def _key(left: WhatIsLeft) -> dict[str, object]:
+    return {"service_id": left.service_id, "name": left.name, "change_id": left.id}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 import asyncpg
@@ -13,9 +12,6 @@ from domain.schedules.schedule import Exclusion, Schedule, with_calendars
 from storage.jobs import decode_exclusions
 from storage.postgres import Driver
 
-if TYPE_CHECKING:
-    from sqlalchemy import RowMapping
-
 CALENDAR_COLUMNS = "name, description, exclude::text, version, created_at, updated_at"
 
 _NAMED = "SELECT name, exclude::text FROM calendars WHERE service_id = $1 AND name = ANY ($2)"
@@ -23,7 +19,7 @@ _NAMED = "SELECT name, exclude::text FROM calendars WHERE service_id = $1 AND na
 _NAMED_AND_LOCKED = _NAMED + " ORDER BY name FOR SHARE"
 
 
-def calendar_of(row: RowMapping | asyncpg.Record) -> Calendar:
+def calendar_of(row: asyncpg.Record) -> Calendar:
     """The calendar of a row."""
     return Calendar(
         name=row["name"],

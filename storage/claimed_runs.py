@@ -4,102 +4,107 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, all_, case, delete, literal, select, update
+import asyncpg
+from sqlalchemy import all_, bindparam, case, delete, or_, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from domain.overlap import Overlap
 from domain.run import RunState, Trigger
 from storage.calendar_changes import JobRow
 from storage.columns import INSTANT
+from storage.postgres import Driver
 from storage.queue import RunKey
-from storage.run_events import with_event
+from storage.sql import statement
+from storage.statements import Statement
 from storage.tables import runs
-from storage.transactions import WriteConnection, driver_of
 
+_OF_JOB = (runs.c.service_id == bindparam("service_id"), runs.c.job_id == bindparam("job_id"))
 # What a claim-ahead wrote and no worker has rung yet.
 _NOT_BEGUN = (
+    *_OF_JOB,
     runs.c.open,
-    runs.c.state.in_([RunState.SCHEDULED, RunState.QUEUED]),
+    or_(runs.c.state == RunState.SCHEDULED, runs.c.state == RunState.QUEUED),
     runs.c.attempt_count == 0,
     runs.c.trigger == Trigger.SCHEDULE,
 )
+_LATE = runs.c.scheduled_for <= bindparam("now")
+# As one parameter: a statement may have 32,767 of them.
+_OTHERS = runs.c.scheduled_for != all_(bindparam("keeping", type_=ARRAY(INSTANT)))
 _FREED = case((runs.c.attempt_count == 0, RunState.SCHEDULED), else_=RunState.RETRYING)
 
-_CANCEL = with_event("""
-UPDATE runs
-SET state = 'cancelled', open = false, buffered = false, held_by = NULL, retry_at = NULL,
-    finished_at = $4, reason = $5
-WHERE service_id = $1 AND job_id = $2 AND open AND state <> 'running'
-    AND ($3::uuid IS NULL OR backfill_id = $3)
-""")
+_LATE_RUNS = Statement(select(runs.c.scheduled_for).where(*_NOT_BEGUN, _LATE))
+_WITHDRAW_LATE = Statement(
+    delete(runs).where(*_NOT_BEGUN, _LATE, _OTHERS).returning(runs.c.scheduled_for)
+)
+_WITHDRAW_LATER = Statement(
+    delete(runs)
+    .where(*_NOT_BEGUN, runs.c.scheduled_for > bindparam("now"))
+    .returning(runs.c.scheduled_for)
+)
+_FREE = Statement(
+    update(runs)
+    .where(*_OF_JOB, runs.c.open, runs.c.state == RunState.QUEUED)
+    .values(state=_FREED, held_by=None)
+    .returning(runs.c.id)
+)
+_GIVE_OVERLAP = Statement(update(runs).where(*_NOT_BEGUN).values(overlap=bindparam("overlap")))
+
+_CANCEL = statement("cancel/of_job")
 
 
-async def late_runs(connection: WriteConnection, row: JobRow, now: datetime) -> list[datetime]:
+async def late_runs(driver: Driver, row: JobRow, now: datetime) -> list[datetime]:
     """The fire times up to now of a locked job's runs that have not begun."""
-    found = await connection.execute(
-        select(runs.c.scheduled_for).where(
-            runs.c.service_id == row["service_id"],
-            runs.c.job_id == row["id"],
-            runs.c.scheduled_for <= now,
-            *_NOT_BEGUN,
-        )
-    )
-    return list(found.scalars())
+    return _fire_times(await _LATE_RUNS.fetch(driver, **_key_of(row), now=now))
 
 
-async def withdraw(
-    connection: WriteConnection, row: JobRow, which: Any, keeping: Sequence[datetime] = ()
+async def withdraw_late(
+    driver: Driver, row: JobRow, now: datetime, keeping: Sequence[datetime] = ()
 ) -> list[datetime]:
-    """Delete those of a locked job's runs that have not begun.
+    """Delete a locked job's runs of up to now that have not begun.
 
     Args:
-        which: A condition on them.
         keeping: Fire times whose runs stay.
 
     Returns:
         Their fire times.
     """
-    # As one parameter: a statement may have 32,767 of them.
-    others = runs.c.scheduled_for != all_(literal(list(keeping), ARRAY(INSTANT)))
-    result = await connection.execute(
-        delete(runs)
-        .where(
-            runs.c.service_id == row["service_id"],
-            runs.c.job_id == row["id"],
-            which,
-            others,
-            *_NOT_BEGUN,
-        )
-        .returning(runs.c.scheduled_for)
-    )
-    return list(result.scalars())
+    key = _key_of(row)
+    return _fire_times(await _WITHDRAW_LATE.fetch(driver, **key, now=now, keeping=list(keeping)))
 
 
-async def free_runs(connection: WriteConnection, row: RowMapping, **changes: Any) -> list[RunKey]:
+async def withdraw_later(driver: Driver, row: JobRow, now: datetime) -> list[datetime]:
+    """Delete a locked job's runs of later than now that have not begun; return their fire times."""
+    return _fire_times(await _WITHDRAW_LATER.fetch(driver, **_key_of(row), now=now))
+
+
+async def free_runs(driver: Driver, row: JobRow, overlap: Overlap | None = None) -> list[RunKey]:
     """Take a job's waiting runs out of their workers' hands, so that they are read anew.
 
     Args:
-        changes: To those that have not begun to ring.
+        overlap: What those that have not begun to ring get in place of the policy they have.
 
     Returns:
         The runs freed, ready to be handed over after the commit.
     """
-    mine = (runs.c.service_id == row["service_id"], runs.c.job_id == row["id"])
-    if changes:
-        await connection.execute(update(runs).where(*mine, *_NOT_BEGUN).values(**changes))
-    freed = await connection.execute(
-        update(runs)
-        .where(*mine, runs.c.open, runs.c.state == RunState.QUEUED)
-        .values(state=_FREED, held_by=None)
-        .returning(runs.c.service_id, runs.c.id)
-    )
-    return [(service_id, run_id) for service_id, run_id in freed]
+    key = _key_of(row)
+    if overlap is not None:
+        await _GIVE_OVERLAP.execute(driver, **key, overlap=overlap)
+    freed = await _FREE.fetch(driver, **key)
+    return [(row["service_id"], run["id"]) for run in freed]
+
+
+def _key_of(row: JobRow) -> dict[str, UUID]:
+    return {"service_id": row["service_id"], "job_id": row["id"]}
+
+
+def _fire_times(rows: Sequence[asyncpg.Record]) -> list[datetime]:
+    return [row["scheduled_for"] for row in rows]
 
 
 async def cancel_runs(
-    connection: WriteConnection,
+    driver: Driver,
     job: tuple[UUID, UUID],
     now: datetime,
     reason: str,
@@ -112,5 +117,12 @@ async def cancel_runs(
         job: Its `service_id` and `id`.
         backfill_id: Only runs of this backfill.
     """
-    driver = await driver_of(connection)
-    await driver.execute(_CANCEL, *job, backfill_id, now, reason)
+    service_id, job_id = job
+    await _CANCEL.execute(
+        driver,
+        service_id=service_id,
+        job_id=job_id,
+        backfill_id=backfill_id,
+        now=now,
+        reason=reason,
+    )

@@ -7,31 +7,23 @@ that is believed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Container, Sequence, Sized
 from datetime import datetime
+from typing import Protocol, TypeVar
 from uuid import UUID
 
 import structlog
 from msgspec import Struct
 
-from storage.partitions import looked_up
 from storage.postgres import Driver
+from storage.sql import statement
 
 log = structlog.get_logger()
+Item = TypeVar("Item")
 ASK_AT_MOST = 10
 """Each time it is asked in vain, another transaction has changed the very row meanwhile."""
 
-_STILL = f"""
-SELECT runs.id
-FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::uuid[], $5::uuid[], $6::text[],
-    $7::smallint[], $8::timestamptz[])
-    AS fence (service_id, job_id, scheduled_for, id, owned_by, state, attempt_count, due_at)
-JOIN runs ON {looked_up("fence", "$9", "$10")} AND runs.job_id = fence.job_id
-    AND runs.scheduled_for = fence.scheduled_for AND runs.id = fence.id
-    AND runs.held_by = fence.owned_by AND runs.state = fence.state
-    AND runs.attempt_count = fence.attempt_count
-    AND (fence.due_at IS NULL OR runs.due_at = fence.due_at)
-"""
+_STILL = statement("attempts/still_fenced")
 
 
 class Fence(Struct, frozen=True, kw_only=True):
@@ -51,23 +43,55 @@ class Fence(Struct, frozen=True, kw_only=True):
     due_at: datetime | None = None
 
 
+class Moved(Container[UUID], Sized, Protocol):
+    """The ids of runs that a statement told of."""
+
+
+async def move_all(
+    driver: Driver,
+    items: Sequence[Item],
+    move: Callable[[Sequence[Item]], Awaitable[Moved]],
+    fence_of: Callable[[Item], Fence],
+) -> Sequence[Item]:
+    """Move runs on by a statement, and those again that it did not tell of though it should have.
+
+    Args:
+        items: What the statement is asked with, one for each run.
+        move: Asks it, and returns the ids of the runs that it moved.
+        fence_of: What has to hold of an item's run for it to be moved.
+
+    Returns:
+        The items whose runs it never moved, though it should have: there should be none.
+    """
+    for _ in range(ASK_AT_MOST):
+        moved = await move(items)
+        if len(moved) >= len(items):
+            return ()
+        missing = [(item, fence) for item in items if (fence := fence_of(item)).id not in moved]
+        still = await still_fenced(driver, [fence for _, fence in missing])
+        items = [item for item, fence in missing if fence.id in still]
+        if not items:
+            return ()
+    return items
+
+
 async def still_fenced(driver: Driver, fences: Sequence[Fence]) -> set[UUID]:
     """The ids of those runs of which it still holds."""
     if not fences:
         return set()
     fire_times = [fence.scheduled_for for fence in fences]
-    rows = await driver.fetch(
-        _STILL,
-        [fence.service_id for fence in fences],
-        [fence.job_id for fence in fences],
-        fire_times,
-        [fence.id for fence in fences],
-        [fence.owned_by for fence in fences],
-        [fence.state for fence in fences],
-        [fence.attempt_count for fence in fences],
-        [fence.due_at for fence in fences],
-        min(fire_times),
-        max(fire_times),
+    rows = await _STILL.fetch(
+        driver,
+        service_ids=[fence.service_id for fence in fences],
+        job_ids=[fence.job_id for fence in fences],
+        fire_times=fire_times,
+        run_ids=[fence.id for fence in fences],
+        owners=[fence.owned_by for fence in fences],
+        states=[fence.state for fence in fences],
+        attempt_counts=[fence.attempt_count for fence in fences],
+        due_at=[fence.due_at for fence in fences],
+        first=min(fire_times),
+        last=max(fire_times),
     )
     found = {row["id"] for row in rows}
     if found:

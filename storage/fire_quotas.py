@@ -9,6 +9,7 @@ from uuid import UUID
 
 from domain.limits import Limits
 from storage.postgres import Driver
+from storage.sql import statement
 
 UNCOUNTED = 20
 """Fewer runs of a service in one claim are not counted, unless it has a limit of its own: claims
@@ -16,19 +17,8 @@ are so many a minute that such do not come near the usual limit."""
 
 Minute = tuple[UUID, datetime]
 
-_OWN_LIMITS = """
-SELECT id, (limits->>'fires_per_minute')::int AS most FROM services
-WHERE limits->>'fires_per_minute' IS NOT NULL AND id = ANY ($1::uuid[])
-"""
-
-# In one order, so that two dispatchers cannot wait for each other.
-_COUNT = """
-INSERT INTO fire_counts (service_id, minute, count)
-SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::int[]) AS wanted (service_id, minute, count)
-ORDER BY service_id, minute
-ON CONFLICT (service_id, minute) DO UPDATE SET count = fire_counts.count + excluded.count
-RETURNING service_id, minute, count
-"""
+_OWN_LIMITS = statement("quotas/own_fire_limits")
+_COUNT = statement("quotas/count_fires")
 
 
 async def beyond_quota(driver: Driver, wanted: Counter[Minute]) -> dict[Minute, int]:
@@ -37,7 +27,8 @@ async def beyond_quota(driver: Driver, wanted: Counter[Minute]) -> dict[Minute, 
     Args:
         wanted: Runs by service and minute.
     """
-    own = await driver.fetch(_OWN_LIMITS, list({service_id for service_id, _ in wanted}))
+    services = list({service_id for service_id, _ in wanted})
+    own = await _OWN_LIMITS.fetch(driver, service_ids=services)
     most: Mapping[UUID, int] = {row["id"]: row["most"] for row in own}
     counted = [
         (service_id, minute, count)
@@ -46,7 +37,12 @@ async def beyond_quota(driver: Driver, wanted: Counter[Minute]) -> dict[Minute, 
     ]
     if not counted:
         return {}
-    rows = await driver.fetch(_COUNT, *map(list, zip(*counted, strict=True)))
+    rows = await _COUNT.fetch(
+        driver,
+        service_ids=[service_id for service_id, _, _ in counted],
+        minutes=[minute for _, minute, _ in counted],
+        counts=[count for _, _, count in counted],
+    )
     usual = Limits().fires_per_minute
     beyond = {
         (row["service_id"], row["minute"]): row["count"] - most.get(row["service_id"], usual)

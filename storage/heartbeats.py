@@ -6,39 +6,42 @@ Heartbeats are written and judged by the clock of the database alone: those of t
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from storage.clock_offset import read_clocks
 from storage.postgres import Database, Driver
+from storage.sql import statement
 
 LAPSE = timedelta(seconds=6)
 """Without a beat for so long, a process is taken for dead and its runs are rescued."""
 KINDS = ("dispatcher", "worker")
 
-# The instant at which the statement came: while it waits, nobody grows older.
-BEATS = f"workers.heartbeat_at >= statement_timestamp() - interval '{LAPSE.total_seconds():g} s'"
-"""Condition on workers: has not lapsed."""
+_BEAT = statement("processes/beat")
 
-# The offset is that of the last beat: what this one measures is known when it is answered.
-BEAT = """
-INSERT INTO workers (id, kind, host, pid, started_at, clock_offset_ms, tzdata, heartbeat_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, clock_timestamp())
-ON CONFLICT (id) DO UPDATE
-SET heartbeat_at = excluded.heartbeat_at, clock_offset_ms = excluded.clock_offset_ms
-RETURNING clock_timestamp()
-"""
+_LIVING = statement("processes/living", lapse=LAPSE)
+_OFFSETS = statement("processes/clock_offsets", lapse=LAPSE)
+_FORGET = statement("processes/forget_lapsed")
+_LEAVE = "DELETE FROM workers WHERE id = $1"
 
-_LIVING = f"SELECT kind, count(*) AS count FROM workers WHERE {BEATS} GROUP BY kind"
-_OFFSETS = f"""
-SELECT kind, host, pid, clock_offset_ms AS offset_ms FROM workers
-WHERE {BEATS} AND clock_offset_ms IS NOT NULL
-ORDER BY abs(clock_offset_ms) DESC, host, pid
-"""
-_FORGET = """
-DELETE FROM workers WHERE heartbeat_at < statement_timestamp() - $1::interval
-    AND NOT EXISTS (SELECT FROM runs WHERE open AND held_by = workers.id)
-"""
+
+class Beat(Struct, frozen=True, kw_only=True):
+    """What a process writes of itself when it beats.
+
+    Attributes:
+        clock_offset_ms: How far its clock is ahead of the database's, as far as it knows.
+        tzdata: The version of the tables of time zones that it reckons by.
+    """
+
+    process_id: UUID
+    kind: str
+    host: str
+    pid: int
+    started_at: datetime
+    clock_offset_ms: int | None
+    tzdata: str
 
 
 class MeasuredClock(Struct, frozen=True, kw_only=True):
@@ -50,20 +53,31 @@ class MeasuredClock(Struct, frozen=True, kw_only=True):
     offset_ms: int
 
 
+async def write_beat(driver: Driver, beat: Beat) -> datetime:
+    """Touch the row of a process, and return the database's now."""
+    now: datetime = await _BEAT.fetchval(driver, **asdict(beat))
+    return now
+
+
+async def leave(driver: Driver, process_id: UUID) -> None:
+    """Remove the row of a process that owns nothing any more."""
+    await driver.execute(_LEAVE, process_id)
+
+
 async def living(driver: Driver) -> dict[str, int]:
     """How many processes of each kind beat."""
-    rows = await driver.fetch(_LIVING)
+    rows = await _LIVING.fetch(driver)
     return dict.fromkeys(KINDS, 0) | {row["kind"]: row["count"] for row in rows}
 
 
 async def measured_clocks(driver: Driver) -> list[MeasuredClock]:
     """The clocks of all that beat, the worst first."""
-    return [MeasuredClock(**row) for row in await driver.fetch(_OFFSETS)]
+    return [MeasuredClock(**row) for row in await _OFFSETS.fetch(driver)]
 
 
 async def forget_lapsed_processes(driver: Driver, after: timedelta) -> None:
     """Remove the rows of those that have not beaten for so long, and own nothing."""
-    await driver.execute(_FORGET, after)
+    await _FORGET.execute(driver, after=after)
 
 
 async def measure_clock(database: Database) -> datetime:

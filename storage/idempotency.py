@@ -6,8 +6,6 @@ after midnight would not meet its key. Each answer that is kept lets go of some 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from uuid import UUID
 
 import asyncpg
@@ -59,23 +57,14 @@ WHERE service_id = $1 AND route = $2 AND key = $3
 _decode_headers = msgspec.json.Decoder(dict[str, str]).decode
 
 
-@asynccontextmanager
-async def holding(driver: Driver, service_id: UUID, claim: Claim) -> AsyncIterator[None]:
-    """Within a transaction: nobody else is done under the key, and the answer commits with it.
+async def claim_key(driver: Driver, service_id: UUID, claim: Claim) -> None:
+    """Within a transaction: nobody else is done under the key until it ends.
 
     Raises:
         Answered: When the request was done before.
         KeyInProgress: When it is being done.
         KeyReused: When the key stands for another request.
     """
-    await _claim(driver, service_id, claim)
-    yield
-    if claim.answer is None:
-        raise RuntimeError(f"The command of {claim.route} does not settle its claim.")
-    await _keep(driver, service_id, claim, claim.answer)
-
-
-async def _claim(driver: Driver, service_id: UUID, claim: Claim) -> None:
     name = (service_id, claim.route, claim.key)
     try:
         mine = await driver.fetch(_CLAIM, *name, claim.fingerprint, claim.at, claim.at - KEPT)
@@ -103,7 +92,8 @@ async def look_up(driver: Driver, service_id: UUID, claim: Claim) -> None:
     raise Answered(Answer(status=known["status"], headers=headers, body=known["body"]))
 
 
-async def _keep(driver: Driver, service_id: UUID, claim: Claim, answer: Answer) -> None:
+async def keep_answer(driver: Driver, service_id: UUID, claim: Claim, answer: Answer) -> None:
+    """Within the transaction that has claimed the key: the answer is kept if that commits."""
     await driver.execute(
         _KEEP,
         service_id,

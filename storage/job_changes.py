@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, select, update
+import asyncpg
+from sqlalchemy import bindparam, select, update
 
-from domain.catchup import Outcome, Stretch, account
+from domain.catchup import Outcome, Stretch
 from domain.errors import NotFound, PreconditionFailed
 from domain.job import Job, Versions
+from domain.policies.catchup_plan import account
 from domain.schedules.edited import counted_after
 from domain.schedules.schedule import (
     TICK,
@@ -24,8 +26,8 @@ from domain.schedules.schedule import (
 )
 from storage.calendar_changes import JobRow, in_force, pending_changes
 from storage.calendars import excludes_of, full_schedule
-from storage.claimed_runs import withdraw
-from storage.jobs import decode_schedule, job_of
+from storage.claimed_runs import withdraw_late, withdraw_later
+from storage.jobs import decode_schedule, encode_schedule, job_of
 from storage.last_runs import last_open_run
 from storage.ledger import (
     JobStretch,
@@ -39,13 +41,24 @@ from storage.ledger import (
 from storage.listings import FOUND_BY, list_anew
 from storage.postgres import Driver
 from storage.reckoning import elsewhere, times_between
-from storage.tables import jobs, runs
-from storage.transactions import WriteConnection, driver_of
+from storage.statements import Statement
+from storage.tables import jobs
+
+_THIS = (jobs.c.service_id == bindparam("service_id"), jobs.c.id == bindparam("id"))
+_LOCK = Statement(select(jobs).where(*_THIS).with_for_update())
+
+
+@cache
+def _change_of(columns: tuple[str, ...], *, next_version: bool) -> Statement:
+    values: dict[str, Any] = {name: bindparam(name) for name in columns}
+    if next_version:
+        values["version"] = jobs.c.version + 1
+    return Statement(update(jobs).where(*_THIS).values(values).returning(jobs))
 
 
 async def lock_job(
-    connection: WriteConnection, service_id: UUID, job_id: UUID, versions: Versions = None
-) -> RowMapping:
+    driver: Driver, service_id: UUID, job_id: UUID, versions: Versions = None
+) -> asyncpg.Record:
     """The job's row, locked against claims and other commands until the transaction ends.
 
     It has been brought up to all changes of its calendars.
@@ -57,21 +70,37 @@ async def lock_job(
         NotFound: When the service has no such job.
         PreconditionFailed: When it has none of the versions.
     """
-    mine = (jobs.c.service_id == service_id, jobs.c.id == job_id)
-    locking = select(jobs).where(*mine).with_for_update()
-    if (row := (await connection.execute(locking)).mappings().one_or_none()) is None:
+    row = await _LOCK.fetchrow(driver, service_id=service_id, id=job_id)
+    if row is None:
         raise NotFound(f"There is no job {job_id}.")
     if versions is not None and row["version"] not in versions:
         raise PreconditionFailed(
             f"The job is at version {row['version']} by now; read it and decide anew."
         )
-    if changes := await brought_up(connection, row):
-        await connection.execute(update(jobs).where(*mine).values(**changes))
-        row = (await connection.execute(locking)).mappings().one()
+    if changes := await brought_up(driver, row):
+        return await write_changes(driver, row, changes, next_version=False)
     return row
 
 
-async def brought_up(connection: WriteConnection, row: JobRow) -> dict[str, Any]:
+async def write_changes(
+    driver: Driver, row: JobRow, changes: Mapping[str, Any], *, next_version: bool = True
+) -> asyncpg.Record:
+    """Write changes to a locked job's row, and return what it is then.
+
+    Args:
+        changes: Values by column.
+        next_version: Whether the job's service sees them as another version.
+    """
+    statement = _change_of(tuple(sorted(changes)), next_version=next_version)
+    stored = dict(changes)
+    if "schedule" in stored:
+        stored["schedule"] = encode_schedule(stored["schedule"])
+    written = await statement.fetchrow(driver, service_id=row["service_id"], id=row["id"], **stored)
+    assert written is not None  # noqa: S101 (it is locked)
+    return written
+
+
+async def brought_up(driver: Driver, row: JobRow) -> dict[str, Any]:
     """What changes of its calendars, up to the last one, make of a locked job.
 
     The ledger tells what each calendar excluded while it was in force.
@@ -82,14 +111,14 @@ async def brought_up(connection: WriteConnection, row: JobRow) -> dict[str, Any]
     """
     if row["paused"] or not row["calendars"]:
         return {}
-    driver, service_id = await driver_of(connection), row["service_id"]
+    service_id = row["service_id"]
     now = await excludes_of(driver, service_id, row["calendars"], lock=True)
     pending = await pending_changes(driver, service_id, row["calendars"], row["calendar_change"])
     stored = decode_schedule(row["schedule"])
     changes: dict[str, Any] = {}
     for number, change in enumerate(pending):
         before = with_calendars(stored, in_force(now, pending[number:]))
-        changes |= await _told_until(connection, {**row, **changes}, before, change.at)
+        changes |= await _told_until(driver, {**row, **changes}, before, change.at)
         known = {**row, **changes}
         later = with_calendars(stored, in_force(now, pending[number + 1 :]))
         if not at_its_end(later, known["run_count"]):
@@ -99,50 +128,41 @@ async def brought_up(connection: WriteConnection, row: JobRow) -> dict[str, Any]
 
 
 async def _told_until(
-    connection: WriteConnection, row: JobRow, schedule: Schedule, now: datetime
+    driver: Driver, row: JobRow, schedule: Schedule, now: datetime
 ) -> dict[str, Any]:
     """Undo a locked job's claim-ahead, and write what its schedule, until now, excluded so far."""
-    now = await change_from(connection, row, now)
-    changes = await withdraw_to_come(connection, row, now, schedule)
+    now = await change_from(driver, row, now)
+    changes = await withdraw_to_come(driver, row, now, schedule)
     known = {**row, **changes}
     upcoming, until = known["next_fire_for"], now
     if upcoming is not None and upcoming <= now:
         until = upcoming - TICK  # it and what follows is for the next claim to decide on
     if at_its_end(schedule, known["run_count"]):
         return changes  # nothing is told of beyond its last run, unless that is given back
-    await write_account(connection, row, schedule, Outcome.EXCLUDED, until=until, changes=changes)
+    await write_account(driver, row, schedule, Outcome.EXCLUDED, until=until, changes=changes)
     return {**changes, "accounted_to": max(until, known["accounted_to"])}
 
 
-async def stored_schedule(connection: WriteConnection, row: JobRow) -> Schedule:
+async def stored_schedule(driver: Driver, row: JobRow) -> Schedule:
     """The schedule of a locked job, with its calendars filled in."""
     schedule = decode_schedule(row["schedule"])
-    driver = await driver_of(connection)
     return await full_schedule(driver, row["service_id"], schedule, lock=True)
 
 
-async def change_from(connection: WriteConnection, row: JobRow, now: datetime) -> datetime:
+async def change_from(driver: Driver, row: JobRow, now: datetime) -> datetime:
     """From when on a command may change a locked job's fire times (storage.ledger)."""
-    return await takes_effect_at(await driver_of(connection), row["service_id"], row["id"], now)
+    return await takes_effect_at(driver, row["service_id"], row["id"], now)
 
 
-async def change_job(
-    connection: WriteConnection, row: RowMapping, now: datetime, **changes: Any
-) -> Job:
+async def change_job(driver: Driver, row: JobRow, now: datetime, **changes: Any) -> Job:
     """Write changes to a locked job, as its next version."""
-    result = await connection.execute(
-        update(jobs)
-        .where(jobs.c.service_id == row["service_id"], jobs.c.id == row["id"])
-        .values(version=row["version"] + 1, updated_at=now, **changes)
-        .returning(jobs)
-    )
-    job = job_of(result.mappings().one(), now)
-    await list_anew(connection, row["service_id"], job, terms=not FOUND_BY.isdisjoint(changes))
+    job = job_of(await write_changes(driver, row, {**changes, "updated_at": now}), now)
+    await list_anew(driver, row["service_id"], job, terms=not FOUND_BY.isdisjoint(changes))
     return job
 
 
 async def withdraw_to_come(
-    connection: WriteConnection, row: JobRow, now: datetime, schedule: Schedule | None = None
+    driver: Driver, row: JobRow, now: datetime, schedule: Schedule | None = None
 ) -> dict[str, Any]:
     """Undo the claim-ahead of a locked job: what is later than `now` is claimed anew.
 
@@ -156,21 +176,19 @@ async def withdraw_to_come(
     """
     if row["paused"]:
         return {}
-    withdrawn = await withdraw(connection, row, runs.c.scheduled_for > now)
+    withdrawn = await withdraw_later(driver, row, now)
     run_count = max(row["run_count"] - len(withdrawn), 0)
-    schedule = schedule or await stored_schedule(connection, row)
+    schedule = schedule or await stored_schedule(driver, row)
     if not withdrawn and at_its_end(schedule, run_count):
         return {}  # what is told of up to the last run of all stays: no claim would tell it again
-    untold = await untell(connection, row, schedule, now)
+    untold = await untell(driver, row, schedule, now)
     if not withdrawn and not untold:
         return {}
     first = min(withdrawn + untold)
     return {**await reckon_after(schedule, first - TICK, run_count), "run_count": run_count}
 
 
-async def untell(
-    connection: WriteConnection, row: JobRow, schedule: Schedule, now: datetime
-) -> list[datetime]:
+async def untell(driver: Driver, row: JobRow, schedule: Schedule, now: datetime) -> list[datetime]:
     """Take back what the ledger tells of a locked job's fire times that are still to come.
 
     Claims look ahead; what they tell there is that fire times are excluded.
@@ -178,7 +196,6 @@ async def untell(
     Returns:
         Beginnings of what is not told any more.
     """
-    driver = await driver_of(connection)
     firsts = await take_back(driver, row["service_id"], row["id"], now)
     if firsts:
         tell = partial(account, schedule, Outcome.EXCLUDED, after=min(firsts) - TICK, until=now)
@@ -188,8 +205,8 @@ async def untell(
 
 
 async def withdraw_past(
-    connection: WriteConnection,
-    row: RowMapping,
+    driver: Driver,
+    row: JobRow,
     now: datetime,
     outcome: Outcome,
     keeping: Sequence[datetime] = (),
@@ -202,33 +219,29 @@ async def withdraw_past(
     Returns:
         How many: they do not count towards the schedule's number of runs.
     """
-    withdrawn = await withdraw(connection, row, runs.c.scheduled_for <= now, keeping)
+    withdrawn = await withdraw_late(driver, row, now, keeping)
     let_go = [Stretch(first=one, last=one, outcome=outcome, count=1) for one in withdrawn]
-    await _write(await driver_of(connection), row, let_go)
+    await _write(driver, row, let_go)
     return len(withdrawn)
 
 
 async def begin_pause(
-    connection: WriteConnection, row: RowMapping, schedule: Schedule, accounted_to: datetime
+    driver: Driver, row: JobRow, schedule: Schedule, accounted_to: datetime
 ) -> None:
     """Have the ledger say `paused` of what the schedule names from here on."""
     first = next_nominal_time(schedule, accounted_to)
     if first is not None:
-        driver = await driver_of(connection)
         await open_pause(driver, row["service_id"], row["id"], first)
 
 
-async def end_pause(
-    connection: WriteConnection, row: RowMapping, schedule: Schedule, now: datetime
-) -> None:
+async def end_pause(driver: Driver, row: JobRow, schedule: Schedule, now: datetime) -> None:
     """Have the ledger say `paused` of what passed since the pause began."""
-    driver = await driver_of(connection)
     await close_pause(driver, row["service_id"], row["id"])
-    await write_account(connection, row, schedule, Outcome.PAUSED, until=now, changes={})
+    await write_account(driver, row, schedule, Outcome.PAUSED, until=now, changes={})
 
 
 async def write_account(
-    connection: WriteConnection,
+    driver: Driver,
     row: JobRow,
     schedule: Schedule,
     outcome: Outcome,
@@ -245,7 +258,6 @@ async def write_account(
     if at_its_end(schedule, known["run_count"]):
         return
     position = known["accounted_to"]
-    driver = await driver_of(connection)
     told = await told_by_runs(driver, [(row["service_id"], row["id"], position)])
     tell = partial(account, schedule, outcome, after=position, until=until, told=told[row["id"]])
     times = times_between(position, until)
@@ -253,8 +265,8 @@ async def write_account(
 
 
 async def after_pause(
-    connection: WriteConnection,
-    row: RowMapping | Mapping[str, Any],
+    driver: Driver,
+    row: JobRow,
     schedule: Schedule,
     instant: datetime,
 ) -> dict[str, Any]:
@@ -262,7 +274,6 @@ async def after_pause(
     changes = await reckon_after(schedule, instant, row["run_count"])
     if at_its_end(schedule, row["run_count"]):
         since = counted_after(schedule)
-        driver = await driver_of(connection)
         last = await last_open_run(driver, row["service_id"], row["id"], since)
         if last is not None:  # and may still be given back (storage.last_runs)
             changes |= {"next_fire_for": min(last, instant), "next_claim_at": instant}

@@ -10,8 +10,8 @@ import asyncpg
 import msgspec
 
 from domain.job import Job, JobState, visible_state
-from domain.resources.instants import instant, instant_or_none
-from domain.resources.job import JobResource
+from storage.documents.instants import instant, instant_or_none
+from storage.documents.job import JobResource
 from storage.entries import DELETED, kept_until
 from storage.jobs import encode
 from storage.read_cache import Loaded, digest
@@ -32,7 +32,7 @@ def entry_of(job: Job, now: datetime) -> NewEntry:
         name=entry_name(job.id),
         version=job.version,
         until=kept_until(now, job.next_fire_at),
-        etag=etag_of(job.version, body),
+        etag=_etag_of(job.version, body),
         body=body,
     )
 
@@ -52,7 +52,7 @@ def loaded_job(row: asyncpg.Record | None, now: datetime) -> Loaded:
     return Loaded(
         version=row["version"],
         until=kept_until(now, _next_fire_of(row, now)),
-        etag=etag_of(row["version"], body),
+        etag=_etag_of(row["version"], body),
         body=body,
     )
 
@@ -67,7 +67,7 @@ def _next_fire_of(row: asyncpg.Record, now: datetime) -> datetime | None:
     return _visible(row, now)[1]
 
 
-def etag_of(version: int, body: bytes) -> str:
+def _etag_of(version: int, body: bytes) -> str:
     """A job's entity tag: another one for whatever is shown, also when it fires next.
 
     `If-Match` goes by the version alone: what its service made of the job.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 import asyncpg
 import msgspec
@@ -12,26 +11,19 @@ import msgspec
 from domain.catchup import CatchupPolicy
 from domain.job import Job, visible_state
 from domain.overlap import Overlap
-from domain.resources.schedule import ScheduleResource
 from domain.retry import RetryPolicy
 from domain.schedules.schedule import Exclusion, Schedule, with_calendars
 from domain.targets import Target
-
-if TYPE_CHECKING:
-    from sqlalchemy import RowMapping
+from storage.documents.schedule import ScheduleResource
+from storage.sql import statement
 
 # As text, JSON comes through the driver without a detour over its codec.
 JOB_COLUMNS = """
     id, name, description, tags, schedule::text, target::text, retry::text, overlap, catchup::text,
     paused, pause_reason, next_fire_for, claimed_for, version, created_at, updated_at
 """
-# The calendars of a job's schedule, by name; most jobs have none.
-CALENDARS_OF_JOB = """
-    CASE WHEN jobs.calendars <> '{}' THEN (
-        SELECT json_object_agg(calendars.name, calendars.exclude)::text FROM calendars
-        WHERE calendars.service_id = jobs.service_id AND calendars.name = ANY (jobs.calendars)
-    ) END
-"""
+CALENDARS_OF_JOB = statement("calendars/of_job").text
+"""An expression: the calendars of a job's schedule, by name."""
 
 encode = msgspec.json.Encoder().encode
 decode_schedule = msgspec.json.Decoder(Schedule).decode
@@ -42,7 +34,7 @@ decode_exclusions = msgspec.json.Decoder(tuple[Exclusion, ...]).decode
 _decode_calendars = msgspec.json.Decoder(dict[str, tuple[Exclusion, ...]]).decode
 
 
-def job_of(row: RowMapping | asyncpg.Record, now: datetime) -> Job:
+def job_of(row: asyncpg.Record, now: datetime) -> Job:
     """The job as its service sees it at `now`."""
     state, next_fire_at = visible_state(
         paused=row["paused"],

@@ -6,15 +6,16 @@ from datetime import datetime
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import insert, select
+from sqlalchemy import bindparam, insert, select
 
 from domain.access import Scope
 from domain.caller import Caller
-from domain.errors import Forbidden
+from domain.errors import Forbidden, NotFound
 from domain.ids import new_id
 from domain.keys import Key, key_hash, key_text, new_secret
+from storage.postgres import Driver
 from storage.service_tables import api_keys
-from storage.transactions import WriteConnection, driver_of
+from storage.statements import Statement
 
 KEY_COLUMNS = """
     id, service_id, name, scopes, subject, made_by, created_at, expires_at, revoked_at, last_used_at
@@ -31,6 +32,34 @@ UPDATE api_keys SET revoked_at = $3
 WHERE service_id = $1 AND id IN (SELECT id FROM gone) AND revoked_at IS NULL
 RETURNING id
 """
+_MAKER = Statement(
+    select(api_keys.c.revoked_at, api_keys.c.expires_at).where(
+        api_keys.c.service_id == bindparam("service_id"), api_keys.c.id == bindparam("id")
+    )
+)
+_LOCK = Statement(
+    select(api_keys)
+    .where(api_keys.c.service_id == bindparam("service_id"), api_keys.c.id == bindparam("id"))
+    .with_for_update()
+)
+_STORE = Statement(
+    insert(api_keys).values(
+        {
+            name: bindparam(name)
+            for name in (
+                "service_id",
+                "hash",
+                "id",
+                "name",
+                "scopes",
+                "subject",
+                "made_by",
+                "created_at",
+                "expires_at",
+            )
+        }
+    )
+)
 
 
 def key_of(row: asyncpg.Record) -> Key:
@@ -49,7 +78,7 @@ def key_of(row: asyncpg.Record) -> Key:
     )
 
 
-async def maker_of(connection: WriteConnection, caller: Caller, now: datetime) -> UUID | None:
+async def maker_of(driver: Driver, caller: Caller, now: datetime) -> UUID | None:
     """The key of the same service that makes another one, if the caller is one.
 
     Its keys are locked, so that it is not revoked meanwhile without what it makes.
@@ -60,34 +89,49 @@ async def maker_of(connection: WriteConnection, caller: Caller, now: datetime) -
     if caller.key is None or caller.key[0] != caller.service_id:
         return None
     key_id = caller.key[1]
-    found = await connection.execute(
-        select(api_keys.c.revoked_at, api_keys.c.expires_at).where(
-            api_keys.c.service_id == caller.service_id, api_keys.c.id == key_id
-        )
-    )
-    maker = found.one_or_none()
+    maker = await _MAKER.fetchrow(driver, service_id=caller.service_id, id=key_id)
     # Its end may have come nearer: by a rotation.
-    if maker is None or maker.revoked_at is not None or maker.expires_at != caller.key_ends_at:
+    if (
+        maker is None
+        or maker["revoked_at"] is not None
+        or maker["expires_at"] != caller.key_ends_at
+    ):
         raise Forbidden("Your key was revoked or replaced just now.")
-    if maker.expires_at is not None and maker.expires_at <= now:
+    if maker["expires_at"] is not None and maker["expires_at"] <= now:
         raise Forbidden("Your key has ended.")
     return key_id
 
 
+async def lock_key(
+    driver: Driver, service_id: UUID, key_id: UUID, subject: str | None
+) -> asyncpg.Record:
+    """A key's row, locked until the transaction ends.
+
+    Args:
+        subject: If given, only a key of this person.
+
+    Raises:
+        NotFound: When the service has no such key.
+    """
+    row = await _LOCK.fetchrow(driver, service_id=service_id, id=key_id)
+    if row is None or (subject is not None and row["subject"] != subject):
+        raise NotFound(f"There is no key {key_id}.")
+    return row
+
+
 async def revoke_with_made(
-    connection: WriteConnection, service_id: UUID, key_ids: list[UUID], now: datetime
+    driver: Driver, service_id: UUID, key_ids: list[UUID], now: datetime
 ) -> list[UUID]:
     """Revoke keys with all that they made, and return which were still good.
 
     The service's keys are locked.
     """
-    driver = await driver_of(connection)
     rows = await driver.fetch(_REVOKE, service_id, key_ids, now)
     return [row["id"] for row in rows]
 
 
 async def store_key(
-    connection: WriteConnection,
+    driver: Driver,
     service_id: UUID,
     now: datetime,
     *,
@@ -115,17 +159,16 @@ async def store_key(
         last_used_at=None,
     )
     text = key_text(service_id, new_secret())
-    await connection.execute(
-        insert(api_keys).values(
-            service_id=service_id,
-            hash=key_hash(text),
-            id=key.id,
-            name=name,
-            scopes=sorted(scopes),
-            subject=subject,
-            made_by=made_by,
-            created_at=now,
-            expires_at=expires_at,
-        )
+    await _STORE.execute(
+        driver,
+        service_id=service_id,
+        hash=key_hash(text),
+        id=key.id,
+        name=name,
+        scopes=sorted(scopes),
+        subject=subject,
+        made_by=made_by,
+        created_at=now,
+        expires_at=expires_at,
     )
     return key, text

@@ -12,18 +12,12 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from storage.postgres import Driver
+from storage.sql import statement
 
 LOOK_AGAIN = timedelta(seconds=1)
 _SELDOM = timedelta(seconds=60)
 
-_OPEN = """
-SELECT job.id FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS job (service_id, id, since)
-WHERE EXISTS (
-    SELECT FROM runs
-    WHERE runs.service_id = job.service_id AND runs.job_id = job.id AND open
-        AND runs.scheduled_for > job.since AND runs.trigger = 'schedule'
-)
-"""
+_OPEN = statement("claims/jobs_with_open_runs")
 
 _LAST_OPEN = """
 SELECT max(scheduled_for) FROM runs
@@ -51,7 +45,12 @@ async def jobs_with_open_runs(
     Args:
         jobs: Services, jobs, and after when the runs of their schedules are.
     """
-    rows = await driver.fetch(_OPEN, *map(list, zip(*jobs, strict=True)))
+    rows = await _OPEN.fetch(
+        driver,
+        service_ids=[service_id for service_id, _, _ in jobs],
+        job_ids=[job_id for _, job_id, _ in jobs],
+        since=[since for _, _, since in jobs],
+    )
     return {row["id"] for row in rows}
 
 

@@ -8,22 +8,10 @@ from uuid import UUID
 
 from domain.catchup import Outcome, Stretch
 from storage.postgres import Driver
+from storage.sql import statement
 
-_WRITE = """
-INSERT INTO ledger (service_id, job_id, first, last, outcome, count)
-SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::timestamptz[], $5::text[],
-    $6::int[])
-ON CONFLICT DO NOTHING
-"""
-
-_TOLD_BY_RUNS = """
-SELECT job_id, ARRAY(
-    SELECT scheduled_for FROM runs
-    WHERE runs.service_id = job.service_id AND runs.job_id = job.job_id
-        AND runs.scheduled_for > job.position AND runs.trigger = 'schedule'
-) AS instants
-FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS job (service_id, job_id, position)
-"""
+_WRITE = statement("ledger/write")
+_RECORDED_BY_RUNS = statement("ledger/recorded_by_runs")
 
 _OPEN_PAUSE = """
 INSERT INTO ledger (service_id, job_id, first, last, outcome) VALUES ($1, $2, $3, 'infinity', $4)
@@ -70,14 +58,14 @@ class JobStretch(Stretch, frozen=True, kw_only=True):
 async def write_stretches(driver: Driver, stretches: Sequence[JobStretch]) -> None:
     """Write what became of fire times that will not run."""
     if stretches:
-        await driver.execute(
-            _WRITE,
-            [one.service_id for one in stretches],
-            [one.job_id for one in stretches],
-            [one.first for one in stretches],
-            [one.last for one in stretches],
-            [one.outcome for one in stretches],
-            [one.count for one in stretches],
+        await _WRITE.execute(
+            driver,
+            service_ids=[one.service_id for one in stretches],
+            job_ids=[one.job_id for one in stretches],
+            first=[one.first for one in stretches],
+            last=[one.last for one in stretches],
+            outcomes=[one.outcome for one in stretches],
+            counts=[one.count for one in stretches],
         )
 
 
@@ -91,7 +79,12 @@ async def told_by_runs(
     Args:
         positions: Services, jobs, and up to where these are accounted for.
     """
-    rows = await driver.fetch(_TOLD_BY_RUNS, *map(list, zip(*positions, strict=True)))
+    rows = await _RECORDED_BY_RUNS.fetch(
+        driver,
+        service_ids=[service_id for service_id, _, _ in positions],
+        job_ids=[job_id for _, job_id, _ in positions],
+        accounted_to=[instant for _, _, instant in positions],
+    )
     return {row["job_id"]: row["instants"] for row in rows}
 
 

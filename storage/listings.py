@@ -4,31 +4,37 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import Text, cast, func, update
+from sqlalchemy import Text, bindparam, cast, func, update
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from domain.job import Job
 from domain.terms import job_terms
+from storage.postgres import Driver
+from storage.statements import Statement
 from storage.tables import listings
-from storage.transactions import WriteConnection
 
 FOUND_BY = frozenset({"name", "description", "tags", "target"})
 """Fields of a job that its terms are made of."""
 
+_THIS = (
+    listings.c.service_id == bindparam("service_id"),
+    listings.c.id == bindparam("id"),
+)
+_TERMS = func.array_to_tsvector(cast(bindparam("terms"), ARRAY(Text)))
+_LIST_AT = update(listings).where(*_THIS).values(updated_at=bindparam("updated_at"))
+LIST_AT = Statement(_LIST_AT)
+"""A job was changed, but nothing that it is found by."""
+_LIST_ANEW = Statement(_LIST_AT.values(terms=_TERMS))
 
-async def list_anew(
-    connection: WriteConnection, service_id: UUID, job: Job, *, terms: bool
-) -> None:
+
+async def list_anew(driver: Driver, service_id: UUID, job: Job, *, terms: bool) -> None:
     """Bring the listing of a locked job up to date.
 
     Args:
         terms: Whether its terms may have changed.
     """
-    values: dict[str, object] = {"updated_at": job.updated_at}
+    listed = {"service_id": service_id, "id": job.id, "updated_at": job.updated_at}
     if terms:
-        values["terms"] = func.array_to_tsvector(cast(job_terms(service_id, job), ARRAY(Text)))
-    await connection.execute(
-        update(listings)
-        .where(listings.c.service_id == service_id, listings.c.id == job.id)
-        .values(**values)
-    )
+        await _LIST_ANEW.execute(driver, **listed, terms=job_terms(service_id, job))
+    else:
+        await LIST_AT.execute(driver, **listed)

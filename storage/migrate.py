@@ -6,13 +6,16 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
 
+from storage.connecting import connect
+from storage.keepalive import SERVER_SIDE
 from storage.partitions import make_partitions
-from storage.postgres import SERVER_SETTINGS, UNREACHABLE, Database, Driver
+from storage.postgres import CONNECT_SECONDS, SERVER_SETTINGS, UNREACHABLE, Database, Driver
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -86,7 +89,7 @@ async def _upgraded(database: Database) -> bool:
     """Whether that could be done; revisions before the one that could not are kept."""
     from sqlalchemy.exc import DBAPIError  # noqa: PLC0415 (as below)
 
-    async with _patient(database) as connection:
+    async with for_alembic(database) as connection:
         await _wait_for_others(connection)
         try:
             await connection.run_sync(_upgrade)
@@ -99,18 +102,27 @@ async def _upgraded(database: Database) -> bool:
 
 
 @asynccontextmanager
-async def _patient(database: Database) -> AsyncIterator[AsyncConnection]:
-    """A connection on which a statement may take as long as it does: an index of a large day."""
-    from storage.transactions import Transactions  # noqa: PLC0415 (as below)
+async def for_alembic(database: Database) -> AsyncIterator[AsyncConnection]:
+    """A connection for revisions, on which a statement may take long: an index of a large day."""
+    from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415 (as below)
+    from sqlalchemy.pool import NullPool  # noqa: PLC0415
 
-    transactions = Transactions(
-        database.primary_url, pool_size=1, settings=SERVER_SETTINGS, command_seconds=None
+    connecting = partial(
+        connect,
+        database.primary_url,
+        timeout=CONNECT_SECONDS,
+        command_timeout=None,
+        server_settings=SERVER_SETTINGS | SERVER_SIDE,
     )
-    try:
-        async with transactions.engine.connect() as connection:
-            yield connection
-    finally:
-        await transactions.close()
+    engine = create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=connecting,
+        poolclass=NullPool,
+        hide_parameters=True,
+        json_deserializer=str,  # revisions decode what they read themselves
+    )
+    async with engine.connect() as connection:
+        yield connection
 
 
 async def _wait_for_others(connection: AsyncConnection) -> None:

@@ -13,30 +13,13 @@ from domain.overlap import Overlap
 from domain.run import Trigger
 from storage.postgres import Driver
 from storage.queue import RunKey
+from storage.sql import statement
 
 MOST_GENERATIONS = 32_767
 """Of a fire time: as many runs as the table can tell apart, beside the schedule's own."""
 
-_GENERATIONS = """
-SELECT wanted.job_id, wanted.scheduled_for, (
-    SELECT coalesce(max(generation), 0) FROM runs
-    WHERE runs.service_id = $1 AND runs.job_id = wanted.job_id
-        AND runs.scheduled_for = wanted.scheduled_for
-) AS generation
-FROM unnest($2::uuid[], $3::timestamptz[]) AS wanted (job_id, scheduled_for)
-"""
-
-_WRITE = """
-INSERT INTO runs (service_id, job_id, scheduled_for, generation, id, due_at, overlap, trigger,
-    state, open, attempt_count, backfill_id, utc_offset)
-SELECT $1, job_id, scheduled_for, generation, id, due_at, overlap, $8, 'scheduled', true, 0, $9,
-    utc_offset
-FROM unnest($2::uuid[], $3::timestamptz[], $4::smallint[], $5::uuid[], $6::timestamptz[],
-    $7::text[], $10::int[])
-    AS wanted (job_id, scheduled_for, generation, id, due_at, overlap, utc_offset)
-ON CONFLICT DO NOTHING
-RETURNING id
-"""
+_GENERATIONS = statement("backfills/generations")
+_WRITE = statement("backfills/write_runs")
 
 
 class MoreRun(Struct, frozen=True, kw_only=True):
@@ -76,18 +59,18 @@ async def write_more_runs(
             for number, (generation, new) in zip(missing, ids, strict=True)
             if generation <= MOST_GENERATIONS
         ]
-        rows = await driver.fetch(
-            _WRITE,
-            service_id,
-            [wanted[number].job_id for number, _, _ in tried],
-            [wanted[number].scheduled_for for number, _, _ in tried],
-            [generation for _, generation, _ in tried],
-            [new for _, _, new in tried],
-            [due_at] * len(tried),
-            [wanted[number].overlap for number, _, _ in tried],
-            trigger,
-            backfill_id,
-            [wanted[number].utc_offset for number, _, _ in tried],
+        rows = await _WRITE.fetch(
+            driver,
+            service_id=service_id,
+            job_ids=[wanted[number].job_id for number, _, _ in tried],
+            fire_times=[wanted[number].scheduled_for for number, _, _ in tried],
+            generations=[generation for _, generation, _ in tried],
+            run_ids=[new for _, _, new in tried],
+            due_at=[due_at] * len(tried),
+            overlaps=[wanted[number].overlap for number, _, _ in tried],
+            trigger=trigger,
+            backfill_id=backfill_id,
+            utc_offsets=[wanted[number].utc_offset for number, _, _ in tried],
         )
         written = {row["id"] for row in rows}
         made |= {number: new for number, _, new in tried if new in written}
@@ -99,11 +82,11 @@ async def _next_ids(
     driver: Driver, service_id: UUID, wanted: Sequence[MoreRun]
 ) -> list[tuple[int, UUID]]:
     """The next generation of each fire time, and the id of its run."""
-    known = await driver.fetch(
-        _GENERATIONS,
-        service_id,
-        [one.job_id for one in wanted],
-        [one.scheduled_for for one in wanted],
+    known = await _GENERATIONS.fetch(
+        driver,
+        service_id=service_id,
+        job_ids=[one.job_id for one in wanted],
+        fire_times=[one.scheduled_for for one in wanted],
     )
     latest = {(row["job_id"], row["scheduled_for"]): row["generation"] for row in known}
     found: list[tuple[int, UUID]] = []

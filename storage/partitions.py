@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta
 import asyncpg
 
 from storage.postgres import Driver
+from storage.sql import statement
 
 PARTITIONED = {
     "runs": "scheduled_for",
@@ -17,36 +18,15 @@ PARTITIONED = {
     "ledger": "last",
     "audit": "at",
 }
-# What of a row in a default partition tells that its time is over. Runs of a backfill have fire
-# times of long ago, and are kept from their end on.
-_OVER = {
-    "runs": "scheduled_for < $1 AND NOT open AND finished_at < $1",
-    "attempts": """scheduled_for < $1 AND finished_at < $1 AND NOT EXISTS (
-        SELECT FROM runs
-        WHERE runs.service_id = attempts_default.service_id
-            AND runs.scheduled_for = attempts_default.scheduled_for
-            AND runs.id = attempts_default.run_id AND runs.open
-    )""",
-    "ledger": "last < $1",
-    "audit": "at < $1",
-}
-# Where runs wait, the sweep that passes turns on must find the row: without it they wait for ever.
-_OLD_TURNS = """
-DELETE FROM turns
-WHERE scheduled_for < $1 AND NOT contended AND NOT EXISTS (
-    SELECT FROM runs
-    WHERE runs.service_id = turns.service_id AND runs.job_id = turns.job_id
-        AND runs.scheduled_for = turns.scheduled_for AND runs.id = turns.run_id AND runs.open
-)
-"""
+# What of the default partitions has had its time.
+_EXPIRE = [statement(f"retention/expire_{table}") for table in PARTITIONED]
+_FORGET_LOCKS = statement("retention/forget_locks")
 # Those that Postgres computes are not written.
 _WRITTEN_COLUMNS = """
 SELECT string_agg(attname, ', ') FROM pg_attribute
 WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
 """
-_ANY_OPEN = """
-SELECT EXISTS (SELECT FROM runs WHERE scheduled_for >= $1 AND scheduled_for < $2 AND open)
-"""
+_IS_ANY_OPEN = statement("retention/is_any_open")
 DAYS_AHEAD = 7
 DAYS_AT_ONCE = 3
 """No more are dropped by one call: a clock or a setting that is wrong is noticed in time."""
@@ -57,31 +37,6 @@ DROP_TRIES = 5
 DROP_PAUSE_SECONDS = 1.0
 _DAY = timedelta(days=1)
 _ADVISORY_LOCK = 0x70C51
-
-
-def looked_up(row: str, first: str, last: str) -> str:
-    """Condition on runs, for a statement to look each of them up, in few partitions.
-
-    While a day is small, reading all of it looks cheaper than looking some runs up, and such a plan
-    is kept when the day has grown. Only by indexes may a day be read (storage/postgres.py), and
-    this leaves none that could be read whole: a service in an array is not merged with, and days
-    that fulfil one condition or another are no part of an index to read.
-
-    A statement of this shape that had to wait for a row may tell of none: what it did not tell of
-    is asked for again before that is believed (storage/fences.py).
-
-    Args:
-        row: What tells the `service_id` of each run; the statement adds the rest of the key, all of
-            it: of an index that lacks a part, a small day is read whole.
-        first: Parameter with the earliest fire time of the runs, as `$4`.
-        last: Parameter with the latest one.
-    """
-    return f"runs.service_id = ANY (ARRAY[{row}.service_id]) AND {of_days(first, last)}"
-
-
-def of_days(first: str, last: str) -> str:
-    """The part of that which tells the partitions."""
-    return f"(runs.scheduled_for BETWEEN {first} AND {last} OR runs.scheduled_for = {first})"
 
 
 async def make_partitions(driver: Driver, today: date) -> list[str]:
@@ -121,14 +76,11 @@ async def drop_partitions(driver: Driver, before: date) -> list[str]:
         names = await _drop_in_tries(driver, day)
         count += bool(names)
         dropped += names
-    for table, condition in _OVER.items():
+    for expire in _EXPIRE:
         # Rare: rows that no daily partition was there for, such as those of old backfills.
         async with _alone(driver):
-            await driver.execute(
-                f"DELETE FROM {table}_default WHERE {condition}", _midnight(before)
-            )
-    # A run that had its job's turn may be gone: it must not keep it.
-    await driver.execute(_OLD_TURNS, _midnight(before))
+            await expire.execute(driver, before=_midnight(before))
+    await _FORGET_LOCKS.execute(driver, before=_midnight(before))
     return dropped
 
 
@@ -219,7 +171,7 @@ async def _drop(driver: Driver, day: date) -> list[str]:
         # come first, as for those who fire.
         for table in PARTITIONED:
             await driver.execute(f"LOCK TABLE ONLY {table} IN ACCESS EXCLUSIVE MODE")
-        if await driver.fetchval(_ANY_OPEN, _midnight(day), _midnight(day + _DAY)):
+        if await _IS_ANY_OPEN.fetchval(driver, start=_midnight(day), end=_midnight(day + _DAY)):
             return []
         names = [_name(table, day) for table in PARTITIONED]
         there = [name for name in names if await _exists(driver, name)]

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import Any, Protocol, cast
 
 import asyncpg
 import structlog
@@ -16,9 +15,6 @@ from storage.connecting import connect
 from storage.error_kinds import kind_of
 from storage.keepalive import IN_TRANSACTION_SECONDS, SERVER_SIDE
 from storage.pooled import CONNECT_OPTIONS, PooledDriver
-
-if TYPE_CHECKING:
-    from storage.transactions import Transactions, WriteConnection
 
 
 class Driver(Protocol):
@@ -48,7 +44,7 @@ LOCK_SECONDS = 2
 _QUERIES_OF_A_CONNECTION = 1_000_000  # then it is made anew, for what a backend may have gathered
 
 # What a server looks like from here that is away, starting, full, or wants to be asked again:
-# whoever meets it waits. What SQLAlchemy makes of it, storage/transactions.py takes back.
+# whoever meets it waits.
 UNREACHABLE = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
@@ -63,6 +59,13 @@ UNREACHABLE = (
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.InvalidCachedStatementError,  # planned before a migration
     OSError,
+)
+
+# After these the connection is as good as before.
+_REFUSALS = (
+    asyncpg.QueryCanceledError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.DeadlockDetectedError,
 )
 
 # Every statement of ours looks rows up by an index. A new day's partition has no statistics yet,
@@ -133,7 +136,7 @@ class Server:
             connection = await pool.acquire()
         try:
             yield self._driver(connection)
-        except asyncpg.QueryCanceledError:
+        except _REFUSALS:
             raise  # the server has said so, and is ready for the next statement
         except UNREACHABLE:
             connection.terminate()
@@ -207,7 +210,8 @@ class Database:
 
     Args:
         primary_url: As of a Server.
-        pool_size: Connections kept; for `transaction` and `reading`, as many again each.
+        pool_size: Connections kept for `reading`; for what writes, twice as many: commands that
+            wait for locks leave room for the statements that commit by themselves.
         pooler_url: Of a pooler in transaction mode before it, which all of those lead to.
         lock_seconds: How long a statement that writes waits for what others lock; as long as it may
             take, if that is not said.
@@ -227,44 +231,28 @@ class Database:
     ) -> None:
         self.primary_url = primary_url
         self.clock = ClockOffset()
-        self._url = pooler_url or primary_url
-        self._pool_size = pool_size
-        self._is_pooled = pooler_url is not None
-        self._lock_settings = {} if lock_seconds is None else {"lock_timeout": f"{lock_seconds:g}s"}
+        url, is_pooled = pooler_url or primary_url, pooler_url is not None
+        locks = {} if lock_seconds is None else {"lock_timeout": f"{lock_seconds:g}s"}
         self.primary = Server(
-            self._url,
-            size=pool_size,
-            settings=LOOKUP_SETTINGS | self._lock_settings,
-            pooled=self._is_pooled,
+            url, size=2 * pool_size, settings=LOOKUP_SETTINGS | locks, pooled=is_pooled
         )
         self._reads = Server(
-            self._url,
+            url,
             size=pool_size,
             settings=READ_SETTINGS,
             statement_seconds=READ_SECONDS,
-            pooled=self._is_pooled,
+            pooled=is_pooled,
         )
-
-    @cached_property
-    def transactions(self) -> Transactions:
-        """SQLAlchemy's connections to the primary."""
-        # Dispatchers and workers have no use for SQLAlchemy, which takes long to import.
-        from storage.transactions import Transactions  # noqa: PLC0415
-
-        return Transactions(
-            self._url,
-            pool_size=self._pool_size,
-            settings=SERVER_SETTINGS | self._lock_settings,
-            pooled=self._is_pooled,
-        )
-
-    def transaction(self) -> AbstractAsyncContextManager[WriteConnection]:
-        """Commit on the primary when the block ends, roll back when it raises."""
-        return self.transactions.begin()
 
     def driver(self) -> AbstractAsyncContextManager[Driver]:
-        """The primary without SQLAlchemy in between, for hot paths and whole batches."""
+        """A connection to the primary on which each statement commits by itself."""
         return self.primary.connection()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Driver]:
+        """One on which all is committed when the block ends, and rolled back when it raises."""
+        async with self.primary.connection() as driver, driver.transaction():
+            yield driver
 
     def reading(self) -> AbstractAsyncContextManager[Driver]:
         """The primary for queries, where no replica will do."""
@@ -274,8 +262,16 @@ class Database:
         """Close every connection."""
         await self.primary.close()
         await self._reads.close()
-        if "transactions" in self.__dict__:
-            await self.transactions.close()
+
+
+async def search_by_terms(driver: Driver) -> None:
+    """Within a transaction: let statements find rows by what they contain, not by their keys.
+
+    Only a bitmap leads through an inverted index; without one, all that a service has is read.
+    """
+    await driver.execute(
+        "SELECT set_config('enable_bitmapscan', 'on', true), set_config('enable_sort', 'on', true)"
+    )
 
 
 async def _plan(connection: Any, statement: str) -> None:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from functools import cache
 from uuid import UUID
 
-from sqlalchemy import Table, func, select
+from sqlalchemy import Table, bindparam, func, select
 
 from domain.errors import Conflict, QuotaExceeded
 from storage.postgres import Driver
 from storage.service_tables import members, secrets
 from storage.services import lock_service
+from storage.statements import Statement
 from storage.tables import calendars
-from storage.transactions import WriteConnection, driver_of
 
 MOST_KEYS = 1_000
 """Live keys."""
@@ -35,17 +35,21 @@ DELETE FROM api_keys WHERE service_id = $1 AND hash IN (
 """
 
 
-async def refuse_one_too_many(connection: WriteConnection, table: Table, service_id: UUID) -> None:
+@cache
+def _count_of(table: Table) -> Statement:
+    mine = table.c.service_id == bindparam("service_id")
+    return Statement(select(func.count()).select_from(table).where(mine))
+
+
+async def refuse_one_too_many(driver: Driver, table: Table, service_id: UUID) -> None:
     """Undo what was just added when the service had as many as it may.
 
     Raises:
         QuotaExceeded: When it had.
     """
-    await lock_service(await driver_of(connection), service_id)
-    mine: Any = table.c.service_id == service_id
-    count = await connection.scalar(select(func.count()).select_from(table).where(mine))
+    await lock_service(driver, service_id)
     most = MOST[table.name]
-    if (count or 0) > most:
+    if await _count_of(table).fetchval(driver, service_id=service_id) > most:
         raise QuotaExceeded(
             f"A service may have {most:,} {table.name} and this one has them; delete some first."
         )

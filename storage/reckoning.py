@@ -10,8 +10,9 @@ from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
-from domain.catchup import COUNTED
 from domain.errors import Busy
+from domain.policies.catchup_plan import COUNTED
+from domain.schedules.kinds import kind_of
 from domain.schedules.schedule import PATIENCE, Schedule
 
 SECONDS = 5
@@ -19,7 +20,6 @@ SECONDS = 5
 THREADS = 2
 CHEAP_STEPS = 500
 """What costs less is reckoned with at once: it takes a few milliseconds at most."""
-_COSTLY_RULE = "COUNT"
 """Of a rule that ends after so many occurrences all of them are found first."""
 
 Answer = TypeVar("Answer")
@@ -83,7 +83,7 @@ async def elsewhere(schedule: Schedule, question: Callable[[], Answer], *, times
 def is_cheap(schedule: Schedule, times: int) -> bool:
     """Whether looking at so many fire times of a schedule holds nobody up."""
     specs = (*schedule.parts, *schedule.exclude)
-    if any(spec.rrule is not None and _COSTLY_RULE in spec.rrule.upper() for spec in specs):
+    if any(kind is not None and kind.is_costly for kind in map(kind_of, specs)):
         return False
     # Behind each fire time a search may begin, of what is excluded on end.
     looked_at = max(times, PATIENCE) if schedule.exclude else times

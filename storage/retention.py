@@ -8,16 +8,14 @@ from msgspec import Struct
 
 from storage.partitions import first_day
 from storage.postgres import Driver
+from storage.sql import statement
 
 MARGIN = timedelta(days=1)
 """No run is made of a day that may be dropped so soon: its history would be gone with it."""
 
 _DAY = timedelta(days=1)
 
-_NOTE = """
-INSERT INTO retention (kept_from) VALUES ($1)
-ON CONFLICT (only_one) DO UPDATE SET kept_from = excluded.kept_from
-"""
+_NOTE = statement("retention/note_kept_from")
 
 
 class ExpiringDays(Struct, frozen=True):
@@ -36,7 +34,7 @@ class ExpiringDays(Struct, frozen=True):
 
 async def note_kept_from(driver: Driver, day: date) -> None:
     """Say that partitions of earlier days are dropped from now on."""
-    await driver.execute(_NOTE, day)
+    await _NOTE.execute(driver, kept_from=day)
 
 
 async def expiring_days(driver: Driver, within: timedelta = MARGIN) -> ExpiringDays | None:

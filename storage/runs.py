@@ -20,13 +20,14 @@ _OF_FIRST_ATTEMPT = {
     "started_at": "attempt_started_at",
     "lateness_ms": lateness_ms("attempt_started_at"),
 }
-SHOWN_COLUMNS = ", ".join(
-    f"coalesce({name}, CASE WHEN state = 'running' THEN {_OF_FIRST_ATTEMPT[name]} END) AS {name}"
+SHOWN = {
+    name: f"coalesce({name}, CASE WHEN state = 'running' THEN {_OF_FIRST_ATTEMPT[name]} END)"
     if name in _OF_FIRST_ATTEMPT
     else name
     for name in Run.__struct_fields__
-)
+}
 """What `RUN_COLUMNS` are selected as from `runs`."""
+SHOWN_COLUMNS = ", ".join(f"{shown} AS {name}" for name, shown in SHOWN.items())
 
 
 def run_of(row: asyncpg.Record) -> Run:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 import asyncpg
@@ -10,8 +10,9 @@ import asyncpg
 from domain.errors import Invalid, within
 from domain.secrets import Secret
 from domain.targets import Target, secret_names
-from storage.key_ring import Place
+from storage.key_ring import Place, Sealed
 from storage.postgres import Driver
+from storage.sql import statement
 
 TOLD_COLUMNS = "name, key_id, created_at, updated_at"
 
@@ -19,6 +20,7 @@ TOLD_COLUMNS = "name, key_id, created_at, updated_at"
 _KNOWN = """
 SELECT name FROM secrets WHERE service_id = $1 AND name = ANY ($2) ORDER BY name FOR KEY SHARE
 """
+_SEALED = statement("secrets/sealed")
 
 
 def secret_of(row: asyncpg.Record) -> Secret:
@@ -34,6 +36,21 @@ def secret_of(row: asyncpg.Record) -> Secret:
 def place_of(service_id: UUID, name: str) -> Place:
     """Where a secret's value belongs."""
     return Place("secret", service_id, name)
+
+
+async def sealed_values(
+    driver: Driver, keys: Sequence[tuple[UUID, str]]
+) -> dict[tuple[UUID, str], Sealed | None]:
+    """The encrypted values of secrets, by service and name; None where there is none."""
+    rows = await _SEALED.fetch(
+        driver,
+        service_ids=[service_id for service_id, _ in keys],
+        names=[name for _, name in keys],
+    )
+    found = {
+        (row["service_id"], row["name"]): Sealed(row["key_id"], row["content"]) for row in rows
+    }
+    return {key: found.get(key) for key in keys}
 
 
 async def hold_secrets(driver: Driver, service_id: UUID, target: Target) -> None:

@@ -6,17 +6,15 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 import structlog
 
-from domain.idempotency import Claim
 from storage.commits import Commits
 from storage.encoded_jobs import EncodedJobs
 from storage.entries import Entry
 from storage.error_kinds import kind_of
-from storage.idempotency import holding, look_up
 from storage.job_inserts import JobInserts
 from storage.kept_answers import KeptAnswers
 from storage.key_ring import NO_KEYS, KeyRing
@@ -32,12 +30,9 @@ from storage.redis_link import RedisLink
 from storage.redis_memory import CacheRoom
 from storage.replicas import Replica, Replicas
 from storage.shard_reads import Question, ShardReads
-from storage.shared_cache import Commit, NewEntry, SharedCache
+from storage.shared_cache import CacheChanges, Commit, SharedCache
 from storage.shares import Shares
 from storage.urls import ShardUrls, redis_database
-
-if TYPE_CHECKING:
-    from storage.transactions import WriteConnection
 
 log = structlog.get_logger()
 WAKE_CHANNEL = "tocsin_due"
@@ -49,16 +44,27 @@ Answer = TypeVar("Answer")
 
 
 class Shard:
-    """One primary, its replicas and its Redis."""
+    """One primary, its replicas and its Redis.
+
+    Attributes:
+        ring: What services' secrets are encrypted with.
+        writes: Each service's share of what writes at once.
+    """
 
     def __init__(
-        self, urls: ShardUrls, *, pool_size: int = POOL_SIZE, lock_seconds: float | None = None
+        self,
+        urls: ShardUrls,
+        *,
+        pool_size: int = POOL_SIZE,
+        lock_seconds: float | None = None,
+        ring: KeyRing = NO_KEYS,
     ) -> None:
         self.urls = urls
+        self.ring = ring
         self.database = Database(
             urls.primary, pool_size=pool_size, pooler_url=urls.pooler, lock_seconds=lock_seconds
         )
-        self._writes = Shares.of_a_pool(pool_size, "writes")
+        self.writes = Shares.of_a_pool(pool_size, "writes")
         self.replicas = Replicas(
             [Replica(url, number, pool_size) for number, url in enumerate(urls.replicas, start=1)]
         )
@@ -76,91 +82,39 @@ class Shard:
         shared = SharedCache(self.redis, self._cache_room)
         self._commits = Commits(self.database, shared)
         self.encoded_jobs = EncodedJobs()
-        self.job_inserts = JobInserts(self.database, self._commits, self.encoded_jobs, self._writes)
+        self.job_inserts = JobInserts(self.database, self._commits, self.encoded_jobs, self.writes)
         self._cache = ReadCache(self._commits, shared, self.reads.read_as)
         self._lasting = LastingReads(self._commits, self.reads.read_at)
 
     @asynccontextmanager
     async def writing(
-        self,
-        service_id: UUID,
-        made: Sequence[NewEntry] | None = None,
-        claim: Claim | None = None,
-    ) -> AsyncIterator[WriteConnection]:
+        self, service_id: UUID, cached: CacheChanges | None = None, *, each_commits: bool = False
+    ) -> AsyncIterator[Driver]:
         """One transaction of a service; afterwards the service reads at least this commit.
 
+        Commands write by a UnitOfWork, which does the rest of what goes with a commit.
+
         Args:
-            made: What the block adds is cached after the commit; it names all that is cached and
-                changed. Without it, all that is cached of the service becomes void.
-            claim: To an idempotency key; the block settles it, and both commit or neither does.
+            cached: What the block makes of what is cached; all of the service becomes void if that
+                is not said.
+            each_commits: Whether each statement commits by itself, for one that writes.
 
         Raises:
-            Answered, KeyInProgress, KeyReused: Before the block, when the claim does not hold.
             ShareUsedUp: Before the block, when the service has written all that it may at once.
         """
+        cached = cached or CacheChanges()
         place = self._commits.place
-        async with self._writes.of(service_id), self.database.transaction() as connection:
-            if claim is None:
-                yield connection
-            else:
-                driver = await self.database.transactions.begun(connection)
-                async with holding(driver, service_id, claim):
-                    yield connection
-        await self._record(service_id, made, place)
-
-    @asynccontextmanager
-    async def writing_driver(
-        self,
-        service_id: UUID,
-        made: Sequence[NewEntry] | None = None,
-        claim: Claim | None = None,
-    ) -> AsyncIterator[Driver]:
-        """The same without SQLAlchemy in between."""
-        place = self._commits.place
-        async with (
-            self._writes.of(service_id),
-            self.database.driver() as driver,
-            driver.transaction(),
-        ):
-            if claim is None:
-                yield driver
-            else:
-                async with holding(driver, service_id, claim):
-                    yield driver
-        await self._record(service_id, made, place)
-
-    @asynccontextmanager
-    async def writing_once(
-        self, service_id: UUID, made: Sequence[NewEntry] | None = None
-    ) -> AsyncIterator[Driver]:
-        """The same for one statement that writes: it is a transaction of its own."""
-        place = self._commits.place
-        async with self._writes.of(service_id), self.database.driver() as driver:
+        opened = self.database.driver() if each_commits else self.database.transaction()
+        async with self.writes.of(service_id), opened as driver:
             yield driver
-        await self._record(service_id, made, place)
-
-    async def keep_answer(self, service_id: UUID, claim: Claim) -> None:
-        """Keep the answer of a claim whose command wrote nothing.
-
-        Raises:
-            Answered, KeyInProgress, KeyReused: When somebody else came first meanwhile.
-        """
-        async with (
-            self._writes.of(service_id),
-            self.database.driver() as driver,
-            driver.transaction(),
-            holding(driver, service_id, claim),
-        ):
-            pass
-
-    async def answer_kept(self, service_id: UUID, claim: Claim) -> None:
-        """Return if nothing is kept under a claim's key.
-
-        Raises:
-            Answered, KeyReused: When something is.
-        """
-        async with self._writes.of(service_id), self.database.reading() as driver:
-            await look_up(driver, service_id, claim)
+        await self._commits.record(
+            Commit(
+                service_id=service_id,
+                entries=tuple(cached.entries),
+                voids=cached.voids,
+                after=place,
+            )
+        )
 
     async def read(
         self, service_id: UUID, question: Question[Answer], *, costly: bool = False
@@ -227,20 +181,12 @@ class Shard:
         self.queue.close()
         self.reckoning.close()
 
-    async def _record(self, service_id: UUID, made: Sequence[NewEntry] | None, after: int) -> None:
-        commit = Commit(
-            service_id=service_id, entries=tuple(made or ()), voids=made is None, after=after
-        )
-        await self._commits.record(commit)
-
 
 class Shards:
     """The one seam between a service and its servers. A single shard for now.
 
     Args:
         lock_seconds: See Database.
-
-    Attributes:
         ring: What services' secrets are encrypted with.
     """
 
@@ -252,8 +198,7 @@ class Shards:
         lock_seconds: float | None = None,
         ring: KeyRing = NO_KEYS,
     ) -> None:
-        self._shard = Shard(urls, pool_size=pool_size, lock_seconds=lock_seconds)
-        self.ring = ring
+        self._shard = Shard(urls, pool_size=pool_size, lock_seconds=lock_seconds, ring=ring)
 
     def of(self, service_id: UUID) -> Shard:
         """The shard that a service lives on."""

@@ -88,6 +88,18 @@ class NewEntry(Struct, frozen=True, kw_only=True):
     body: bytes
 
 
+class CacheChanges(Struct, kw_only=True):
+    """What a transaction makes of what is cached of its service.
+
+    Attributes:
+        entries: What it made, to be cached.
+        voids: Whether it changed objects that `entries` does not name: so it is until it is said.
+    """
+
+    entries: list[NewEntry] = []
+    voids: bool = True
+
+
 class Commit(Struct, frozen=True, kw_only=True):
     """A commit of a service.
 

@@ -1,4 +1,4 @@
-"""Traces, where `OTEL_*` variables ask for them; elsewhere nothing of OpenTelemetry is imported.
+"""Traces, where `OTEL_*` variables ask for them; elsewhere `storage.otel` is not even imported.
 
 Whoever has something to tell asks for `active()` and is given None where there is nobody to tell.
 """

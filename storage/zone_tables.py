@@ -23,8 +23,9 @@ from prometheus_client import Gauge
 
 from domain.ids import EPOCH
 from domain.schedules.zones import VERSION
-from storage.heartbeats import BEATS
+from storage.heartbeats import LAPSE
 from storage.postgres import UNREACHABLE, Database, Driver
+from storage.sql import statement
 
 log = structlog.get_logger()
 TABLES = Gauge(
@@ -39,36 +40,15 @@ WATCH_SECONDS = 30.0
 _START = (EPOCH, UUID(int=0), UUID(int=0))
 _NOWHERE = (None, None, None)
 
-_OTHERS = f"""
-SELECT kind, host, pid, tzdata FROM workers WHERE {BEATS} AND tzdata IS DISTINCT FROM $1
-"""
+_OTHERS = statement("zones/others", lapse=LAPSE)
 _VERSION = "SELECT version FROM zone_tables"
 _IS_THERE = "SELECT to_regclass('zone_tables') IS NOT NULL"
-_ADD = """
-INSERT INTO zone_tables (version, settled_from) VALUES ($1, statement_timestamp() + $2::interval)
-ON CONFLICT DO NOTHING
-"""
+_ADD = statement("zones/add")
 _LOCK = "SELECT * FROM zone_tables FOR UPDATE"
-_SEE = f"""
-SELECT statement_timestamp() AS now,
-    EXISTS (SELECT FROM workers WHERE id = $1 AND id <> $2 AND {BEATS}) AS is_held,
-    EXISTS (
-        SELECT FROM workers WHERE id <> $2 AND {BEATS} AND tzdata IS DISTINCT FROM $3
-    ) AS with_others,
-    EXISTS (
-        SELECT FROM workers WHERE id <> $2 AND {BEATS} AND tzdata = $3 AND kind = 'dispatcher'
-    ) AS with_alike
-"""
-_WRITE = """
-UPDATE zone_tables SET version = $1, settled_from = $2, began_at = $3, held_by = $4,
-    reached_claim_at = $5, reached_service_id = $6, reached_job_id = $7
-"""
+_SEE = statement("zones/see", lapse=LAPSE)
+_WRITE = statement("zones/write")
 _EXPECT_OTHERS = "UPDATE zone_tables SET settled_from = $1"
-_REACH = """
-UPDATE zone_tables
-SET reached_claim_at = $4, reached_service_id = $5, reached_job_id = $6
-WHERE version = $1 AND began_at = $2 AND held_by = $3
-"""
+_REACH = statement("zones/reach")
 
 Key = tuple[datetime, UUID, UUID]
 
@@ -105,7 +85,7 @@ async def version_of_jobs(driver: Driver) -> str | None:
 
 async def others(driver: Driver, version: str) -> list[OtherTables]:
     """The processes that beat and reckon by other tables."""
-    return [OtherTables(**row) for row in await driver.fetch(_OTHERS, version)]
+    return [OtherTables(**row) for row in await _OTHERS.fetch(driver, version=version)]
 
 
 async def pass_to_make(
@@ -118,9 +98,11 @@ async def pass_to_make(
             to see, others may have been at work, and there is a pass.
     """
     async with driver.transaction():
-        await driver.execute(_ADD, version, SETTLE)
+        await _ADD.execute(driver, version=version, settle=SETTLE)
         (row,) = await driver.fetch(_LOCK)
-        (seen,) = await driver.fetch(_SEE, row["held_by"], process_id, version)
+        (seen,) = await _SEE.fetch(
+            driver, holder_id=row["held_by"], process_id=process_id, version=version
+        )
         settled_from, begins = _decide(row, seen, version, starts=starts)
         if begins:
             key, began_at = _START, seen["now"]
@@ -131,14 +113,25 @@ async def pass_to_make(
             if row["version"] != version or not is_mine:
                 return None
             key, began_at = _key_of(row), row["began_at"]
-        await driver.execute(_WRITE, version, settled_from, began_at, process_id, *key)
+        await _WRITE.execute(
+            driver,
+            version=version,
+            settled_from=settled_from,
+            began_at=began_at,
+            process_id=process_id,
+            **_named(key),
+        )
     return Pass(process_id=process_id, version=version, began_at=began_at, reached=key)
 
 
 async def note_reached(driver: Driver, made: Pass, reached: Key | None) -> bool:
     """Note how far a pass is, None at its end; whether it still is this process's to make."""
-    said = await driver.execute(
-        _REACH, made.version, made.began_at, made.process_id, *(reached or _NOWHERE)
+    said = await _REACH.execute(
+        driver,
+        version=made.version,
+        began_at=made.began_at,
+        process_id=made.process_id,
+        **_named(reached or _NOWHERE),
     )
     return said != "UPDATE 0"
 
@@ -157,6 +150,10 @@ def _decide(row: Any, seen: Any, version: str, *, starts: bool) -> tuple[datetim
     if starts and not seen["with_alike"]:
         return (now if is_due else settled_from), has_ended
     return settled_from, has_ended and is_due and not was_last
+
+
+def _named(key: Key | tuple[None, None, None]) -> dict[str, object]:
+    return dict(zip(("claim_at", "service_id", "job_id"), key, strict=True))
 
 
 def _key_of(row: Any) -> Key:

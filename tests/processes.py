@@ -21,12 +21,14 @@ from app.up.supervised import Lifeline
 from commands.bootstrap_key import BootstrapKey, bootstrap_key
 from storage.embedded.ports import free_port
 from storage.shards import Shards
-from storage.urls import ShardUrls
+from storage.urls import ShardUrls, redis_database
 
 Held = TypeVar("Held")
 CHECKOUT = Path(__file__).resolve().parents[1]
 START_SECONDS = 60.0
 ENCRYPTION_KEYS = "test:" + "QUJD" * 10 + "QUI="
+STREAMS_DATABASE = 9
+"""Of the Redis, with the streams that targets may add to."""
 STOP_SECONDS = 30.0
 TOLD_CHARACTERS = 4_000
 # Processes end with the tests that started them, even if the tests are killed.
@@ -143,6 +145,7 @@ class System:
             "TOCSIN_PORT": str(self.port),
             "TOCSIN_EGRESS_ALLOW": "127.0.0.0/8",
             "TOCSIN_ENCRYPTION_KEYS": ENCRYPTION_KEYS,
+            "TOCSIN_REDIS_STREAMS": f"test={redis_database(urls.redis, STREAMS_DATABASE)}#test:*",
         }
 
     @property

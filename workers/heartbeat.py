@@ -14,7 +14,7 @@ import structlog
 from domain.schedules.zones import VERSION
 from storage.clock_offset import Moment, read_clocks
 from storage.error_kinds import kind_of
-from storage.heartbeats import BEAT, LAPSE
+from storage.heartbeats import LAPSE, Beat, leave, write_beat
 from storage.postgres import UNREACHABLE, Database
 from workers.process_health import ProcessHealth
 
@@ -66,19 +66,21 @@ class Heartbeat:
         """Touch the row."""
         async with self._database.driver() as driver:
             asked = self._clocks()
-            database_now = await driver.fetchval(
-                BEAT,
-                self.process_id,
-                self._kind,
-                socket.gethostname(),
-                os.getpid(),
-                self._started_at,
-                self._database.clock.milliseconds,
-                VERSION,
-            )
+            database_now = await write_beat(driver, self._as_it_is())
             answered = self._clocks()
         self._database.clock.measured(asked, database_now, answered)
         self._note(asked.monotonic)
+
+    def _as_it_is(self) -> Beat:
+        return Beat(
+            process_id=self.process_id,
+            kind=self._kind,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            started_at=self._started_at,
+            clock_offset_ms=self._database.clock.milliseconds,
+            tzdata=VERSION,
+        )
 
     def _note(self, at: float) -> None:
         if self._last_beat is None or at - self._last_beat > _LAPSE_SECONDS / 2:
@@ -100,4 +102,4 @@ class Heartbeat:
     async def stop(self) -> None:
         """Remove the row: this process owns nothing any more."""
         async with self._database.driver() as driver:
-            await driver.execute("DELETE FROM workers WHERE id = $1", self.process_id)
+            await leave(driver, self.process_id)

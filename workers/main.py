@@ -8,8 +8,8 @@ from datetime import timedelta
 
 import structlog
 
-from domain.egress import Egress
 from domain.ids import new_id
+from domain.targets import Allowed
 from storage.error_kinds import kind_of
 from storage.garbage import collect_rarely
 from storage.key_ring import KeyRing
@@ -53,20 +53,18 @@ async def run_worker(
     stop: asyncio.Event,
     *,
     retention: timedelta,
-    egress: Egress,
+    allowed: Allowed,
     proxy: str | None,
     name_servers: Sequence[str],
-    actors: Sequence[str],
     ring: KeyRing,
     health: ProcessHealth,
 ) -> None:
     """Ring until `stop` is set.
 
     Args:
-        egress: Where targets may be.
+        allowed: What the operator allows targets to be.
         proxy: URL of the HTTP proxy for HTTP targets, if any.
         name_servers: Where names of targets are looked up, if not at the system's.
-        actors: Names of the actors that targets may name.
         ring: The keys that secrets are encrypted with.
         health: Where the process reports its health.
     """
@@ -79,10 +77,9 @@ async def run_worker(
     worker = Worker(
         shard,
         retention=retention,
-        egress=egress,
+        allowed=allowed,
         proxy=proxy,
         name_servers=name_servers,
-        actors=actors,
         ring=ring,
         health=health,
     )

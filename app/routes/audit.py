@@ -14,7 +14,7 @@ from app.cursors import audit_after
 from app.paging import Cursor, Limit, cursor_behind_cut
 from app.problems import problems
 from app.requests import ServiceRequest
-from app.service_resources import AuditPage, AuditResource
+from app.schemas.audit import AuditPage, AuditResource
 from app.windows import Grain
 from queries.list_audit import ListAudit, list_audit
 

@@ -10,13 +10,12 @@ from litestar.datastructures import ResponseHeader
 from litestar.params import FromPath, JSONBody
 
 from app.access import Access
-from app.bodies import BackfillBody
 from app.cursors import id_after
 from app.idempotency import REFUSALS, once
 from app.paging import Cursor, Limit, next_cursor
 from app.problems import problems
 from app.requests import ServiceRequest, refuse_body
-from app.resources import BackfillPage, BackfillResource
+from app.schemas.backfills import BackfillBody, BackfillPage, BackfillResource
 from commands.cancel_backfill import CancelBackfill, cancel_backfill
 from commands.start_backfill import StartBackfill, start_backfill
 from domain.backfill import Backfill
@@ -39,6 +38,7 @@ class BackfillController(Controller):
         "/jobs/{job_id:uuid}/backfills",
         operation_id="startBackfill",
         needs=Access.OPERATE,
+        keyed=True,
         summary="Run a job for fire times that have passed",
         status_code=202,
         response_headers=[LOCATION],
@@ -100,6 +100,7 @@ class BackfillController(Controller):
         "/backfills/{backfill_id:uuid}/cancel",
         operation_id="cancelBackfill",
         needs=Access.OPERATE,
+        keyed=True,
         before_request=refuse_body,
         summary="End a backfill, and its runs that have not begun",
         status_code=200,

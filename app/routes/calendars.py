@@ -14,9 +14,8 @@ from app.cursors import name_after
 from app.paging import Cursor, Limit, cursor_behind_cut
 from app.problems import problems
 from app.requests import ServiceRequest
-from app.resources import CalendarPage
-from app.schedule_bodies import CALENDAR_NAME, CalendarBody
-from app.schedule_resources import CalendarResource
+from app.schemas.calendars import CalendarBody, CalendarPage, CalendarResource
+from app.schemas.schedules import CALENDAR_NAME
 from commands.delete_calendar import DeleteCalendar, delete_calendar
 from commands.put_calendar import PutCalendar, put_calendar
 from queries.get_calendar import GetCalendar, get_calendar

@@ -17,13 +17,8 @@ from app.instants import utc_parameter
 from app.paging import Cursor, Limit, next_cursor
 from app.problems import problems
 from app.requests import ServiceRequest
-from app.resources import (
-    LedgerEntryResource,
-    LedgerPage,
-    RunPage,
-)
-from app.schedule_resources import PreviewResource
-from app.schedule_views import preview_resource
+from app.schemas.previews import PreviewResource, preview_resource
+from app.schemas.runs import LedgerEntryResource, LedgerPage, RunPage
 from domain.job_filter import Order
 from domain.schedules.schedule import TICK
 from queries.get_ledger import GetLedger, get_ledger

@@ -14,16 +14,16 @@ from litestar.params import FromPath, JSONBody
 from app import job_lists
 from app.access import Access
 from app.answers import run_accepted
-from app.bodies import JobBody, PauseBody, ResumeBody, TriggerBody, target_of
 from app.entries import NOT_MODIFIED, answer
 from app.idempotency import REFUSALS, once
-from app.job_patches import JobChangesBody
 from app.list_cursors import cursor_behind, list_of, place_behind
 from app.paging import Cursor, Limit
 from app.preconditions import IfMatch, versions_of
 from app.problems import problems
 from app.requests import ServiceRequest
-from app.resources import JobPage, RunResource
+from app.schemas.job_changes import JobChangesBody
+from app.schemas.jobs import JobBody, JobPage, PauseBody, ResumeBody, TriggerBody, target_of
+from app.schemas.runs import RunResource
 from commands.create_job import CreateJob, create_job
 from commands.delete_job import DeleteJob, delete_job
 from commands.pause_job import PauseJob, pause_job
@@ -33,11 +33,10 @@ from commands.update_job import UpdateJob, update_job
 from domain.errors import Gathering
 from domain.job import Job
 from domain.job_filter import JobSort
-from domain.resources.job import JobResource
 from queries.get_job import GetJob, get_job
 from queries.list_jobs import ListJobs, list_jobs
-from storage.job_entries import etag_of
-from storage.jobs import encode
+from storage.documents.job import JobResource
+from storage.job_entries import entry_of
 
 ETAG = ResponseHeader(
     name="ETag",
@@ -58,6 +57,7 @@ class JobController(Controller):
     @post(
         operation_id="createJob",
         needs=Access.WRITE,
+        keyed=True,
         summary="Store a job",
         response_headers=[ETAG, LOCATION],
         responses=problems(*REFUSALS, 413, 415),
@@ -70,7 +70,7 @@ class JobController(Controller):
         with wrong.within("/schedule"):
             schedule = data.schedule.schedule(now)
         with wrong.within():
-            target = target_of(data.target, request.actors, request.egress)
+            target = target_of(data.target, request.allowed)
         with wrong.within("/retry"):
             retry = data.retry.policy()
         with wrong.within("/catchup"):
@@ -141,6 +141,7 @@ class JobController(Controller):
         "/{job_id:uuid}",
         operation_id="getJob",
         needs=Access.READ,
+        partial="ListedJob",
         summary="Read a job",
         response_headers=[ETAG],
         responses=problems(404) | NOT_MODIFIED,
@@ -175,7 +176,7 @@ class JobController(Controller):
         command = UpdateJob(
             caller=request.caller,
             job_id=job_id,
-            changes=data.changes(now, request.actors, request.egress),
+            changes=data.changes(now, request.allowed),
             now=now,
             versions=versions_of(if_match),
         )
@@ -203,6 +204,7 @@ class JobController(Controller):
         "/{job_id:uuid}/pause",
         operation_id="pauseJob",
         needs=Access.OPERATE,
+        keyed=True,
         summary="Stop a job from firing",
         status_code=200,
         response_headers=[ETAG],
@@ -228,6 +230,7 @@ class JobController(Controller):
         "/{job_id:uuid}/resume",
         operation_id="resumeJob",
         needs=Access.OPERATE,
+        keyed=True,
         summary="Let a paused job fire again, from now on",
         status_code=200,
         response_headers=[ETAG],
@@ -253,6 +256,7 @@ class JobController(Controller):
         "/{job_id:uuid}/trigger",
         operation_id="triggerJob",
         needs=Access.OPERATE,
+        keyed=True,
         summary="Run a job now, beside its schedule",
         status_code=202,
         response_headers=[LOCATION],
@@ -278,9 +282,7 @@ def _created(job: Job) -> Response[Any]:
 
 
 def _answer(job: Job, *, status_code: int = 200, **headers: str) -> Response[Any]:
-    body = encode(JobResource.of(job))
+    entry = entry_of(job, job.updated_at)
     return Response(
-        msgspec.Raw(body),
-        status_code=status_code,
-        headers={"ETag": etag_of(job.version, body), **headers},
+        msgspec.Raw(entry.body), status_code=status_code, headers={"ETag": entry.etag, **headers}
     )

@@ -13,8 +13,7 @@ from app.cursors import id_after
 from app.paging import Cursor, Limit, next_cursor
 from app.problems import problems
 from app.requests import ServiceRequest
-from app.service_bodies import KeyBody, RotationBody
-from app.service_resources import KeyPage, KeyResource
+from app.schemas.keys import KeyBody, KeyPage, KeyResource, RotationBody
 from commands.create_key import CreateKey, create_key
 from commands.revoke_key import RevokeKey, revoke_key
 from commands.rotate_key import RotateKey, rotate_key

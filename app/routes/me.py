@@ -14,8 +14,8 @@ from app.paging import Cursor, Limit
 from app.problems import problems
 from app.requests import ServiceRequest
 from app.routes.keys import make, new_key, page_of, replace
-from app.service_bodies import KeyBody, RotationBody
-from app.service_resources import KeyPage, KeyResource, MeResource
+from app.schemas.keys import KeyBody, KeyPage, KeyResource, RotationBody
+from app.schemas.members import MeResource
 from commands.revoke_key import RevokeKey, revoke_key
 from queries.list_memberships import list_memberships
 

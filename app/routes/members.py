@@ -15,8 +15,7 @@ from app.cursors import subject_after
 from app.paging import Cursor, Limit, next_cursor
 from app.problems import problems
 from app.requests import ServiceRequest
-from app.service_bodies import MemberBody
-from app.service_resources import MemberPage, MemberResource
+from app.schemas.members import MemberBody, MemberPage, MemberResource
 from commands.put_member import PutMember, put_member
 from commands.remove_member import RemoveMember, remove_member
 from domain.service import SUBJECT

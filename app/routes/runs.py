@@ -13,12 +13,11 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from app import run_lists
 from app.access import Access
 from app.answers import run_accepted
-from app.bodies import ChosenRunsBody
 from app.idempotency import REFUSALS, once
 from app.paging import Cursor, Limit
 from app.problems import problems
 from app.requests import ServiceRequest, refuse_body
-from app.resources import BulkResource, RunDetailResource, RunPage, RunResource
+from app.schemas.runs import BulkResource, ChosenRunsBody, RunDetailResource, RunPage, RunResource
 from commands.cancel_runs import CancelRun, CancelRuns, cancel_run, cancel_runs
 from commands.replay_runs import ReplayRun, ReplayRuns, replay_run, replay_runs
 from domain.job_filter import Order
@@ -93,6 +92,7 @@ class RunController(Controller):
         "/{run_id:uuid}/cancel",
         operation_id="cancelRun",
         needs=Access.OPERATE,
+        keyed=True,
         before_request=refuse_body,
         summary="End a run; what rings is cut off",
         status_code=200,
@@ -108,6 +108,7 @@ class RunController(Controller):
         "/{run_id:uuid}/replay",
         operation_id="replayRun",
         needs=Access.OPERATE,
+        keyed=True,
         before_request=refuse_body,
         summary="Run a run that has ended once more",
         status_code=202,
@@ -124,6 +125,7 @@ class RunController(Controller):
         "/cancel",
         operation_id="cancelRuns",
         needs=Access.OPERATE,
+        keyed=True,
         summary="End open runs in bulk",
         status_code=200,
         responses=problems(*REFUSALS, 413, 415),
@@ -140,6 +142,7 @@ class RunController(Controller):
         "/replay",
         operation_id="replayRuns",
         needs=Access.OPERATE,
+        keyed=True,
         summary="Replay failed runs in bulk, each once",
         status_code=202,
         responses=problems(*REFUSALS, 413, 415),

@@ -8,11 +8,9 @@ from litestar import post
 from litestar.params import JSONBody
 
 from app.access import Access
-from app.bodies import PreviewBody
 from app.problems import problems
 from app.requests import ServiceRequest
-from app.schedule_resources import PreviewResource
-from app.schedule_views import preview_resource
+from app.schemas.previews import PreviewBody, PreviewResource, preview_resource
 from domain.durations import instant_of
 from domain.errors import within
 from domain.schedules.checks import check_schedule

@@ -15,7 +15,7 @@ from app.cursors import name_after
 from app.paging import Cursor, Limit, next_cursor
 from app.problems import problems
 from app.requests import ServiceRequest
-from app.secret_resources import SECRET_NAME, SecretBody, SecretPage, SecretResource
+from app.schemas.secrets import SECRET_NAME, SecretBody, SecretPage, SecretResource
 from commands.delete_secret import DeleteSecret, delete_secret
 from commands.put_secret import PutSecret, put_secret
 from queries.list_secrets import ListSecrets, list_secrets

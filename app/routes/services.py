@@ -13,8 +13,7 @@ from app.cursors import id_after
 from app.paging import Cursor, Limit, next_cursor
 from app.problems import problems
 from app.requests import ServiceRequest
-from app.service_bodies import ServiceBody, ServiceChangesBody
-from app.service_resources import ServicePage, ServiceResource
+from app.schemas.services import ServiceBody, ServiceChangesBody, ServicePage, ServiceResource
 from commands.create_service import CreateService, create_service
 from commands.update_service import UpdateService, update_service
 from queries.find_service import get_service

@@ -11,11 +11,7 @@ from litestar.params import FromPath, JSONBody
 from app.access import Access
 from app.problems import problems
 from app.requests import ServiceRequest
-from app.secret_resources import (
-    SigningSecretPage,
-    SigningSecretResource,
-    SigningSecretRotationBody,
-)
+from app.schemas.secrets import SigningSecretPage, SigningSecretResource, SigningSecretRotationBody
 from commands.rotate_signing_secret import RotateSigningSecret, rotate_signing_secret
 from domain.durations import duration_of
 from queries.list_signing_secrets import ListSigningSecrets, list_signing_secrets

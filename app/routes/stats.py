@@ -12,7 +12,7 @@ from litestar.params import FromPath, QueryParameter
 from app.access import Access
 from app.problems import problems
 from app.requests import ServiceRequest
-from app.stats_resources import StatsResource
+from app.schemas.stats import StatsResource
 from app.windows import Grain
 from queries.get_stats import GetJobStats, GetServiceStats, get_job_stats, get_service_stats
 

@@ -9,7 +9,7 @@ from litestar import get
 from app.access import Access
 from app.problems import problems
 from app.requests import ServiceRequest
-from app.target_resources import TargetList, TargetResource
+from app.schemas.targets import TargetList, TargetResource
 from queries.list_targets import ListTargets, list_targets
 
 MAX_TARGETS = 1_000

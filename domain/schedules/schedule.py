@@ -10,10 +10,11 @@ from hashlib import blake2b
 from itertools import chain, islice, takewhile
 
 import msgspec
-from msgspec import Struct
 
 from domain.errors import Invalid
 from domain.schedules.exclusion import Excluded
+from domain.schedules.kinds import Spec, kind_of
+from domain.schedules.kinds.kind import Kind
 from domain.schedules.named import Named
 from domain.schedules.wall_clock import Fold, Gap
 from domain.schedules.work import Budget, Work
@@ -21,31 +22,10 @@ from domain.schedules.zones import zone_of
 
 MAX_SPECS = 20
 MAX_EXCLUSIONS = 100
-SPECS = ("at", "after", "every", "cron", "rrule")
 TICK = timedelta(microseconds=1)
 PATIENCE = 4_500
 """A search stops when it cost so much work on end and all that it found was excluded."""
 _LAST = datetime.max.replace(tzinfo=UTC)
-
-
-class Spec(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A set of instants; exactly one of `at`, `after`, `every`, `cron` and `rrule` is set.
-
-    Attributes:
-        at: One instant, in UTC.
-        after: A delay from the schedule's `accepted_at`.
-        every: An interval; fire times are whole multiples of it since 1970-01-01T00:00Z, plus
-            `phase`, so they neither drift nor move with a restart.
-        cron: A cron expression of five to seven fields, or a macro such as `@daily`.
-        rrule: DTSTART and RRULE of RFC 5545.
-    """
-
-    at: datetime | None = None
-    after: timedelta | None = None
-    every: timedelta | None = None
-    phase: timedelta = timedelta(0)
-    cron: str | None = None
-    rrule: str | None = None
 
 
 class Exclusion(Spec, frozen=True, kw_only=True, omit_defaults=True):
@@ -97,6 +77,11 @@ class Schedule(Spec, frozen=True, kw_only=True, omit_defaults=True, dict=True):
     def parts(self) -> tuple[Spec, ...]:
         """The specs, wherever they stand."""
         return self.specs or (self,)
+
+    @property
+    def kinds(self) -> list[Kind]:
+        """What the specs are."""
+        return [kind for spec in self.parts if (kind := kind_of(spec)) is not None]
 
     @property
     def calendars(self) -> tuple[str, ...]:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from alembic import context
 from sqlalchemy import text
 
-from storage.schema import metadata
-
 connection = context.config.attributes["connection"]
-context.configure(connection=connection, target_metadata=metadata, transaction_per_migration=True)
+context.configure(connection=connection, transaction_per_migration=True)
 # storage/migrate.py tries again when it runs out.
 milliseconds = round(context.config.attributes["lock_seconds"] * 1_000)
 connection.execute(text(f"SET lock_timeout = {milliseconds}"))

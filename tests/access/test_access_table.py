@@ -97,7 +97,7 @@ def send(client: httpx.Client, method: str, path: str, ids: Ids) -> httpx.Respon
 
 
 def test_the_page_is_that_of_the_routes() -> None:
-    assert (CHECKOUT / "docs" / "access.md").read_text() == page(RULES)
+    assert (CHECKOUT / "docs" / "reference" / "access.md").read_text() == page(RULES)
 
 
 def test_no_route_is_forgotten(installation: System) -> None:

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from app.key_use import KeyUse
+from app.edge.authentication.key_use import KeyUse
 from domain.access import Scope
 from storage.embedded.servers import EmbeddedServers
 from storage.shards import Shards

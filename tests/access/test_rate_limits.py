@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.api import create_app
-from app.auth import Principal
-from app.failed_logins import A_MINUTE, FailedLogins
-from app.rate_limiting import UNLIMITED, RateLimiting
+from app.edge.authentication.failed_logins import A_MINUTE, FailedLogins
+from app.edge.authentication.principals import Principal
+from app.edge.rate_limiting import UNLIMITED, RateLimiting
 from app.settings import Settings
 from domain.access import ALL_SCOPES
 from domain.limits import Limits

@@ -8,9 +8,11 @@ import httpx
 import msgspec
 import pytest
 
-from app.bodies import ChosenRunsBody, JobBody, TriggerBody
 from app.problems import WrongValues, problem_of
-from app.service_bodies import KeyBody, ServiceBody, ServiceChangesBody
+from app.schemas.jobs import JobBody, TriggerBody
+from app.schemas.keys import KeyBody
+from app.schemas.runs import ChosenRunsBody
+from app.schemas.services import ServiceBody, ServiceChangesBody
 from app.wrong_values import MOST_ERRORS, refusal_of
 from domain.limits import Limits
 from tests.api.problems import problem

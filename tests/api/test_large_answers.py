@@ -9,8 +9,8 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
-from app import large_answers
-from app.large_answers import LARGE_BYTES, LargeAnswers
+from app.edge import large_answers
+from app.edge.large_answers import LARGE_BYTES, LargeAnswers
 
 KB = 1024
 

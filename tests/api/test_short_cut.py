@@ -11,9 +11,9 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from app import short_cut
+from app.edge import cached_reads
+from app.edge.cached_reads import Remembered
 from app.routes import jobs
-from app.short_cut import ShortCut
 from commands.bootstrap_key import BootstrapKey, bootstrap_key
 from domain.job_filter import JobFilter, JobOrder
 from queries.list_jobs import ListJobs, load_jobs
@@ -43,8 +43,8 @@ async def api(urls: ShardUrls) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.mark.parametrize("length", [6, 160, 1_100])
-async def test_what_is_remembered_of_urls_is_bounded_in_bytes(urls: ShardUrls, length: int) -> None:
-    cut = ShortCut(nobody, Shards(urls))
+def test_what_is_remembered_of_urls_is_bounded_in_bytes(length: int) -> None:
+    remembered = Remembered()
     order, now = JobOrder(), datetime.now(UTC)
 
     def remember(number: int) -> None:
@@ -61,18 +61,14 @@ async def test_what_is_remembered_of_urls_is_bounded_in_bytes(urls: ShardUrls, l
             now=now,
             cursor_of=lambda _: None,
         )
-        cut.remember(scope, asked)
+        remembered.remember(scope, asked)
 
     tracemalloc.start()
     for number in range(40_000 * 6 // length):
         remember(number)
     held, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert held < short_cut.REMEMBERED_BYTES
-
-
-async def nobody(*_: object) -> None:
-    """An application that is not asked."""
+    assert held < cached_reads.REMEMBERED_BYTES
 
 
 @pytest.fixture
@@ -178,7 +174,7 @@ async def test_a_list_is_read_as_of_now(
         asked.append(query)
         return await load_jobs(query, shard, driver)
 
-    monkeypatch.setattr(short_cut, "load_jobs", load)
+    monkeypatch.setattr(cached_reads, "load_jobs", load)
     for _ in range(2):
         began = datetime.now(UTC)
         await api.post("/jobs", json=JOB, headers=asker)
@@ -200,7 +196,7 @@ async def test_what_goes_wrong_is_told_as_on_the_long_way(
     async def fail(*_: Any) -> Loaded:
         raise error
 
-    monkeypatch.setattr(short_cut, "load_jobs", fail)
+    monkeypatch.setattr(cached_reads, "load_jobs", fail)
     await api.post("/jobs", json=JOB, headers=asker)
     answer = await api.get(URL, headers=asker)
     problem(answer, status)

@@ -10,7 +10,7 @@ import pytest
 
 from app import readiness
 from app.api import create_app
-from app.auth import Authentication
+from app.edge.authentication.principals import Authentication
 from app.readiness import Readiness
 from app.settings import Settings
 from queries.check_servers import check_servers

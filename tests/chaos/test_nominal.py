@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.schedule_bodies import ExclusionBody, ScheduleBody
+from app.schemas.schedules import ExclusionBody, ScheduleBody
 from domain.schedules.schedule import is_excluded as really_excluded
 from domain.schedules.schedule import nominal_times
 from tests.chaos.nominal import SECOND, TICK, instants, is_excluded

@@ -1,7 +1,7 @@
 """Clients that generators make create, list, read, change and trigger jobs, and read the ledger.
 
 `make clients` brings the generators from PyPI and npm, checks the document by three validators, and
-lets every client tell its story against a Tocsin of its own: see docs/http.md.
+lets every client tell its story against a Tocsin of its own: see docs/reference/http.md.
 """
 
 from __future__ import annotations

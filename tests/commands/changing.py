@@ -15,7 +15,7 @@ from commands.update_job import Changes, UpdateJob, update_job
 from domain.caller import Caller
 from domain.job import Job
 from domain.run import Run
-from domain.targets.http import HttpTarget
+from domain.targets.kinds.http import HttpTarget
 from storage.shards import Shards
 from tests.commands.firing import NOON
 

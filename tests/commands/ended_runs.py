@@ -20,6 +20,7 @@ from domain.sketch import percentiles
 from queries.get_stats import GetJobStats, GetServiceStats, get_job_stats, get_service_stats
 from storage.postgres import Database
 from storage.shards import Shard
+from storage.shared_cache import CacheChanges
 from tests.commands.firing import WORKER, Firing
 
 EVER = (datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC))
@@ -93,7 +94,7 @@ async def fold(firing: Firing, now: datetime | None = None) -> int:
         runs, more = await fold_run_events(command, firing.database)
         counted += runs
     # A fold is no commit of the service's; its next reads are to see it all the same.
-    async with firing.shard.writing_driver(firing.caller.service_id, made=()):
+    async with firing.shard.writing(firing.caller.service_id, CacheChanges(voids=False)):
         pass
     return counted
 

@@ -13,6 +13,7 @@ import msgspec
 from commands.claim_runs import Claim, ClaimRuns, claim_runs
 from commands.create_job import CreateJob, create_job
 from commands.finish_attempts import EndedAttempt, finish_attempts
+from commands.firing.skip_blocked import SkipBlocked, skip_blocked
 from commands.pass_turns import pass_free_turns
 from commands.resolve_overlap import ResolveOverlap, resolve_overlap
 from commands.start_attempts import StartAttempts, start_attempts
@@ -26,7 +27,7 @@ from domain.retry import RetryPolicy
 from domain.run import Outcome
 from domain.schedules.schedule import Schedule
 from domain.targets import Target
-from domain.targets.http import HttpTarget
+from domain.targets.kinds.http import HttpTarget
 from storage.postgres import Database
 from storage.queue import RunKey
 from storage.shards import Shard, Shards
@@ -151,6 +152,9 @@ class Firing:
         starting = StartAttempts(worker_id=by, runs=[run], now=now)
         if run.id in await start_attempts(starting, database):
             return True
+        skipping = SkipBlocked(worker_id=by, runs=[run], now=now)
+        if await skip_blocked(skipping, database):
+            return False
         resolving = ResolveOverlap(worker_id=by, run=run, now=now)
         if not await resolve_overlap(resolving, database):
             return False

@@ -22,7 +22,7 @@ async def ledger(
     limit: int = 10_000,
 ) -> list[LedgerEntry]:
     """A page of the ledger, read from a server that has all that was written."""
-    async with firing.shard.writing_driver(firing.caller.service_id):
+    async with firing.shard.writing(firing.caller.service_id):
         pass  # workers and dispatchers do not remember their commits for a service: this does
     query = GetLedger(
         caller=firing.caller,

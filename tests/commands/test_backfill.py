@@ -256,7 +256,7 @@ async def test_a_step_that_is_not_committed_is_made_again(
     job_id = await job(firing)
     backfill = await begin(firing, job_id)
     with monkeypatch.context() as patched:
-        patched.setattr("commands.continue_backfills._MOVE_ON", "SELECT $1, 1 / 0")
+        patched.setattr("commands.continue_backfills._MOVE_ON._text", "SELECT $1, 1 / 0")
         with pytest.raises(Exception):  # noqa: B017, PT011 (whatever ends the process)
             await step(firing)
     assert await firing.runs(job_id) == []

@@ -14,9 +14,10 @@ from commands.continue_backfills import continue_backfills
 from commands.job_fires import JobFires, fires_of
 from commands.put_calendar import PutCalendar, put_calendar
 from commands.start_backfill import StartBackfill, start_backfill
-from domain.catchup import PLAN_STEPS, CatchupPolicy, Coalesce
+from domain.catchup import CatchupPolicy, Coalesce
 from domain.errors import Invalid
 from domain.overlap import Overlap
+from domain.policies.catchup_plan import PLAN_STEPS
 from domain.schedules.schedule import Exclusion
 from domain.schedules.work import Work
 from tests.commands.firing import DUE, NOON, SECOND, Firing

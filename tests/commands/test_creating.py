@@ -136,20 +136,25 @@ async def test_the_last_jobs_that_a_service_may_have_are_stored_one_by_one(firin
 
 
 async def test_a_keyed_request_keeps_the_limit(firing: Firing):
-    def keyed(key: str) -> CreateJob:
-        claim = Claim(
+    def answer(_: object) -> Answer:
+        return Answer(status=201, headers={}, body=b"")
+
+    def claim(key: str) -> Claim:
+        return Claim(
             route="POST /jobs",
             key=key,
             fingerprint=b"",
+            size=0,
             at=NOON,
-            answer_of=lambda _: Answer(status=201, headers={}, body=b""),
+            answer_of=answer,
+            refusal_of=answer,
         )
-        caller = msgspec.structs.replace(firing.caller, claim=claim)
-        return creation(caller, limits=Limits(jobs=2))
 
-    made = await create_together(firing, [keyed(str(number)) for number in range(5)])
-    assert sum(isinstance(job, Job) for job in made) == 2
-    assert sum(isinstance(job, QuotaExceeded) for job in made) == 3
+    command = creation(firing.caller, limits=Limits(jobs=2))
+    making = [create_job.once(command, firing.shards, claim(str(number))) for number in range(5)]
+    made = await asyncio.gather(*making, return_exceptions=True)
+    assert sum(isinstance(one, Answer) for one in made) == 2
+    assert sum(isinstance(one, QuotaExceeded) for one in made) == 3
     assert (await written(firing, firing.caller))["counted"] == 2
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import asyncpg
 import msgspec
 
-from domain.targets.http import HttpTarget
+from domain.targets.kinds.http import HttpTarget
 from queries.get_job import GetJob, get_job
 from storage.encoded_jobs import JOB_MARKS, EncodedJobs, Shown
 from storage.page_bytes import PAGE_BYTES

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -10,12 +11,13 @@ import pytest
 
 from commands.create_job import CreateJob, create_job
 from commands.trigger_job import TriggerJob, trigger_job
-from domain.errors import KeyInProgress, KeyReused
+from commands.unit_of_work import Command, Executor, UnitOfWork
+from domain.errors import KeyInProgress, KeyReused, NotFound
 from domain.idempotency import KEPT, Answer, Answered, Claim
 from domain.retry import RetryPolicy
 from domain.schedules.schedule import Schedule
-from domain.targets.http import HttpTarget
-from storage.idempotency import holding
+from domain.targets.kinds.http import HttpTarget
+from storage.idempotency import claim_key
 from storage.postgres import Database
 from tests.commands.firing import Firing
 
@@ -23,27 +25,52 @@ NOW = datetime(2031, 5, 10, 15, tzinfo=UTC)
 MOMENT = timedelta(microseconds=1)
 KEYS = "SELECT key, status, claimed_at FROM idempotency_keys ORDER BY key"
 
+Handle = Callable[[Command, UnitOfWork], Awaitable[object]]
+
 
 def answer_of(result: object) -> Answer:
     return Answer(status=202, headers={"Location": "/x"}, body=repr(result).encode())
 
 
+def refusal_of(refusal: Exception) -> Answer:
+    return Answer(status=404, headers={}, body=str(refusal).encode())
+
+
 def claim_of(key: str = "a", *, at: datetime = NOW, fingerprint: bytes = b"f") -> Claim:
-    return Claim(route="POST /x", key=key, fingerprint=fingerprint, at=at, answer_of=answer_of)
+    return Claim(
+        route="POST /x",
+        key=key,
+        fingerprint=fingerprint,
+        size=0,
+        at=at,
+        answer_of=answer_of,
+        refusal_of=refusal_of,
+    )
 
 
-async def do(firing: Firing, claim: Claim, result: object = "done") -> None:
-    """A command that settles its claim."""
-    service_id = firing.caller.service_id
-    async with firing.shard.writing_driver(service_id, (), claim):
-        claim.settle(result)
+async def do(firing: Firing, claim: Claim, result: object = "done") -> Answer:
+    """A command that writes nothing of its own."""
+
+    async def handle(command: Command, uow: UnitOfWork) -> object:
+        return result
+
+    return await execute(firing, claim, handle)
 
 
-async def test_a_command_that_fails_leaves_no_key(firing: Firing):
-    for write in (firing.shard.writing, firing.shard.writing_driver):
-        with pytest.raises(LookupError):
-            async with write(firing.caller.service_id, (), claim_of()):
-                raise LookupError
+async def execute(firing: Firing, claim: Claim, handle: Handle) -> Answer:
+    command = Command(caller=firing.caller, now=NOW)
+    return await Executor(handle).once(command, firing.shards, claim)
+
+
+@pytest.mark.parametrize("begins", [True, False])
+async def test_a_command_that_fails_leaves_no_key(firing: Firing, begins):
+    async def fail(command: Command, uow: UnitOfWork) -> object:
+        if begins:
+            await uow.begin()
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await execute(firing, claim_of(), fail)
     assert await firing.rows(KEYS) == []
     await do(firing, claim_of())
 
@@ -55,12 +82,12 @@ async def test_an_answer_that_cannot_be_kept_undoes_the_command(firing: Firing):
         raise LookupError
 
     job = await firing.job()
-    claim = Claim(route="POST /x", key="a", fingerprint=b"f", at=NOW, answer_of=fail)
-    caller = msgspec.structs.replace(firing.caller, claim=claim)
+    claim = msgspec.structs.replace(claim_of(), answer_of=fail)
+    trigger = TriggerJob(caller=firing.caller, job_id=job.id, now=NOW)
     with pytest.raises(LookupError):
-        await trigger_job(TriggerJob(caller=caller, job_id=job.id, now=NOW), firing.shards)
+        await trigger_job.once(trigger, firing.shards, claim)
     create = CreateJob(
-        caller=caller,
+        caller=firing.caller,
         name="x",
         description="",
         tags=[],
@@ -70,17 +97,33 @@ async def test_an_answer_that_cannot_be_kept_undoes_the_command(firing: Firing):
         now=NOW,
     )
     with pytest.raises(LookupError):
-        await create_job(create, firing.shards)
+        await create_job.once(create, firing.shards, claim)
     assert await firing.rows("SELECT FROM runs") == []
     assert [row["id"] for row in await firing.rows("SELECT id FROM jobs")] == [job.id]
     assert await firing.rows(KEYS) == []
 
 
-async def test_a_command_that_forgets_to_settle_is_undone(firing: Firing):
-    with pytest.raises(RuntimeError, match="does not settle"):
-        async with firing.shard.writing_driver(firing.caller.service_id, (), claim_of()):
-            pass
-    assert await firing.rows(KEYS) == []
+async def test_what_follows_the_commit_follows_it_and_only_it(firing: Firing):
+    """In the order in which it was said; and no command says anything twice."""
+    followed: list[object] = []
+
+    async def step(name: str) -> None:
+        followed.append((name, len(await firing.rows(KEYS))))
+
+    async def write(command: Command, uow: UnitOfWork) -> object:
+        uow.afterwards(lambda: step("first"))
+        uow.afterwards(lambda: step("second"))
+        return "done"
+
+    async def refuse(command: Command, uow: UnitOfWork) -> object:
+        uow.afterwards(lambda: step("never"))
+        raise NotFound("no")
+
+    await execute(firing, claim_of(), write)
+    await execute(firing, claim_of("b"), refuse)
+    with pytest.raises(Answered):
+        await execute(firing, claim_of(), write)
+    assert followed == [("first", 1), ("second", 1)]
 
 
 async def test_what_is_asked_again_is_answered_to_the_byte(firing: Firing):
@@ -96,23 +139,22 @@ async def test_of_claims_at_once_one_holds_and_the_others_learn_its_answer(firin
     ended = await asyncio.gather(
         *(do(firing, claim_of(), number) for number in range(20)), return_exceptions=True
     )
-    assert ended.count(None) == 1
-    winner = answer_of(ended.index(None))
+    (winner,) = (one for one in ended if isinstance(one, Answer))
     for error in ended:
-        if error is not None:
+        if error is not winner:
             assert isinstance(error, KeyInProgress) or error.answer == winner
 
 
 async def test_who_waits_for_a_key_gives_up_and_who_comes_after_a_failure_goes_on(firing: Firing):
     claimed, failing = asyncio.Event(), asyncio.Event()
 
-    async def fail_when_told() -> None:
-        async with firing.shard.writing(firing.caller.service_id, (), claim_of()):
-            claimed.set()
-            await failing.wait()
-            raise LookupError
+    async def fail_when_told(command: Command, uow: UnitOfWork) -> object:
+        await uow.begin()
+        claimed.set()
+        await failing.wait()
+        raise LookupError
 
-    first = asyncio.create_task(fail_when_told())
+    first = asyncio.create_task(execute(firing, claim_of(), fail_when_told))
     await claimed.wait()
     with pytest.raises(KeyInProgress):
         await asyncio.wait_for(do(firing, claim_of()), timeout=10)
@@ -123,34 +165,47 @@ async def test_who_waits_for_a_key_gives_up_and_who_comes_after_a_failure_goes_o
 
 
 async def test_a_refusal_is_kept_only_if_nobody_else_was_answered_meanwhile(firing: Firing):
-    refused = claim_of()
-    refused.answer = Answer(status=404, headers={}, body=b"refused")
-    await do(firing, claim_of())
+    async def refuse(command: Command, uow: UnitOfWork) -> object:
+        await do(firing, claim_of())
+        raise NotFound("refused")
+
     with pytest.raises(Answered) as known:
-        await firing.shard.keep_answer(firing.caller.service_id, refused)
+        await execute(firing, claim_of(), refuse)
     assert known.value.answer == answer_of("done")
 
 
+async def test_a_refusal_is_kept_and_its_transaction_is_not(firing: Firing):
+    async def refuse(command: Command, uow: UnitOfWork) -> object:
+        await uow.audit("nothing.done", firing.caller.service_id)
+        raise NotFound("refused")
+
+    refused = Answer(status=404, headers={}, body=b"refused")
+    assert await execute(firing, claim_of(), refuse) == refused
+    with pytest.raises(Answered) as known:
+        await do(firing, claim_of())
+    assert known.value.answer == refused
+    assert await firing.rows("SELECT FROM audit WHERE action = 'nothing.done'") == []
+
+
 async def test_a_command_waits_for_its_job_longer_than_for_its_key(firing: Firing):
-    for write in (firing.shard.writing, firing.shard.writing_driver):
-        claim = claim_of(write.__name__)
-        async with write(firing.caller.service_id, (), claim):
-            claim.settle(None)
-        async with firing.shard.database.driver() as driver:
-            assert await driver.fetchval("SHOW lock_timeout") == "0"
-    claim = claim_of()
-    async with firing.shard.writing_driver(firing.caller.service_id, (), claim) as driver:
-        assert await driver.fetchval("SHOW lock_timeout") == "0"
-        claim.settle(None)
+    seen = []
+
+    async def look(command: Command, uow: UnitOfWork) -> object:
+        driver = await uow.begin()
+        seen.append(await driver.fetchval("SHOW lock_timeout"))
+        return "done"
+
+    await execute(firing, claim_of(), look)
+    async with firing.shard.database.driver() as driver:
+        seen.append(await driver.fetchval("SHOW lock_timeout"))
+    assert seen == ["0", "0"]
 
 
 async def test_a_command_with_a_key_waits_for_its_job_no_longer_than_others(firing: Firing):
     bounded = Database(firing.database.primary_url, lock_seconds=2)
-    async with bounded.driver() as driver, driver.transaction():
-        claim = claim_of()
-        async with holding(driver, firing.caller.service_id, claim):
-            assert await driver.fetchval("SHOW lock_timeout") == "2s"
-            claim.settle(None)
+    async with bounded.transaction() as driver:
+        await claim_key(driver, firing.caller.service_id, claim_of())
+        assert await driver.fetchval("SHOW lock_timeout") == "2s"
     await bounded.close()
 
 

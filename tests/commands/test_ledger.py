@@ -9,9 +9,10 @@ import pytest
 
 from commands.cancel_runs import CancelRun, cancel_run
 from commands.put_calendar import PutCalendar, put_calendar
-from domain.catchup import COUNTED, CatchupPolicy, Coalesce, Outcome
+from domain.catchup import CatchupPolicy, Coalesce, Outcome
 from domain.errors import NotFound
 from domain.ids import new_id, run_id
+from domain.policies.catchup_plan import COUNTED
 from domain.schedules.schedule import Exclusion, Schedule
 from queries.get_ledger import LedgerEntry
 from tests.commands.changing import delete, pause, resume, trigger, update

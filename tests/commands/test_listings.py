@@ -14,7 +14,7 @@ from commands.put_calendar import PutCalendar, put_calendar
 from domain.job import Job
 from domain.retry import RetryPolicy
 from domain.schedules.schedule import Exclusion
-from domain.targets.actor import ActorTarget
+from domain.targets.kinds.actor import ActorTarget
 from domain.terms import terms_of
 from storage.jobs import decode_target
 from tests.commands.changing import delete, pause, resume, retarget, update

@@ -189,7 +189,7 @@ async def test_a_rebuild_that_dies_leaves_all_as_it_was(
     async def die(*_: object) -> None:
         raise RuntimeError("died")
 
-    monkeypatch.setattr(rebuilding, "fold", die)
+    monkeypatch.setattr(rebuilding, "count_runs", die)
     with pytest.raises(RuntimeError):
         await rebuild(firing)
     monkeypatch.undo()

@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from commands import reschedule as rescheduling
-from domain.catchup import COUNTED
+from domain.policies.catchup_plan import COUNTED
 from domain.schedules.schedule import Exclusion, Schedule, Spec
 from storage import job_changes
 from storage.reckoning import Reckoning, elsewhere, is_cheap, times_between

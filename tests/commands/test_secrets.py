@@ -20,7 +20,7 @@ from commands.reencrypt_secrets import ReencryptSecrets, reencrypt_secrets
 from commands.rotate_signing_secret import RotateSigningSecret, rotate_signing_secret
 from domain.caller import Caller
 from domain.errors import Conflict, Invalid, NotFound
-from domain.targets.http import HttpTarget
+from domain.targets.kinds.http import HttpTarget
 from queries.list_signing_secrets import ListSigningSecrets, list_signing_secrets
 from storage.key_ring import KeyRing, Undecipherable
 from storage.shards import Shards
@@ -214,7 +214,7 @@ async def test_a_new_value_of_a_secret_in_use_waits_for_nobody(firing: Firing):
     await put(firing)
     await job_using(firing, "TOKEN")
     await put(firing, value="another")
-    assert await value_of(firing, firing.shards.ring) == "another"
+    assert await value_of(firing, firing.shard.ring) == "another"
 
 
 async def reencrypt(firing: Firing, *keys: tuple[str, bytes]) -> tuple[int, int]:

@@ -10,7 +10,6 @@ from functools import partial
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import text
 
 from commands.cancel_runs import CancelRun, cancel_run
 from commands.finish_attempts import finish_attempts
@@ -122,10 +121,8 @@ async def test_two_that_decide_at_once_on_one_run_begin_it_once(
 
 async def test_a_run_that_was_taken_anew_while_it_began_has_its_turn_and_rings(firing: Firing):
     run = await firing.queued_run()
-    async with firing.database.transaction() as connection:
-        await connection.execute(
-            text("UPDATE runs SET held_by = held_by WHERE id = :id"), {"id": run.id}
-        )
+    async with firing.database.transaction() as driver:
+        await driver.execute("UPDATE runs SET held_by = held_by WHERE id = $1", run.id)
         beginning = asyncio.create_task(firing.begin(run))
         await eventually(partial(waits_for_a_lock, firing))
     assert await beginning

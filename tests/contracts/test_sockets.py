@@ -21,10 +21,9 @@ from storage.urls import ShardUrls
 async def opened(urls: ShardUrls) -> None:
     """All kinds of connections that we make know when the other end is silent."""
     database = Database(urls.primary)
-    async with database.driver() as driver, database.transaction() as connection:
-        below = await database.transactions.begun(connection)
+    async with database.driver() as driver, database.reading() as reading:
         listening = await connect(urls.primary, server_settings=SERVER_SIDE)
-        for one in (driver, below, listening):
+        for one in (driver, reading, listening):
             watches(one)
             assert await one.fetchval("SHOW tcp_keepalives_idle") == str(IDLE_SECONDS)
             milliseconds = SERVER_SIDE["tcp_user_timeout"]

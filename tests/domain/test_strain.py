@@ -7,8 +7,8 @@ import pytest
 from domain.run import Outcome
 from domain.strain import Strain, strain_of
 from domain.targets import reached_by
-from domain.targets.actor import ActorTarget
-from domain.targets.http import HttpTarget
+from domain.targets.kinds.actor import ActorTarget
+from domain.targets.kinds.http import HttpTarget
 
 
 @pytest.mark.parametrize(

@@ -203,15 +203,15 @@ def test_a_collector_that_is_away_stops_nothing(
         ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://h"}, True),
     ],
 )
-def test_nothing_of_it_is_imported_unless_it_is_wanted(
+def test_what_makes_traces_is_imported_only_where_they_are_wanted(
     environment: dict[str, str], wanted: bool
 ) -> None:
     look = (
-        "import os, sys; from app.cli import main, begin_traces;"
-        "main(['version'], standalone_mode=False); begin_traces('api', os.environ);"
+        "import os, sys; from app.cli import main; from storage.tracing import begin;"
+        "main(['version'], standalone_mode=False); begin('api', os.environ);"
         "import app.api, workers.dispatcher.process, workers.worker.process;"
         "import workers.housekeeping.clock;"
-        "print(bool(sys.modules.get('opentelemetry')))"
+        "print('storage.otel' in sys.modules)"
     )
     done = subprocess.run(
         [sys.executable, "-c", look],

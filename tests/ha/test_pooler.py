@@ -80,8 +80,7 @@ async def test_statements_meet_no_other_connections_leavings(
             assert await driver.fetch("SELECT $1::uuid[] AS ids", [uuid4()])
             bounded = READ_SETTINGS | {"statement_timeout": f"{READ_SECONDS}s"}
             assert await _shown(driver, bounded) == bounded
-        async with pooled.transaction() as connection:
-            driver = await pooled.transactions.begun(connection)
+        async with pooled.transaction() as driver:
             assert await _shown(driver, SERVER_SETTINGS) == SERVER_SETTINGS
 
     await asyncio.gather(*(work(number) for number in range(8 * SERVER_CONNECTIONS)))

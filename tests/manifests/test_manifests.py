@@ -19,10 +19,10 @@ import workers.dispatcher.process
 import workers.housekeeping.clock
 import workers.worker.process  # noqa: F401
 from app.cli import main
-from app.leaving_server import SHUTDOWN_SECONDS
+from app.edge.connections.leaving_server import SHUTDOWN_SECONDS
+from app.edge.connections.serving import LAST_SECONDS
 from app.process_health import LIVE, READY
 from app.routes.health import HealthController, metrics
-from app.serving import LAST_SECONDS
 from app.settings import PREFIX, Settings
 from tests.manifests.objects import K8S, METRIC, loaded, name_of, named, pod_of, queries_of, written
 from tests.processes import CHECKOUT, System
@@ -172,7 +172,8 @@ def test_all_processes_at_their_most_find_connections() -> None:
     }
     (overlay,) = loaded(K8S / "overlays" / "production" / "kustomization.yaml")
     (dispatchers,) = (one["count"] for one in overlay["replicas"])
-    # Three pools and a connection that listens; during an upgrade there is one more of each.
+    # Twice the pool's size for what writes, once for reads, and one that listens; during an upgrade
+    # there is one more process of each.
     api = (scaled["tocsin-api"] + 1) * (3 * pool + 1)
     others = (scaled["tocsin-worker"] + 1 + dispatchers + 1) * (3 * POOL_SIZE + 1)
     cluster = named("Cluster/postgres")

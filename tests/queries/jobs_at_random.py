@@ -12,7 +12,7 @@ from msgspec import Struct
 from domain.ids import run_id
 from domain.job import JobState, visible_state
 from domain.job_filter import JobFilter, JobOrder, JobSort
-from domain.targets.http import HttpTarget
+from domain.targets.kinds.http import HttpTarget
 from domain.terms import LEAST_PREFIX_BYTES, host_of, terms_of, words_of
 from storage.jobs import encode
 from storage.postgres import Driver
@@ -135,7 +135,7 @@ def _fits(job: Stored, chosen: JobFilter) -> bool:
         and job.name.startswith(chosen.name_prefix or "")
         and chosen.target_host in (None, host_of(f"http://{job.host}/"))
         and all(any(_begins(begin, word) for word in words) for begin in chosen.words)
-        and (not chosen.has_window or upcoming is not None)
+        and (upcoming is not None or not {"next_fire_after", "next_fire_before"} & chosen.given)
         and (upcoming is None or _within(upcoming, chosen))
     )
 

@@ -18,7 +18,6 @@ from domain.job_filter import Order
 from domain.place import Place
 from domain.run import RunState, Trigger
 from domain.run_filter import RunFilter
-from queries import run_pages
 from queries.run_pages import RunQuery, page_of_runs
 from storage.postgres import READ_SETTINGS, Driver
 from storage.urls import ShardUrls
@@ -99,7 +98,7 @@ async def store(driver: Driver, service_id: UUID, runs: Sequence[Stored]) -> Non
         )
 
 
-async def walked(driver: Driver, query: RunQuery) -> list[UUID]:
+async def walked(driver: Driver, query: RunQuery, look: int) -> list[UUID]:
     """The ids on all pages."""
     ids: list[UUID] = []
     after: Place | None = None
@@ -113,6 +112,7 @@ async def walked(driver: Driver, query: RunQuery) -> list[UUID]:
                 after=after,
             ),
             driver,
+            look,
         )
         assert len(page.runs) <= query.limit
         ids += [run.id for run in page.runs]
@@ -121,14 +121,14 @@ async def walked(driver: Driver, query: RunQuery) -> list[UUID]:
     raise AssertionError("The list does not end.")
 
 
-async def compare(urls: ShardUrls, runs: list[Stored], query: RunQuery) -> None:
+async def compare(urls: ShardUrls, runs: list[Stored], query: RunQuery, look: int) -> None:
     driver = await asyncpg.connect(urls.primary, server_settings=READ_SETTINGS)
     try:
         transaction = driver.transaction()
         await transaction.start()
         await store(driver, query.service_id, runs)
         await store(driver, uuid4(), runs[:5])
-        found = await walked(driver, query)
+        found = await walked(driver, query, look)
         await transaction.rollback()
     finally:
         await driver.close()
@@ -146,13 +146,11 @@ async def compare(urls: ShardUrls, runs: list[Stored], query: RunQuery) -> None:
 )
 def test_a_list_shows_what_a_recount_finds(  # noqa: PLR0917
     commands_urls: ShardUrls,
-    monkeypatch: pytest.MonkeyPatch,
     look: int,
     order: Order,
     runs: list[Stored],
     chosen: RunFilter,
     limit: int,
 ) -> None:
-    monkeypatch.setattr(run_pages, "LOOK", look)
     query = RunQuery(service_id=uuid4(), chosen=chosen, order=order, limit=limit, after=None)
-    asyncio.run(compare(commands_urls, runs, query))
+    asyncio.run(compare(commands_urls, runs, query, look))

@@ -22,7 +22,7 @@ from domain.job_filter import JobFilter, JobOrder
 from domain.keys import service_of
 from domain.retry import RetryPolicy
 from domain.schedules.schedule import Schedule
-from domain.targets.http import HttpTarget
+from domain.targets.kinds.http import HttpTarget
 from queries.find_key import FoundKey, find_key
 from queries.get_job import GetJob, get_job
 from queries.list_jobs import ListJobs, list_jobs

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app import bounded_protocol
+from app.edge.connections import bounded_protocol
 from storage import shared_cache
 from storage.replicas import Replica, Replicas
 

@@ -1,4 +1,4 @@
-"""The bounds that docs/reads.md promises are those of the code."""
+"""The bounds that docs/explain/reads.md promises are those of the code."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from storage.postgres import ANSWER_SECONDS, READ_SECONDS
 from storage.redis_link import AWAY_SECONDS, BUDGET_SECONDS
 from tests.processes import CHECKOUT
 
-PAGE = " ".join((CHECKOUT / "docs" / "reads.md").read_text().split())
+PAGE = " ".join((CHECKOUT / "docs" / "explain" / "reads.md").read_text().split())
 
 
 def test_the_page_names_the_bounds_of_the_code() -> None:

@@ -142,9 +142,7 @@ async def test_a_commit_that_changed_who_knows_what_voids_what_was_cached(
 ):
     job_id = await here.create()
     await there.version(job_id)
-    async with here.shards.of(here.caller.service_id).writing_driver(
-        here.caller.service_id
-    ) as driver:
+    async with here.shards.of(here.caller.service_id).writing(here.caller.service_id) as driver:
         await driver.execute("UPDATE jobs SET version = 2 WHERE id = $1", job_id)
     assert await there.layer(job_id) == "postgres"
 

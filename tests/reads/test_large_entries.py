@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from commands.update_job import Changes, UpdateJob, update_job
-from domain.targets.http import HttpTarget
+from domain.targets.kinds.http import HttpTarget
 from storage.entries import kept_until
 from storage.shared_cache import SHARED_BYTES, Commit, NewEntry, SharedCache
 from tests.reads.client import ReadingClient, now

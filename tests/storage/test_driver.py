@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncpg
 import pytest
-from sqlalchemy import text
 
 from storage.shards import Shards
 
@@ -35,6 +34,6 @@ async def test_no_connection_of_ours_relaxes_what_a_commit_means(shards: Shards)
     database = shards.all()[0].database
     async with database.driver() as driver:
         seen = [await driver.fetchval("SHOW synchronous_commit")]
-    async with database.transaction() as connection:
-        seen.append(await connection.scalar(text("SHOW synchronous_commit")))
+    async with database.transaction() as driver:
+        seen.append(await driver.fetchval("SHOW synchronous_commit"))
     assert seen == ["on", "on"]

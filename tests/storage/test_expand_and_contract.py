@@ -1,4 +1,7 @@
-"""docs/migrations.md: the last revision only adds, and waits for locks without stopping anybody."""
+"""The last revision only adds, and waits for locks without stopping anybody.
+
+docs/how-to/migrations.md says what is proved here, and what is not.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,14 @@ from domain.caller import Caller
 from domain.keys import service_of
 from queries.get_job import GetJob, get_job
 from queries.get_run import GetRun, get_run
-from storage.migrate import LockedOut, alembic_config, is_migrated, migrate, newest_revision
+from storage.migrate import (
+    LockedOut,
+    alembic_config,
+    for_alembic,
+    is_migrated,
+    migrate,
+    newest_revision,
+)
 from storage.postgres import Database
 from storage.shards import Shards
 from storage.urls import ShardUrls
@@ -68,7 +78,7 @@ def upgrade_to_the_revision_before(connection: Connection) -> None:
 @pytest.fixture
 async def old(database: Database) -> Database:
     """A database at the revision before the last."""
-    async with database.transactions.engine.connect() as connection:
+    async with for_alembic(database) as connection:
         await connection.run_sync(upgrade_to_the_revision_before)
         await connection.commit()
     return database
@@ -246,7 +256,7 @@ async def at_0008(database: Database) -> Database:
 
 
 async def upgrade_to(database: Database, revision: str) -> None:
-    async with database.transactions.engine.connect() as connection:
+    async with for_alembic(database) as connection:
         await connection.run_sync(lambda on: command.upgrade(alembic_config(on), revision))
         await connection.commit()
 

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
+import json
 import re
 from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
 
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import JSON, Column, Connection
 
-from storage.migrate import is_migrated, migrate, newest_revision, until_migrated
+import storage.migrations
+from domain.targets.kinds.http import HttpTarget
+from domain.terms import terms_of
+from storage.migrate import for_alembic, is_migrated, migrate, newest_revision, until_migrated
 from storage.postgres import Database
 from storage.schema import metadata
+from tests.processes import CHECKOUT
+from tests.storage.test_expand_and_contract import upgrade_to
 
 TODAY = datetime(2031, 5, 10, 15, tzinfo=UTC)
 PARTITION = re.compile(r"(runs|attempts|ledger|audit)_(default|\d{8})")
@@ -57,8 +66,63 @@ async def schema_of(database: Database) -> list[object]:
 
 async def test_the_migrated_schema_is_the_one_the_code_knows(database: Database):
     await migrate(database, TODAY)
-    async with database.transactions.engine.connect() as connection:
+    async with for_alembic(database) as connection:
         assert await connection.run_sync(differences) == []
+
+
+def test_a_revision_imports_nothing_of_ours():
+    """What it needs stands in it: later code must not change what an old revision does."""
+    ours = {path.parent.name for path in CHECKOUT.glob("*/__init__.py")}
+    assert {"commands", "domain", "storage"} <= ours
+    for path in (Path(storage.migrations.__file__).parent).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom):
+                assert node.level == 0, path
+                names = [node.module or ""]
+            assert not {name.partition(".")[0] for name in names} & ours, path
+
+
+async def test_jobs_of_before_lists_are_found_by_the_same_terms_as_others(database: Database):
+    service_id, job_id = uuid4(), uuid4()
+    target = {
+        "type": "http",
+        "url": "https://Example.com/run",
+        "headers": {"authorization": "Bearer ${secret.TOKEN}"},
+        "body": {"words": "$${secret.ESCAPED} ${secret. unfinished ${secret.two}"},
+    }
+    await upgrade_to(database, "0003")
+    async with database.driver() as driver:
+        await driver.execute(
+            "INSERT INTO services (id, name, signing_secrets, created_at)"
+            " VALUES ($1, 'old', '{}', $2)",
+            service_id,
+            TODAY,
+        )
+        await driver.execute(
+            "INSERT INTO jobs (service_id, id, name, description, tags, schedule, target, retry,"
+            " paused, claimed_for, version, created_at, updated_at, accounted_to)"
+            " VALUES ($1, $2, 'Nightly_Report', 'Straße, daily', '{a b,c}', '{}', $3, '{}', false,"
+            " '{}', 1, $4, $4, $4)",
+            service_id,
+            job_id,
+            json.dumps(target),
+            TODAY,
+        )
+    await migrate(database, TODAY)
+    found = HttpTarget(
+        url="https://example.com", headers={"a": "${secret.TOKEN}", "b": "${secret.two}"}
+    )
+    async with database.driver() as driver:
+        (row,) = await driver.fetch("SELECT tsvector_to_array(terms) AS terms FROM listings")
+    terms = terms_of(
+        service_id,
+        name="Nightly_Report",
+        description="Straße, daily",
+        tags=["a b", "c"],
+        target=found,
+    )
+    assert sorted(row["terms"]) == sorted(terms)
 
 
 async def test_migrating_again_changes_nothing(database: Database):

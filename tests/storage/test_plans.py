@@ -11,6 +11,7 @@ import pytest
 
 from app import api
 from commands import defer_runs, finish_attempts, reckon_zones, start_attempts, take_runs
+from commands.firing import skip_blocked
 from storage.embedded.ports import free_port
 from storage.migrate import migrate
 from storage.postgres import WARM, Database, Driver, Server
@@ -21,11 +22,12 @@ SERVICE = uuid4()
 IN_ORDER = "_job_id_due_at_id_idx"
 TODAY = f"runs_{NOW:%Y%m%d}"
 STATEMENTS = {
-    "take": take_runs.TAKE,
-    "start": start_attempts.START,
-    "start in order": start_attempts.START_IN_ORDER,
-    "finish": finish_attempts.FINISH,
-    "defer": defer_runs.DEFER,
+    "take": take_runs.TAKE.text,
+    "start": start_attempts.START.text,
+    "start in order": start_attempts.START_IN_ORDER.text,
+    "finish": finish_attempts.FINISH.text,
+    "defer": defer_runs.DEFER.text,
+    "skip": skip_blocked.SKIP_BLOCKED.text,
 }
 
 
@@ -140,7 +142,7 @@ async def test_a_batch_of_jobs_is_read_in_the_order_in_which_they_are_due(
             NOW,
         )
         await driver.execute("ANALYZE jobs")
-        statement = re.sub(r"\bLIMIT \$4", "LIMIT $4::bigint", reckon_zones.JOBS)
+        statement = re.sub(r"\bLIMIT \$4", "LIMIT $4::bigint", reckon_zones.JOBS.text)
         plan = await plan_of(driver, statement)
     assert re.search(r"Index Scan using jobs_to_claim on jobs\n +Index Cond: .*next_claim_at", plan)
     assert "Presorted Key: jobs.next_claim_at" in plan, plan

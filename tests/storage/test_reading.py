@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from sqlalchemy import text
 
 from storage.embedded.servers import EmbeddedServers
 from storage.shards import Shard
@@ -79,8 +78,8 @@ async def test_a_failed_write_leaves_nothing(shard: Shard):
     name = await reader.write()
 
     async def delete_and_fail() -> None:
-        async with shard.writing(reader.id) as connection:
-            await connection.execute(text("DELETE FROM services"))
+        async with shard.writing(reader.id) as driver:
+            await driver.execute("DELETE FROM services")
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

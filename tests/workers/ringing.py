@@ -16,7 +16,7 @@ from domain.run import Outcome
 from domain.targets import Target
 from storage.queue import RunKey
 from tests.commands.firing import NOON, TARGET, Firing
-from workers.targets.http import Answer
+from workers.targets.kinds.http import Answer
 
 
 class Bell:

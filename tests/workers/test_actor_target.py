@@ -15,11 +15,11 @@ from dramatiq.brokers.stub import StubBroker
 
 from commands.take_runs import TakenRun
 from domain.run import Outcome
-from domain.targets.actor import ActorTarget
+from domain.targets.kinds.actor import ActorTarget
 from tests.commands.firing import NOON
 from tests.workers.ringing import waiting_run
-from workers.targets.actor import EXCERPT_CHARACTERS, ActorRinger
 from workers.targets.answer import Answer
+from workers.targets.kinds.actor import EXCERPT_CHARACTERS, ActorRinger
 
 SECOND = timedelta(seconds=1)
 Ring = Callable[..., "asyncio.Future[Answer]"]

@@ -18,7 +18,7 @@ from domain.ids import run_id
 from domain.keys import service_of
 from domain.limits import LARGEST_PAYLOAD
 from domain.overlap import Overlap
-from domain.targets.http import HttpTarget
+from domain.targets.kinds.http import HttpTarget
 from domain.targets.tls import MAX_CA_CHARACTERS, Tls
 from storage.jobs import encode
 from storage.queue import RunKey

@@ -7,11 +7,11 @@ import pytest
 
 from domain.egress import parse_egress
 from domain.run import Outcome
-from domain.targets.http import HttpTarget
+from domain.targets.kinds.http import HttpTarget
 from storage.embedded.ports import free_port
 from storage.key_ring import NO_KEYS
 from tests.workers.ringing import now, waiting_run
-from workers.targets.http import HttpRinger
+from workers.targets.kinds.http import HttpRinger
 from workers.targets.transport import Transport
 
 

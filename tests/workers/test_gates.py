@@ -9,7 +9,7 @@ import pytest
 
 from domain.breaker import FAILURES, BreakerState
 from domain.run import Outcome
-from domain.targets.http import HttpTarget
+from domain.targets.kinds.http import HttpTarget
 from storage.shards import Shards
 from storage.target_views import told_of
 from tests.commands.firing import NOON, TARGET

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from prometheus_client import REGISTRY
 
-from domain.targets.http import HttpTarget
+from domain.targets.kinds.http import HttpTarget
 from domain.targets.timeout import MAX_TIMEOUT
 from storage.heartbeats import LAPSE
 from storage.oldest_due import LOOKED_AT, UNCLAIMED, UNTAKEN
@@ -81,7 +81,7 @@ async def test_what_is_looked_at_is_bounded_however_much_is_open(firing: Firing)
         )
     async with firing.database.reading() as driver:
         for statement in (UNCLAIMED, UNTAKEN, OVERRUNNING):
-            plan = await driver.fetch(f"EXPLAIN (ANALYZE, BUFFERS OFF) {statement}", NOON)
+            plan = await driver.fetch(f"EXPLAIN (ANALYZE, BUFFERS OFF) {statement.text}", NOON)
             text = "\n".join(line[0] for line in plan)
             assert "Seq Scan" not in text, text
             assert "->  Sort" not in text, text

@@ -15,7 +15,7 @@ from domain.breaker import FAILURES, FIRST_REST, BreakerState
 from domain.deferral import LONGEST_DEFERRAL
 from domain.retry import RetryPolicy
 from domain.run import Outcome
-from domain.targets.http import HttpTarget
+from domain.targets.kinds.http import HttpTarget
 from storage.postgres import Database
 from storage.queue import RunKey
 from tests.commands.changing import Change, delete, pause, update

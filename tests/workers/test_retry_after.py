@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from workers.targets.http import LONGEST_RETRY_AFTER, retry_after
+from workers.targets.kinds.http import LONGEST_RETRY_AFTER, retry_after
 
 NOW = datetime(2026, 11, 6, 8, 49, 37, tzinfo=UTC)
 SOON = timedelta(seconds=90)

@@ -11,7 +11,6 @@ from uuid import UUID
 
 import pytest
 from prometheus_client import REGISTRY
-from sqlalchemy import text
 
 from commands.finish_attempts import EndedAttempt
 from commands.miss_runs import MissRuns, miss_runs
@@ -19,7 +18,7 @@ from commands.take_runs import Taken, TakenRun, TakeRuns, take_runs
 from domain.catchup import CatchupPolicy
 from domain.retry import RetryPolicy
 from domain.run import Outcome
-from domain.targets.http import HttpTarget
+from domain.targets.kinds.http import HttpTarget
 from storage.postgres import Database
 from storage.queue import RunKey
 from storage.shards import LOOK_AHEAD
@@ -38,8 +37,8 @@ MISSED = {"state": "missed"}
 @asynccontextmanager
 async def locked(firing: Firing, key: RunKey) -> AsyncIterator[None]:
     """Whoever changes the run must wait."""
-    async with firing.database.transaction() as connection:
-        await connection.execute(text("SELECT FROM runs WHERE id = :id FOR UPDATE"), {"id": key[1]})
+    async with firing.database.transaction() as driver:
+        await driver.execute("SELECT FROM runs WHERE id = $1 FOR UPDATE", key[1])
         yield
 
 

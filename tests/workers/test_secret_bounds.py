@@ -1,4 +1,4 @@
-"""The bounds that docs/secrets.md promises are those of the code."""
+"""The bounds that docs/how-to/secrets.md promises are those of the code."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from workers.targets.secrets import KEPT_SECONDS
 
 PAGE, OF_TARGETS = (
     " ".join((CHECKOUT / "docs" / name).read_text().split())
-    for name in ("secrets.md", "targets.md")
+    for name in ("how-to/secrets.md", "reference/targets.md")
 )
 
 
@@ -43,9 +43,9 @@ def test_the_page_names_the_bounds_of_the_code() -> None:
 
 def test_the_page_of_targets_names_the_bounds_of_the_code() -> None:
     promised = [
-        f"{reading.EXCERPT_BYTES // 1_024} KiB of its body are kept",
+        f"{reading.EXCERPT_BYTES // 1_024} KiB of its body are stored",
         f"more than {reading.MOST_BYTES // 2**20} MiB",
-        f"{reading.MOST_BYTES_BESIDE_BODY // 1_024} KiB that are no body",
+        f"{reading.MOST_BYTES_BESIDE_BODY // 1_024} KiB beside the body",
         f"a header over {reading.LONGEST_LINE // 1_024} KiB or more than {reading.MOST_HEADERS}",
         f"discards {discarding.BYTES_PER_SECOND // 2**20} MiB a second",
         f"kept for {HTTP.keep_alive_seconds:g} s without use",

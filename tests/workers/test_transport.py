@@ -14,7 +14,7 @@ import pytest
 
 from domain.egress import parse_egress
 from domain.run import Outcome
-from domain.targets.http import HttpTarget
+from domain.targets.kinds.http import HttpTarget
 from domain.targets.tls import Tls
 from storage.key_ring import NO_KEYS
 from tests.workers.certificates import Authority
@@ -22,7 +22,7 @@ from tests.workers.http_server import OK, raw_target, sends_forever
 from tests.workers.ringing import waiting_run
 from workers.targets.answer import Answer
 from workers.targets.config import TransportConfig
-from workers.targets.http import HttpRinger
+from workers.targets.kinds.http import HttpRinger
 from workers.targets.transport import Transport
 
 NAME = "target.example"

@@ -15,7 +15,7 @@ from commands.take_runs import TakenRun
 from domain.breaker import FAILURES, FIRST_REST
 from domain.overlap import Overlap
 from domain.run import Outcome
-from domain.targets.http import HttpTarget
+from domain.targets.kinds.http import HttpTarget
 from tests.commands.firing import NOON, TARGET
 from tests.workers.ringing import waiting_run
 from workers.targets.answer import Answer

@@ -49,7 +49,7 @@ class Calendars:
             oldest = await oldest_change(driver)
         if oldest is None:
             return False
-        await asyncio.to_thread(_import_sqlalchemy, self._shard)
+        await asyncio.to_thread(_import_sqlalchemy)
         from commands.continue_calendars import (  # noqa: PLC0415
             ContinueCalendar,
             continue_calendar,
@@ -60,8 +60,6 @@ class Calendars:
         return await continue_calendar(command, self._shard)
 
 
-def _import_sqlalchemy(shard: Shard) -> None:
+def _import_sqlalchemy() -> None:
     """Import what a dispatcher needs for nothing else: not in the event loop."""
-    import commands.continue_calendars  # noqa: PLC0415
-
-    _ = commands.continue_calendars, shard.database.transactions
+    import commands.continue_calendars  # noqa: F401, PLC0415

@@ -13,9 +13,9 @@ from prometheus_client import Counter
 
 from commands.pass_turns import pass_free_turns
 from commands.rescue_runs import RescueRuns, rescue_runs
-from storage.heartbeats import BEATS
 from storage.queue import MAX_DEPTH, RunKey
 from storage.shards import Shard
+from storage.untaken_runs import are_many_late, untaken_runs
 from workers.heartbeat import Heartbeat
 
 log = structlog.get_logger()
@@ -33,25 +33,6 @@ MOST_MESSAGES = 10 * MAX_DEPTH
 Redis would fill with repeated messages."""
 MANY_LATE = 250
 """Workers are behind if they own 250 late runs; fewer may wait for a target that is slowed."""
-
-# While workers are behind, dispatchers buffer runs that are long due: those are not lost. Each
-# dispatcher knows its own, and of another one whether it is alive.
-_UNTAKEN = f"""
-SELECT service_id, id
-FROM runs
-WHERE open AND state IN ('scheduled', 'retrying') AND retry_at IS NULL AND due_at < $1
-    AND NOT buffered
-    AND (NOT $3::boolean OR held_by IS NULL OR held_by = $4
-        OR NOT EXISTS (SELECT FROM workers WHERE workers.id = held_by AND {BEATS}))
-ORDER BY due_at
-LIMIT $2
-"""
-
-_BEHIND = """
-SELECT count(*) >= $2 FROM (
-    SELECT FROM runs WHERE open AND state = 'queued' AND due_at < $1 LIMIT $2
-) AS late
-"""
 
 
 class InHand(Container[UUID], Sized, Protocol):
@@ -117,18 +98,17 @@ class Sweep:
     async def _is_behind(self, now: datetime) -> bool:
         """Whether workers own more late runs than they can ring: then messages wait there, too."""
         async with self._shard.database.driver() as driver:
-            return bool(await driver.fetchval(_BEHIND, now - GRACE, self._many_late))
+            return await are_many_late(driver, now - GRACE, self._many_late)
 
     async def _untaken(self, now: datetime, *, behind: bool) -> list[RunKey]:
         async with self._shard.database.driver() as driver:
-            rows = await driver.fetch(
-                _UNTAKEN,
+            return await untaken_runs(
+                driver,
+                self._heartbeat.process_id,
                 now - (BACKLOG_GRACE if behind else GRACE),
                 RUNS_AT_ONCE + len(self._in_hand),
-                behind,
-                self._heartbeat.process_id,
+                behind=behind,
             )
-        return [(row["service_id"], row["id"]) for row in rows]
 
     async def _dispatch(self, runs: Sequence[RunKey], why: str) -> None:
         if runs:

@@ -16,19 +16,13 @@ from domain.targets import secret_names
 from storage.batches import Batches
 from storage.key_ring import KeyRing, Sealed, Undecipherable
 from storage.postgres import UNREACHABLE, Database
-from storage.secrets import place_of
+from storage.secrets import place_of, sealed_values
 from workers.targets.answer import Answer
 from workers.targets.mask import Mask
 
 KEPT_SECONDS = 4.0
 KEPT_VALUES = 2_048
 _READ_SECONDS = 5.0
-
-_READ = """
-SELECT secrets.service_id, secrets.name, secrets.key_id, secrets.content
-FROM unnest($1::uuid[], $2::text[]) AS asked (service_id, name)
-JOIN secrets ON secrets.service_id = asked.service_id AND secrets.name = asked.name
-"""
 
 Key = tuple[UUID, str]
 
@@ -92,13 +86,7 @@ class Secrets:
 
     async def _read(self, keys: list[Key]) -> Mapping[Key, Sealed | None]:
         async with self._database.driver() as driver:
-            rows = await driver.fetch(
-                _READ, [service_id for service_id, _ in keys], [name for _, name in keys]
-            )
-        found = {
-            (row["service_id"], row["name"]): Sealed(row["key_id"], row["content"]) for row in rows
-        }
-        return {key: found.get(key) for key in keys}
+            return await sealed_values(driver, keys)
 
 
 def failed(error: Unreadable) -> Answer:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from domain.egress import Egress
-from domain.targets.http import BODILESS, HttpTarget
+from domain.targets.kinds.http import BODILESS, HttpTarget
 from domain.targets.tls import Tls
 from workers.targets.address import Address, address_of
 from workers.targets.config import DEFAULTS, TransportConfig

@@ -12,7 +12,7 @@ from uuid import UUID
 import structlog
 from prometheus_client import Gauge, Histogram
 
-from commands.start_attempts import StartAttempts, start_attempts
+from commands.start_attempts import StartAttempts, begun_attempts, start_attempts
 from commands.take_runs import TakenRun
 from domain.run import Outcome
 from storage.clock_offset import read_clocks
@@ -172,6 +172,7 @@ class AttemptRunner:
         if started is None:
             self._put_back(batch)
             return
+        blocked = []
         for run in batch:
             if run.id in started:
                 task = asyncio.create_task(self._attempt(run))
@@ -179,28 +180,42 @@ class AttemptRunner:
                 task.add_done_callback(self._under_way.discard)
             else:
                 self._withdraw(run)
-                self._owned.decide(self._resolve_overlap(run))
+                blocked.append(run)
+        if blocked:
+            self._owned.decide(self._resolve_overlaps(blocked))
         RINGING.set(len(self._under_way))
         self._owned.show_room()
 
     async def _begin(self, batch: Sequence[TakenRun]) -> set[UUID] | None:
-        """Which runs may ring; None if the worker stops before Postgres has answered.
+        """Which runs may ring; None if none is to begin here: it stops, or its clock is wrong.
 
-        An attempt may have begun though the answer was lost, so it is asked until it answers: a run
-        that waited elsewhere meanwhile would be running, and nobody would ring it.
+        An attempt may have begun though the answer was lost, so Postgres is asked before the batch
+        is given up: a run that waited elsewhere would be running, and nobody would ring it.
         """
+        is_unanswered = False
         while not self._owned.is_stopping:
             self._health.beat("ringer")
-            if self._database.clock.trouble(read_clocks()):
-                await asyncio.sleep(self._config.wrong_clock_seconds)
-                continue
+            is_wrong = self._database.clock.trouble(read_clocks()) is not None
+            if is_wrong and not is_unanswered:
+                return None
             command = StartAttempts(worker_id=self._worker_id, runs=batch, now=datetime.now(UTC))
             try:
+                if is_wrong:
+                    return await begun_attempts(command, self._database) or None
+                is_unanswered = True
                 return await start_attempts(command, self._database)
             except UNREACHABLE as error:
                 log.warning("ringer.start_failed", error=kind_of(error))
             await asyncio.sleep(self._config.retry_seconds)
         return None
+
+    async def _resolve_overlaps(self, blocked: Sequence[TakenRun]) -> None:
+        skipped = await self._overlap.skip(blocked)
+        for run in blocked:
+            if run.id in skipped:
+                self._release(run)
+            else:
+                self._owned.decide(self._resolve_overlap(run))
 
     async def _resolve_overlap(self, run: TakenRun) -> None:
         if await self._overlap.resolve(run):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from itertools import islice
 from uuid import UUID
@@ -12,9 +12,11 @@ import structlog
 from dramatiq import BrokerError
 from redis.exceptions import RedisError
 
+from commands.firing.skip_blocked import SkipBlocked, skip_blocked
 from commands.pass_turns import pass_turns
 from commands.resolve_overlap import ResolveOverlap, resolve_overlap
 from commands.take_runs import TakenRun
+from storage.clock_offset import read_clocks
 from storage.error_kinds import kind_of
 from storage.postgres import UNREACHABLE
 from storage.shards import Shard
@@ -39,8 +41,23 @@ class OverlapResolver:
         self._contended: set[JobKey] = set()
         self._passing: asyncio.Task[None] | None = None
 
+    async def skip(self, blocked: Sequence[TakenRun]) -> set[UUID]:
+        """End those whose policy skips them, all at once, and return their ids."""
+        if self._shard.database.clock.trouble(read_clocks()):
+            return set()
+        command = SkipBlocked(worker_id=self._worker_id, runs=blocked, now=datetime.now(UTC))
+        try:
+            return await skip_blocked(command, self._shard.database)
+        except UNREACHABLE as error:
+            log.warning("ringer.skip_failed", count=len(blocked), error=kind_of(error))
+        except Exception:
+            log.exception("ringer.skip_failed", count=len(blocked))
+        return set()  # each is resolved alone
+
     async def resolve(self, run: TakenRun) -> bool:
         """Apply the run's overlap policy; return whether to begin its attempt again."""
+        if self._shard.database.clock.trouble(read_clocks()):
+            return True  # or it is given back to a worker whose clock is right
         try:
             async with self._resolving:
                 now = datetime.now(UTC)

@@ -20,6 +20,7 @@ from commands.take_runs import TAKE
 from domain.egress import Egress
 from domain.ids import new_id
 from domain.schedules.zones import VERSION
+from domain.targets import Allowed
 from storage.error_kinds import kind_of
 from storage.key_ring import KeyRing
 from storage.migrate import until_migrated
@@ -36,7 +37,7 @@ from workers.process_health import ProcessHealth
 from workers.readiness import asks
 from workers.targets.actors import declare_actors
 from workers.targets.answer import Ring
-from workers.targets.kinds import Targets
+from workers.targets.kinds import Means, Targets
 from workers.targets.limits.target_status_publisher import TargetStatusPublisher
 from workers.targets.secrets import Secrets
 from workers.targets.traced_rings import TracedRings
@@ -52,7 +53,7 @@ from workers.worker.watches.clock import ClockWatch
 from workers.worker.watches.forgotten_runs import ForgottenWatch
 
 log = structlog.get_logger()
-HOT = (TAKE, START, START_IN_ORDER, FINISH)
+HOT = (TAKE.text, START.text, START_IN_ORDER.text, FINISH.text)
 """Statements that are planned before the first run comes."""
 
 
@@ -61,10 +62,9 @@ class Worker:
 
     Args:
         retention: How long history is kept.
-        egress: Where targets may be.
+        allowed: What the operator allows targets to be.
         proxy: URL of the HTTP proxy for HTTP targets, if any.
         name_servers: Where names of targets are looked up, if not at the system's.
-        actors: Names of the actors that may be rung.
         ring: The keys that secrets are encrypted with.
         health: Where the process reports its health.
     """
@@ -74,10 +74,9 @@ class Worker:
         shard: Shard,
         *,
         retention: timedelta,
-        egress: Egress,
+        allowed: Allowed,
         proxy: str | None,
         name_servers: Sequence[str],
-        actors: Sequence[str],
         ring: KeyRing,
         health: ProcessHealth,
         config: WorkerConfig = DEFAULTS,
@@ -89,13 +88,18 @@ class Worker:
         self._heartbeat = Heartbeat(self._id, "worker", shard.database, health)
         self._broker = make_broker(shard.urls.redis, [PeriodiqMiddleware(skip_delay=30)])
         declare_actors(self._broker)
-        self._targets = Targets(
-            self._broker,
-            actors=actors,
-            transport=Transport(egress, config.concurrency, proxy=proxy, name_servers=name_servers),
-            secrets=Secrets(shard.database, ring),
+        means = Means(
+            broker=self._broker,
+            allowed=allowed,
+            transport=Transport(
+                allowed.http or Egress(),
+                config.concurrency,
+                proxy=proxy,
+                name_servers=name_servers,
+            ),
             ring=ring,
         )
+        self._targets = Targets(means, Secrets(shard.database, ring))
         overlap = OverlapResolver(shard, self._id, config)
         self._aggregation = AggregationRequests(shard.queue, config.aggregate_seconds)
         self._recorder = Recorder(

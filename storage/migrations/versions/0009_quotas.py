@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from alembic import op
 
-from storage.job_counts import SLOTS
-
 revision = "0009"
 down_revision = "0008"
 
@@ -20,9 +18,9 @@ def upgrade() -> None:
         ) WITH (fillfactor = 50)
     """)
     # The last digit of a job's id says which row counts it.
-    op.execute(f"""
+    op.execute("""
         INSERT INTO job_counts (service_id, slot, count)
-        SELECT service_id, get_byte(uuid_send(id), 15) % {SLOTS}, count(*) FROM jobs GROUP BY 1, 2
+        SELECT service_id, get_byte(uuid_send(id), 15) % 16, count(*) FROM jobs GROUP BY 1, 2
     """)
     op.execute("""
         CREATE UNLOGGED TABLE fire_counts (

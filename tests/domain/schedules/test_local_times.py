@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.schedule_bodies import CalendarBody, ExclusionBody, ScheduleBody, SpecBody
+from app.schemas.calendars import CalendarBody
+from app.schemas.schedules import ExclusionBody, ScheduleBody, SpecBody
 from domain.errors import Invalid
 from domain.schedules.checks import check_schedule
 from domain.schedules.schedule import Schedule, due_time, fire_times, next_fire_time

@@ -6,8 +6,9 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from domain.catchup import CatchupPolicy, Outcome, account, plan
+from domain.catchup import CatchupPolicy, Outcome
 from domain.errors import Invalid
+from domain.policies.catchup_plan import account, plan
 from domain.schedules.checks import check_schedule
 from domain.schedules.preview import preview
 from domain.schedules.schedule import Exclusion, Schedule, fire_times, next_fire_time

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from domain import catchup
-from domain.catchup import CatchupPolicy, Coalesce, Outcome, Stretch, plan
+from domain.catchup import CatchupPolicy, Coalesce, Outcome, Stretch
+from domain.policies import catchup_plan
+from domain.policies.catchup_plan import plan
 from domain.schedules import newest as newest_module
 from domain.schedules import schedule as schedule_module
 from domain.schedules.newest import newest
@@ -107,7 +108,7 @@ def test_a_search_that_goes_on_finds_what_a_look_at_each_instant_finds(
     PATIENCE,
     st.integers(0, 90),
     st.sampled_from([None, None, 3]),
-    st.sampled_from([catchup.PLAN_STEPS, 300, 20]),
+    st.sampled_from([catchup_plan.PLAN_STEPS, 300, 20]),
 )
 def test_claims_of_a_job_whose_search_stops_leave_no_gap_and_tell_of_nothing_twice(
     schedule: Schedule, patience: int, step: int, most: int | None, steps: int
@@ -118,7 +119,7 @@ def test_claims_of_a_job_whose_search_stops_leave_no_gap_and_tell_of_nothing_twi
     unrun: list[Stretch] = []
     with (
         patch.object(schedule_module, "PATIENCE", patience),
-        patch.object(catchup, "PLAN_STEPS", steps),
+        patch.object(catchup_plan, "PLAN_STEPS", steps),
     ):
         upcoming = next_fire_time(schedule, after=accounted_to)
         while upcoming is not None and now < NOON + HOUR:
@@ -151,7 +152,7 @@ def test_claims_of_a_job_whose_search_stops_leave_no_gap_and_tell_of_nothing_twi
     nominal = nominal_times(
         schedule, after=NOON - 30 * SECOND, before=accounted_to + TICK, limit=MOST
     )
-    if steps == catchup.PLAN_STEPS:
+    if steps == catchup_plan.PLAN_STEPS:
         assert sum(one.count or 0 for one in unrun) == len(nominal) - len(runs)
     else:
         times = set(nominal) - set(runs)
