@@ -8,7 +8,7 @@ from litestar import Response
 from litestar.openapi.datastructures import ResponseSpec
 
 from app.schemas.runs import RunResource
-from domain.run import Run
+from domain.runs.run import Run
 
 Stored = TypeVar("Stored")
 

@@ -44,7 +44,7 @@ from app.routes.stats import job_stats, service_stats
 from app.routes.targets import targets
 from app.settings import Settings
 from commands import trigger_job
-from domain.schedules.zones import VERSION
+from domain.schedules.clocks.zones import VERSION
 from queries import find_key, get_job, job_pages
 from storage import encoded_jobs, job_inserts
 from storage.postgres import LOCK_SECONDS

@@ -8,14 +8,13 @@ from litestar import MediaType, Response
 from litestar.openapi.datastructures import ResponseSpec
 
 from app.requests import ServiceRequest
-from queries.get_job import GetJob
-from queries.list_jobs import ListJobs
+from queries.cached import CachedQuery
 from storage.entries import Entry
 
 NOT_MODIFIED = {304: ResponseSpec(None, description="The client has it already")}
 
 
-def answer(entry: Entry, query: GetJob | ListJobs, request: ServiceRequest) -> Response[Any]:
+def answer(entry: Entry, query: CachedQuery, request: ServiceRequest) -> Response[Any]:
     """The entry's bytes, or 304 when `If-None-Match` names them.
 
     Args:

@@ -14,12 +14,10 @@ from litestar import Response
 from app.problems import MEDIA_TYPE, BadRequest, problem_of
 from app.requests import ServiceRequest
 from commands.unit_of_work import Executor, Message
-from domain.idempotency import Answer, Answered, Claim
+from domain.access.idempotency import Answer, Answered, Claim
 
 KEY = re.compile(rb"[ -~]{1,255}")
 REPLAYED = {"Idempotency-Replayed": "true"}
-REFUSALS = (409, 422)
-"""What a request with a key may be answered, beside what its route answers."""
 # What else a request asks by, beside method, address and body.
 _ASKED_BY = {b"content-type", b"if-match"}
 

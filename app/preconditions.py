@@ -8,7 +8,7 @@ from typing import Annotated
 from litestar.params import HeaderParameter
 
 from app.problems import BadRequest
-from domain.job import Versions
+from domain.jobs.job import Versions
 
 IfMatch = Annotated[
     str | None,

@@ -193,7 +193,7 @@ def respond(request: Request[Any, Any, Any], error: Exception) -> Response[Probl
 
 
 def problems(*statuses: int) -> dict[int, ResponseSpec]:
-    """OpenAPI's word of the problems that a route can answer with, beside those that each can."""
+    """OpenAPI's word of the problems that a route can answer with, beside those of all its kind."""
     return {
         status: ResponseSpec(
             data_container=Problem,
@@ -201,7 +201,7 @@ def problems(*statuses: int) -> dict[int, ResponseSpec]:
             description=HTTPStatus(status).phrase,
             generate_examples=False,
         )
-        for status in sorted({400, 401, 403, 422, 429, 503, *statuses})
+        for status in statuses
     }
 
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from app.problems import BadRequest
 from app.wrong_values import refusal_of
-from domain.caller import Caller
+from domain.access.caller import Caller
 from domain.targets import Allowed
 from storage.shards import Shards
 

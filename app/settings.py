@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from domain.egress import Egress, parse_egress
 from domain.targets import Allowed, TargetSettings, allowed_by
+from domain.targets.egress import Egress, parse_egress
 from storage.key_ring import BadKeyRing, KeyRing, parse_key_ring
 from storage.urls import BadRedisUrl, ShardUrls, parse_sentinels
 

@@ -6,26 +6,26 @@ from datetime import datetime
 from uuid import UUID
 
 from msgspec import Struct
-from sqlalchemy import bindparam, select
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from commands.unit_of_work import Command, UnitOfWork, unit_of_work
-from domain.access import ALL_SCOPES, INSTALLATION
-from domain.caller import Caller
+from domain.access.caller import Caller
+from domain.access.scopes import ALL_SCOPES, INSTALLATION
 from domain.ids import new_id
-from domain.signing import new_signing_secret
+from domain.targets.signing import new_signing_secret
 from storage.keys import store_key
 from storage.service_tables import services
 from storage.shards import Shards
 from storage.signing_secrets import first_of_service
-from storage.statements import Statement
+from storage.statements import Statement, given, values_of
 
 _ENSURE = Statement(
     insert(services)
-    .values({name: bindparam(name) for name in ("id", "name", "signing_secrets", "created_at")})
+    .values(values_of("id", "name", "signing_secrets", "created_at"))
     .on_conflict_do_nothing(index_elements=[services.c.name])
 )
-_FIND = Statement(select(services.c.id).where(services.c.name == bindparam("name")))
+_FIND = Statement(select(services.c.id).where(*given(services.c.name)))
 
 
 class BootstrapKey(Struct, frozen=True, kw_only=True):

@@ -7,17 +7,14 @@ from uuid import UUID
 from sqlalchemy import bindparam, select, update
 
 from commands.unit_of_work import Command, UnitOfWork, unit_of_work
-from domain.backfill import Backfill, BackfillState
 from domain.errors import NotFound
+from domain.jobs.backfill import Backfill, BackfillState
 from storage.backfills import backfill_of
 from storage.claimed_runs import cancel_runs
-from storage.statements import Statement
+from storage.statements import Statement, given
 from storage.tables import backfills
 
-_THIS = (
-    backfills.c.service_id == bindparam("service_id"),
-    backfills.c.id == bindparam("id"),
-)
+_THIS = given(backfills.c.service_id, backfills.c.id)
 _LOCK = Statement(select(backfills).where(*_THIS).with_for_update())
 _CANCEL = Statement(
     update(backfills)

@@ -11,8 +11,8 @@ import asyncpg
 from commands.unit_of_work import Command, UnitOfWork, unit_of_work
 from domain.errors import Conflict, NotFound
 from domain.ids import fire_time_window
-from domain.run import Run, RunState
 from domain.run_filter import RunFilter
+from domain.runs.run import Run, RunState
 from storage.aborts import end_running
 from storage.postgres import Driver
 from storage.runs import SHOWN_COLUMNS, run_of

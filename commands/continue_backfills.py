@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 
 import asyncpg
 
-from domain.overlap import Overlap
-from domain.run import Trigger
+from domain.policies.overlap import Overlap
+from domain.runs.run import Trigger
+from domain.schedules.kinds.work import Budget
 from domain.schedules.schedule import (
     TICK,
     Schedule,
@@ -16,7 +17,6 @@ from domain.schedules.schedule import (
     next_fire_time,
     utc_offset,
 )
-from domain.schedules.work import Budget
 from storage.jobs import schedule_of
 from storage.more_runs import MoreRun, write_more_runs
 from storage.postgres import Database, Driver

@@ -12,10 +12,10 @@ from commands.unit_of_work import Command, UnitOfWork, unit_of_work
 from domain.catchup import CatchupPolicy
 from domain.errors import QuotaExceeded, within
 from domain.ids import new_id
-from domain.job import Job, visible_state
-from domain.overlap import Overlap
-from domain.quotas import FIRE_TIMES, check_frequency, check_target_size
-from domain.retry import RetryPolicy
+from domain.jobs.job import Job, visible_state
+from domain.policies.overlap import Overlap
+from domain.policies.retry import RetryPolicy
+from domain.quotas.checks import FIRE_TIMES, check_frequency, check_target_size
 from domain.schedules.checks import check_schedule
 from domain.schedules.schedule import Schedule, due_time, first_moment, next_fire_time
 from domain.targets import Target, secret_names

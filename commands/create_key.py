@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from commands.unit_of_work import Command, UnitOfWork, unit_of_work
-from domain.access import Scope
+from domain.access.keys import Key, check_end, check_grant, end_of_made
+from domain.access.scopes import Scope
 from domain.errors import Invalid
-from domain.keys import Key, check_end, check_grant, end_of_made
 from storage.keys import maker_of, store_key
 from storage.quotas import make_room_for_key
 

@@ -5,21 +5,20 @@ from __future__ import annotations
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import bindparam
 from sqlalchemy.dialects.postgresql import insert
 
 from commands.unit_of_work import Command, UnitOfWork, unit_of_work
+from domain.access.service import Service
 from domain.errors import Conflict
 from domain.ids import new_id
-from domain.service import Service
-from domain.signing import new_signing_secret
+from domain.targets.signing import new_signing_secret
 from storage.service_tables import services
 from storage.signing_secrets import first_of_service
-from storage.statements import Statement
+from storage.statements import Statement, values_of
 
 _STORE = Statement(
     insert(services)
-    .values({name: bindparam(name) for name in ("id", "name", "signing_secrets", "created_at")})
+    .values(values_of("id", "name", "signing_secrets", "created_at"))
     .on_conflict_do_nothing(index_elements=[services.c.name])
     .returning(services.c.id)
 )

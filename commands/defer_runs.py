@@ -10,7 +10,7 @@ import structlog
 from msgspec import Struct
 
 from commands.take_runs import TakenRun
-from domain.run import RunState
+from domain.runs.run import RunState
 from storage.fences import move_all
 from storage.postgres import Database, Driver
 from storage.sql import statement

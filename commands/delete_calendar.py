@@ -9,18 +9,18 @@ from commands.unit_of_work import Command, UnitOfWork, unit_of_work
 from domain.errors import Conflict, NotFound
 from domain.ids import new_id
 from storage.postgres import search_by_terms
-from storage.statements import Statement
+from storage.statements import Statement, given
 from storage.tables import calendars, jobs
 
 _DELETE = Statement(
     delete(calendars)
-    .where(calendars.c.service_id == bindparam("service_id"), calendars.c.name == bindparam("name"))
+    .where(*given(calendars.c.service_id, calendars.c.name))
     .returning(calendars.c.name)
 )
 _USER = Statement(
     select(jobs.c.id)
     .where(
-        jobs.c.service_id == bindparam("service_id"),
+        *given(jobs.c.service_id),
         jobs.c.calendars.contains(bindparam("names", type_=ARRAY(Text))),
     )
     .limit(1)

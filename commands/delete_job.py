@@ -7,22 +7,21 @@ from uuid import UUID
 from sqlalchemy import Table, bindparam, delete, update
 
 from commands.unit_of_work import Command, UnitOfWork, unit_of_work
-from domain.backfill import BackfillState
-from domain.job import Versions
+from domain.jobs.backfill import BackfillState
+from domain.jobs.job import Versions
 from storage.claimed_runs import cancel_runs
 from storage.job_changes import change_from, lock_job, withdraw_to_come
 from storage.job_counts import uncount_job
 from storage.job_entries import entry_of_deleted
-from storage.statements import Statement
+from storage.statements import Statement, given
 from storage.tables import backfills, jobs, listings, turns
 
-_OF_JOB = (turns.c.service_id == bindparam("service_id"), turns.c.job_id == bindparam("job_id"))
+_OF_JOB = given(turns.c.service_id, turns.c.job_id)
 _END_TURN = Statement(delete(turns).where(*_OF_JOB))
 _CANCEL_BACKFILLS = Statement(
     update(backfills)
     .where(
-        backfills.c.service_id == bindparam("service_id"),
-        backfills.c.job_id == bindparam("job_id"),
+        *given(backfills.c.service_id, backfills.c.job_id),
         backfills.c.state == BackfillState.RUNNING,
     )
     .values(state=BackfillState.CANCELLED, continue_at=None, finished_at=bindparam("now"))
@@ -30,7 +29,7 @@ _CANCEL_BACKFILLS = Statement(
 
 
 def _deleting(table: Table) -> Statement:
-    mine = (table.c.service_id == bindparam("service_id"), table.c.id == bindparam("id"))
+    mine = given(table.c.service_id, table.c.id)
     return Statement(delete(table).where(*mine))
 
 

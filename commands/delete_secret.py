@@ -11,16 +11,14 @@ from domain.ids import new_id
 from domain.terms import secret_query
 from storage.postgres import Driver, search_by_terms
 from storage.service_tables import secrets
-from storage.statements import Statement
+from storage.statements import Statement, given
 from storage.tables import listings
 
 NAMED_AT_MOST = 5
 
 
 _DELETE = Statement(
-    delete(secrets)
-    .where(secrets.c.service_id == bindparam("service_id"), secrets.c.name == bindparam("name"))
-    .returning(secrets.c.name)
+    delete(secrets).where(*given(secrets.c.service_id, secrets.c.name)).returning(secrets.c.name)
 )
 # First by the term alone, lest the planner goes through all that the service has.
 _USING = (
@@ -29,11 +27,7 @@ _USING = (
     .cte()
     .prefix_with("MATERIALIZED")
 )
-_USERS = Statement(
-    select(_USING.c.id)
-    .where(_USING.c.service_id == bindparam("service_id"))
-    .limit(NAMED_AT_MOST + 1)
-)
+_USERS = Statement(select(_USING.c.id).where(*given(_USING.c.service_id)).limit(NAMED_AT_MOST + 1))
 
 
 class DeleteSecret(Command, frozen=True, kw_only=True):

@@ -10,10 +10,10 @@ from uuid import UUID
 import structlog
 from msgspec import Struct
 
-from domain.caller import Caller
+from domain.access.caller import Caller
 from domain.errors import NotFound
-from domain.retry import RetryPolicy
-from domain.run import Outcome, RunState
+from domain.policies.retry import RetryPolicy
+from domain.runs.run import Outcome, RunState
 from storage.audit import record
 from storage.fences import Fence, Moved, move_all
 from storage.job_entries import entry_of

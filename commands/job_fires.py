@@ -13,6 +13,7 @@ from commands.claim_work import ClaimWork, is_plain
 from domain.catchup import Plan, Stretch
 from domain.policies.catchup_plan import PLAN_STEPS, plan
 from domain.schedules.edited import counted_after
+from domain.schedules.kinds.work import Budget
 from domain.schedules.schedule import (
     Exclusion,
     Schedule,
@@ -22,7 +23,6 @@ from domain.schedules.schedule import (
     utc_offset,
     with_calendars,
 )
-from domain.schedules.work import Budget
 from storage.jobs import decode_catchup, decode_schedule
 from storage.last_runs import LOOK_AGAIN, look_again_after
 

@@ -12,7 +12,7 @@ from msgspec import Struct
 from commands.take_runs import TakenRun
 from commands.uncount_runs import uncount
 from domain.catchup import TOLERANCE
-from domain.deferral import LONGEST_DEFERRAL
+from domain.policies.deferral import LONGEST_DEFERRAL
 from storage.jobs import decode_catchup
 from storage.postgres import Database, Driver
 from storage.sql import statement

@@ -11,14 +11,14 @@ from sqlalchemy import bindparam, select
 
 from commands.unit_of_work import Command, UnitOfWork, unit_of_work
 from domain.errors import NotFound
-from domain.run import Trigger
+from domain.runs.run import Trigger
 from domain.schedules.newer_tables import Claimed, next_by_newer_tables
 from domain.schedules.schedule import due_time
 from storage.documents.instants import instant_or_none
 from storage.job_changes import change_job, lock_job, stored_schedule
 from storage.job_entries import entry_of
 from storage.postgres import Driver
-from storage.statements import Statement
+from storage.statements import Statement, given
 from storage.tables import runs
 
 _MOST = timedelta(days=1)
@@ -27,8 +27,7 @@ _MOST = timedelta(days=1)
 
 _CLAIMED = Statement(
     select(runs.c.scheduled_for, runs.c.utc_offset).where(
-        runs.c.service_id == bindparam("service_id"),
-        runs.c.job_id == bindparam("job_id"),
+        *given(runs.c.service_id, runs.c.job_id),
         runs.c.scheduled_for > bindparam("since"),
         runs.c.trigger == Trigger.SCHEDULE,
     )

@@ -8,7 +8,7 @@ from uuid import UUID
 from commands.unit_of_work import Command, UnitOfWork, unit_of_work
 from domain.catchup import Outcome
 from domain.errors import Conflict
-from domain.job import Job, JobState, Versions
+from domain.jobs.job import Job, JobState, Versions
 from domain.schedules.edited import counted_after
 from storage.calendar_changes import JobRow
 from storage.job_changes import (

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
+from sqlalchemy import bindparam, select, update
+from sqlalchemy.dialects.postgresql import insert
+
 from commands.continue_calendars import ALLOWANCE, ContinueCalendar, continue_calendar
 from commands.unit_of_work import Command, UnitOfWork, unit_of_work
 from domain.errors import Busy
@@ -12,28 +15,37 @@ from domain.ids import new_id
 from domain.schedules.calendar import Calendar, check_exclusions
 from domain.schedules.schedule import Exclusion
 from storage.calendar_changes import lock_soon, note_change, withdraw_ahead
-from storage.calendars import CALENDAR_COLUMNS, calendar_of
+from storage.calendars import calendar_of
 from storage.jobs import decode_exclusions, encode
 from storage.postgres import Driver, search_by_terms
 from storage.quotas import refuse_one_too_many
 from storage.shards import LOOK_AHEAD, Shard
+from storage.statements import Statement, given, values_of
 from storage.tables import calendars
 
-_LOCK = f"""
-SELECT {CALENDAR_COLUMNS} FROM calendars WHERE service_id = $1 AND name = $2 FOR UPDATE
-"""
-_MAKE = f"""
-INSERT INTO calendars (service_id, name, description, exclude, version, created_at, updated_at)
-VALUES ($1, $2, $3, $4::text::json, 1, $5, $5)
-ON CONFLICT DO NOTHING
-RETURNING {CALENDAR_COLUMNS}
-"""
-_REPLACE = f"""
-UPDATE calendars SET description = $3, exclude = $4::text::json, version = version + 1,
-    updated_at = $5
-WHERE service_id = $1 AND name = $2
-RETURNING {CALENDAR_COLUMNS}
-"""
+_THIS = given(calendars.c.service_id, calendars.c.name)
+_LOCK = Statement(select(calendars).where(*_THIS).with_for_update())
+_MAKE = Statement(
+    insert(calendars)
+    .values(
+        **values_of("service_id", "name", "description", "exclude"),
+        version=1,
+        created_at=bindparam("now"),
+        updated_at=bindparam("now"),
+    )
+    .on_conflict_do_nothing()
+    .returning(calendars)
+)
+_REPLACE = Statement(
+    update(calendars)
+    .where(*_THIS)
+    .values(
+        **values_of("description", "exclude"),
+        version=calendars.c.version + 1,
+        updated_at=bindparam("now"),
+    )
+    .returning(calendars)
+)
 _IS_NAMED = """
 SELECT EXISTS (SELECT FROM jobs WHERE service_id = $1 AND calendars @> ARRAY[$2::text])
 """
@@ -77,19 +89,24 @@ async def _store(driver: Driver, command: PutCalendar) -> tuple[Calendar, int | 
 
     Commands on a job lock it and then its calendars; so whoever has the calendar waits for no job.
     """
-    key = (command.service_id, command.name)
-    values = (*key, command.description, encode(command.exclude).decode(), command.now)
-    while (before := await driver.fetchrow(_LOCK, *key)) is None:
-        if (made := await driver.fetchrow(_MAKE, *values)) is not None:
-            await refuse_one_too_many(driver, calendars, command.service_id)
+    service_id, name = command.service_id, command.name
+    key = {"service_id": service_id, "name": name}
+    values = {
+        "description": command.description,
+        "exclude": encode(command.exclude).decode(),
+        "now": command.now,
+    }
+    while (before := await _LOCK.fetchrow(driver, **key)) is None:
+        if (made := await _MAKE.fetchrow(driver, **key, **values)) is not None:
+            await refuse_one_too_many(driver, calendars, service_id)
             return calendar_of(made), None
-    (replaced,) = await driver.fetch(_REPLACE, *values)
+    (replaced,) = await _REPLACE.fetch(driver, **key, **values)
     calendar = calendar_of(replaced)
     unchanged = decode_exclusions(before["exclude"]) == command.exclude
     # Those that came to name it meanwhile have kept this command from replacing it.
-    if unchanged or not await driver.fetchval(_IS_NAMED, *key):
+    if unchanged or not await driver.fetchval(_IS_NAMED, service_id, name):
         return calendar, None
-    return calendar, await note_change(driver, *key, command.now, before["exclude"])
+    return calendar, await note_change(driver, service_id, name, command.now, before["exclude"])
 
 
 async def _withdraw_ahead(command: PutCalendar, shard: Shard) -> None:

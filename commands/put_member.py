@@ -6,24 +6,19 @@ from sqlalchemy import bindparam
 from sqlalchemy.dialects.postgresql import insert
 
 from commands.unit_of_work import Command, UnitOfWork, unit_of_work
-from domain.access import SCOPES_OF, Role
-from domain.keys import check_grant, check_lasting
-from domain.service import Member
+from domain.access.keys import check_grant, check_lasting
+from domain.access.scopes import SCOPES_OF, Role
+from domain.access.service import Member
 from storage.quotas import refuse_one_too_many
 from storage.service_tables import members
-from storage.statements import Statement
+from storage.statements import Statement, values_of
 
 _PUT = Statement(
     insert(members)
-    .values(
-        service_id=bindparam("service_id"),
-        subject=bindparam("subject"),
-        role=bindparam("role"),
-        created_at=bindparam("now"),
-    )
+    .values(**values_of("service_id", "subject", "role"), created_at=bindparam("now"))
     .on_conflict_do_update(
         index_elements=[members.c.service_id, members.c.subject],
-        set_={"role": bindparam("role")},
+        set_=values_of("role"),
     )
     .returning(members.c.created_at)
 )

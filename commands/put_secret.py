@@ -7,17 +7,14 @@ from sqlalchemy.dialects.postgresql import insert
 
 from commands.unit_of_work import Command, UnitOfWork, unit_of_work
 from domain.ids import new_id
-from domain.secrets import Secret, check_value
+from domain.targets.secrets import Secret, check_value
 from storage.quotas import refuse_one_too_many
 from storage.secrets import place_of
 from storage.service_tables import secrets
-from storage.statements import Statement
+from storage.statements import Statement, values_of
 
 _NEW = insert(secrets).values(
-    service_id=bindparam("service_id"),
-    name=bindparam("name"),
-    key_id=bindparam("key_id"),
-    content=bindparam("content"),
+    **values_of("service_id", "name", "key_id", "content"),
     created_at=bindparam("now"),
     updated_at=bindparam("now"),
 )

@@ -11,7 +11,7 @@ import asyncpg
 import structlog
 from msgspec import Struct
 
-from domain.caller import Caller
+from domain.access.caller import Caller
 from domain.schedules.newer_tables import depends_on_tables
 from domain.schedules.schedule import next_fire_time
 from storage.error_kinds import kind_of

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from commands.finish_attempts import finish_attempts
 from commands.give_back_runs import GiveBackRuns, give_back_runs
 from commands.rescue_runs import abandoned
-from domain.run import RunState
+from domain.runs.run import RunState
 from storage.postgres import Driver
 from storage.queue import RunKey
 from storage.shards import Shard

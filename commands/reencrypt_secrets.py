@@ -9,8 +9,8 @@ from uuid import UUID
 import asyncpg
 from msgspec import Struct
 
-from domain.access import INSTALLATION
-from domain.caller import Caller
+from domain.access.caller import Caller
+from domain.access.scopes import INSTALLATION
 from storage.audit import record
 from storage.key_ring import KeyRing, Sealed
 from storage.postgres import Database, Driver

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import delete, select
 
 from commands.unit_of_work import Command, UnitOfWork, unit_of_work
 from domain.errors import NotFound
 from storage.keys import revoke_with_made
 from storage.service_tables import api_keys, members
 from storage.services import lock_service
-from storage.statements import Statement
+from storage.statements import Statement, given
 
 _REMOVE = Statement(
     delete(members)
     .where(
-        members.c.service_id == bindparam("service_id"),
-        members.c.subject == bindparam("subject"),
+        *given(members.c.service_id, members.c.subject),
     )
     .returning(members.c.subject)
 )
 _KEYS = Statement(
     select(api_keys.c.id).where(
-        api_keys.c.service_id == bindparam("service_id"),
-        api_keys.c.subject == bindparam("subject"),
+        *given(api_keys.c.service_id, api_keys.c.subject),
     )
 )
 

@@ -9,9 +9,9 @@ import asyncpg
 from commands.unit_of_work import Command, UnitOfWork, unit_of_work
 from domain.errors import Conflict, NotFound
 from domain.ids import EPOCH, fire_time_window
-from domain.overlap import Overlap
-from domain.run import Run, Trigger
+from domain.policies.overlap import Overlap
 from domain.run_filter import RunFilter
+from domain.runs.run import Run, Trigger
 from storage.more_runs import MOST_GENERATIONS, MoreRun, write_more_runs
 from storage.postgres import Driver
 from storage.queue import RunKey

@@ -15,9 +15,9 @@ from commands.job_fires import RUNS_OF_A_JOB_AT_ONCE
 from domain.catchup import Outcome
 from domain.errors import within
 from domain.ids import run_id
-from domain.limits import Limits
 from domain.policies.catchup_plan import plan
-from domain.quotas import FIRE_TIMES, check_frequency
+from domain.quotas.checks import FIRE_TIMES, check_frequency
+from domain.quotas.limits import Limits
 from domain.schedules.checks import check_schedule
 from domain.schedules.edited import delays, names, names_alike
 from domain.schedules.schedule import TICK, Schedule, due_time, first_moment, next_fire_time

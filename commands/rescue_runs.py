@@ -9,8 +9,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from commands.finish_attempts import EndedAttempt, finish_attempts
-from domain.retry import RetryPolicy
-from domain.run import Outcome
+from domain.policies.retry import RetryPolicy
+from domain.runs.run import Outcome
 from storage.aborts import forget_lapsed
 from storage.heartbeats import LAPSE
 from storage.jobs import decode_retry

@@ -12,8 +12,8 @@ from msgspec import Struct
 from commands.firing.skip_blocked import SKIPPED
 from commands.take_runs import TakenRun
 from commands.uncount_runs import uncount
-from domain.overlap import Overlap, Verdict, ends_others, verdict
-from domain.run import RunState, Trigger
+from domain.policies.overlap import Overlap, Verdict, ends_others, verdict
+from domain.runs.run import RunState, Trigger
 from storage.aborts import ABORT_CHANNEL, end_running
 from storage.postgres import Database, Driver
 from storage.sql import statement

@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from commands.unit_of_work import Command, UnitOfWork, unit_of_work
-from domain.job import Job, Versions
+from domain.jobs.job import Job, Versions
 from storage.job_changes import after_pause, change_job, end_pause, lock_job, stored_schedule
 from storage.job_entries import entry_of
 from storage.jobs import job_of

@@ -9,24 +9,24 @@ from msgspec import UnsetType
 from sqlalchemy import bindparam, update
 
 from commands.unit_of_work import Command, UnitOfWork, unit_of_work
-from domain.access import Scope
-from domain.caller import Caller
+from domain.access.caller import Caller
+from domain.access.keys import LONGEST_OVERLAP, Key, check_end, check_grant, end_of_made
+from domain.access.scopes import Scope
 from domain.errors import Conflict, Forbidden, Invalid
-from domain.keys import LONGEST_OVERLAP, Key, check_end, check_grant, end_of_made
 from storage.keys import lock_key, maker_of, store_key
 from storage.quotas import make_room_for_key
 from storage.service_tables import api_keys
 from storage.services import lock_service
-from storage.statements import Statement
+from storage.statements import Statement, given
 
 _END = Statement(
     update(api_keys)
-    .where(api_keys.c.service_id == bindparam("service_id"), api_keys.c.id == bindparam("id"))
+    .where(*given(api_keys.c.service_id, api_keys.c.id))
     .values(expires_at=bindparam("expires_at"))
 )
 _PASS_ON_MADE = Statement(
     update(api_keys)
-    .where(api_keys.c.service_id == bindparam("service_id"), api_keys.c.made_by == bindparam("old"))
+    .where(*given(api_keys.c.service_id), api_keys.c.made_by == bindparam("old"))
     .values(made_by=bindparam("new"))
 )
 

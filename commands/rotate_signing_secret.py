@@ -10,7 +10,13 @@ from sqlalchemy import bindparam, select, update
 from commands.unit_of_work import Command, UnitOfWork, unit_of_work
 from domain.errors import Conflict, Invalid
 from domain.ids import new_id
-from domain.signing import LONGEST_OVERLAP, MOST_LIVE, SigningSecret, live, new_signing_secret
+from domain.targets.signing import (
+    LONGEST_OVERLAP,
+    MOST_LIVE,
+    SigningSecret,
+    live,
+    new_signing_secret,
+)
 from storage.key_ring import KeyRing
 from storage.service_tables import services
 from storage.signing_secrets import (
@@ -21,12 +27,12 @@ from storage.signing_secrets import (
     stored_of,
     written,
 )
-from storage.statements import Statement
+from storage.statements import Statement, given
 
-_THIS = services.c.id == bindparam("id")
-_LOCK = Statement(select(services).where(_THIS).with_for_update(key_share=True))
+_THIS = given(services.c.id)
+_LOCK = Statement(select(services).where(*_THIS).with_for_update(key_share=True))
 _REPLACE = Statement(
-    update(services).where(_THIS).values(signing_secrets=bindparam("signing_secrets"))
+    update(services).where(*_THIS).values(signing_secrets=bindparam("signing_secrets"))
 )
 
 

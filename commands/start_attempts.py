@@ -9,8 +9,8 @@ from uuid import UUID
 from msgspec import Struct
 
 from commands.take_runs import TakenRun
-from domain.overlap import Overlap
-from domain.run import RunState
+from domain.policies.overlap import Overlap
+from domain.runs.run import RunState
 from storage.fences import still_fenced
 from storage.postgres import Database, Driver
 from storage.sql import SqlFile, statement

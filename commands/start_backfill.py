@@ -10,7 +10,9 @@ from msgspec import Struct
 from sqlalchemy import bindparam, insert, or_, select
 
 from commands.unit_of_work import Command, UnitOfWork, unit_of_work
-from domain.backfill import (
+from domain.errors import Invalid, NotFound
+from domain.ids import new_id
+from domain.jobs.backfill import (
     COUNTED_STEPS,
     MAX_FIRE_TIMES,
     Backfill,
@@ -18,18 +20,16 @@ from domain.backfill import (
     DryRun,
     check_backfill,
 )
-from domain.errors import Invalid, NotFound
-from domain.ids import new_id
-from domain.overlap import Overlap
-from domain.run import RunState
+from domain.policies.overlap import Overlap
+from domain.runs.run import RunState
+from domain.schedules.kinds.work import Budget
 from domain.schedules.schedule import TICK, Schedule, is_excluded, nominal_times
-from domain.schedules.work import Budget
 from storage.job_changes import lock_job
 from storage.jobs import CALENDARS_OF_JOB, schedule_of
 from storage.postgres import Driver
 from storage.retention import MARGIN, expiring_days
 from storage.shards import Shard
-from storage.statements import Statement
+from storage.statements import Statement, given, values_of
 from storage.tables import backfills, runs
 
 _SCHEDULE = f"""
@@ -37,34 +37,10 @@ SELECT schedule, {CALENDARS_OF_JOB} AS calendars FROM jobs WHERE service_id = $1
 """
 
 
-_STORE = Statement(
-    insert(backfills).values(
-        {
-            name: bindparam(name)
-            for name in (
-                "service_id",
-                "id",
-                "job_id",
-                "start_at",
-                "end_at",
-                "overlap",
-                "only_missing",
-                "runs_per_minute",
-                "state",
-                "total",
-                "done_count",
-                "run_count",
-                "position",
-                "continue_at",
-                "created_at",
-            )
-        }
-    )
-)
+_STORE = Statement(insert(backfills).values(values_of(*backfills.c.keys())))
 _NOT_MISSING = Statement(
     select(runs.c.scheduled_for).where(
-        runs.c.service_id == bindparam("service_id"),
-        runs.c.job_id == bindparam("job_id"),
+        *given(runs.c.service_id, runs.c.job_id),
         runs.c.scheduled_for >= bindparam("start"),
         runs.c.scheduled_for < bindparam("end"),
         or_(runs.c.open, runs.c.state == RunState.SUCCEEDED),
@@ -121,11 +97,9 @@ async def start_backfill(command: StartBackfill, uow: UnitOfWork) -> Backfill:
             **msgspec.structs.asdict(made) | {"run_count": len(set(counted.times) - done)},
             continues_at=counted.continues_at,
         )
-    stored = msgspec.structs.asdict(made)
-    del stored["finished_at"]
     await _STORE.execute(
         driver,
-        **stored,
+        **msgspec.structs.asdict(made),
         service_id=command.service_id,
         position=made.start_at - TICK,
         continue_at=command.now,

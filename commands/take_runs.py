@@ -11,11 +11,11 @@ import asyncpg
 from msgspec import Struct
 
 from domain.ids import fire_time_window
-from domain.overlap import Overlap
-from domain.retry import RetryPolicy
-from domain.run import RunState
-from domain.secrets import MARK
+from domain.policies.overlap import Overlap
+from domain.policies.retry import RetryPolicy
+from domain.runs.run import RunState
 from domain.targets import Target
+from domain.targets.secrets import MARK
 from storage.fences import Fence
 from storage.jobs import decode_retry, decode_target
 from storage.postgres import Database, Driver

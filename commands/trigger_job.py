@@ -10,8 +10,8 @@ import msgspec
 from commands.unit_of_work import Command, UnitOfWork, unit_of_work
 from domain.errors import NotFound
 from domain.ids import new_id, run_id
-from domain.overlap import Overlap
-from domain.run import Run, RunState, Trigger
+from domain.policies.overlap import Overlap
+from domain.runs.run import Run, RunState, Trigger
 from domain.schedules.schedule import TICK, next_nominal_time, utc_offset
 from storage.jobs import decode_schedule
 from storage.postgres import Driver

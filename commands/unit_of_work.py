@@ -11,9 +11,9 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from domain.caller import Caller
+from domain.access.caller import Caller
+from domain.access.idempotency import Answer, Claim
 from domain.errors import AnswersKept, Conflict, Invalid, NotFound, PreconditionFailed
-from domain.idempotency import Answer, Claim
 from storage.audit import record
 from storage.handing_over import hand_over_soon
 from storage.idempotency import claim_key, keep_answer, look_up

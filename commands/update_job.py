@@ -13,10 +13,10 @@ from msgspec.structs import asdict
 from commands.reschedule import reschedule
 from commands.unit_of_work import Command, UnitOfWork, unit_of_work
 from domain.catchup import CatchupPolicy
-from domain.job import Job, Versions
-from domain.overlap import Overlap
-from domain.quotas import check_target_size
-from domain.retry import RetryPolicy
+from domain.jobs.job import Job, Versions
+from domain.policies.overlap import Overlap
+from domain.policies.retry import RetryPolicy
+from domain.quotas.checks import check_target_size
 from domain.schedules.edited import is_same
 from domain.schedules.schedule import Schedule
 from domain.targets import Target

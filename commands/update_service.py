@@ -8,17 +8,17 @@ from uuid import UUID
 from sqlalchemy import bindparam, select, update
 
 from commands.unit_of_work import Command, UnitOfWork, unit_of_work
+from domain.access.service import Service
 from domain.errors import NotFound
-from domain.limits import Limits
-from domain.service import Service
+from domain.quotas.limits import Limits
 from storage.service_tables import services
 from storage.services import decode_limits
-from storage.statements import Statement
+from storage.statements import Statement, given
 
-_THIS = services.c.id == bindparam("id")
-_LOCK = Statement(select(services).where(_THIS).with_for_update())
+_THIS = given(services.c.id)
+_LOCK = Statement(select(services).where(*_THIS).with_for_update())
 # A Struct that leaves out defaults: what is not said follows them when they change.
-_SET_LIMITS = Statement(update(services).where(_THIS).values(limits=bindparam("limits")))
+_SET_LIMITS = Statement(update(services).where(*_THIS).values(limits=bindparam("limits")))
 
 
 class UpdateService(Command, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from domain.errors import Invalid
 from domain.filters import Asked, Filter, each_once, without_nul
-from domain.job import JobState
+from domain.jobs.job import JobState
 from domain.terms import LEAST_PREFIX_BYTES, host_of, words_of
 
 

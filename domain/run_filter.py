@@ -9,7 +9,7 @@ from uuid import UUID
 from domain.errors import Invalid
 from domain.filters import Asked, Filter, each_once
 from domain.job_filter import MOST_TAGS, tags_asked_for
-from domain.run import RunState, Trigger
+from domain.runs.run import RunState, Trigger
 
 
 def _status_codes(codes: list[int]) -> tuple[int, ...]:

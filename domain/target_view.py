@@ -7,7 +7,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from domain.breaker import BreakerState
+from domain.targets.health.breaker import BreakerState
 
 BUCKET_SECONDS = 10
 BUCKETS = 7

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from yarl import URL
 
-from domain.job import Job
+from domain.jobs.job import Job
 from domain.targets import Target, secret_names
 from domain.targets.kinds.http import HttpTarget
 

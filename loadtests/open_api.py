@@ -14,8 +14,8 @@ from app.edge.observation import Observation
 from app.edge.response_headers import ResponseHeaders
 from app.logs import configure_logs
 from app.settings import read_settings
-from domain.access import ALL_SCOPES
-from domain.limits import Limits
+from domain.access.scopes import ALL_SCOPES
+from domain.quotas.limits import Limits
 from loadtests.served import end_with_parent
 
 

@@ -9,12 +9,12 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from domain.caller import Caller
-from domain.job import JobState
+from domain.access.caller import Caller
 from domain.job_filter import JobFilter, JobOrder, JobSort, Order
+from domain.jobs.job import JobState
 from domain.place import Place
-from domain.run import RunState, Trigger
 from domain.run_filter import RunFilter
+from domain.runs.run import RunState, Trigger
 from queries.get_job import GetJob, get_job
 from queries.get_run import GetRun, get_run
 from queries.list_jobs import ListJobs, list_jobs

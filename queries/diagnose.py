@@ -10,7 +10,7 @@ from typing import NamedTuple
 import asyncpg
 from msgspec import Struct
 
-from domain.schedules.zones import VERSION
+from domain.schedules.clocks.zones import VERSION
 from storage.heartbeats import MeasuredClock, living, measured_clocks
 from storage.oldest_due import oldest_unclaimed, oldest_untaken
 from storage.overrunning import overrunning

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from domain.caller import Caller
+from domain.access.caller import Caller
 from domain.schedules.schedule import Schedule
 from storage.calendars import full_schedule
 from storage.shards import Shards

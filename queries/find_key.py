@@ -8,9 +8,9 @@ from uuid import UUID
 import asyncpg
 from msgspec import Struct
 
-from domain.access import SCOPES_OF, Role, Scope
-from domain.keys import key_hash, service_of
-from domain.limits import Limits
+from domain.access.keys import key_hash, service_of
+from domain.access.scopes import SCOPES_OF, Role, Scope
+from domain.quotas.limits import Limits
 from storage.lasting_reads import Lasting
 from storage.postgres import Driver
 from storage.services import decode_limits

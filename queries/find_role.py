@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from domain.access import Role
+from domain.access.scopes import Role
 from storage.lasting_reads import Lasting
 from storage.postgres import Driver
 from storage.shards import Shards

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
+from domain.access.service import Service
 from domain.errors import NotFound
-from domain.service import Service
 from storage.lasting_reads import Lasting
 from storage.postgres import Driver
 from storage.services import SERVICE_COLUMNS, service_of_row
@@ -50,8 +50,7 @@ async def get_service(service_id: UUID, now: datetime, shards: Shards) -> Servic
 async def _by_name(name: str, shards: Shards) -> Service:
     for shard in shards.all():
         # Which service's commits to wait for, one knows only when it is found.
-        async with shard.database.reading() as driver:
-            row = await driver.fetchrow(_BY_NAME, name)
+        row = await shard.read_latest(lambda driver: driver.fetchrow(_BY_NAME, name))
         if row:
             return service_of_row(row)
     raise NotFound(f"There is no service {name!r}.")

@@ -6,9 +6,9 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from domain.backfill import Backfill
-from domain.caller import Caller
+from domain.access.caller import Caller
 from domain.errors import NotFound
+from domain.jobs.backfill import Backfill
 from storage.backfills import BACKFILL_COLUMNS, backfill_of
 from storage.shards import Shards
 

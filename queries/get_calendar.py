@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from domain.caller import Caller
+from domain.access.caller import Caller
 from domain.errors import NotFound
 from domain.schedules.calendar import Calendar
 from storage.calendars import CALENDAR_COLUMNS, calendar_of

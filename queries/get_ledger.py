@@ -9,7 +9,7 @@ from uuid import UUID
 import asyncpg
 from msgspec import Struct
 
-from domain.caller import Caller
+from domain.access.caller import Caller
 from domain.catchup import Outcome, Stretch
 from domain.errors import NotFound
 from domain.policies.catchup_plan import COUNTED, account

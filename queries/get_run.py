@@ -8,10 +8,10 @@ from uuid import UUID
 import asyncpg
 from msgspec import Struct
 
-from domain.caller import Caller
+from domain.access.caller import Caller
 from domain.errors import NotFound
 from domain.ids import fire_time_window
-from domain.run import Attempt, Outcome, Run, RunState
+from domain.runs.run import Attempt, Outcome, Run, RunState
 from storage.postgres import Driver
 from storage.runs import SHOWN_COLUMNS, run_of
 from storage.shards import Shards

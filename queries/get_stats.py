@@ -10,10 +10,10 @@ from uuid import UUID
 import asyncpg
 from msgspec import Struct
 
-from domain.caller import Caller
+from domain.access.caller import Caller
 from domain.errors import NotFound
-from domain.sketch import Percentiles, percentiles
-from domain.stats import ENDS, Stats
+from domain.runs.sketch import Percentiles, percentiles
+from domain.runs.stats import ENDS, Stats
 from storage.postgres import Driver
 from storage.shards import Shards
 

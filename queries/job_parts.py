@@ -23,8 +23,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import TSQUERY
 
-from domain.job import JobState
 from domain.job_filter import JobFilter
+from domain.jobs.job import JobState
 from queries.sql_parts import Clause
 from storage.columns import INSTANT
 from storage.tables import jobs, listings, runs
@@ -36,7 +36,7 @@ FIRST_RUN_TO_COME = bindparam("first_run_to_come", type_=Uuid)
 """What all ids of runs are above whose fire time is yet to come."""
 OF_SERVICE: Clause = JOB.c.service_id == SERVICE_ID
 
-# Fire times that are claimed and yet to come are still "next": domain.job.visible_state in SQL.
+# Fire times that are claimed and yet to come are still "next": domain.jobs.job.visible_state in SQL.
 PENDING: Clause = (JOB.c.claimed_for[func.cardinality(JOB.c.claimed_for)] > NOW).is_(true())
 _CLAIMED = func.unnest(JOB.c.claimed_for).column_valued("claimed_time")
 NEXT_FIRE: ColumnElement[Any] = case(

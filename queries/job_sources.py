@@ -20,8 +20,8 @@ from sqlalchemy import (
     union,
 )
 
-from domain.job import JobState
 from domain.job_filter import JobOrder, JobSort
+from domain.jobs.job import JobState
 from queries.job_parts import (
     JOB,
     LISTING,

@@ -26,8 +26,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql import ColumnCollection
 
-from domain.job import JobState
 from domain.job_filter import JobOrder, JobSort
+from domain.jobs.job import JobState
 from queries.job_parts import (
     FIRST_RUN_TO_COME,
     JOB,

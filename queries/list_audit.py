@@ -9,7 +9,7 @@ import asyncpg
 import msgspec
 from msgspec import Struct
 
-from domain.caller import Caller
+from domain.access.caller import Caller
 from domain.ids import LAST_ID
 from storage.page_bytes import Cut, as_far_as_it_fits, bytes_of, cut
 from storage.postgres import Driver

@@ -6,10 +6,10 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from domain.backfill import Backfill
-from domain.caller import Caller
+from domain.access.caller import Caller
 from domain.errors import NotFound
 from domain.ids import LAST_ID
+from domain.jobs.backfill import Backfill
 from storage.backfills import BACKFILL_COLUMNS, backfill_of
 from storage.postgres import Driver
 from storage.shards import Shards

@@ -6,9 +6,9 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from domain.caller import Caller
+from domain.access.caller import Caller
+from domain.access.keys import Key
 from domain.ids import LAST_ID
-from domain.keys import Key
 from storage.keys import KEY_COLUMNS, key_of
 from storage.postgres import Driver
 from storage.shards import Shards

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from domain.caller import Caller
-from domain.service import Member
+from domain.access.caller import Caller
+from domain.access.service import Member
 from storage.postgres import Driver
 from storage.services import MEMBER_COLUMNS, member_of
 from storage.shards import Shards

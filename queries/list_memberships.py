@@ -6,7 +6,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from domain.access import Role
+from domain.access.scopes import Role
 from storage.postgres import Driver
 from storage.shards import Shards
 
@@ -36,7 +36,5 @@ async def list_memberships(subject: str, shards: Shards) -> list[Membership]:
 
     found = [one for shard in shards.all() for one in await shard.read_any(ask)]
     if not found:
-        for shard in shards.all():
-            async with shard.database.reading() as driver:
-                found += await ask(driver)
+        found = [one for shard in shards.all() for one in await shard.read_latest(ask)]
     return found[:MOST]

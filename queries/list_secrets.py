@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from domain.caller import Caller
-from domain.secrets import Secret
+from domain.access.caller import Caller
+from domain.targets.secrets import Secret
 from storage.secrets import TOLD_COLUMNS, secret_of
 from storage.shards import Shards
 

@@ -6,10 +6,10 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from domain.access import INSTALLATION
-from domain.caller import Caller
+from domain.access.caller import Caller
+from domain.access.scopes import INSTALLATION
+from domain.access.service import Service
 from domain.ids import LAST_ID
-from domain.service import Service
 from storage.postgres import Driver
 from storage.services import SERVICE_COLUMNS, service_of_row
 from storage.shards import Shards

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from domain.caller import Caller
-from domain.signing import SigningSecret, live
+from domain.access.caller import Caller
+from domain.targets.signing import SigningSecret, live
 from storage.shards import Shards
 from storage.signing_secrets import stored_of
 

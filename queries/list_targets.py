@@ -7,9 +7,9 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from domain.breaker import BreakerState
-from domain.caller import Caller
+from domain.access.caller import Caller
 from domain.target_view import TargetView, merged
+from domain.targets.health.breaker import BreakerState
 from storage.shards import Shards
 from storage.target_views import told_of
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from domain.caller import Caller
+from domain.access.caller import Caller
 from domain.errors import NotFound
 from domain.schedules.schedule import Schedule
 from storage.jobs import CALENDARS_OF_JOB, decode_schedule, schedule_of

@@ -33,8 +33,8 @@ from sqlalchemy import (
 from domain.ids import first_run_id
 from domain.job_filter import Order
 from domain.place import Place
-from domain.run import Run, Trigger
 from domain.run_filter import RunFilter
+from domain.runs.run import Run, Trigger
 from queries.run_parts import ALWAYS, BY_HAND, RARE, RARE_STATES, SELDOM, SERVICE_ID, WINDOW
 from queries.run_told import Told, told_of
 from queries.sql_parts import Clause, behind, directed, materialized, number

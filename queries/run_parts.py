@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from domain.run import RunState
+from domain.runs.run import RunState
 from queries.sql_parts import Clause, alone, number
 from storage.tables import attempts, jobs, runs
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from domain.run import Run
+from domain.runs.run import Run
 from storage.postgres import Driver
 
 _NAMES = "SELECT id, name FROM jobs WHERE service_id = $1 AND id = ANY ($2::uuid[])"

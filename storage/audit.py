@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from domain.caller import Caller
+from domain.access.caller import Caller
 from domain.ids import new_id
 from storage.postgres import Driver
 

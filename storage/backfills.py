@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncpg
 
-from domain.backfill import Backfill, BackfillState
-from domain.overlap import Overlap
+from domain.jobs.backfill import Backfill, BackfillState
+from domain.policies.overlap import Overlap
 
 BACKFILL_COLUMNS = ", ".join(Backfill.__struct_fields__)
 

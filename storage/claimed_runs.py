@@ -10,17 +10,17 @@ import asyncpg
 from sqlalchemy import all_, bindparam, case, delete, or_, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from domain.overlap import Overlap
-from domain.run import RunState, Trigger
+from domain.policies.overlap import Overlap
+from domain.runs.run import RunState, Trigger
 from storage.calendar_changes import JobRow
 from storage.columns import INSTANT
 from storage.postgres import Driver
 from storage.queue import RunKey
 from storage.sql import statement
-from storage.statements import Statement
+from storage.statements import Statement, given
 from storage.tables import runs
 
-_OF_JOB = (runs.c.service_id == bindparam("service_id"), runs.c.job_id == bindparam("job_id"))
+_OF_JOB = given(runs.c.service_id, runs.c.job_id)
 # What a claim-ahead wrote and no worker has rung yet.
 _NOT_BEGUN = (
     *_OF_JOB,

@@ -47,16 +47,23 @@ class WakefulConsumer(_RedisConsumer):
             time.sleep(_FULL_SECONDS)
             return
         try:
-            self.broker.client.blpop(_bell(self.broker, self.queue_name), WAIT_SECONDS)
+            self.broker.client.blpop(_bell(self.broker, self.queue_name), self.broker.wait_seconds)
         except (redis.ConnectionError, redis.TimeoutError) as error:
             raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]
 
 
 class BelledBroker(RedisBroker):
-    """A broker whose consumers hear the bell, and whose messages pass also when Redis is full."""
+    """A broker whose consumers hear the bell, and whose messages pass also when Redis is full.
 
-    def __init__(self, **options: Any) -> None:
+    Args:
+        wait_seconds: How long a consumer waits for the bell before it looks again; 0 for as long
+            as the client waits for an answer of Redis.
+        options: Of Dramatiq's broker.
+    """
+
+    def __init__(self, *, wait_seconds: float = WAIT_SECONDS, **options: Any) -> None:
         super().__init__(**options)  # type: ignore[no-untyped-call]
+        self.wait_seconds = wait_seconds
         script = ALWAYS.encode() + _scripts["dispatch"]
         self.scripts["dispatch"] = self.client.register_script(script)
 

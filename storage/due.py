@@ -9,7 +9,7 @@ from uuid import UUID
 import asyncpg
 from msgspec import Struct
 
-from domain.turns import fair_shares
+from domain.quotas.share import fair_shares
 from storage.clock_offset import refuse_if_ahead
 from storage.postgres import Driver
 from storage.sql import statement

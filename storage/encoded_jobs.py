@@ -11,7 +11,7 @@ import asyncpg
 import msgspec
 from cachetools import LRUCache
 
-from domain.job import Job, visible_state
+from domain.jobs.job import Job, visible_state
 from storage.job_entries import encoded_job
 from storage.jobs import JOB_COLUMNS
 from storage.page_bytes import PAGE_BYTES, bytes_of

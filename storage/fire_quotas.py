@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
-from domain.limits import Limits
+from domain.quotas.limits import Limits
 from storage.postgres import Driver
 from storage.sql import statement
 

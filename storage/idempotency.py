@@ -11,8 +11,8 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
+from domain.access.idempotency import KEPT, Answer, Answered, Claim
 from domain.errors import KeyInProgress, KeyReused
-from domain.idempotency import KEPT, Answer, Answered, Claim
 from storage.postgres import Driver
 
 LET_GO_AT_ONCE = 2

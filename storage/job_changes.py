@@ -9,11 +9,11 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import select, update
 
 from domain.catchup import Outcome, Stretch
 from domain.errors import NotFound, PreconditionFailed
-from domain.job import Job, Versions
+from domain.jobs.job import Job, Versions
 from domain.policies.catchup_plan import account
 from domain.schedules.edited import counted_after
 from domain.schedules.schedule import (
@@ -41,16 +41,16 @@ from storage.ledger import (
 from storage.listings import FOUND_BY, list_anew
 from storage.postgres import Driver
 from storage.reckoning import elsewhere, times_between
-from storage.statements import Statement
+from storage.statements import Statement, given, values_of
 from storage.tables import jobs
 
-_THIS = (jobs.c.service_id == bindparam("service_id"), jobs.c.id == bindparam("id"))
+_THIS = given(jobs.c.service_id, jobs.c.id)
 _LOCK = Statement(select(jobs).where(*_THIS).with_for_update())
 
 
 @cache
 def _change_of(columns: tuple[str, ...], *, next_version: bool) -> Statement:
-    values: dict[str, Any] = {name: bindparam(name) for name in columns}
+    values: dict[str, Any] = dict(values_of(*columns))
     if next_version:
         values["version"] = jobs.c.version + 1
     return Statement(update(jobs).where(*_THIS).values(values).returning(jobs))

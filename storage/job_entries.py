@@ -9,11 +9,11 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from domain.job import Job, JobState, visible_state
+from domain.jobs.job import Job, JobState, visible_state
 from storage.documents.instants import instant, instant_or_none
 from storage.documents.job import JobResource
 from storage.entries import DELETED, kept_until
-from storage.jobs import encode
+from storage.jobs import encode, shown_schedule
 from storage.read_cache import Loaded, digest
 from storage.shared_cache import NewEntry
 
@@ -93,7 +93,7 @@ def _resource_of(
         name=row["name"],
         description=row["description"],
         tags=row["tags"],
-        schedule=_raw(_without_own_fields(row["schedule"])),
+        schedule=shown_schedule(row["schedule"]),
         target=_raw(row["target"]),
         retry=_raw(row["retry"]),
         overlap=row["overlap"],
@@ -105,11 +105,6 @@ def _resource_of(
         created_at=instant(row["created_at"]),
         updated_at=instant(row["updated_at"]),
     )
-
-
-def _without_own_fields(schedule: str) -> str:
-    """What storage.jobs.encode_schedule put behind the fields of our own."""
-    return "{" + schedule.split(",", 2)[2]
 
 
 def _raw(text: str) -> Any:

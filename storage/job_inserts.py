@@ -10,9 +10,9 @@ import asyncpg
 import msgspec
 from msgspec import Struct
 
-from domain.caller import Caller
+from domain.access.caller import Caller
 from domain.ids import new_id
-from domain.job import Job
+from domain.jobs.job import Job
 from domain.terms import job_terms
 from storage.batches import Batches
 from storage.commits import Commits

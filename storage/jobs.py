@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 import asyncpg
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from domain.catchup import CatchupPolicy
-from domain.job import Job, visible_state
-from domain.overlap import Overlap
-from domain.retry import RetryPolicy
+from domain.jobs.job import Job, visible_state
+from domain.policies.overlap import Overlap
+from domain.policies.retry import RetryPolicy
 from domain.schedules.schedule import Exclusion, Schedule, with_calendars
 from domain.targets import Target
 from storage.documents.schedule import ScheduleResource
@@ -67,6 +69,19 @@ def encode_schedule(schedule: Schedule) -> str:
     if schedule.counted_from is not None:
         own += f'"counted_from":"{schedule.counted_from.isoformat()}",'
     return own + encode(ScheduleResource.of(schedule)).decode()[1:]
+
+
+_Shown = msgspec.defstruct(
+    "Shown",
+    [(name, msgspec.Raw | UnsetType, UNSET) for name in ScheduleResource.__struct_encode_fields__],
+    frozen=True,
+)
+_decode_shown = msgspec.json.Decoder(_Shown).decode
+
+
+def shown_schedule(schedule: str) -> Any:
+    """What clients are answered of a stored schedule, which is not looked into any further."""
+    return _decode_shown(schedule)
 
 
 def schedule_of(schedule: str, calendars: str | None) -> Schedule:

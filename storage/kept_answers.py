@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from uuid import UUID
 
-from domain.idempotency import KEPT
+from domain.access.idempotency import KEPT
 from storage.rate_limits import Bucket, RateLimits
 from storage.redis_link import RedisAway, RedisLink
 

@@ -6,16 +6,17 @@ from datetime import datetime
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import bindparam, insert, select
+from msgspec.structs import asdict
+from sqlalchemy import insert, select
 
-from domain.access import Scope
-from domain.caller import Caller
+from domain.access.caller import Caller
+from domain.access.keys import Key, key_hash, key_text, new_secret
+from domain.access.scopes import Scope
 from domain.errors import Forbidden, NotFound
 from domain.ids import new_id
-from domain.keys import Key, key_hash, key_text, new_secret
 from storage.postgres import Driver
 from storage.service_tables import api_keys
-from storage.statements import Statement
+from storage.statements import Statement, given, values_of
 
 KEY_COLUMNS = """
     id, service_id, name, scopes, subject, made_by, created_at, expires_at, revoked_at, last_used_at
@@ -34,32 +35,13 @@ RETURNING id
 """
 _MAKER = Statement(
     select(api_keys.c.revoked_at, api_keys.c.expires_at).where(
-        api_keys.c.service_id == bindparam("service_id"), api_keys.c.id == bindparam("id")
+        *given(api_keys.c.service_id, api_keys.c.id)
     )
 )
 _LOCK = Statement(
-    select(api_keys)
-    .where(api_keys.c.service_id == bindparam("service_id"), api_keys.c.id == bindparam("id"))
-    .with_for_update()
+    select(api_keys).where(*given(api_keys.c.service_id, api_keys.c.id)).with_for_update()
 )
-_STORE = Statement(
-    insert(api_keys).values(
-        {
-            name: bindparam(name)
-            for name in (
-                "service_id",
-                "hash",
-                "id",
-                "name",
-                "scopes",
-                "subject",
-                "made_by",
-                "created_at",
-                "expires_at",
-            )
-        }
-    )
-)
+_STORE = Statement(insert(api_keys).values(values_of(*api_keys.c.keys())))
 
 
 def key_of(row: asyncpg.Record) -> Key:
@@ -159,16 +141,6 @@ async def store_key(
         last_used_at=None,
     )
     text = key_text(service_id, new_secret())
-    await _STORE.execute(
-        driver,
-        service_id=service_id,
-        hash=key_hash(text),
-        id=key.id,
-        name=name,
-        scopes=sorted(scopes),
-        subject=subject,
-        made_by=made_by,
-        created_at=now,
-        expires_at=expires_at,
-    )
+    stored = asdict(key) | {"scopes": sorted(scopes), "hash": key_hash(text)}
+    await _STORE.execute(driver, **stored)
     return key, text

@@ -7,21 +7,18 @@ from uuid import UUID
 from sqlalchemy import Text, bindparam, cast, func, update
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from domain.job import Job
+from domain.jobs.job import Job
 from domain.terms import job_terms
 from storage.postgres import Driver
-from storage.statements import Statement
+from storage.statements import Statement, given, values_of
 from storage.tables import listings
 
 FOUND_BY = frozenset({"name", "description", "tags", "target"})
 """Fields of a job that its terms are made of."""
 
-_THIS = (
-    listings.c.service_id == bindparam("service_id"),
-    listings.c.id == bindparam("id"),
-)
+_THIS = given(listings.c.service_id, listings.c.id)
 _TERMS = func.array_to_tsvector(cast(bindparam("terms"), ARRAY(Text)))
-_LIST_AT = update(listings).where(*_THIS).values(updated_at=bindparam("updated_at"))
+_LIST_AT = update(listings).where(*_THIS).values(values_of("updated_at"))
 LIST_AT = Statement(_LIST_AT)
 """A job was changed, but nothing that it is found by."""
 _LIST_ANEW = Statement(_LIST_AT.values(terms=_TERMS))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
+from msgspec import Struct
 
 from storage.connecting import connect
 from storage.keepalive import SERVER_SIDE
@@ -28,12 +29,25 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 _ADVISORY_LOCK = 0x70C50
 _LOOK_AGAIN_SECONDS = 0.1
 _TELL_EVERY = 100
-LOCK_SECONDS = 5.0
-"""A migration that waits for a lock blocks everyone behind it: it lets them pass after so long."""
-LOCK_TRIES = 12
-LOCK_PAUSE_SECONDS = 5.0
 STILL_SECONDS = 60
 _LOCK_NOT_AVAILABLE = "55P03"
+
+
+class Patience(Struct, frozen=True, kw_only=True):
+    """How a migration waits for the locks that others hold.
+
+    Attributes:
+        seconds: Who waits for a lock blocks everyone behind: after so long it lets them pass.
+        tries: So often it waits.
+        pause_seconds: For so long others pass.
+    """
+
+    seconds: float = 5.0
+    tries: int = 12
+    pause_seconds: float = 5.0
+
+
+PATIENCE = Patience()
 
 
 class LockedOut(Exception):
@@ -44,14 +58,14 @@ class SchemaMissing(Exception):
     """The schema that this code needs has not come in time."""
 
 
-async def migrate(database: Database, now: datetime) -> None:
+async def migrate(database: Database, now: datetime, patience: Patience = PATIENCE) -> None:
     """Apply the revisions that are missing, then make the partitions that `now` needs.
 
     Raises:
         LockedOut: When somebody holds a table for too long; it is safe to try again.
     """
     if not await is_migrated(database):
-        await _upgrade_in_tries(database)
+        await _upgrade_in_tries(database, patience)
     async with database.driver() as driver:
         await make_partitions(driver, now.date())
 
@@ -71,28 +85,29 @@ async def revision_of(driver: Driver) -> str | None:
     return revision
 
 
-async def _upgrade_in_tries(database: Database) -> None:
+async def _upgrade_in_tries(database: Database, patience: Patience) -> None:
     """Between two tries, what waited behind the migration goes on."""
-    for _ in range(LOCK_TRIES):
-        if await _upgraded(database):
+    for _ in range(patience.tries):
+        if await _upgraded(database, patience.seconds):
             return
-        log.warning("migration.waits_for_lock", again_in_seconds=LOCK_PAUSE_SECONDS)
-        await asyncio.sleep(LOCK_PAUSE_SECONDS)
+        log.warning("migration.waits_for_lock", again_in_seconds=patience.pause_seconds)
+        await asyncio.sleep(patience.pause_seconds)
     raise LockedOut(
-        f"A transaction held what the migration to {newest_revision()} needs, {LOCK_TRIES} times"
-        f" for {LOCK_SECONDS:g} s. End it (SELECT * FROM pg_stat_activity WHERE state <> 'idle'"
-        " ORDER BY xact_start), and run `tocsin migrate` again: what is done stays done."
+        f"A transaction held what the migration to {newest_revision()} needs,"
+        f" {patience.tries} times for {patience.seconds:g} s. End it (SELECT * FROM"
+        " pg_stat_activity WHERE state <> 'idle' ORDER BY xact_start), and run"
+        " `tocsin migrate` again: what is done stays done."
     )
 
 
-async def _upgraded(database: Database) -> bool:
+async def _upgraded(database: Database, lock_seconds: float) -> bool:
     """Whether that could be done; revisions before the one that could not are kept."""
     from sqlalchemy.exc import DBAPIError  # noqa: PLC0415 (as below)
 
     async with for_alembic(database) as connection:
         await _wait_for_others(connection)
         try:
-            await connection.run_sync(_upgrade)
+            await connection.run_sync(_upgrade, lock_seconds)
         except DBAPIError as error:
             if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
                 raise
@@ -187,18 +202,18 @@ def newest_revision() -> str:
     return max(path.name[:4] for path in (_MIGRATIONS / "versions").glob("[0-9]*.py"))
 
 
-def alembic_config(connection: Connection) -> Config:
+def alembic_config(connection: Connection, lock_seconds: float = PATIENCE.seconds) -> Config:
     """Alembic's configuration for a connection of ours."""
     from alembic.config import Config  # noqa: PLC0415 (a start with nothing to migrate is quick)
 
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS))
     config.attributes["connection"] = connection
-    config.attributes["lock_seconds"] = LOCK_SECONDS
+    config.attributes["lock_seconds"] = lock_seconds
     return config
 
 
-def _upgrade(connection: Connection) -> None:
+def _upgrade(connection: Connection, lock_seconds: float) -> None:
     from alembic import command  # noqa: PLC0415
     from sqlalchemy import text  # noqa: PLC0415
 
@@ -209,7 +224,7 @@ def _upgrade(connection: Connection) -> None:
         connection.execute(text("SET transaction_timeout = 0"))
     connection.commit()
     try:
-        command.upgrade(alembic_config(connection), "head")
+        command.upgrade(alembic_config(connection, lock_seconds), "head")
     finally:
         connection.rollback()
         connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _ADVISORY_LOCK})

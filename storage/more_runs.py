@@ -9,8 +9,8 @@ from uuid import UUID
 from msgspec import Struct
 
 from domain.ids import run_id
-from domain.overlap import Overlap
-from domain.run import Trigger
+from domain.policies.overlap import Overlap
+from domain.runs.run import Trigger
 from storage.postgres import Driver
 from storage.queue import RunKey
 from storage.sql import statement

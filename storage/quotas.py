@@ -6,13 +6,13 @@ from datetime import datetime
 from functools import cache
 from uuid import UUID
 
-from sqlalchemy import Table, bindparam, func, select
+from sqlalchemy import Table, func, select
 
 from domain.errors import Conflict, QuotaExceeded
 from storage.postgres import Driver
 from storage.service_tables import members, secrets
 from storage.services import lock_service
-from storage.statements import Statement
+from storage.statements import Statement, given
 from storage.tables import calendars
 
 MOST_KEYS = 1_000
@@ -37,8 +37,8 @@ DELETE FROM api_keys WHERE service_id = $1 AND hash IN (
 
 @cache
 def _count_of(table: Table) -> Statement:
-    mine = table.c.service_id == bindparam("service_id")
-    return Statement(select(func.count()).select_from(table).where(mine))
+    mine = given(table.c.service_id)
+    return Statement(select(func.count()).select_from(table).where(*mine))
 
 
 async def refuse_one_too_many(driver: Driver, table: Table, service_id: UUID) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncpg
 
-from domain.run import Run, RunState, Trigger
+from domain.runs.run import Run, RunState, Trigger
 
 RUN_COLUMNS = ", ".join(Run.__struct_fields__)
 

@@ -8,8 +8,8 @@ from uuid import UUID
 import asyncpg
 
 from domain.errors import Invalid, within
-from domain.secrets import Secret
 from domain.targets import Target, secret_names
+from domain.targets.secrets import Secret
 from storage.key_ring import Place, Sealed
 from storage.postgres import Driver
 from storage.sql import statement

@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from domain.access import Role
+from domain.access.scopes import Role
 from storage.columns import INSTANT, metadata, stored_enum
 
 services = Table(

@@ -7,9 +7,9 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from domain.access import Role
-from domain.limits import Limits
-from domain.service import Member, Service
+from domain.access.scopes import Role
+from domain.access.service import Member, Service
+from domain.quotas.limits import Limits
 from storage.postgres import Driver
 
 SERVICE_COLUMNS = "id, name, limits, created_at"

@@ -12,7 +12,7 @@ from prometheus_client import Counter
 
 from storage.entries import Position
 from storage.postgres import UNREACHABLE, Database, Driver
-from storage.replicas import Replica, Replicas
+from storage.replicas import Replicas
 from storage.shares import Shares
 
 READS = Counter("tocsin_reads_total", "Reads of Postgres by the server that answers.", ["server"])
@@ -21,6 +21,10 @@ COSTLY_READS = 2
 
 Answer = TypeVar("Answer")
 Question = Callable[[Driver], Awaitable[Answer]]
+
+
+ANYWHERE = Position(place=0)
+"""What every server has replayed."""
 
 
 class ShardReads:
@@ -47,24 +51,22 @@ class ShardReads:
         question: Question[Answer],
         costly: bool,
     ) -> Answer:
-        """What Postgres answers that has come so far, as a part of the service's share."""
+        """The same as `read`, as a part of the service's share."""
         if not costly:
             async with self._shares.of(service_id):
-                return await self.read_at(position, question)
+                return await self.read(position, question)
         async with self._costly.of(service_id), self._shares.of(service_id):
-            return await self.read_at(position, question)
+            return await self.read(position, question)
 
-    async def read_at(self, position: Position | None, question: Question[Answer]) -> Answer:
-        """What Postgres answers that has come so far, the primary where that is unknown."""
-        if position is None:
-            return await self.ask(None, question)
-        return await self.ask(await self._replicas.having_replayed(position.place), question)
-
-    async def ask(self, replica: Replica | None, question: Question[Answer]) -> Answer:
-        """The answer of a replica, or of the primary where that fails or there is none.
+    async def read(self, position: Position | None, question: Question[Answer]) -> Answer:
+        """The answer of a replica, or of the primary where that fails or none has come so far.
 
         What takes too long at a replica that answers else would do so at the primary, too.
+
+        Args:
+            position: Up to where the server must have replayed; None asks the primary.
         """
+        replica = None if position is None else await self._replicas.having_replayed(position.place)
         if replica is not None:
             try:
                 async with replica.server.connection() as driver:

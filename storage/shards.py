@@ -29,7 +29,7 @@ from storage.reckoning import Reckoning
 from storage.redis_link import RedisLink
 from storage.redis_memory import CacheRoom
 from storage.replicas import Replica, Replicas
-from storage.shard_reads import Question, ShardReads
+from storage.shard_reads import ANYWHERE, Question, ShardReads
 from storage.shared_cache import CacheChanges, Commit, SharedCache
 from storage.shares import Shares
 from storage.urls import ShardUrls, redis_database
@@ -84,7 +84,7 @@ class Shard:
         self.encoded_jobs = EncodedJobs()
         self.job_inserts = JobInserts(self.database, self._commits, self.encoded_jobs, self.writes)
         self._cache = ReadCache(self._commits, shared, self.reads.read_as)
-        self._lasting = LastingReads(self._commits, self.reads.read_at)
+        self._lasting = LastingReads(self._commits, self.reads.read)
 
     @asynccontextmanager
     async def writing(
@@ -146,7 +146,11 @@ class Shard:
 
     async def read_any(self, question: Question[Answer]) -> Answer:
         """A server that may lag: for what has no service's commits to wait for."""
-        return await self.reads.ask(self.replicas.least_lagged(), question)
+        return await self.reads.read(ANYWHERE, question)
+
+    async def read_latest(self, question: Question[Answer]) -> Answer:
+        """The primary: for what no server that lags may say."""
+        return await self.reads.read(None, question)
 
     async def wake_for(self, due_at: datetime | None, now: datetime) -> None:
         """Tell dispatchers of an instant that they may have looked past already.

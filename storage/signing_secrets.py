@@ -13,7 +13,7 @@ from uuid import UUID
 import msgspec
 from msgspec.structs import asdict, replace
 
-from domain.signing import SigningSecret
+from domain.targets.signing import SigningSecret
 from storage.key_ring import KeyRing, Place, Sealed
 
 _CLEAR = "whsec_"

@@ -5,8 +5,7 @@ are put in order. Where the shape varies, a function that is cached makes one st
 
     @cache
     def change_of(columns: tuple[str, ...]) -> Statement:
-        values = {name: bindparam(name) for name in columns}
-        return Statement(update(jobs).where(...).values(values))
+        return Statement(update(jobs).where(*given(jobs.c.id)).values(values_of(*columns)))
 """
 
 from __future__ import annotations
@@ -20,7 +19,9 @@ import msgspec
 
 if TYPE_CHECKING:
     import asyncpg
+    from sqlalchemy import BindParameter, ColumnElement
     from sqlalchemy.sql import ClauseElement
+    from sqlalchemy.sql.elements import KeyedColumnElement
 
     from storage.postgres import Driver
 
@@ -128,6 +129,20 @@ class Statement(NamedStatement):
         )
         del self._clause  # it is many times as large
         return compiled.string, parameters
+
+
+def given(*columns: KeyedColumnElement[Any]) -> list[ColumnElement[bool]]:
+    """Conditions: each column is equal to the parameter of its name."""
+    from sqlalchemy import bindparam  # noqa: PLC0415
+
+    return [column == bindparam(column.key) for column in columns]
+
+
+def values_of(*names: str) -> dict[str, BindParameter[Any]]:
+    """Values of columns: each gets the parameter of its name."""
+    from sqlalchemy import bindparam  # noqa: PLC0415
+
+    return {name: bindparam(name) for name in names}
 
 
 def _parameter(name: str, bind: Any) -> Parameter:

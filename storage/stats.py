@@ -11,7 +11,7 @@ from uuid import UUID
 import asyncpg
 from msgspec import Struct
 
-from domain.sketch import BINS_PER_E, LEAST_MS, compacted
+from domain.runs.sketch import BINS_PER_E, LEAST_MS, compacted
 from storage.postgres import Driver
 from storage.sql import SqlFile, statement
 

@@ -46,7 +46,7 @@ def _figures() -> list[Column[object]]:
         Column("cancelled", Integer, nullable=False),
         Column("skipped_overlap", Integer, nullable=False),
         Column("missed", Integer, nullable=False, server_default=text("0")),
-        # Sketches, as domain.sketch reads them, and the greatest value of each.
+        # Sketches, as domain.runs.sketch reads them, and the greatest value of each.
         Column("lateness", LargeBinary, nullable=False),
         Column("lateness_max", Double),
         Column("duration", LargeBinary, nullable=False),

@@ -27,10 +27,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR
 
-from domain.backfill import BackfillState
 from domain.catchup import Outcome as FireOutcome
-from domain.overlap import Overlap
-from domain.run import Outcome, RunState, Trigger
+from domain.jobs.backfill import BackfillState
+from domain.policies.overlap import Overlap
+from domain.runs.run import Outcome, RunState, Trigger
 from storage.columns import INSTANT, metadata, stored_enum
 from storage.service_tables import services
 
@@ -65,7 +65,7 @@ jobs = Table(
     Column("accounted_to", INSTANT, nullable=False),
     # Runs of the schedule, kept for jobs whose schedule bounds them.
     Column("run_count", Integer, nullable=False, server_default="0"),
-    # The fire times claimed last: they are still to come for a reader (domain.job.visible_state).
+    # The fire times claimed last: they are still to come for a reader (domain.jobs.job.visible_state).
     Column("claimed_for", ARRAY(INSTANT), nullable=False),
     Column("version", Integer, nullable=False),
     Column("created_at", INSTANT, nullable=False),
@@ -145,7 +145,7 @@ runs = Table(
     # How long it waited for its job's turn before its first attempt; null if it did not.
     Column("overlap_wait_ms", Double),
     Column("overlap", stored_enum(Overlap), nullable=False, server_default="allow_all"),
-    # Whether it waits for the job's turn (domain.overlap).
+    # Whether it waits for the job's turn (domain.policies.overlap).
     Column("buffered", Boolean, nullable=False, server_default=text("false")),
     # Whether its worker is to cut off the attempt that rings.
     Column("abort", Boolean, nullable=False, server_default=text("false")),

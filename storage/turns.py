@@ -7,12 +7,12 @@ from uuid import UUID
 
 from msgspec import Struct, convert
 
-from domain.overlap import Overlap
+from domain.policies.overlap import Overlap
 from storage.postgres import Driver
 from storage.sql import statement
 
 _LOCK = statement("overlap/lock")
-_HOLDER = statement("overlap/holder")
+_HOLDER = statement("overlap/lock_owner")
 _WAITING = statement("overlap/waiting")
 _FIRST_IN_ORDER = statement("overlap/first_in_order")
 _GIVE = statement("overlap/give")

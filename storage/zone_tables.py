@@ -22,7 +22,7 @@ from msgspec import Struct
 from prometheus_client import Gauge
 
 from domain.ids import EPOCH
-from domain.schedules.zones import VERSION
+from domain.schedules.clocks.zones import VERSION
 from storage.heartbeats import LAPSE
 from storage.postgres import UNREACHABLE, Database, Driver
 from storage.sql import statement

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import settings
 
 from commands.bootstrap_key import BootstrapKey, bootstrap_key
-from domain.caller import Caller
-from domain.keys import service_of
+from domain.access.caller import Caller
+from domain.access.keys import service_of
 from loadtests.sink_process import SinkProcess
 from storage.embedded.servers import EmbeddedServers
 from storage.migrate import migrate
@@ -25,11 +25,14 @@ from storage.shards import Shards
 from storage.urls import ShardUrls
 from tests.processes import System
 from tests.servers import started_servers, urls_of
+from tests.suite.seconds import Seconds
 
+pytest_plugins = ["tests.suite.promises", "tests.suite.starting"]
 COMMANDS_DATABASE = "commands"
 
 # A red CI is to be about the change and no other chance; on people's machines examples vary.
 settings.register_profile("ci", derandomize=True)
+settings.register_profile("fast", max_examples=25)
 if os.environ.get("CI"):
     settings.load_profile("ci")
 STORED = (
@@ -56,8 +59,15 @@ STORED = (
 )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Have it told where the time went."""
+    config.pluginmanager.register(Seconds())
+
+
 @pytest.fixture(scope="session")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServers]:
+def servers(
+    starts_processes: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[EmbeddedServers]:
     """A primary, a replica and a Valkey, shared by the tests of this process."""
     with started_servers(tmp_path_factory.mktemp("servers")) as embedded:
         yield embedded
@@ -70,7 +80,7 @@ def urls(servers: EmbeddedServers) -> ShardUrls:
 
 
 @pytest.fixture(scope="session")
-def sink() -> Iterator[SinkProcess]:
+def sink(starts_processes: None) -> Iterator[SinkProcess]:
     """An HTTP target that counts what it receives; tests tell their requests apart by path."""
     with SinkProcess() as process:
         yield process

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import structlog
 
-from domain.schedules.zones import VERSION
+from domain.schedules.clocks.zones import VERSION
 from storage.clock_offset import Moment, read_clocks
 from storage.error_kinds import kind_of
 from storage.heartbeats import LAPSE, Beat, leave, write_beat

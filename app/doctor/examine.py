@@ -17,7 +17,7 @@ from redis import Redis, RedisError
 from app.doctor import elsewhere, primary
 from app.doctor.finding import Finding, Level, fail, ok, warn
 from app.settings import Settings
-from domain.schedules.zones import VERSION
+from domain.schedules.clocks.zones import VERSION
 from queries.diagnose import ServerFacts, WalPlace, flushed, replayed, server_facts, work
 from storage.clock_ticks import last_tick
 from storage.heartbeats import database_now

@@ -18,10 +18,9 @@ from msgspec import Struct
 
 from app.edge.authentication.principals import Principal
 from app.entries import has_tag
-from domain.access import INSTALLATION
-from domain.access import Scope as Right
-from queries.get_job import GetJob, load_job, shown
-from queries.list_jobs import ListJobs, load_jobs
+from domain.access.scopes import INSTALLATION
+from domain.access.scopes import Scope as Right
+from queries.cached import CachedQuery
 from storage.entries import Entry
 from storage.postgres import Driver
 from storage.read_cache import Loaded
@@ -42,15 +41,13 @@ class Named(Struct, frozen=True):
 
     Attributes:
         costly: Whether it may take long to load.
-        fields: What is shown of the entry; all if there are none.
     """
 
-    query: GetJob | ListJobs
+    query: CachedQuery
     entry: str
     route: str
     length: int
     costly: bool
-    fields: tuple[str, ...]
 
 
 def _size(named: Named) -> int:
@@ -63,14 +60,12 @@ class Remembered:
     def __init__(self) -> None:
         self._named: LRUCache[bytes, Named] = LRUCache(REMEMBERED_BYTES, _size)
 
-    def remember(self, scope: Scope, query: GetJob | ListJobs) -> None:
+    def remember(self, scope: Scope, query: CachedQuery) -> None:
         """A route has answered a GET with what a query reads, whichever service asks it."""
         url = _url(scope)
         if len(url) <= LONGEST_URL:
-            costly = isinstance(query, ListJobs) and query.costly
             template = scope["path_template"]
-            fields = query.fields if isinstance(query, GetJob) else ()
-            self._named[url] = Named(query, query.entry, template, len(url), costly, fields)
+            self._named[url] = Named(query, query.entry, template, len(url), query.costly)
 
     def named(self, scope: Scope) -> Named | None:
         """What a request's URL asks, if that is known."""
@@ -114,16 +109,14 @@ class CachedReads:
         if not entry.body:
             return None
         scope["path_template"] = named.route
-        return shown(entry, named.fields) if named.fields else entry
+        return named.query.shown(entry)
 
     async def _read(self, named: Named, service_id: UUID, now: datetime) -> Entry:
         shard = self._shards.of(service_id)
 
         async def load(driver: Driver) -> Loaded:
             query = msgspec.structs.replace(named.query, service_id=service_id, now=now)
-            if isinstance(query, GetJob):
-                return await load_job(query, driver)
-            return await load_jobs(query, shard, driver)
+            return await query.load(driver, shard)
 
         return await shard.read_cached(service_id, named.entry, now, load, costly=named.costly)
 

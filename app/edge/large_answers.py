@@ -26,10 +26,22 @@ class LargeAnswers:
 
     Requests without a principal count as those of one service. What has changed something is
     answered in any case: its client would do it again.
+
+    Args:
+        of_a_service: So many bytes may be held for one service.
+        in_all: So many for all of them.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        of_a_service: int = ANSWER_BYTES_OF_A_SERVICE,
+        in_all: int = ANSWER_BYTES,
+    ) -> None:
         self._app = app
+        self._of_a_service = of_a_service
+        self._in_all = in_all
         self._bytes: Counter[UUID | None] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -41,9 +53,9 @@ class LargeAnswers:
 
     def has_room(self, service_id: UUID | None, size: int) -> bool:
         """Whether so many bytes may be held."""
-        if self._bytes[service_id] + size > ANSWER_BYTES_OF_A_SERVICE:
+        if self._bytes[service_id] + size > self._of_a_service:
             return False
-        return self._bytes.total() + size <= ANSWER_BYTES
+        return self._bytes.total() + size <= self._in_all
 
     def take(self, service_id: UUID | None, size: int) -> None:
         """So many bytes are held."""

@@ -19,7 +19,7 @@ from prometheus_client import Counter
 
 from app.edge.authentication.principals import Principal
 from app.edge.response_headers import Headers
-from domain.limits import Limits
+from domain.quotas.limits import Limits
 from storage.rate_limits import WINDOW_SECONDS, Bucket, Grant
 from storage.redis_link import RedisAway
 from storage.shards import Shards

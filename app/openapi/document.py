@@ -12,11 +12,10 @@ from msgspec import Struct
 from app.access import Access
 from app.entries import has_tag
 from app.openapi.handlers import handlers_of
-from app.openapi.operations import complete_operation
+from app.openapi.operations import METHODS, complete_operation
 from app.openapi.schemas import schemas
 from app.requests import MERGE_PATCH, ServiceRequest
 
-_METHODS = {"get", "put", "post", "patch", "delete"}
 _TAGS = {
     "Jobs": "What is to be rung, and when",
     "Runs": "Every firing, with what the target answered",
@@ -57,7 +56,7 @@ def description_of(app: Litestar) -> dict[str, Any]:
     handlers = handlers_of(app)
     document["components"]["schemas"] = schemas(handlers.values())
     for item in document["paths"].values():
-        for method in item.keys() & _METHODS:
+        for method in item.keys() & set(METHODS):
             complete_operation(item[method], handlers[item[method]["operationId"]])
         if "patch" in item:
             content = item["patch"]["requestBody"]["content"]

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
 from litestar.handlers import HTTPRouteHandler
 
+from app.access import Access
 from app.openapi.handlers import body_of
 from app.openapi.plain_words import REF
+from app.problems import MEDIA_TYPE, Problem
+from app.requests import refuse_body
 from app.schemas.examples import Examples
 
 Object = dict[str, Any]
 
+METHODS = ("get", "put", "post", "patch", "delete")
 _TEXT = {"type": "string"}
 _REQUEST_ID = {
     "description": "The request's, or a new one: what logs and the audit name it by",
@@ -66,6 +71,9 @@ def complete_operation(operation: Object, handler: HTTPRouteHandler) -> None:
         parameters.append(_IF_NONE_MATCH)
     if "requestBody" in operation:
         _complete_body(operation["requestBody"], body_of(handler).EXAMPLES)
+    # In place of what Litestar says of a 400 of its own.
+    refusals = {str(status): _refusal(status) for status in _refusals_of(handler)}
+    operation["responses"] = dict(sorted((operation["responses"] | refusals).items()))
     for status, response in operation["responses"].items():
         _complete_response(response, status, keyed=keyed)
     if "partial" in handler.opt:
@@ -74,6 +82,25 @@ def complete_operation(operation: Object, handler: HTTPRouteHandler) -> None:
             "anyOf": [content["schema"], {"$ref": f"{REF}{handler.opt['partial']}"}]
         }
     del operation["deprecated"]
+
+
+def _refusals_of(handler: HTTPRouteHandler) -> set[int]:
+    """The statuses of problems that follow from what a handler is."""
+    if handler.opt["needs"] is Access.PUBLIC:
+        return set()
+    found = {400, 401, 403, 422, 429, 503}
+    if body_of(handler) is not None:
+        found |= {413, 415}
+    if handler.before_request is refuse_body:
+        found |= {413}
+    if handler.opt.get("keyed"):
+        found |= {409}
+    return found
+
+
+def _refusal(status: int) -> Object:
+    content = {MEDIA_TYPE: {"schema": {"$ref": f"{REF}{Problem.__name__}"}}}
+    return {"description": HTTPStatus(status).phrase, "content": content}
 
 
 def _complete_parameter(parameter: Object) -> None:

@@ -14,13 +14,13 @@ from litestar.params import FromPath, JSONBody
 from app import job_lists
 from app.access import Access
 from app.answers import run_accepted
+from app.cursors import Cursor, FilteredCursors, Limit
 from app.entries import NOT_MODIFIED, answer
-from app.idempotency import REFUSALS, once
-from app.list_cursors import cursor_behind, list_of, place_behind
-from app.paging import Cursor, Limit
+from app.idempotency import once
 from app.preconditions import IfMatch, versions_of
 from app.problems import problems
 from app.requests import ServiceRequest
+from app.schemas.filters import filtered
 from app.schemas.job_changes import JobChangesBody
 from app.schemas.jobs import JobBody, JobPage, PauseBody, ResumeBody, TriggerBody, target_of
 from app.schemas.runs import RunResource
@@ -31,8 +31,8 @@ from commands.resume_job import ResumeJob, resume_job
 from commands.trigger_job import TriggerJob, trigger_job
 from commands.update_job import UpdateJob, update_job
 from domain.errors import Gathering
-from domain.job import Job
-from domain.job_filter import JobSort
+from domain.job_filter import JobFilter, JobSort
+from domain.jobs.job import Job
 from queries.get_job import GetJob, get_job
 from queries.list_jobs import ListJobs, list_jobs
 from storage.documents.job import JobResource
@@ -60,7 +60,6 @@ class JobController(Controller):
         keyed=True,
         summary="Store a job",
         response_headers=[ETAG, LOCATION],
-        responses=problems(*REFUSALS, 413, 415),
     )
     async def create(
         self, data: JSONBody[JobBody], request: ServiceRequest
@@ -96,44 +95,30 @@ class JobController(Controller):
         summary="List jobs, by filter and order",
         description=job_lists.DESCRIPTION,
         response_headers=[ETAG],
-        responses=problems(422) | NOT_MODIFIED,
+        responses=NOT_MODIFIED,
     )
+    @filtered()
     async def page(  # noqa: PLR0917
         self,
         request: ServiceRequest,
-        state_: job_lists.States = None,
-        tag: job_lists.Tags = None,
-        name_prefix: job_lists.NamePrefix = None,
-        target_host: job_lists.TargetHost = None,
-        next_fire_after: job_lists.NextFireAfter = None,
-        next_fire_before: job_lists.NextFireBefore = None,
-        search: job_lists.Search = None,
+        chosen: JobFilter,
         sort: job_lists.Sort = JobSort.CREATED,
         order: job_lists.Direction = None,
         fields: job_lists.Fields = None,
         limit: Limit = 50,
         cursor: Cursor = None,
     ) -> Response[JobPage]:
-        chosen = job_lists.chosen_jobs(
-            states=state_,
-            tag=tag,
-            name_prefix=name_prefix,
-            target_host=target_host,
-            next_fire_after=next_fire_after,
-            next_fire_before=next_fire_before,
-            search=search,
-        )
         ordered = job_lists.ordered_jobs(sort, order)
-        this = list_of("jobs", chosen, ordered)
+        cursors = FilteredCursors("jobs", chosen, ordered)
         query = ListJobs(
             service_id=request.caller.service_id,
             chosen=chosen,
             order=ordered,
             fields=job_lists.chosen_fields(fields),
             limit=limit,
-            after=place_behind(cursor, this, UUID),
+            after=cursors.after(cursor),
             now=datetime.now(UTC),
-            cursor_of=lambda place: cursor_behind(place, this),
+            cursor_of=cursors.behind_or_end,
         )
         return answer(await list_jobs(query, request.shards), query, request)
 
@@ -163,7 +148,7 @@ class JobController(Controller):
         needs=Access.WRITE,
         summary="Change a job, by a merge patch: what is not named stays, null removes",
         response_headers=[ETAG],
-        responses=problems(404, 412, 413, 415, 422),
+        responses=problems(404, 412),
     )
     async def change(
         self,
@@ -208,7 +193,7 @@ class JobController(Controller):
         summary="Stop a job from firing",
         status_code=200,
         response_headers=[ETAG],
-        responses=problems(*REFUSALS, 404, 412, 413, 415),
+        responses=problems(404, 412),
     )
     async def pause(
         self,
@@ -234,7 +219,7 @@ class JobController(Controller):
         summary="Let a paused job fire again, from now on",
         status_code=200,
         response_headers=[ETAG],
-        responses=problems(*REFUSALS, 404, 412, 413, 415),
+        responses=problems(404, 412),
     )
     async def resume(
         self,
@@ -260,7 +245,7 @@ class JobController(Controller):
         summary="Run a job now, beside its schedule",
         status_code=202,
         response_headers=[LOCATION],
-        responses=problems(*REFUSALS, 404, 413, 415),
+        responses=problems(404),
     )
     async def trigger(
         self,

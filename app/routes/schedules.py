@@ -8,7 +8,6 @@ from litestar import post
 from litestar.params import JSONBody
 
 from app.access import Access
-from app.problems import problems
 from app.requests import ServiceRequest
 from app.schemas.previews import PreviewBody, PreviewResource, preview_resource
 from domain.durations import instant_of
@@ -25,7 +24,6 @@ from queries.fill_in_calendars import FillInCalendars, fill_in_calendars
     summary="When a schedule would fire, in instants and in words; nothing is stored",
     status_code=200,
     tags=["Schedules"],
-    responses=problems(413, 415, 422),
 )
 async def preview_schedule(data: JSONBody[PreviewBody], request: ServiceRequest) -> PreviewResource:
     """Preview a schedule without a job."""

@@ -41,7 +41,7 @@ class SigningSecretController(Controller):
         operation_id="rotateSigningSecret",
         needs=Access.ADMIN,
         summary="Make a new signing secret: it is told only now, the old one ends soon",
-        responses=problems(404, 409, 413, 415, 422),
+        responses=problems(404, 409),
     )
     async def rotate(
         self,

@@ -27,7 +27,7 @@ To = Annotated[datetime | None, QueryParameter(description="RFC 3339; now if lef
     needs=Access.READ,
     summary="How a job's runs ended, by whole days in UTC; a run counts seconds after its end",
     tags=["Jobs"],
-    responses=problems(404, 422),
+    responses=problems(404),
 )
 async def job_stats(
     job_id: FromPath[UUID],
@@ -50,7 +50,6 @@ async def job_stats(
     needs=Access.READ,
     summary="How all runs ended, by whole hours; a run counts seconds after its end",
     tags=["Runs"],
-    responses=problems(422),
 )
 async def service_stats(
     request: ServiceRequest,

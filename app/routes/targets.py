@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from litestar import get
 
 from app.access import Access
-from app.problems import problems
 from app.requests import ServiceRequest
 from app.schemas.targets import TargetList, TargetResource
 from queries.list_targets import ListTargets, list_targets
@@ -22,7 +21,6 @@ MAX_TARGETS = 1_000
     summary="Targets rung lately: how they fare, and what they are given at most",
     description="What workers know, a second or two old. Targets in trouble come first.",
     tags=["Targets"],
-    responses=problems(),
 )
 async def targets(request: ServiceRequest) -> TargetList:
     """The calling service's targets."""

@@ -9,9 +9,9 @@ from msgspec import Meta, Struct
 
 from app.schemas.examples import Example, Examples
 from app.schemas.pages import Page
-from domain.backfill import MAX_RUNS_PER_MINUTE, Backfill, BackfillState, DryRun
 from domain.durations import AwareInstant
-from domain.overlap import Overlap
+from domain.jobs.backfill import MAX_RUNS_PER_MINUTE, Backfill, BackfillState, DryRun
+from domain.policies.overlap import Overlap
 from storage.documents.instants import Instant, instant, instant_or_none
 
 

@@ -10,12 +10,12 @@ from app.schemas.examples import Example, Examples
 from app.schemas.pages import Page
 from app.schemas.schedules import Exclusions, Timezone, exclusions
 from domain.schedules.calendar import Calendar
-from domain.schedules.local_times import LocalTimes
+from domain.schedules.clocks.local_times import LocalTimes
+from domain.schedules.clocks.wall_clock import Fold, Gap
+from domain.schedules.clocks.zones import zone
 from domain.schedules.schedule import (
     Exclusion,
 )
-from domain.schedules.wall_clock import Fold, Gap
-from domain.schedules.zones import zone
 from storage.documents.instants import Instant, instant
 from storage.documents.schedule import ExclusionResource
 

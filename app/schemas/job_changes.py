@@ -16,8 +16,8 @@ from app.schemas.schedules import ScheduleBody
 from app.wrong_values import refusal_of
 from commands.update_job import Changes, ChangesOf
 from domain.errors import Gathering, Invalid
-from domain.job import Job
-from domain.overlap import Overlap
+from domain.jobs.job import Job
+from domain.policies.overlap import Overlap
 from domain.schedules.kinds import FIELDS, NAMES
 from domain.targets import Allowed, TargetBody
 from domain.targets.json import Json

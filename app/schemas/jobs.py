@@ -12,8 +12,8 @@ from app.schemas.schedules import ScheduleBody
 from domain.catchup import MAX_LIMIT, CatchupPolicy, Coalesce, check_catchup
 from domain.durations import Duration, duration_of
 from domain.errors import within
-from domain.overlap import Overlap
-from domain.retry import MAX_ATTEMPTS, RetryPolicy, check_retry
+from domain.policies.overlap import Overlap
+from domain.policies.retry import MAX_ATTEMPTS, RetryPolicy, check_retry
 from domain.targets import Allowed, Target, TargetBody, check_target
 from storage.documents.job import JobResource
 

@@ -9,9 +9,9 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from app.schemas.examples import Example, Examples
 from app.schemas.pages import Page
-from domain.access import Scope
+from domain.access.keys import Key
+from domain.access.scopes import Scope
 from domain.durations import AwareInstant, Duration
-from domain.keys import Key
 from storage.documents.instants import Instant, instant, instant_or_none
 
 _PRINTABLE = r"^[^\x00-\x1f\x7f]*(?!\n)$"

@@ -9,9 +9,9 @@ from msgspec import Struct
 
 from app.schemas.examples import Example, Examples
 from app.schemas.pages import Page
-from domain.access import Role, Scope
-from domain.caller import Caller
-from domain.service import Member
+from domain.access.caller import Caller
+from domain.access.scopes import Role, Scope
+from domain.access.service import Member
 from queries.list_memberships import Membership
 from storage.documents.instants import Instant, instant
 

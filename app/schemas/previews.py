@@ -11,9 +11,9 @@ from app.schemas.examples import NIGHTLY, Example, Examples
 from app.schemas.schedules import ScheduleBody
 from domain.durations import AwareInstant
 from domain.schedules.description import describe
-from domain.schedules.pitfalls import schedule_warnings
 from domain.schedules.preview import FireTime, Preview, preview
 from domain.schedules.schedule import Schedule
+from domain.schedules.warnings import schedule_warnings
 from storage.documents.instants import Instant, LocalTime, instant, instant_or_none
 
 

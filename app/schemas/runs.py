@@ -14,8 +14,8 @@ from app.schemas.pages import Page
 from domain.catchup import Outcome as FireOutcome
 from domain.durations import AwareInstant, instant_of
 from domain.errors import Invalid
-from domain.run import Attempt, Outcome, Run, RunState, Trigger
 from domain.run_filter import RunFilter
+from domain.runs.run import Attempt, Outcome, Run, RunState, Trigger
 from queries.get_ledger import LedgerEntry
 from queries.run_told import Told
 from storage.documents.instants import Instant, LocalTime, instant, instant_or_none

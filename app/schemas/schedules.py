@@ -12,6 +12,9 @@ from msgspec import UNSET, Meta, UnsetType
 
 from domain.durations import Duration, Instant, duration_of
 from domain.errors import Gathering, Invalid
+from domain.schedules.clocks.local_times import LocalTimes
+from domain.schedules.clocks.wall_clock import Fold, Gap
+from domain.schedules.clocks.zones import zone
 from domain.schedules.kinds import (
     BY_NAME,
     EXACTLY_ONE,
@@ -21,16 +24,13 @@ from domain.schedules.kinds import (
     SentSpec,
     Spec,
 )
-from domain.schedules.local_times import LocalTimes
 from domain.schedules.schedule import (
     MAX_EXCLUSIONS,
     MAX_SPECS,
     Exclusion,
     Schedule,
 )
-from domain.schedules.wall_clock import Fold, Gap
 from domain.schedules.words import listed
-from domain.schedules.zones import zone
 
 Timezone = Annotated[str, Meta(min_length=1, max_length=64, examples=["Europe/London"])]
 # Not just `$`, which Python also matches before a last line feed.

@@ -10,8 +10,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from app.schemas.examples import Example, Examples
 from app.schemas.pages import Page
 from domain.durations import Duration, written
-from domain.secrets import MAX_VALUE_BYTES, NAME, Secret
-from domain.signing import DEFAULT_OVERLAP, SigningSecret
+from domain.targets.secrets import MAX_VALUE_BYTES, NAME, Secret
+from domain.targets.signing import DEFAULT_OVERLAP, SigningSecret
 from storage.documents.instants import Instant, instant, instant_or_none
 
 SECRET_NAME = rf"^{NAME}(?!\n)$"

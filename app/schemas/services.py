@@ -12,8 +12,8 @@ from app.schemas.examples import Example, Examples
 from app.schemas.merge_patch import members_of, merged, names_of, with_unknown_nulls
 from app.schemas.pages import Page
 from app.wrong_values import refusal_of
-from domain.limits import Limits
-from domain.service import Service
+from domain.access.service import Service
+from domain.quotas.limits import Limits
 from domain.targets.json import Json
 from storage.documents.instants import Instant, instant
 

@@ -6,9 +6,9 @@ from datetime import datetime
 
 from msgspec import Struct, field
 
-from domain.run import RunState
-from domain.sketch import Percentiles
-from domain.stats import Stats
+from domain.runs.run import RunState
+from domain.runs.sketch import Percentiles
+from domain.runs.stats import Stats
 from storage.documents.instants import Instant, instant, instant_or_none
 
 

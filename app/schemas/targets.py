@@ -7,9 +7,9 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from domain.breaker import BreakerState
 from domain.target_view import TargetView, counts_of
 from domain.targets import KINDS
+from domain.targets.health.breaker import BreakerState
 from storage.documents.instants import Instant, instant, instant_or_none
 
 

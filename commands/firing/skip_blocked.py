@@ -9,7 +9,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from commands.take_runs import TakenRun
-from domain.overlap import Overlap
+from domain.policies.overlap import Overlap
 from storage.postgres import Database
 from storage.sql import statement
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from itertools import groupby
 
 from domain.catchup import MAX_LIMIT, TOLERANCE, CatchupPolicy, Coalesce, Outcome, Plan, Stretch
+from domain.schedules.kinds.work import Budget
 from domain.schedules.newest import newest
 from domain.schedules.schedule import (
     TICK,
@@ -17,7 +18,6 @@ from domain.schedules.schedule import (
     next_fire_time,
     nominal_times,
 )
-from domain.schedules.work import Budget
 
 COUNTED = 5_000
 """So many fire times are looked at one by one; where there are more, a stretch goes uncounted."""

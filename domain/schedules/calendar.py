@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from domain.errors import Invalid, within
 from domain.schedules.checks import check_exclusion
-from domain.schedules.reading import Reading
+from domain.schedules.kinds.reading import Reading
 from domain.schedules.schedule import MAX_EXCLUSIONS, Exclusion
 
 

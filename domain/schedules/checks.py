@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from domain.errors import Invalid, within
+from domain.schedules.clocks.zones import zone
 from domain.schedules.kinds import NAMES, kind_of
-from domain.schedules.reading import Reading
+from domain.schedules.kinds.reading import Reading
 from domain.schedules.schedule import (
     Exclusion,
     Schedule,
@@ -15,7 +16,6 @@ from domain.schedules.schedule import (
     next_fire_time,
     next_nominal_time,
 )
-from domain.schedules.zones import zone
 
 MAX_EXCLUSIONS_IN_ALL = 1_000
 

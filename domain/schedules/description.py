@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import date
 
+from domain.schedules.clocks.wall_clock import Fold, Gap
 from domain.schedules.kinds import kind_of
 from domain.schedules.kinds.kind import Kind
 from domain.schedules.schedule import Exclusion, Schedule
-from domain.schedules.wall_clock import Fold, Gap
 from domain.schedules.words import (
     counted,
     day_in_words,

@@ -7,11 +7,11 @@ from datetime import date as Day  # noqa: N812 (a field is called `date`)
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from domain.schedules.clocks.midnights import before_midnight_after
+from domain.schedules.clocks.zones import zone_of
 from domain.schedules.kinds import kind_of
 from domain.schedules.kinds.kind import Kind, Rule
-from domain.schedules.midnights import before_midnight_after
 from domain.schedules.moved import Moved
-from domain.schedules.zones import zone_of
 
 if TYPE_CHECKING:  # schedules look in here
     from domain.schedules.schedule import Exclusion, Schedule

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from domain.schedules.kinds.work import Budget
 from domain.schedules.schedule import TICK, Schedule, fire_times, is_excluded, next_fire_time
-from domain.schedules.work import Budget
 
 STOPS = 10
 """A look back ends when its search among excluded fire times stopped so often."""

@@ -8,7 +8,10 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from domain.schedules.rrule_end import next_of, unbounded
+from domain.schedules.clocks.wall_clock import note_of
+from domain.schedules.clocks.zones import zone_of
+from domain.schedules.kinds.work import Budget
+from domain.schedules.rrule.end import next_of, unbounded
 from domain.schedules.schedule import (
     PATIENCE,
     TICK,
@@ -16,10 +19,7 @@ from domain.schedules.schedule import (
     fire_times,
     next_fire_time,
 )
-from domain.schedules.wall_clock import note_of
 from domain.schedules.wall_patterns import wall_patterns
-from domain.schedules.work import Budget
-from domain.schedules.zones import zone_of
 
 MAX_PREVIEW = 1_000
 PREVIEW_STEPS = 200_000

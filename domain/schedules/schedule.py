@@ -12,13 +12,13 @@ from itertools import chain, islice, takewhile
 import msgspec
 
 from domain.errors import Invalid
+from domain.schedules.clocks.wall_clock import Fold, Gap
+from domain.schedules.clocks.zones import zone_of
 from domain.schedules.exclusion import Excluded
 from domain.schedules.kinds import Spec, kind_of
 from domain.schedules.kinds.kind import Kind
+from domain.schedules.kinds.work import Budget, Work
 from domain.schedules.named import Named
-from domain.schedules.wall_clock import Fold, Gap
-from domain.schedules.work import Budget, Work
-from domain.schedules.zones import zone_of
 
 MAX_SPECS = 20
 MAX_EXCLUSIONS = 100

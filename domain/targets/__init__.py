@@ -12,9 +12,8 @@ from typing import NamedTuple, get_args
 
 from msgspec import Struct
 
-from domain.egress import Egress
 from domain.errors import Invalid
-from domain.secrets import MAX_NAMES
+from domain.targets.egress import Egress
 from domain.targets.kinds.actor import ActorTarget, ActorTargetBody
 from domain.targets.kinds.http import HttpTarget, HttpTargetBody
 from domain.targets.kinds.kind import TargetKind
@@ -24,6 +23,7 @@ from domain.targets.kinds.redis_stream import (
     StreamServer,
     read_servers,
 )
+from domain.targets.secrets import MAX_NAMES
 
 Target = HttpTarget | ActorTarget | RedisStreamTarget
 TargetBody = HttpTargetBody | ActorTargetBody | RedisStreamTargetBody

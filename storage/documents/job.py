@@ -8,9 +8,9 @@ from uuid import UUID
 from msgspec import Meta, Struct
 
 from domain.catchup import CatchupPolicy
-from domain.job import Job, JobState
-from domain.overlap import Overlap
-from domain.retry import RetryPolicy
+from domain.jobs.job import Job, JobState
+from domain.policies.overlap import Overlap
+from domain.policies.retry import RetryPolicy
 from domain.targets import Target
 from storage.documents.instants import Instant, instant, instant_or_none
 from storage.documents.schedule import ScheduleResource

@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from domain.schedules.clocks.wall_clock import Fold, Gap
 from domain.schedules.kinds import EXACTLY_ONE, ShownSpec, Spec, kind_of
 from domain.schedules.schedule import Exclusion, Schedule
-from domain.schedules.wall_clock import Fold, Gap
 from storage.documents.instants import Instant, instant, instant_or_none
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from storage.embedded.account import Account, Launch, run_to_end
 from storage.embedded.passwords import Passwords
-from storage.embedded.processes import is_alive, read_pid
+from storage.embedded.processes import command_line, is_alive, read_pid
 from storage.embedded.server import Server
 
 DATABASE = "tocsin"
@@ -111,12 +111,16 @@ class PostgresServer(Server):
         return self._account.launch([program, "-D", self.directory], cwd=self._home)
 
     def is_ready(self) -> bool:
-        """Whether the server says in its pid file that it accepts connections."""
+        """Whether the server says in its pid file that it accepts connections.
+
+        The file is read once: that of a killed server says "ready", too, until the next one
+        replaces it, which may happen between two reads.
+        """
         try:
-            status = self.pid_file.read_text().splitlines()[7]
-        except (OSError, IndexError):
+            lines = self.pid_file.read_text().splitlines()
+            return lines[7].strip() == "ready" and self.mark in command_line(int(lines[0]))
+        except (OSError, IndexError, ValueError):
             return False
-        return status.strip() == "ready" and self.pid is not None
 
     def end_leftover(self) -> None:
         """Stop this server if an earlier run left it behind, or drop a misleading pid file.

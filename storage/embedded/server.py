@@ -98,7 +98,7 @@ class Server(ABC):
         if (pid := self.pid) is not None:
             end(pid, self.stop_signal, grace=10.0)
 
-    def start(self, timeout: float = 30.0) -> None:
+    def start(self, timeout: float = 30.0, *, attempts: int = ATTEMPTS) -> None:
         """Start the server and return when it is ready, for at most `timeout` seconds an attempt.
 
         What the server prints goes to `<name>.log` beside its files.
@@ -106,12 +106,12 @@ class Server(ABC):
         Raises:
             EmbeddedServerError: With the end of that log, when the server does not become ready.
         """
-        for attempt in range(ATTEMPTS):
+        for attempt in range(attempts):
             time.sleep(0.1 * attempt)
             self.prepare()
             if self._run(timeout):
                 return
-            if attempt < ATTEMPTS - 1 and (advice := self.mend(self._last_lines())):
+            if attempt < attempts - 1 and (advice := self.mend(self._last_lines())):
                 log.warning("server.does_not_start", server=self.name, advice=advice)
         said = self._last_lines()
         advice = self.mend(said) or ""

@@ -29,6 +29,7 @@ def admin(installation: System, operator: httpx.Client, service_id: str):
         yield client
 
 
+@pytest.mark.promise("audit")
 def test_every_command_leaves_a_row_with_its_request(admin: httpx.Client) -> None:
     made = admin.post("/jobs", json=JOB, headers={"x-request-id": "find-me"})
     job_id = made.json()["id"]

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from app.edge.authentication.key_use import KeyUse
-from domain.access import Scope
+from domain.access.scopes import Scope
 from storage.embedded.servers import EmbeddedServers
 from storage.shards import Shards
 from tests.access.conftest import calling, new_key, new_service
@@ -130,6 +130,7 @@ def test_a_rotated_key_keeps_its_end_unless_another_is_asked_for(
         assert operator.post(path, json=body).json()["expires_at"] == expected
 
 
+@pytest.mark.promise("revoked keys")
 async def test_a_revoked_key_is_refused_by_every_process_though_the_replica_lags(
     installation: System,
     operator: httpx.Client,

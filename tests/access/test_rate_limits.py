@@ -20,8 +20,8 @@ from app.edge.authentication.failed_logins import A_MINUTE, FailedLogins
 from app.edge.authentication.principals import Principal
 from app.edge.rate_limiting import UNLIMITED, RateLimiting
 from app.settings import Settings
-from domain.access import ALL_SCOPES
-from domain.limits import Limits
+from domain.access.scopes import ALL_SCOPES
+from domain.quotas.limits import Limits
 from storage.rate_limits import Bucket, Grant, Level, RateLimits
 from storage.redis_link import RedisAway
 from storage.shards import Shards
@@ -112,6 +112,7 @@ def test_hits_that_need_no_postgres_count_as_well(user: httpx.Client) -> None:
     assert [user.get(path).status_code for _ in range(6)] == [200] * 5 + [429]
 
 
+@pytest.mark.promise("rate limits")
 def test_processes_share_the_limit_to_the_request(
     installation: System, operator: httpx.Client, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -13,11 +13,11 @@ from typing import Any
 
 import httpx
 import jwt
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from app.edge.authentication import identity_provider
-from app.edge.authentication.identity_provider import IdentityProvider
+from app.edge.authentication.identity_provider import IdentityProvider, Patience
 from app.edge.authentication.person import ProviderAway, TokenRefused
 from app.edge.authentication.tokens import Tokens
 from app.settings import SettingsError, read_settings
@@ -174,12 +174,10 @@ def test_a_token_ends_though_it_was_looked_up_just_now(
     assert datetime.now(UTC) >= ends
 
 
-async def test_a_new_signing_key_is_fetched_and_a_withdrawn_one_refused(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_new_signing_key_is_fetched_and_a_withdrawn_one_refused() -> None:
     with Issuer() as issuer:
-        monkeypatch.setattr(identity_provider, "ASK_AGAIN_SECONDS", 0.0)
-        tokens = Tokens(IdentityProvider(issuer.url), AUDIENCE, ["ES256", "RS256"])
+        provider = IdentityProvider(issuer.url, Patience(ask_again_seconds=0.0))
+        tokens = Tokens(provider, AUDIENCE, ["ES256", "RS256"])
         old = issuer.token()
         assert (await tokens.person(old)).subject == "ann"
         issuer.keys = [SigningKey("second")]
@@ -197,13 +195,11 @@ async def test_however_many_keys_are_made_up_the_provider_is_asked_once() -> Non
         assert issuer.asked == 1
 
 
-async def test_while_the_provider_is_away_what_it_said_holds_for_a_while(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_while_the_provider_is_away_what_it_said_holds_for_a_while() -> None:
     with Issuer() as issuer:
-        monkeypatch.setattr(identity_provider, "ASK_AGAIN_SECONDS", 0.0)
-        monkeypatch.setattr(identity_provider, "FRESH_SECONDS", 0.0)
-        tokens = Tokens(IdentityProvider(issuer.url), AUDIENCE, ["ES256"])
+        impatient = Patience(ask_again_seconds=0.0, fresh_seconds=0.0)
+        provider = IdentityProvider(issuer.url, impatient)
+        tokens = Tokens(provider, AUDIENCE, ["ES256"])
         issuer.down = True
         with pytest.raises(ProviderAway):
             await tokens.person(issuer.token())
@@ -211,20 +207,16 @@ async def test_while_the_provider_is_away_what_it_said_holds_for_a_while(
         await tokens.person(issuer.token())
         issuer.down = True
         await tokens.person(issuer.token())
-        monkeypatch.setattr(identity_provider, "STALE_SECONDS", 0.0)
+        provider.patience = msgspec.structs.replace(impatient, stale_seconds=0.0)
         with pytest.raises(ProviderAway):
             await tokens.person(issuer.token())
 
 
-async def test_a_provider_that_hangs_holds_up_nobody_whose_key_is_known(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_provider_that_hangs_holds_up_nobody_whose_key_is_known() -> None:
     with Issuer() as issuer:
-        tokens = Tokens(IdentityProvider(issuer.url), AUDIENCE, ["ES256"])
+        impatient = Patience(ask_again_seconds=0.0, fresh_seconds=0.0, wait_seconds=0.2)
+        tokens = Tokens(IdentityProvider(issuer.url, impatient), AUDIENCE, ["ES256"])
         await tokens.person(issuer.token())
-        monkeypatch.setattr(identity_provider, "FRESH_SECONDS", 0.0)
-        monkeypatch.setattr(identity_provider, "ASK_AGAIN_SECONDS", 0.0)
-        monkeypatch.setattr(identity_provider, "WAIT_SECONDS", 0.2)
         with issuer.hanging():
             # Of two fetches of five seconds each, one by one, before.
             async with asyncio.timeout(4):

@@ -14,7 +14,7 @@ from app.schemas.keys import KeyBody
 from app.schemas.runs import ChosenRunsBody
 from app.schemas.services import ServiceBody, ServiceChangesBody
 from app.wrong_values import MOST_ERRORS, refusal_of
-from domain.limits import Limits
+from domain.quotas.limits import Limits
 from tests.api.problems import problem
 
 HTTP = {"type": "http", "url": "http://h/"}

@@ -33,6 +33,7 @@ def ringable(store: Store, sink: SinkProcess) -> Callable[..., str]:
     return make
 
 
+@pytest.mark.promise("backfill requests")
 def test_a_dry_run_counts_and_makes_nothing(
     api: httpx.Client, ringable: Callable[..., str]
 ) -> None:

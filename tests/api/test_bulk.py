@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from domain.run import RunState
+from domain.runs.run import RunState
 from loadtests.sink_process import SinkProcess
 from tests.api.problems import problem, wrong_values
 from tests.processes import wait_until

@@ -57,6 +57,7 @@ def is_told_to_come_again(answer: httpx.Response) -> bool:
     return answer.headers["retry-after"] == "1"
 
 
+@pytest.mark.promise("full database")
 @pytest.mark.parametrize("code", ["53100", "53200", "53400", "25P03"])
 async def test_no_room_for_data(client: httpx.AsyncClient, shards: Shards, code: str) -> None:
     job = (await client.post("/jobs", json=JOB)).json()["id"]

@@ -8,6 +8,8 @@ import io
 import subprocess
 import sys
 
+import pytest
+
 from app.logs import GatheredLines
 from app.up.prefixed_output import PrefixedOutput
 from tests.processes import CHECKOUT
@@ -56,6 +58,7 @@ async def test_a_thread_does_not_wait_for_the_event_loop():
     assert file.getvalue() == "from a thread\n"
 
 
+@pytest.mark.usefixtures("starts_processes")
 def test_the_last_words_of_a_process_are_written():
     program = (
         "import asyncio, structlog\n"

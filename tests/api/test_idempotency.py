@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from domain.idempotency import KEPT
+from domain.access.idempotency import KEPT
 from storage.kept_answers import KEPT_KIB_A_DAY, kept_by
 from storage.postgres import Database
 from storage.rate_limits import RateLimits
@@ -90,6 +90,7 @@ def a_body_for(operation: str) -> dict[str, Any]:
     return bodies.get(operation, {})
 
 
+@pytest.mark.promise("idempotency: answers")
 def test_every_post_that_changes_something_answers_what_is_sent_again_as_before(
     api: httpx.Client, other: httpx.Client, store: Store
 ) -> None:
@@ -137,6 +138,7 @@ def test_a_preview_takes_no_notice_of_a_key(api: httpx.Client) -> None:
         assert "idempotency-replayed" not in answer.headers
 
 
+@pytest.mark.promise("idempotency", "idempotency: answers")
 def test_of_requests_that_come_at_once_through_two_processes_one_is_done(
     api: httpx.Client, other: httpx.Client, urls: ShardUrls, store: Store
 ) -> None:
@@ -174,6 +176,7 @@ def test_of_jobs_that_are_stored_at_once_under_one_key_there_is_one(
     assert len(api.get("/jobs", params={"name_prefix": name}).json()["items"]) == 1
 
 
+@pytest.mark.promise("idempotency: conflicts")
 def test_while_the_first_is_in_progress_the_second_is_409_and_later_answered(
     api: httpx.Client, other: httpx.Client, urls: ShardUrls, store: Store
 ) -> None:
@@ -190,6 +193,7 @@ def test_while_the_first_is_in_progress_the_second_is_409_and_later_answered(
     assert other.post(f"/jobs/{job}/trigger", headers=key).content == done.content
 
 
+@pytest.mark.promise("idempotency", "idempotency: answers")
 def test_a_process_that_dies_in_between_leaves_nothing(
     api: httpx.Client, urls: ShardUrls, store: Store, tmp_path: Any
 ) -> None:
@@ -212,6 +216,7 @@ def test_a_process_that_dies_in_between_leaves_nothing(
     assert len(api.get(f"/jobs/{job}/runs").json()["items"]) == 1
 
 
+@pytest.mark.promise("idempotency: conflicts")
 def test_a_key_that_was_used_for_another_request_is_422(api: httpx.Client, store: Store) -> None:
     path, key = f"/jobs/{store()['id']}/trigger", a_key()
     assert api.post(path, headers=key).status_code == 202
@@ -226,6 +231,7 @@ def test_a_key_that_was_used_for_another_request_is_422(api: httpx.Client, store
     assert api.post(path, headers=key).headers["idempotency-replayed"] == "true"
 
 
+@pytest.mark.promise("idempotency: scope")
 def test_a_key_is_its_services_and_its_addresss_own(
     api: httpx.Client, system: System, store: Store, job_body: Callable[..., Any]
 ) -> None:
@@ -240,6 +246,7 @@ def test_a_key_is_its_services_and_its_addresss_own(
     assert len(set(made)) == 2
 
 
+@pytest.mark.promise("idempotency: answers")
 def test_what_was_refused_stays_refused(api: httpx.Client, other: httpx.Client, store: Store):
     job = store()
     run = api.post(f"/jobs/{job['id']}/trigger").json()["id"]

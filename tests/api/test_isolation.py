@@ -83,6 +83,7 @@ def routes(document: dict[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
+@pytest.mark.promise("isolation")
 def test_every_route_refuses_what_belongs_to_another(
     owner: httpx.Client, intruder: httpx.Client, owned: Owned
 ) -> None:

@@ -21,6 +21,7 @@ PLAIN = {"jitter": "P0D", "gap": "run_after", "fold": "first"}
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
 
+@pytest.mark.promise("defaults")
 def test_a_stored_job_is_answered_as_sent_with_defaults_filled_in(
     api: httpx.Client, sink: SinkProcess
 ) -> None:
@@ -121,6 +122,7 @@ def test_a_target_body_is_kept_to_the_letter(
     assert f'"body":{text}' in api.get(answer.headers["location"]).text
 
 
+@pytest.mark.promise("durations")
 @pytest.mark.parametrize(
     ("sent", "answered"),
     [("PT1H30M", "PT5400S"), (5400, "PT5400S"), (90.25, "PT90.25S"), ("P1DT1S", "P1DT1S")],
@@ -132,6 +134,7 @@ def test_durations_are_taken_as_iso_8601_or_seconds_and_answered_as_iso_8601(
     assert store(schedule={"after": sent})["schedule"]["after"] == answered
 
 
+@pytest.mark.promise("at")
 @pytest.mark.parametrize(
     ("schedule", "instant"),
     [
@@ -147,6 +150,7 @@ def test_an_instant_is_answered_in_utc(store: Store, schedule: object, instant: 
     assert job["schedule"]["at"] == job["next_fire_at"] == instant
 
 
+@pytest.mark.promise("after")
 def test_a_delay_counts_from_acceptance(store: Store) -> None:
     job = store(schedule={"after": "PT1H"})
     after = datetime.fromisoformat(job["next_fire_at"]) - datetime.fromisoformat(job["created_at"])

@@ -9,7 +9,6 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
-from app.edge import large_answers
 from app.edge.large_answers import LARGE_BYTES, LargeAnswers
 
 KB = 1024
@@ -68,10 +67,8 @@ async def let(client: Client, asking: asyncio.Task[None]) -> None:
 
 
 @pytest.fixture
-def answers(monkeypatch: pytest.MonkeyPatch) -> LargeAnswers:
-    monkeypatch.setattr(large_answers, "ANSWER_BYTES_OF_A_SERVICE", 500 * KB)
-    monkeypatch.setattr(large_answers, "ANSWER_BYTES", 900 * KB)
-    return LargeAnswers(answer)
+def answers() -> LargeAnswers:
+    return LargeAnswers(answer, of_a_service=500 * KB, in_all=900 * KB)
 
 
 async def test_a_service_that_leaves_much_unread_is_asked_to_wait_and_others_are_not(

@@ -10,8 +10,9 @@ from uuid import UUID
 
 import httpx
 import pytest
+from msgspec.msgpack import Decoder
 
-from app.cursors import cursor_of
+from app.cursors import Cursors
 from tests.api.conftest import FAR
 from tests.api.problems import wrong_parameters
 
@@ -156,7 +157,8 @@ def test_a_cursor_of_another_list_is_refused(
     api: httpx.Client, store: Store, path: str, other: str
 ) -> None:
     listing, other_list = (one.format(job=store()["id"]) for one in (path, other))
-    answer = api.get(listing, params={"cursor": cursor_of(other_list[1:], KEYS[other])})
+    cursor = Cursors[Any](other_list[1:], Decoder()).behind(KEYS[other])
+    answer = api.get(listing, params={"cursor": cursor})
     if listing == other_list and path not in SORTED:
         assert answer.json() == {"items": [], "next_cursor": None}
     else:

@@ -54,6 +54,7 @@ def test_a_patch_has_a_greatest_depth() -> None:
     assert refusal.value.pointer == "/target"
 
 
+@pytest.mark.promise("merge patch")
 @pytest.mark.parametrize("headers", [JSON, MERGE])
 def test_what_is_not_named_stays_at_every_depth(
     api: httpx.Client, store: Store, sink: SinkProcess, headers: dict[str, str]
@@ -104,6 +105,7 @@ def test_null_brings_back_the_default(api: httpx.Client, store: Store) -> None:
     assert changed["next_fire_at"] == job["next_fire_at"]
 
 
+@pytest.mark.promise("merge patch")
 @pytest.mark.parametrize("patch", ["{}", '{"schedule": {}, "target": {"headers": {}}}', "same"])
 def test_what_names_nothing_new_changes_no_version(
     api: httpx.Client, store: Store, patch: str

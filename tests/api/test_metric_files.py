@@ -78,6 +78,7 @@ def shows(directory: Path, sample: str) -> None:
     wait_until(lambda: f"{sample}\n" in scraped(directory), what=sample)
 
 
+@pytest.mark.usefixtures("starts_processes")
 def test_a_process_may_write_no_file(tmp_path: Path) -> None:
     with counting(tmp_path, "no files") as process:
         process.count()
@@ -87,7 +88,7 @@ def test_a_process_may_write_no_file(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def small(tmp_path: Path) -> Iterator[Path]:
+def small(starts_processes: None, tmp_path: Path) -> Iterator[Path]:
     """A file system of 2 MiB."""
     mounting = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(tmp_path)]
     if subprocess.run(mounting, capture_output=True, check=False).returncode != 0:
@@ -96,6 +97,7 @@ def small(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
 
 
+@pytest.mark.promise("metrics")
 def test_the_disk_is_full(small: Path) -> None:
     with counting(small) as before, (small / "large").open("wb", buffering=0) as large:
         shows(small, "tocsin_ringer_waiting_runs 7.0")
@@ -109,6 +111,8 @@ def test_the_disk_is_full(small: Path) -> None:
             shows(small, 'tocsin_runs_total{number="2999"} 2.0')
 
 
+@pytest.mark.promise("metrics")
+@pytest.mark.usefixtures("starts_processes")
 def test_what_a_killed_process_held_is_held_no_more(tmp_path: Path) -> None:
     with counting(tmp_path) as one, counting(tmp_path) as other:
         one.count()

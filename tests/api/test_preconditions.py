@@ -49,6 +49,7 @@ def test_a_change_to_the_version_named_is_made(
     assert answer.is_success, answer.text
 
 
+@pytest.mark.promise("ETag")
 @pytest.mark.parametrize(
     "tags",
     [
@@ -88,6 +89,7 @@ def test_a_job_that_is_not_there_is_404_whatever_its_version(
     problem(send(api, f"/jobs/{uuid4()}", {"If-Match": tags}), 404)
 
 
+@pytest.mark.promise("ETag")
 def test_of_changes_to_one_version_at_once_one_is_made(
     api: httpx.Client, other: httpx.Client, store: Store
 ) -> None:

@@ -33,6 +33,7 @@ def of_the_api(answer: httpx.Response) -> None:
     assert "strict-transport-security" not in answer.headers
 
 
+@pytest.mark.promise("ETag")
 def test_a_read_with_an_entity_tag_is_asked_for_again(
     api: httpx.Client, store: Callable[..., Any]
 ) -> None:

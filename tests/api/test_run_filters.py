@@ -9,7 +9,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from domain.run import RunState
+from domain.runs.run import RunState
 from tests.api.conftest import FAR
 from tests.api.problems import problem, wrong_parameters
 from tests.processes import System, runs_of, wait_until

@@ -16,7 +16,7 @@ from app.edge.cached_reads import Remembered
 from app.routes import jobs
 from commands.bootstrap_key import BootstrapKey, bootstrap_key
 from domain.job_filter import JobFilter, JobOrder
-from queries.list_jobs import ListJobs, load_jobs
+from queries.list_jobs import ListJobs
 from storage.postgres import Driver
 from storage.read_cache import Loaded
 from storage.shards import Shard, Shards
@@ -170,11 +170,13 @@ async def test_a_list_is_read_as_of_now(
 ) -> None:
     asked: list[ListJobs] = []
 
-    async def load(query: ListJobs, shard: Shard, driver: Driver) -> Loaded:
-        asked.append(query)
-        return await load_jobs(query, shard, driver)
+    load = ListJobs.load
 
-    monkeypatch.setattr(cached_reads, "load_jobs", load)
+    async def noting(query: ListJobs, driver: Driver, shard: Shard) -> Loaded:
+        asked.append(query)
+        return await load(query, driver, shard)
+
+    monkeypatch.setattr(ListJobs, "load", noting)
     for _ in range(2):
         began = datetime.now(UTC)
         await api.post("/jobs", json=JOB, headers=asker)
@@ -196,7 +198,7 @@ async def test_what_goes_wrong_is_told_as_on_the_long_way(
     async def fail(*_: Any) -> Loaded:
         raise error
 
-    monkeypatch.setattr(cached_reads, "load_jobs", fail)
+    monkeypatch.setattr(ListJobs, "load", fail)
     await api.post("/jobs", json=JOB, headers=asker)
     answer = await api.get(URL, headers=asker)
     problem(answer, status)

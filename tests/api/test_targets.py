@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from app.problems import problem_of
-from domain.breaker import FAILURES
-from domain.caller import Caller
+from domain.access.caller import Caller
+from domain.targets.health.breaker import FAILURES
 from loadtests.sink_process import SinkProcess
 from queries.list_targets import ListTargets, list_targets
 from storage.embedded.ports import free_port

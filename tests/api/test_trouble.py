@@ -48,7 +48,7 @@ async def test_a_bug_is_a_problem_document_without_our_insides(
 
 
 @pytest.fixture(scope="module")
-def lonely(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def lonely(starts_processes: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of an API whose servers are all away."""
     closed = f"127.0.0.1:{free_port()}"
     folder = tmp_path_factory.mktemp("lonely")

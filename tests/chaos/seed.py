@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 from msgspec import Struct
 
-from domain.keys import service_of
+from domain.access.keys import service_of
 from storage.embedded.ports import Ports
 from storage.embedded.servers import EmbeddedServers
 from tests.chaos.bodies import Bodies

@@ -18,7 +18,23 @@ SHORT = Plan(
 )
 
 
+@pytest.mark.promise(
+    "one outcome",
+    "accepted jobs",
+    "accepted runs",
+    "max_runs",
+    "end of schedule",
+    "statistics",
+    "never early",
+    "at least once",
+    "fenced attempts",
+    "no overlap",
+    "order",
+    "every run ends",
+    "lateness",
+)
 @pytest.mark.timeout(400)
+@pytest.mark.usefixtures("starts_processes")
 def test_every_instant_has_one_outcome(tmp_path: Path) -> None:
     judged = run_seed(SHORT, tmp_path)
     assert len(judged.history.faults) >= len(SHORT.certain)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import httpx
+import pytest
 
 from loadtests.sink_process import SinkProcess
 from tests.clients.python_clients import describe, openapi_python_client
 from tests.processes import System
+
+pytestmark = pytest.mark.usefixtures("starts_processes")
 
 
 def test_openapi_python_client(

@@ -12,9 +12,9 @@ from commands.pause_job import PauseJob, pause_job
 from commands.resume_job import ResumeJob, resume_job
 from commands.trigger_job import TriggerJob, trigger_job
 from commands.update_job import Changes, UpdateJob, update_job
-from domain.caller import Caller
-from domain.job import Job
-from domain.run import Run
+from domain.access.caller import Caller
+from domain.jobs.job import Job
+from domain.runs.run import Run
 from domain.targets.kinds.http import HttpTarget
 from storage.shards import Shards
 from tests.commands.firing import NOON

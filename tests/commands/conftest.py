@@ -9,8 +9,8 @@ from uuid import uuid4
 import pytest
 
 from commands.bootstrap_key import BootstrapKey, bootstrap_key
-from domain.caller import Caller
-from domain.keys import service_of
+from domain.access.caller import Caller
+from domain.access.keys import service_of
 from storage.postgres import Database
 from storage.shards import Shards
 from storage.urls import ShardUrls

@@ -13,10 +13,10 @@ from msgspec import Struct
 
 from commands.finish_attempts import EndedAttempt, finish_attempts
 from commands.fold_run_events import FoldRunEvents, fold_run_events
-from domain.caller import Caller
-from domain.retry import RetryPolicy
-from domain.run import Outcome
-from domain.sketch import percentiles
+from domain.access.caller import Caller
+from domain.policies.retry import RetryPolicy
+from domain.runs.run import Outcome
+from domain.runs.sketch import percentiles
 from queries.get_stats import GetJobStats, GetServiceStats, get_job_stats, get_service_stats
 from storage.postgres import Database
 from storage.shards import Shard

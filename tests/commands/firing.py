@@ -19,12 +19,12 @@ from commands.resolve_overlap import ResolveOverlap, resolve_overlap
 from commands.start_attempts import StartAttempts, start_attempts
 from commands.take_runs import TakenRun, TakeRuns, take_runs
 from commands.trigger_job import TriggerJob, trigger_job
-from domain.caller import Caller
+from domain.access.caller import Caller
 from domain.catchup import CatchupPolicy, Coalesce
-from domain.job import Job
-from domain.overlap import Overlap
-from domain.retry import RetryPolicy
-from domain.run import Outcome
+from domain.jobs.job import Job
+from domain.policies.overlap import Overlap
+from domain.policies.retry import RetryPolicy
+from domain.runs.run import Outcome
 from domain.schedules.schedule import Schedule
 from domain.targets import Target
 from domain.targets.kinds.http import HttpTarget

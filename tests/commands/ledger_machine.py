@@ -27,13 +27,13 @@ from commands.pass_turns import pass_free_turns
 from commands.rescue_runs import RescueRuns, rescue_runs
 from commands.resume_job import ResumeJob, resume_job
 from commands.take_runs import TakenRun, TakeRuns, take_runs
-from domain.caller import Caller
+from domain.access.caller import Caller
+from domain.access.keys import service_of
 from domain.catchup import CatchupPolicy, Coalesce, Outcome
 from domain.errors import Conflict
-from domain.keys import service_of
-from domain.overlap import Overlap
-from domain.retry import RetryPolicy
-from domain.run import Outcome as AttemptOutcome
+from domain.policies.overlap import Overlap
+from domain.policies.retry import RetryPolicy
+from domain.runs.run import Outcome as AttemptOutcome
 from domain.schedules.edited import counted_after, names_alike
 from domain.schedules.schedule import Exclusion, Schedule
 from storage.shards import Shards

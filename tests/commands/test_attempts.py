@@ -12,9 +12,9 @@ from commands.cancel_runs import CancelRun, cancel_run
 from commands.finish_attempts import MAX_ABANDONED_BEYOND
 from commands.rescue_runs import RescueRuns, rescue_runs
 from domain.job_filter import Order
-from domain.retry import RetryPolicy
-from domain.run import Outcome, RunState
+from domain.policies.retry import RetryPolicy
 from domain.run_filter import RunFilter
+from domain.runs.run import Outcome, RunState
 from queries.get_run import GetRun, get_run
 from queries.list_runs import list_runs
 from queries.list_service_runs import list_service_runs
@@ -35,6 +35,7 @@ from tests.commands.firing import (
 ONCE = msgspec.structs.replace(STEADY, max_attempts=1)
 
 
+@pytest.mark.promise("run states")
 async def test_an_attempt_begins_once_however_often_its_worker_asks(firing: Firing):
     run = await firing.queued_run()
     answers = [await firing.start(run) for _ in range(3)]
@@ -118,6 +119,7 @@ async def test_a_failure_is_retried_later_and_the_last_one_ends_the_run(firing: 
     assert await firing.outcomes(run.id) == ["failed", "failed"]
 
 
+@pytest.mark.promise("two instants")
 async def test_lateness_is_that_of_the_first_attempt(firing: Firing):
     run = await firing.retrying_run()
     again = await firing.next_attempt(run)
@@ -146,6 +148,7 @@ async def test_recording_twice_or_twice_at_once_changes_nothing(firing: Firing):
     assert await firing.outcomes(run.id) == ["failed"]
 
 
+@pytest.mark.promise("fenced attempts", "run states")
 async def test_a_late_worker_cannot_finish_someone_elses_attempt(firing: Firing):
     run = await firing.running_run()
     await firing.finish(ended(run, Outcome.ABANDONED))
@@ -158,6 +161,7 @@ async def test_a_late_worker_cannot_finish_someone_elses_attempt(firing: Firing)
     assert await firing.outcomes(run.id) == ["abandoned", "succeeded"]
 
 
+@pytest.mark.promise("run states")
 async def test_a_worker_cannot_finish_its_own_newer_attempt_with_an_older_one(firing: Firing):
     run = await firing.retrying_run()
     again = await firing.next_attempt(run)

@@ -68,6 +68,7 @@ async def test_what_changes_nothing_is_not_audited(firing: Firing, change: Chang
     assert await everything(firing) == before
 
 
+@pytest.mark.promise("audit")
 @pytest.mark.parametrize("change", [change for change, _ in CHANGES])
 async def test_a_change_that_cannot_be_audited_does_not_happen(firing: Firing, change: Change):
     job_id = await a_job_for(firing, change)
@@ -100,8 +101,9 @@ async def test_another_services_job_is_not_found_and_nothing_is_audited(
 async def test_the_audit_holds_nothing_of_a_target(firing: Firing):
     job_id = await a_job_for(firing, rename)
     await rename(firing.shards, firing.caller, job_id)
-    for row in await firing.rows("SELECT details::text FROM audit"):
-        assert "example.com" not in row["details"]
+    rows = await firing.rows("SELECT details::text FROM audit")
+    assert len(rows) >= 2
+    assert not any("example.com" in row["details"] for row in rows)
 
 
 async def test_details_that_are_long_are_left_out_and_named(firing: Firing):

@@ -14,11 +14,11 @@ from commands.cancel_backfill import CancelBackfill, cancel_backfill
 from commands.continue_backfills import ADVISORY_SEED, DECIDE, continue_backfills
 from commands.start_backfill import StartBackfill, start_backfill
 from commands.take_runs import TakenRun
-from domain.backfill import Backfill, BackfillState
 from domain.errors import Invalid, NotFound
 from domain.ids import run_id
-from domain.overlap import Overlap
-from domain.retry import RetryPolicy
+from domain.jobs.backfill import Backfill, BackfillState
+from domain.policies.overlap import Overlap
+from domain.policies.retry import RetryPolicy
 from storage.postgres import Database
 from storage.retention import MARGIN, note_kept_from
 from tests.commands.changing import delete, pause
@@ -81,6 +81,7 @@ async def ring(firing: Firing, run: UUID, end: Any) -> None:
     await firing.finish(end(await begin_run(firing, run)))
 
 
+@pytest.mark.promise("backfills", "backfill requests")
 async def test_a_backfill_makes_a_run_for_each_fire_time_of_its_half_open_range(firing: Firing):
     job_id = await job(firing)
     backfill = await begin(firing, job_id)
@@ -120,6 +121,7 @@ async def test_the_range_holds_its_start_and_not_its_end(
     assert (await read(firing, backfill)).state == "completed"
 
 
+@pytest.mark.promise("backfill requests")
 async def test_a_dry_run_counts_and_makes_nothing(firing: Firing):
     job_id = await job(firing)
     backfill = await begin(firing, job_id, dry_run=True)
@@ -131,6 +133,7 @@ async def test_a_dry_run_counts_and_makes_nothing(firing: Firing):
     assert rows == []
 
 
+@pytest.mark.promise("backfills", "backfill requests")
 async def test_only_fire_times_without_a_successful_run_are_made(firing: Firing):
     job_id = await job(firing)
     await begin(firing, job_id)
@@ -210,6 +213,7 @@ async def test_missing_ones_are_made_at_the_rate_too(firing: Firing):
     assert (after.state, after.done_count, after.run_count) == ("completed", 6, 4)
 
 
+@pytest.mark.promise("backfill requests")
 @pytest.mark.parametrize(
     ("rate", "made"),
     [(120, [2, 2, 2, 0]), (60, [1, 1, 1, 1]), (30, [1, 0, 1, 0]), (20, [1, 0, 0, 1])],
@@ -275,6 +279,7 @@ async def test_two_backfills_of_one_range_both_make_their_runs(firing: Firing):
         assert (await read(firing, backfill)).run_count == 6
 
 
+@pytest.mark.promise("backfill requests")
 async def test_a_cancelled_backfill_ends_with_the_runs_that_do_not_ring(firing: Firing):
     job_id = await job(firing)
     backfill = await begin(firing, job_id, runs_per_minute=180)
@@ -347,6 +352,7 @@ async def test_a_paused_job_may_be_backfilled(firing: Firing):
     assert len(await step(firing)) == 6
 
 
+@pytest.mark.promise("overlap: override")
 async def test_runs_of_a_backfill_follow_its_own_overlap_policy(firing: Firing):
     job_id = (await firing.job(every=EVERY, overlap=Overlap.SKIP)).id
     await begin(firing, job_id, overlap=Overlap.BUFFER_ALL)

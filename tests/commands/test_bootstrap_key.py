@@ -9,7 +9,7 @@ from hashlib import sha256
 from uuid import uuid4
 
 from commands.bootstrap_key import BootstrapKey, bootstrap_key
-from domain.keys import service_of
+from domain.access.keys import service_of
 from storage.shards import Shards
 
 NOW = datetime.now(UTC)

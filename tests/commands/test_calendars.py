@@ -11,7 +11,7 @@ import pytest
 from commands import put_calendar as put_calendar_module
 from commands.delete_calendar import DeleteCalendar, delete_calendar
 from domain.errors import Conflict, Invalid, NotFound
-from domain.job import Job
+from domain.jobs.job import Job
 from domain.schedules.schedule import Exclusion, Schedule
 from tests.commands.changing import delete, pause, resume, update
 from tests.commands.firing import NOON, SECOND, Firing, instants_of
@@ -43,6 +43,7 @@ async def test_a_calendar_that_is_not_there_cannot_be_named(firing: Firing):
     assert refusal.value.pointer == "/schedule/exclude/0/calendar"
 
 
+@pytest.mark.promise("exclude")
 async def test_a_changed_calendar_moves_the_next_fire_time_at_once(firing: Firing):
     assert (await put(firing)).version == 1
     job = await naming_job(firing)

@@ -15,8 +15,8 @@ from commands.put_calendar import PutCalendar, put_calendar
 from commands.resume_job import ResumeJob, resume_job
 from commands.start_backfill import StartBackfill, start_backfill
 from domain.catchup import CatchupPolicy, Coalesce
-from domain.overlap import Overlap
-from domain.run import RunState
+from domain.policies.overlap import Overlap
+from domain.runs.run import RunState
 from domain.schedules.schedule import Exclusion, Schedule
 from queries.get_ledger import LedgerEntry
 from tests.commands.changing import Change, delete, pause, resume, retarget, update

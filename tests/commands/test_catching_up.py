@@ -10,7 +10,7 @@ import pytest
 from commands.claim_runs import ClaimRuns, claim_runs
 from commands.resume_job import ResumeJob, resume_job
 from domain.catchup import CatchupPolicy, Coalesce
-from domain.overlap import Overlap
+from domain.policies.overlap import Overlap
 from domain.schedules.schedule import Schedule
 from tests.commands.changing import NEW_TARGET, delete, pause, resume, update
 from tests.commands.firing import NOON, SECOND, Firing, instants_of, succeeded
@@ -35,6 +35,7 @@ async def minutes_run(firing: Firing, job: UUID) -> list[int]:
     return [(one - NOON) // MINUTE for one in instants_of(await firing.runs(job))]
 
 
+@pytest.mark.promise("misfires", "catchup")
 @pytest.mark.parametrize(
     ("catchup", "runs", "entries"),
     [
@@ -78,6 +79,7 @@ async def test_an_hour_without_dispatchers_ends_as_the_policy_says(
     assert await told(firing, job, AFTER) == entries
 
 
+@pytest.mark.promise("two instants")
 async def test_each_minute_runs_and_keeps_its_name_when_all_of_them_are_caught_up(firing: Firing):
     job = await every_minute(firing, ALL)
     await firing.claim(AFTER + 5 * SECOND, now=AFTER)
@@ -86,6 +88,7 @@ async def test_each_minute_runs_and_keeps_its_name_when_all_of_them_are_caught_u
         assert run["due_at"] == run["scheduled_for"]
 
 
+@pytest.mark.promise("on time before late")
 async def test_what_is_on_time_does_not_wait_for_thousands_that_are_late(
     firing: Firing, monkeypatch: pytest.MonkeyPatch
 ):
@@ -118,6 +121,7 @@ async def test_a_run_that_is_due_by_its_jitter_is_on_time_long_after_its_fire_ti
     assert instants_of(await firing.runs(job.id)) == [fire_time]
 
 
+@pytest.mark.promise("two instants")
 async def test_lateness_counts_from_when_a_jittered_run_was_due(firing: Firing):
     job = await firing.job(every=24 * HOUR, jitter=12 * HOUR, now=NOON - 24 * HOUR, catchup=LATEST)
     row = await firing.job_row(job.id)
@@ -126,6 +130,7 @@ async def test_lateness_counts_from_when_a_jittered_run_was_due(firing: Firing):
     assert instants_of(await firing.runs(job.id)) == [row["next_fire_for"]]
 
 
+@pytest.mark.promise("resume")
 async def test_a_resumed_job_leaves_what_passed_as_paused(firing: Firing):
     job = await every_minute(firing, ALL)
     await pause(firing.shards, firing.caller, job, NOON + 90 * SECOND)
@@ -137,6 +142,7 @@ async def test_a_resumed_job_leaves_what_passed_as_paused(firing: Firing):
     assert await told(firing, job, AFTER + MINUTE) == expected
 
 
+@pytest.mark.promise("resume")
 async def test_a_job_that_is_resumed_to_catch_up_leaves_what_passed_to_its_policy(firing: Firing):
     job = await every_minute(firing, CatchupPolicy(window=24 * HOUR, coalesce=Coalesce.LATEST))
     await pause(firing.shards, firing.caller, job, NOON + 90 * SECOND)

@@ -142,6 +142,7 @@ async def test_a_retry_is_not_claimed_before_it_is_due(firing: Firing):
     assert (await firing.claim(due_at)).runs == [ClaimedRun(due_at, run.service_id, run.id)]
 
 
+@pytest.mark.promise("UTC offset")
 @pytest.mark.parametrize(("zone", "seconds"), [("UTC", 0), ("Asia/Kathmandu", 20_700)])
 async def test_a_run_records_what_clocks_showed_in_its_zone(
     firing: Firing, zone: str, seconds: int

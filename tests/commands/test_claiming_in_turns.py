@@ -10,8 +10,8 @@ import pytest
 
 from commands.bootstrap_key import BootstrapKey, bootstrap_key
 from commands.claim_runs import Claim, ClaimRuns, claim_runs
-from domain.caller import Caller
-from domain.keys import service_of
+from domain.access.caller import Caller
+from domain.access.keys import service_of
 from storage.due import Turns
 from storage.shards import Shards
 from tests.commands.firing import DUE, NOON, SECOND, Firing, failed

@@ -16,10 +16,10 @@ from commands.put_calendar import PutCalendar, put_calendar
 from commands.start_backfill import StartBackfill, start_backfill
 from domain.catchup import CatchupPolicy, Coalesce
 from domain.errors import Invalid
-from domain.overlap import Overlap
 from domain.policies.catchup_plan import PLAN_STEPS
+from domain.policies.overlap import Overlap
+from domain.schedules.kinds.work import Work
 from domain.schedules.schedule import Exclusion
-from domain.schedules.work import Work
 from tests.commands.firing import DUE, NOON, SECOND, Firing
 
 CALENDARS = ("one", "other")

@@ -13,13 +13,13 @@ import msgspec
 import pytest
 
 from commands.create_job import CreateJob, create_job
-from domain.caller import Caller
+from domain.access.caller import Caller
+from domain.access.idempotency import Answer, Claim
 from domain.errors import QuotaExceeded
-from domain.idempotency import Answer, Claim
-from domain.job import Job
 from domain.job_filter import JobFilter, JobOrder
-from domain.limits import Limits
-from domain.retry import RetryPolicy
+from domain.jobs.job import Job
+from domain.policies.retry import RetryPolicy
+from domain.quotas.limits import Limits
 from domain.schedules.schedule import Schedule
 from queries.list_jobs import ListJobs, list_jobs
 from storage.job_counts import SPARE

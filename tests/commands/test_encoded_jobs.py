@@ -9,6 +9,7 @@ import msgspec
 
 from domain.targets.kinds.http import HttpTarget
 from queries.get_job import GetJob, get_job
+from storage.documents.schedule import ScheduleResource
 from storage.encoded_jobs import JOB_MARKS, EncodedJobs, Shown
 from storage.page_bytes import PAGE_BYTES
 from storage.postgres import Driver
@@ -68,6 +69,16 @@ async def test_what_fires_is_shown_with_its_next_fire_time(firing: Firing):
         assert item["id"] == str(job.id)
         assert found.changes_at == msgspec.convert(item["next_fire_at"], type=type(now))
         await firing.claim(until=now + 2 * SECOND, now=now)
+
+
+async def test_what_is_stored_of_a_schedule_beside_it_is_not_shown(firing: Firing):
+    """Such as when its runs began to count, once it was changed."""
+    job = await firing.job(every=timedelta(days=1))
+    another = msgspec.structs.replace(job.schedule, every=timedelta(hours=5), accepted_at=DUE)
+    await update(firing.shards, firing.caller, job.id, DUE, schedule=another)
+    (read,) = (await shown(firing, EncodedJobs(), DUE)).jobs
+    told = msgspec.json.decode(read)["schedule"]
+    assert told == msgspec.to_builtins(ScheduleResource.of(another))
 
 
 async def test_a_page_is_of_one_moment(firing: Firing):

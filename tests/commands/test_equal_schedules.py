@@ -12,8 +12,8 @@ from commands.cancel_runs import CancelRun, cancel_run
 from commands.claim_runs import ClaimRuns, claim_runs
 from domain.catchup import CatchupPolicy
 from domain.errors import Invalid
-from domain.job import JobState
-from domain.overlap import Overlap
+from domain.jobs.job import JobState
+from domain.policies.overlap import Overlap
 from domain.schedules.schedule import Exclusion, Schedule, Spec
 from storage.postgres import Database
 from tests.commands.changing import pause, resume, update
@@ -33,6 +33,7 @@ async def save(firing: Firing, job_id: UUID, now: datetime, **spec: object) -> S
     return (await update(firing.shards, firing.caller, job_id, now, schedule=schedule)).schedule
 
 
+@pytest.mark.promise("equal schedule")
 @pytest.mark.parametrize(
     "spec",
     [
@@ -143,6 +144,7 @@ async def test_what_is_late_and_unclaimed_is_left_to_the_catch_up_policy(firing:
     assert await seconds_run(firing, job.id) == [0, 4]
 
 
+@pytest.mark.promise("equal schedule")
 async def test_saves_and_claims_around_the_due_instant_lose_no_run_and_double_none(
     firing: Firing, other_database: Database
 ):

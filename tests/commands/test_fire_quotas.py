@@ -10,7 +10,7 @@ import pytest
 
 from commands.claim_runs import Claim, ClaimRuns, claim_runs
 from commands.update_service import UpdateService, update_service
-from domain.limits import Limits
+from domain.quotas.limits import Limits
 from queries.get_ledger import GetLedger, get_ledger
 from storage.fire_quotas import UNCOUNTED, forget_fire_counts
 from storage.postgres import Database

@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from commands.finish_attempts import finish_attempts
-from domain.run import Outcome
+from domain.runs.run import Outcome
 from storage import stats
 from storage.postgres import Database
 from storage.stats import LOOSE, fold_events, may_write, sole_writer
@@ -66,6 +66,7 @@ async def test_a_finish_that_is_repeated_writes_no_second_event(firing: Firing):
     assert [event["count"] for event in await waiting(firing)] == [3]
 
 
+@pytest.mark.promise("statistics")
 async def test_folds_at_once_count_once(firing: Firing):
     job = await firing.job()
     for number in range(10):

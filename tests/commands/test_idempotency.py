@@ -12,9 +12,9 @@ import pytest
 from commands.create_job import CreateJob, create_job
 from commands.trigger_job import TriggerJob, trigger_job
 from commands.unit_of_work import Command, Executor, UnitOfWork
+from domain.access.idempotency import KEPT, Answer, Answered, Claim
 from domain.errors import KeyInProgress, KeyReused, NotFound
-from domain.idempotency import KEPT, Answer, Answered, Claim
-from domain.retry import RetryPolicy
+from domain.policies.retry import RetryPolicy
 from domain.schedules.schedule import Schedule
 from domain.targets.kinds.http import HttpTarget
 from storage.idempotency import claim_key
@@ -209,6 +209,7 @@ async def test_a_command_with_a_key_waits_for_its_job_no_longer_than_others(firi
     await bounded.close()
 
 
+@pytest.mark.promise("idempotency", "idempotency: answers")
 async def test_a_key_is_free_again_after_24_hours(firing: Firing):
     await do(firing, claim_of(), result="first")
     with pytest.raises(Answered):

@@ -11,9 +11,9 @@ from commands.cancel_runs import CancelRun, cancel_run
 from commands.claim_runs import ClaimRuns, claim_runs
 from commands.update_service import UpdateService, update_service
 from domain.errors import Conflict
-from domain.job import JobState
-from domain.limits import Limits
-from domain.overlap import Overlap
+from domain.jobs.job import JobState
+from domain.policies.overlap import Overlap
+from domain.quotas.limits import Limits
 from storage.jobs import job_of
 from tests.commands.changing import pause, resume, retarget
 from tests.commands.firing import DUE, NOON, SECOND, WORKER, Firing, failed, instants_of, succeeded
@@ -37,6 +37,7 @@ async def seconds_run(firing: Firing, job_id: UUID) -> list[int]:
     return [(one - NOON) // SECOND for one in instants_of(await firing.runs(job_id))]
 
 
+@pytest.mark.promise("completed")
 async def test_a_job_is_active_until_its_last_run_has_ended(firing: Firing):
     run = await firing.running_run(every=60 * SECOND, now=NOON, max_runs=1)
     assert await seen(firing, run.job_id, AFTER) == (JobState.ACTIVE, NOON)
@@ -144,6 +145,7 @@ async def test_an_edit_leaves_a_job_with_its_last_run_alone(firing: Firing):
     assert await seen(firing, run.job_id, AFTER) == (JobState.ACTIVE, NOON)
 
 
+@pytest.mark.promise("completed")
 @pytest.mark.parametrize("spec", [{"at": DUE}, {"every": SECOND, "start_at": DUE, "end_at": DUE}])
 async def test_a_last_run_that_waits_can_be_paused_whatever_the_schedule(
     firing: Firing, spec: dict[str, datetime]

@@ -11,7 +11,7 @@ import pytest
 
 from commands.put_calendar import PutCalendar, put_calendar
 from domain.catchup import CatchupPolicy, Coalesce
-from domain.overlap import Overlap
+from domain.policies.overlap import Overlap
 from domain.schedules.schedule import Exclusion, Schedule
 from tests.commands.changing import pause, resume, update
 from tests.commands.firing import NOON, SECOND, Firing
@@ -50,6 +50,7 @@ async def _put_calendar(firing: Firing, job_id: UUID) -> None:
     )
 
 
+@pytest.mark.promise("late commands")
 @pytest.mark.parametrize(
     "command", [_pause, _pause_and_resume, _reschedule, _change_overlap, _put_calendar]
 )

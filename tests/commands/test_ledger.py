@@ -142,6 +142,7 @@ async def test_a_pause_that_goes_on_grows_and_one_that_has_seen_nothing_is_not_s
     assert await told(firing, job.id, NOON + 90 * SECOND) == [(0, 1, "paused")]
 
 
+@pytest.mark.promise("stretches")
 async def test_a_long_pause_of_a_fast_job_is_one_stretch_that_nobody_counted(firing: Firing):
     job = await firing.job(every=SECOND)
     await pause(firing.shards, firing.caller, job.id, NOON - SECOND)
@@ -173,16 +174,19 @@ async def test_it_knows_no_job_of_somebody_else_and_none_that_was_deleted(firing
             await ledger(firing, job_id, NOON)
 
 
+@pytest.mark.promise("outcome: run")
 async def test_why_not_because_it_ran(firing: Firing):
     run = await firing.running_run(every=MINUTE, now=NOON)
     assert await why_not(firing, run.job_id, NOON) is Outcome.RUN
 
 
+@pytest.mark.promise("outcome: missed")
 async def test_why_not_because_it_was_missed(firing: Firing):
     job_id = await an_outage_and_a_pause(firing)
     assert await why_not(firing, job_id, NOON + 3 * MINUTE) is Outcome.MISSED
 
 
+@pytest.mark.promise("outcome: coalesced")
 async def test_why_not_because_a_later_one_stood_for_it(firing: Firing):
     policy = CatchupPolicy(window=HOUR, coalesce=Coalesce.LATEST)
     job = await firing.job(every=MINUTE, catchup=policy)
@@ -191,6 +195,7 @@ async def test_why_not_because_a_later_one_stood_for_it(firing: Firing):
     assert await why_not(firing, job.id, NOON + 9 * MINUTE) is Outcome.RUN
 
 
+@pytest.mark.promise("outcome: paused")
 async def test_why_not_because_it_was_paused_now_or_then(firing: Firing):
     job_id = await an_outage_and_a_pause(firing)
     assert await why_not(firing, job_id, NOON + 15 * MINUTE) is Outcome.PAUSED
@@ -198,6 +203,7 @@ async def test_why_not_because_it_was_paused_now_or_then(firing: Firing):
     assert await why_not(firing, job_id, NOON + 15 * MINUTE) is Outcome.PAUSED
 
 
+@pytest.mark.promise("outcome: excluded")
 async def test_why_not_because_it_was_excluded(firing: Firing):
     command = PutCalendar(
         caller=firing.caller,
@@ -213,6 +219,7 @@ async def test_why_not_because_it_was_excluded(firing: Firing):
     assert await why_not(firing, job.id, NOON + 3 * MINUTE) is Outcome.RUN
 
 
+@pytest.mark.promise("outcome: skipped_overlap")
 async def test_why_not_because_another_one_was_active(firing: Firing):
     job = await firing.job(every=SECOND, catchup=ALL_OF_THEM)
     await firing.claim(NOON + SECOND)
@@ -223,6 +230,7 @@ async def test_why_not_because_another_one_was_active(firing: Firing):
     assert await why_not(firing, job.id, NOON + SECOND) is Outcome.SKIPPED_OVERLAP
 
 
+@pytest.mark.promise("outcome: cancelled")
 async def test_why_not_because_somebody_cancelled_it(firing: Firing):
     job = await firing.job(every=MINUTE)
     await firing.claim(NOON)
@@ -231,6 +239,7 @@ async def test_why_not_because_somebody_cancelled_it(firing: Firing):
     assert await why_not(firing, job.id, NOON) is Outcome.CANCELLED
 
 
+@pytest.mark.promise("outcome: cancelled")
 async def test_why_not_because_another_schedule_took_its_place(firing: Firing):
     job = await firing.job(every=MINUTE, catchup=ALL_OF_THEM)
     now = NOON + 90 * SECOND

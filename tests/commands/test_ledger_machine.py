@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
@@ -16,6 +17,7 @@ from tests.commands.ledger_machine import LedgerMachine, World
 EXAMPLES = int(os.environ.get("TOCSIN_LEDGER_EXAMPLES", "20"))
 
 
+@pytest.mark.promise("one outcome", "ledger")
 def test_every_fire_time_ends_with_exactly_one_outcome_that_what_happened_allows(
     commands_urls: ShardUrls,
 ):

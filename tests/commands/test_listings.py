@@ -11,8 +11,8 @@ import msgspec
 import pytest
 
 from commands.put_calendar import PutCalendar, put_calendar
-from domain.job import Job
-from domain.retry import RetryPolicy
+from domain.jobs.job import Job
+from domain.policies.retry import RetryPolicy
 from domain.schedules.schedule import Exclusion
 from domain.targets.kinds.actor import ActorTarget
 from domain.terms import terms_of

@@ -14,8 +14,8 @@ from commands.resume_job import ResumeJob, resume_job
 from commands.start_backfill import StartBackfill, start_backfill
 from domain.catchup import CatchupPolicy, Coalesce
 from domain.errors import Invalid
-from domain.job import JobState
-from domain.overlap import Overlap
+from domain.jobs.job import JobState
+from domain.policies.overlap import Overlap
 from domain.schedules.schedule import Exclusion
 from storage.jobs import job_of
 from tests.commands.changing import pause, update
@@ -64,6 +64,7 @@ async def state_of(firing: Firing, job_id: UUID, now: datetime) -> JobState:
     return job_of(await firing.job_row(job_id), now).state
 
 
+@pytest.mark.promise("end of schedule")
 async def test_a_job_of_every_second_outlasts_an_exclusion_of_3000_seconds(firing: Firing):
     job = await firing.job(now=BEFORE, every=SECOND, exclude=(AN_HOUR_ALMOST,))
     now = BEFORE
@@ -81,6 +82,7 @@ async def test_a_job_of_every_second_outlasts_an_exclusion_of_3000_seconds(firin
     assert Counter(told.values()) == {"excluded": LENGTH, "run": 15}
 
 
+@pytest.mark.promise("exclusions in the ledger")
 async def test_the_ledger_tells_of_an_exclusion_that_goes_on(firing: Firing):
     job = await firing.job(now=BEFORE, every=SECOND, exclude=(AN_HOUR_ALMOST,))
     await firing.claim(NOON, now=BEFORE)

@@ -11,8 +11,8 @@ from commands.cancel_runs import CancelRun, cancel_run
 from commands.take_runs import TakenRun
 from domain.catchup import CatchupPolicy, Coalesce
 from domain.errors import Conflict
-from domain.job import JobState
-from domain.overlap import Overlap
+from domain.jobs.job import JobState
+from domain.policies.overlap import Overlap
 from domain.schedules.schedule import Schedule
 from tests.commands.changing import NEW_TARGET, pause, resume, update
 from tests.commands.firing import ALL_OF_THEM, NOON, SECOND, Firing, instants_of, succeeded
@@ -30,6 +30,7 @@ async def claim(firing: Firing, now: datetime) -> None:
     await firing.claim(now + 5 * SECOND, now=now)
 
 
+@pytest.mark.promise("max_runs", "number of runs")
 async def test_a_schedule_ends_after_its_number_of_runs(firing: Firing):
     job = await firing.job(every=SECOND, max_runs=3)
     await claim(firing, NOON)

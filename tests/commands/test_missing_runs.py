@@ -14,8 +14,8 @@ from commands.replay_runs import ReplayRun, replay_run
 from commands.start_backfill import StartBackfill, start_backfill
 from commands.take_runs import TakenRun
 from domain.catchup import CatchupPolicy, Outcome
-from domain.deferral import LONGEST_DEFERRAL
-from domain.overlap import Overlap
+from domain.policies.deferral import LONGEST_DEFERRAL
+from domain.policies.overlap import Overlap
 from tests.commands.changing import update
 from tests.commands.ended_runs import (
     agree,
@@ -49,6 +49,7 @@ async def miss(firing: Firing, *runs: TakenRun, now: datetime, by: UUID = WORKER
     return await miss_runs(MissRuns(worker_id=by, runs=late, now=now), firing.database)
 
 
+@pytest.mark.promise("misfires", "window")
 async def test_a_claimed_run_that_begins_beyond_its_window_is_missed(firing: Firing):
     run = await firing.queued_run(catchup=NONE)
     now = DUE + 147 * SECOND
@@ -136,6 +137,7 @@ async def test_a_replay_and_a_retry_are_never_missed(firing: Firing):
     assert await miss(firing, retry, now=due_at + 9 * MINUTE) == set()
 
 
+@pytest.mark.promise("window")
 async def test_a_run_that_waited_for_its_turn_is_not_missed(firing: Firing):
     job = await firing.job(every=SECOND, catchup=NONE, overlap=Overlap.BUFFER_ALL)
     await firing.claim(NOON + SECOND)

@@ -8,7 +8,7 @@ from commands.cancel_runs import CancelRun, cancel_run
 from commands.defer_runs import DeferRuns, defer_runs
 from commands.rescue_runs import RescueRuns, rescue_runs
 from commands.take_runs import TakenRun
-from domain.overlap import Overlap
+from domain.policies.overlap import Overlap
 from tests.commands.firing import (
     LATER,
     NOON,
@@ -42,6 +42,7 @@ async def taken_again(firing: Firing, run: TakenRun) -> TakenRun:
     return taken
 
 
+@pytest.mark.promise("order")
 async def test_a_run_waits_for_an_earlier_one_that_is_on_its_way(firing: Firing):
     first, second, third = await runs_of_a_job(firing, 3)
     for run in (third, second):

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from commands.take_runs import TakenRun
-from domain.overlap import Overlap
-from domain.run import Outcome
+from domain.policies.overlap import Overlap
+from domain.runs.run import Outcome
 from tests.commands.firing import (
     DUE,
     LATER,
@@ -53,6 +53,7 @@ async def test_a_run_of_an_idle_job_rings(firing: Firing, overlap: Overlap):
     await assert_rings(firing, await second(firing, run, None))
 
 
+@pytest.mark.promise("overlap: skip")
 @pytest.mark.parametrize("stage", STAGES)
 async def test_a_run_that_skips_is_let_go_with_a_reason(firing: Firing, stage: str):
     holder = await getattr(firing, stage)()
@@ -75,6 +76,7 @@ async def test_a_run_that_is_buffered_waits_and_leaves_the_other_alone(
     assert await firing.run(holder.id) == before
 
 
+@pytest.mark.promise("overlap: allow_all")
 @pytest.mark.parametrize("stage", STAGES)
 async def test_runs_that_may_overlap_do_not_look_at_each_other(firing: Firing, stage: str):
     holder = await getattr(firing, stage)()
@@ -84,6 +86,7 @@ async def test_runs_that_may_overlap_do_not_look_at_each_other(firing: Firing, s
     assert await firing.run(holder.id) == before
 
 
+@pytest.mark.promise("overlap: buffer_one")
 async def test_of_buffered_runs_one_is_kept_the_first(firing: Firing):
     holder = await firing.running_run()
     first = await firing.buffered(holder.job_id, Overlap.BUFFER_ONE)
@@ -92,6 +95,7 @@ async def test_of_buffered_runs_one_is_kept_the_first(firing: Firing):
     await assert_waits(firing, first)
 
 
+@pytest.mark.promise("overlap: buffer_all")
 async def test_of_buffered_runs_all_are_kept_in_order(firing: Firing):
     holder = await firing.running_run()
     # Begun in another order than they are due.
@@ -116,6 +120,7 @@ async def test_a_run_that_skips_is_let_go_though_others_only_wait(firing: Firing
     await assert_waits(firing, first)
 
 
+@pytest.mark.promise("overlap: cancel_other")
 async def test_cancel_other_asks_the_run_that_rings_to_end_and_waits_for_that(firing: Firing):
     holder = await firing.running_run()
     run = await second(firing, holder, Overlap.CANCEL_OTHER)
@@ -177,6 +182,7 @@ async def test_cancel_other_ends_a_run_that_waits_for_its_next_attempt_and_begin
     await assert_rings(firing, run)
 
 
+@pytest.mark.promise("overlap: terminate_other")
 async def test_terminate_other_ends_the_run_that_rings_and_begins_at_once(firing: Firing):
     holder = await firing.running_run()
     run = await second(firing, holder, Overlap.TERMINATE_OTHER)
@@ -191,6 +197,7 @@ async def test_terminate_other_ends_the_run_that_rings_and_begins_at_once(firing
     assert attempt["error"] == row["reason"]
 
 
+@pytest.mark.promise("overlap: terminate_other")
 @pytest.mark.parametrize("outcome", [Outcome.SUCCEEDED, Outcome.FAILED, Outcome.ABANDONED])
 async def test_what_a_terminated_runs_worker_says_later_changes_nothing(
     firing: Firing, outcome: Outcome
@@ -247,6 +254,7 @@ async def test_a_trigger_without_a_policy_of_its_own_has_the_jobs(firing: Firing
     await assert_waits(firing, await second(firing, holder, None))
 
 
+@pytest.mark.promise("overlap: override")
 async def test_a_triggers_own_policy_holds_instead_of_the_jobs(firing: Firing):
     holder = await firing.running_run(overlap=Overlap.BUFFER_ALL)
     skipped = await second(firing, holder, Overlap.SKIP)
@@ -265,6 +273,7 @@ async def test_the_next_attempt_of_the_run_that_has_the_turn_needs_no_turn(
     assert again.number == 2
 
 
+@pytest.mark.promise("skips and max_runs")
 async def test_a_skipped_run_of_the_schedule_does_not_count(firing: Firing):
     job = await firing.job(every=10 * SECOND, max_runs=2)
     await firing.claim(NOON + 10 * SECOND)

@@ -9,7 +9,7 @@ import pytest
 
 from commands.finish_attempts import EndedAttempt
 from commands.take_runs import TakenRun
-from domain.overlap import Overlap
+from domain.policies.overlap import Overlap
 from queries.get_run import GetRun, get_run
 from queries.get_stats import GetJobStats, get_job_stats
 from storage.oldest_due import oldest_untaken

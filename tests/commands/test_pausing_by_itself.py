@@ -10,9 +10,9 @@ import pytest
 
 from commands.finish_attempts import EndedAttempt, finish_attempts
 from commands.take_runs import TakenRun
-from domain.overlap import Overlap
-from domain.retry import RetryPolicy
-from domain.run import Outcome
+from domain.policies.overlap import Overlap
+from domain.policies.retry import RetryPolicy
+from domain.runs.run import Outcome
 from tests.commands.changing import delete, pause, resume
 from tests.commands.firing import (
     DUE,
@@ -34,6 +34,7 @@ def gone(run: TakenRun) -> EndedAttempt:
     return msgspec.structs.replace(failed(run), status_code=410, error="The target answered 410.")
 
 
+@pytest.mark.promise("410 Gone")
 async def test_a_target_that_is_gone_fails_the_run_at_once_and_pauses_its_job(firing: Firing):
     run = await firing.running_run(**EVERY)
     before = await firing.job_row(run.job_id)
@@ -108,6 +109,7 @@ async def test_a_run_that_was_asked_to_end_pauses_nothing(firing: Firing):
     assert not (await firing.job_row(run.job_id))["paused"]
 
 
+@pytest.mark.promise("pause_on_failure")
 async def test_a_job_is_paused_only_after_the_last_attempt_failed(firing: Firing):
     run = await firing.running_run(retry=PAUSING, **EVERY)
     timed_out = msgspec.structs.replace(ended(run, Outcome.TIMED_OUT), error="No answer.")
@@ -181,6 +183,7 @@ async def test_runs_of_a_paused_job_that_wait_for_its_turn_still_get_it(firing: 
     assert await firing.pass_turns() == [waiting.id]
 
 
+@pytest.mark.promise("Retry-After")
 @pytest.mark.parametrize(("asked", "waited"), [(90, 90), (30, 60), (4_000, 300)])
 async def test_what_a_target_asks_for_is_honoured_within_the_longest_backoff(
     firing: Firing, asked: int, waited: int

@@ -15,10 +15,10 @@ from commands.put_member import PutMember, put_member
 from commands.put_secret import PutSecret, put_secret
 from commands.revoke_key import RevokeKey, revoke_key
 from commands.rotate_key import RotateKey, rotate_key
-from domain.access import Role, Scope
+from domain.access.scopes import Role, Scope
 from domain.errors import Conflict, Invalid, QuotaExceeded
-from domain.limits import Limits
-from domain.quotas import check_frequency
+from domain.quotas.checks import check_frequency
+from domain.quotas.limits import Limits
 from domain.schedules.schedule import Schedule, Spec
 from storage import quotas
 from storage.calendar_changes import withdraw_ahead

@@ -14,11 +14,11 @@ from commands import rebuild_stats as rebuilding
 from commands.bootstrap_key import BootstrapKey, bootstrap_key
 from commands.cancel_runs import CancelRuns, cancel_runs
 from commands.rebuild_stats import RebuildStats, rebuild_stats, services_to_rebuild
-from domain.caller import Caller
+from domain.access.caller import Caller
+from domain.access.keys import service_of
 from domain.errors import NotFound
-from domain.keys import service_of
-from domain.run import Outcome
 from domain.run_filter import RunFilter
+from domain.runs.run import Outcome
 from storage.postgres import Database
 from storage.shards import Shards
 from storage.urls import ShardUrls

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from commands import reckon_zones as module
 from commands.reckon_zones import Reckoned, ReckonZones, reckon_zones
 from domain.ids import run_id
-from domain.job import Job
+from domain.jobs.job import Job
 from queries.get_job import GetJob, get_job
 from storage.heartbeats import LAPSE
 from storage.zone_tables import SETTLE, version_of_jobs
@@ -62,6 +62,7 @@ async def due_again(firing: Firing) -> None:
     await firing.rows(statement)
 
 
+@pytest.mark.promise("time zones")
 async def test_only_what_newer_tables_move_is_changed_and_told(firing: Firing, look: Look):
     moved = await older(firing)
     earlier = await older(firing, by=-HOUR)
@@ -125,6 +126,7 @@ async def test_a_process_that_dies_within_a_batch_has_nothing_told_twice(
     assert {await next_of(firing, job) for job in jobs} == {(jobs[0].next_fire_at, 2)}
 
 
+@pytest.mark.promise("time zones")
 async def test_older_tables_never_move_anything_back(firing: Firing, look: Look):
     new, old = uuid4(), uuid4()
     await look(new, NEW)
@@ -183,6 +185,7 @@ async def test_newer_tables_take_over_from_a_pass_under_way(
     assert (row["version"], row["rest"]) == (NEWEST, SETTLE)
 
 
+@pytest.mark.promise("time zones")
 async def test_what_is_claimed_already_rings_once_and_is_not_lost(firing: Firing, look: Look):
     # As if tables before had been an hour further east: today's nine o'clock was claimed at eight.
     job = await firing.job(now=NOW, **VANCOUVER)

@@ -11,13 +11,13 @@ import pytest
 from commands.cancel_runs import CancelRun, cancel_run
 from commands.replay_runs import ReplayRun, ReplayRuns, replay_run, replay_runs
 from commands.take_runs import TakenRun
-from domain.caller import Caller
+from domain.access.caller import Caller
 from domain.errors import Conflict, NotFound
 from domain.ids import run_id
 from domain.job_filter import Order
-from domain.overlap import Overlap
-from domain.run import Run, RunState, Trigger
+from domain.policies.overlap import Overlap
 from domain.run_filter import RunFilter
+from domain.runs.run import Run, RunState, Trigger
 from queries.get_run import GetRun, get_run
 from queries.list_service_runs import list_service_runs
 from queries.run_pages import RunQuery
@@ -70,6 +70,7 @@ async def take(firing: Firing, run: Run | UUID) -> TakenRun:
     return taken
 
 
+@pytest.mark.promise("dead letters")
 async def test_a_replay_is_a_new_run_of_the_same_fire_time_that_is_due_now(firing: Firing):
     old = await dead(firing)
     waiting_messages(firing.shards)
@@ -155,6 +156,7 @@ async def test_a_run_that_is_not_there_is_not_found(firing: Firing):
         await replay(firing, run_id(uuid4(), DUE))
 
 
+@pytest.mark.promise("accepted runs")
 async def test_replays_that_are_asked_for_at_once_are_all_made(firing: Firing):
     old = await dead(firing)
     runs = await asyncio.gather(*(replay(firing, old.id) for _ in range(6)))
@@ -187,6 +189,7 @@ async def test_a_replay_may_be_replayed_when_it_failed(firing: Firing):
     assert sorted(generations) == [0, 1, 2]
 
 
+@pytest.mark.promise("dead letters")
 async def test_in_bulk_each_dead_letter_is_replayed_once(firing: Firing):
     old = [await dead(firing) for _ in range(3)]
     over = await firing.running_run()

@@ -12,7 +12,7 @@ import pytest
 from commands.cancel_runs import CancelRun, cancel_run
 from commands.delete_job import DeleteJob, delete_job
 from commands.rescue_runs import RescueRuns, rescue_runs
-from domain.overlap import Overlap
+from domain.policies.overlap import Overlap
 from storage.heartbeats import LAPSE
 from storage.queue import RunKey
 from tests.commands.firing import DUE, OTHER_WORKER, SECOND, STEADY, Firing, failed, succeeded
@@ -45,6 +45,7 @@ async def test_a_retry_that_waited_in_a_lapsed_worker_is_freed_as_a_retry(firing
     assert (row["state"], row["held_by"], row["due_at"]) == ("retrying", None, due_at)
 
 
+@pytest.mark.promise("worker dies", "rescue")
 async def test_a_run_that_rang_in_a_lapsed_worker_ends_its_attempt_as_abandoned(firing: Firing):
     worker = uuid4()
     once = msgspec.structs.replace(STEADY, max_attempts=1)
@@ -84,6 +85,7 @@ async def test_a_run_that_a_worker_was_lost_with_now_and_then_goes_on(firing: Fi
     assert await firing.outcomes(run.id) == ["abandoned", "failed", "abandoned"]
 
 
+@pytest.mark.promise("rescue")
 @pytest.mark.parametrize("stage", ["queued_run", "running_run"])
 @pytest.mark.parametrize("ago", [JUST_IN_TIME, timedelta()])
 async def test_runs_of_a_worker_that_beats_are_left_alone(

@@ -18,7 +18,7 @@ from commands.defer_runs import DeferRuns, defer_runs
 from commands.give_back_runs import GiveBackRuns, give_back_runs
 from commands.resolve_overlap import ResolveOverlap, resolve_overlap
 from commands.take_runs import TakenRun
-from domain.overlap import Overlap
+from domain.policies.overlap import Overlap
 from tests.commands.firing import DUE, LATER, WORKER, Firing, failed, succeeded
 from tests.storage.eventually import eventually
 
@@ -65,6 +65,7 @@ async def test_a_run_that_began_already_is_not_taken_for_somebody_elses(firing: 
     )
 
 
+@pytest.mark.promise("ends under contention")
 @pytest.mark.parametrize("ended", [succeeded, failed])
 async def test_the_end_of_a_run_is_recorded(firing: Firing, ended: Callable[[TakenRun], object]):
     run = await firing.running_run()

@@ -16,10 +16,10 @@ from commands.delete_job import DeleteJob, delete_job
 from commands.give_back_runs import GiveBackRuns, give_back_runs
 from commands.rescue_runs import RescueRuns, rescue_runs
 from commands.start_backfill import StartBackfill, start_backfill
-from domain.overlap import Overlap
-from domain.retry import RetryPolicy
-from domain.run import Outcome
+from domain.policies.overlap import Overlap
+from domain.policies.retry import RetryPolicy
 from domain.run_filter import RunFilter
+from domain.runs.run import Outcome
 from tests.commands.ended_runs import told_states, waiting
 from tests.commands.firing import (
     DUE,

@@ -18,7 +18,7 @@ from commands.delete_secret import DeleteSecret, delete_secret
 from commands.put_secret import PutSecret, put_secret
 from commands.reencrypt_secrets import ReencryptSecrets, reencrypt_secrets
 from commands.rotate_signing_secret import RotateSigningSecret, rotate_signing_secret
-from domain.caller import Caller
+from domain.access.caller import Caller
 from domain.errors import Conflict, Invalid, NotFound
 from domain.targets.kinds.http import HttpTarget
 from queries.list_signing_secrets import ListSigningSecrets, list_signing_secrets

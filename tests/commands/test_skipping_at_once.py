@@ -11,7 +11,7 @@ import pytest
 from commands.firing.skip_blocked import SkipBlocked, skip_blocked
 from commands.resolve_overlap import ResolveOverlap, resolve_overlap
 from commands.take_runs import TakenRun
-from domain.overlap import Overlap
+from domain.policies.overlap import Overlap
 from storage.postgres import Database, Driver
 from tests.commands.firing import LATER, OTHER_WORKER, SECOND, WORKER, Firing, succeeded
 

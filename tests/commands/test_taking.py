@@ -71,6 +71,7 @@ async def test_a_second_message_for_a_run_that_rings_here_takes_nothing(firing: 
     assert await firing.take((run.service_id, run.id)) == []
 
 
+@pytest.mark.promise("backoff")
 async def test_a_duplicate_message_does_not_jump_a_retrys_backoff(firing: Firing):
     run = await firing.retrying_run()
     waiting = await firing.run(run.id)

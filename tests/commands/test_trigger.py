@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from domain.ids import run_id
-from domain.run import RunState, Trigger
+from domain.runs.run import RunState, Trigger
 from storage.embedded.ports import free_port
 from storage.shards import Shards
 from storage.urls import ShardUrls

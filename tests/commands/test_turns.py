@@ -18,9 +18,9 @@ from commands.rescue_runs import RescueRuns, rescue_runs
 from commands.resolve_overlap import ResolveOverlap, resolve_overlap
 from commands.take_runs import TakenRun
 from commands.update_job import Changes, UpdateJob, update_job
-from domain.overlap import Overlap
-from domain.retry import RetryPolicy
-from domain.run import Outcome
+from domain.policies.overlap import Overlap
+from domain.policies.retry import RetryPolicy
+from domain.runs.run import Outcome
 from storage.partitions import drop_partitions
 from storage.postgres import Database
 from storage.queue import RunKey
@@ -74,6 +74,7 @@ async def begin_at_once(
     return runs
 
 
+@pytest.mark.promise("overlap: races")
 @pytest.mark.parametrize(
     ("overlap", "rest"),
     [
@@ -150,6 +151,7 @@ async def test_a_finish_passes_the_turn_to_the_run_that_waits_longest(firing: Fi
     assert (await firing.run(second.id))["buffered"] is True
 
 
+@pytest.mark.promise("retry past the next instant")
 async def test_a_retry_keeps_the_turn(firing: Firing):
     holder = await firing.running_run()
     await firing.buffered(holder.job_id)
@@ -325,6 +327,7 @@ async def test_a_job_that_lets_its_runs_overlap_from_now_on_needs_no_turns(firin
     assert await firing.begin(run, by=OTHER_WORKER, now=LATER)
 
 
+@pytest.mark.promise("overlap: races")
 async def test_in_a_storm_of_all_policies_no_two_ring_at_once_and_nobody_is_forgotten(
     firing: Firing, databases: list[Database]
 ):

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from domain.errors import Conflict, Invalid, NotFound
-from domain.job import JobState
+from domain.jobs.job import JobState
 from domain.schedules.schedule import Schedule
 from tests.commands.changing import (
     NEW_TARGET,

@@ -6,7 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.processes import CHECKOUT
+
+pytestmark = pytest.mark.usefixtures("starts_processes")
 
 # The library looks its dict up when the first metric is made, and reads files that we write.
 COUNT = """

@@ -6,13 +6,17 @@ from collections.abc import Iterator
 
 import pytest
 
+from loadtests.sink_process import SinkProcess
 from storage.embedded.servers import EmbeddedServers
+from tests.crash.story import Stories
 from tests.processes import System
 from tests.servers import started_servers, urls_of
 
 
 @pytest.fixture(scope="module")
-def mortal_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServers]:
+def mortal_servers(
+    starts_processes: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[EmbeddedServers]:
     """A primary, a replica and a Valkey as shipped: durable."""
     with started_servers(tmp_path_factory.mktemp("mortal"), durable=True) as embedded:
         yield embedded
@@ -26,6 +30,12 @@ def mortal_system(
     with System(urls_of(mortal_servers), tmp_path_factory.mktemp("crowd")) as system:
         system.migrate()
         yield system
+
+
+@pytest.fixture(scope="module")
+def stories(mortal_system: System, sink: SinkProcess) -> Stories:
+    """What clients go through with those processes."""
+    return Stories(mortal_system, sink)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from uuid import uuid4
 
 import httpx
@@ -66,28 +67,49 @@ class Clients:
             threading.Event().wait(PAUSE_SECONDS)
 
 
-def survive(
-    system: System, sink: SinkProcess, kill: Callable[[], object], heal: Callable[[], object]
-) -> None:
-    """Store jobs, kill in the middle, heal, and check that all that was accepted rang.
+class Stories:
+    """What the tests of a file tell on the same processes, a service each."""
 
-    Args:
-        heal: What an operator's supervisor does after the kill.
-    """
-    with system.client(f"crash-{uuid4()}") as client:
-        ticking = _ticking_job(client, sink)
-        clients = Clients(client, sink)
-        clients.start()
-        kill()
-        heal()
-        clients.finish()
-        # Most were stored; a test in which none is accepted would prove nothing.
-        assert len(clients.accepted) >= JOBS // 2
-        rung = Rung(sink)
-        for job_id, path in clients.accepted.items():
-            _check_job(client, job_id, path, rung)
-        _check_ticks(client, ticking)
-        _check_stats(client)
+    def __init__(self, system: System, sink: SinkProcess) -> None:
+        self._system = system
+        self._sink = sink
+        self._services: list[str] = []
+
+    def survive(self, kill: Callable[[], object], heal: Callable[[], object]) -> None:
+        """Store jobs, kill in the middle, heal, and check that all that was accepted rang.
+
+        Args:
+            heal: What an operator's supervisor does after the kill.
+        """
+        service = f"crash-{uuid4()}"
+        with self._system.client(service) as client:
+            ticking = _ticking_job(client, self._sink)
+            clients = Clients(client, self._sink)
+            clients.start()
+            kill()
+            heal()
+            clients.finish()
+            # Most were stored; a test in which none is accepted would prove nothing.
+            assert len(clients.accepted) >= JOBS // 2
+            rung = Rung(self._sink)
+            for job_id, path in clients.accepted.items():
+                _check_job(client, job_id, path, rung)
+            _check_ticks(client, ticking)
+        self._services.append(service)
+
+    def are_counted(self) -> None:
+        """Check that each run that ended is counted, and counted once.
+
+        After a fault that takes up to a minute, which is waited for once, in the end.
+        """
+        assert self._services
+        for service in self._services:
+            with self._system.client(service) as client:
+                wait_until(
+                    partial(_is_counted, client),
+                    seconds=CLOCK_SECONDS,
+                    what="statistics count what there is",
+                )
 
 
 def _ticking_job(client: httpx.Client, sink: SinkProcess) -> str:
@@ -153,13 +175,8 @@ def _check_ticks(client: httpx.Client, job_id: str) -> None:
     assert times == list(range(times[0], times[0] + len(times)))
 
 
-def _check_stats(client: httpx.Client) -> None:
-    """Each run that ended is counted, and counted once."""
-
-    def counted() -> bool:
-        return bool(client.get("/stats").json()["counts"]["succeeded"] == _succeeded(client))
-
-    wait_until(counted, seconds=CLOCK_SECONDS, what="statistics count what there is")
+def _is_counted(client: httpx.Client) -> bool:
+    return bool(client.get("/stats").json()["counts"]["succeeded"] == _succeeded(client))
 
 
 def _succeeded(client: httpx.Client) -> int:

@@ -9,18 +9,18 @@ from uuid import uuid4
 import pytest
 
 from loadtests.sink_process import SinkProcess
-from tests.crash.story import survive
+from tests.crash.story import Stories
 from tests.processes import System, TocsinProcess, runs_of, wait_until
 
 
+@pytest.mark.promise("dispatcher dies")
 @pytest.mark.parametrize("name", ["dispatcher", "worker", "clock"])
-def test_the_others_carry_on_when_one_is_killed(
-    crowd: System, sink: SinkProcess, name: str
-) -> None:
-    survive(crowd, sink, kill=crowd.newest(name).kill, heal=lambda: None)
+def test_the_others_carry_on_when_one_is_killed(crowd: System, stories: Stories, name: str) -> None:
+    stories.survive(kill=crowd.newest(name).kill, heal=lambda: None)
 
 
-def test_all_dispatchers_and_workers_may_die_at_once(crowd: System, sink: SinkProcess) -> None:
+@pytest.mark.promise("worker dies")
+def test_all_dispatchers_and_workers_may_die_at_once(crowd: System, stories: Stories) -> None:
     def kill() -> None:
         for process in crowd.every("dispatcher") + crowd.every("worker"):
             process.kill()
@@ -28,7 +28,7 @@ def test_all_dispatchers_and_workers_may_die_at_once(crowd: System, sink: SinkPr
     def heal() -> None:
         crowd.start("dispatcher", "worker")
 
-    survive(crowd, sink, kill, heal)
+    stories.survive(kill, heal)
 
 
 @pytest.mark.parametrize("end", [TocsinProcess.kill, TocsinProcess.stop], ids=["kill", "stop"])
@@ -60,15 +60,22 @@ def test_a_claimed_run_does_not_ring_beyond_its_window_when_all_were_down(
         assert not any(one.path == path for one in sink.report().arrivals)
 
 
-def test_the_api_may_die_and_come_back(crowd: System, sink: SinkProcess) -> None:
-    survive(crowd, sink, kill=crowd.newest("api").kill, heal=lambda: crowd.start("api"))
+def test_the_api_may_die_and_come_back(crowd: System, stories: Stories) -> None:
+    stories.survive(kill=crowd.newest("api").kill, heal=lambda: crowd.start("api"))
 
 
+@pytest.mark.promise("worker stops")
 def test_a_worker_that_is_asked_to_stop_leaves_nothing_behind(
-    crowd: System, sink: SinkProcess
+    crowd: System, stories: Stories
 ) -> None:
     stopped: list[int] = []
     worker = crowd.newest("worker")
-    survive(crowd, sink, kill=lambda: stopped.append(worker.stop()), heal=lambda: None)
+    stories.survive(kill=lambda: stopped.append(worker.stop()), heal=lambda: None)
     assert stopped == [0]
     assert "worker.stopped" in worker.text
+
+
+@pytest.mark.promise("statistics")
+def test_in_the_end_each_run_is_counted_once(crowd: System, stories: Stories) -> None:
+    assert crowd.every("clock")
+    stories.are_counted()

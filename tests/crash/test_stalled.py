@@ -85,6 +85,7 @@ def alone(mortal_servers: EmbeddedServers, tmp_path: Path) -> Iterator[System]:
         yield system
 
 
+@pytest.mark.promise("stalled process")
 def test_the_others_fire_what_a_stopped_dispatcher_was_about_to_claim(
     alone: System, sink: SinkProcess, request: pytest.FixtureRequest
 ) -> None:

@@ -115,6 +115,7 @@ def succeeded(client: httpx.Client, job_id: str) -> list[dict[str, Any]]:
     return [run for run in runs_of(client, job_id) if run["state"] == "succeeded"]
 
 
+@pytest.mark.promise("wrong clocks")
 def test_a_dispatcher_ahead_leaves_all_to_others_until_its_clock_is_right(
     few: System, client: httpx.Client, start_wrong: StartWrong, sink: SinkProcess
 ) -> None:
@@ -167,6 +168,7 @@ def without_gap(system: System, job_id: str) -> None:
     assert instants == [instants[0] + n * SECOND for n in range(len(instants))]
 
 
+@pytest.mark.promise("wrong clocks")
 def test_with_processes_ten_seconds_ahead_nothing_rings_twice_or_early(
     few: System, client: httpx.Client, start_wrong: StartWrong, sink: SinkProcess
 ) -> None:
@@ -201,6 +203,7 @@ def arrivals(sink: SinkProcess, run: dict[str, Any]) -> list[datetime]:
     ]
 
 
+@pytest.mark.promise("worker dies with a wrong clock")
 def test_a_worker_whose_clock_was_ahead_when_it_died_is_rescued_within_the_lapse(
     few: System, client: httpx.Client, start_wrong: StartWrong, sink: SinkProcess
 ) -> None:
@@ -275,6 +278,7 @@ def partitions(system: System) -> set[str]:
     return {row["relname"] for row in found}
 
 
+@pytest.mark.promise("wrong clocks")
 def test_an_api_ahead_takes_no_writes(
     client: httpx.Client, start_wrong: StartWrong, sink: SinkProcess
 ) -> None:

@@ -1,13 +1,19 @@
-"""What the pages name is there: links, their anchors, files, and what `make` is told to do."""
+"""What the pages name is there: links, anchors, files, commands, settings, metrics, errors."""
 
 from __future__ import annotations
 
 import re
 from pathlib import PurePosixPath
 
+import click
 import pytest
 
+from app.cli import main
+from app.problems import problem
+from app.settings import PREFIX, Settings
 from tests.docs.pages import anchor_of, headings, pages, prose
+from tests.docs.reference import errors
+from tests.docs.reference.metrics import families
 from tests.docs.reference.rooms import tracked
 from tests.processes import CHECKOUT
 
@@ -18,6 +24,9 @@ OURS = {PurePosixPath(path).parts[0] for path in tracked() if "/" in path}
 """Folders at the top of the repository."""
 MADE = {"loadtests/results", "tests/clients/build"}
 """Folders that programs make."""
+OTHER_SETTINGS = {"TOCSIN_SIGNING_SECRET"}
+"""What the receivers of `docs/how-to` read."""
+LOADTEST = "TOCSIN_LOADTEST_"
 HISTORY = {"CHANGELOG.md"}
 """What it says is of its time."""
 
@@ -56,6 +65,30 @@ def test_what_make_is_told_there_are_targets_for() -> None:
     for page in set(pages()) - HISTORY:
         told = re.findall(r"(?:`|^)make ([a-z-]+)", (CHECKOUT / page).read_text(), re.MULTILINE)
         assert set(told) <= targets, page
+
+
+def test_commands_of_tocsin_are_there() -> None:
+    for page in set(pages()) - HISTORY:
+        for words in re.findall(r"`tocsin ([a-z][^`]*)`", prose(page)):
+            command: click.Command = main
+            for word in words.split():
+                if word.startswith("--"):
+                    known = {name for one in command.params for name in one.opts}
+                    assert word in known, f"{page}: tocsin {words}"
+                elif isinstance(command, click.Group):
+                    assert word in command.commands, f"{page}: tocsin {words}"
+                    command = command.commands[word]
+
+
+def test_settings_metrics_and_errors_are_there() -> None:
+    settings = {PREFIX + name.upper() for name in Settings.__struct_fields__} | OTHER_SETTINGS
+    problems = {problem(status, "", title).type for status, title in errors.MEANINGS}
+    for page in set(pages()) - HISTORY:
+        text = (CHECKOUT / page).read_text()
+        named = set(re.findall(rf"\b{PREFIX}[A-Z_]*[A-Z]\b", text))
+        assert {one for one in named if not one.startswith(LOADTEST)} <= settings, page
+        assert set(re.findall(r"`(tocsin_[a-z_]+)", text)) <= families().keys(), page
+        assert set(re.findall(r"urn:tocsin:problem:[a-z-]+", text)) <= problems, page
 
 
 def test_every_page_can_be_found() -> None:

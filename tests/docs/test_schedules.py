@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from domain.backfill import MAX_FIRE_TIMES
+from domain.jobs.backfill import MAX_FIRE_TIMES
 from tests.processes import CHECKOUT
 
 GUIDE = (CHECKOUT / "docs" / "reference" / "schedules.md").read_text()

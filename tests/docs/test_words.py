@@ -79,7 +79,6 @@ NOT_YET = {
     "measuring",
     "vitals",
     "lasting_reads",
-    "short_cut",
     "listings",
     "terms",
     "fold",

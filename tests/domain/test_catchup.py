@@ -267,6 +267,7 @@ def test_where_there_are_too_many_to_count_the_runs_are_the_same_and_nothing_is_
         assert one.count in (None, len(within))
 
 
+@pytest.mark.promise("catchup")
 @pytest.mark.parametrize(
     ("coalesce", "runs", "others"),
     [
@@ -288,6 +289,7 @@ def test_a_policy_chooses_among_ten_missed_minutes(
     assert made.next_fire_for == NOON
 
 
+@pytest.mark.promise("catchup")
 def test_without_a_window_all_that_is_late_is_missed_and_what_is_on_time_runs():
     planned = after_an_outage(EVERY_MINUTE, CatchupPolicy(window=timedelta(0)), 600 * SECOND + TICK)
     assert planned is not None
@@ -340,6 +342,7 @@ def test_the_earliest_of_a_year_runs():
     assert planned[1].runs[0] == NOON - YEAR + SECOND
 
 
+@pytest.mark.promise("jitter")
 @examples(deadline=None, max_examples=100)
 @given(st.timedeltas(timedelta(0), 24 * HOUR), st.integers(0, 10_000), st.text(max_size=5))
 def test_a_run_is_due_within_the_jitter_and_never_past_the_next_fire_time(

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from domain.errors import Invalid, within
-from domain.job import JobState, visible_state
+from domain.jobs.job import JobState, visible_state
 from domain.targets import Allowed, check_target
 from domain.targets.kinds.http import HttpTarget
 

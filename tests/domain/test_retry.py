@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.errors import Invalid
-from domain.retry import (
+from domain.policies.retry import (
     MAX_ATTEMPTS,
     MAX_BACKOFF,
     MAX_RETRY_DURATION,
@@ -33,6 +33,7 @@ def policies(draw: st.DrawFn, max_attempts: st.SearchStrategy[int]) -> RetryPoli
     )
 
 
+@pytest.mark.promise("retries")
 @pytest.mark.parametrize(
     ("attempt", "seconds"), [(1, 10), (2, 20), (3, 40), (4, 60), (5, 60), (6, None), (7, None)]
 )
@@ -53,6 +54,7 @@ def test_backoff_grows_by_its_multiplier(multiplier: float, seconds: float):
     assert policy.delay_after(3, draw=0.0) == timedelta(seconds=seconds)
 
 
+@pytest.mark.promise("retries")
 @pytest.mark.parametrize(("draw", "seconds"), [(0.0, 0), (0.25, 2.5), (1.0, 10)])
 def test_full_jitter_is_drawn_from_zero_to_the_whole_delay(draw: float, seconds: float):
     policy = RetryPolicy(min_backoff=timedelta(seconds=10))
@@ -165,6 +167,7 @@ def test_the_time_for_retries_counts_what_the_target_asks_for():
     assert policy.delay_after(1, draw=0.0, retry_after=timedelta(seconds=61)) is None
 
 
+@pytest.mark.promise("retries")
 def test_whichever_limit_comes_first_ends_it():
     policy = RetryPolicy(max_attempts=2, jitter=False, max_retry_duration=timedelta(days=1))
     assert policy.delay_after(2, draw=0.0) is None

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.errors import Invalid
-from domain.secrets import in_header, in_json
 from domain.targets import Allowed, check_target, secret_names
 from domain.targets.kinds.actor import ActorTarget
 from domain.targets.kinds.http import HttpTarget
+from domain.targets.secrets import in_header, in_json
 
 URL = "https://example.com/"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from app.settings import SettingsError, read_settings
-from domain.egress import Egress, parse_egress
 from domain.errors import Invalid
 from domain.targets import Allowed, check_target
+from domain.targets.egress import Egress, parse_egress
 from domain.targets.kinds.http import HttpTarget
 
 PUBLIC_ONLY = Egress()

@@ -16,13 +16,13 @@ ROOM_BYTES = 2**31
 
 
 @pytest.fixture
-def data_dir() -> Iterator[Path]:
+def data_dir(starts_processes: None) -> Iterator[Path]:
     """A new data directory whose parents everyone may enter."""
     yield from _data_dir()
 
 
 @pytest.fixture(scope="module")
-def shipped_servers() -> Iterator[EmbeddedServers]:
+def shipped_servers(starts_processes: None) -> Iterator[EmbeddedServers]:
     """Servers as shipped, shared by the tests of a module."""
     for directory in _data_dir():
         with EmbeddedServers(directory) as servers:
@@ -30,7 +30,7 @@ def shipped_servers() -> Iterator[EmbeddedServers]:
 
 
 @pytest.fixture
-def private_data_dir(tmp_path: Path) -> Iterator[Path]:
+def private_data_dir(starts_processes: None, tmp_path: Path) -> Iterator[Path]:
     """A new data directory under a private one."""
     private = tmp_path / "private"
     private.mkdir(mode=0o700)

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-import storage.embedded.server
 from app.up.child import Backoff
 from app.up.embedded import start_server
 from app.up.prefixed_output import PrefixedOutput
@@ -58,6 +57,7 @@ def set_aside(valkey: Valkey) -> list[Path]:
     return sorted(valkey.directory.glob("damaged-*"))
 
 
+@pytest.mark.promise("damaged files")
 @pytest.mark.parametrize("name", DAMAGES)
 def test_a_damaged_valkey_starts_empty_and_keeps_the_files(valkey: Valkey, name: str) -> None:
     pattern, content = DAMAGES[name]
@@ -83,17 +83,15 @@ def test_few_are_kept(valkey: Valkey) -> None:
     assert len(set_aside(valkey)) == KEPT_ASIDE
 
 
-def test_a_valkey_whose_port_is_taken_is_not_damaged(
-    valkey: Valkey, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(storage.embedded.server, "ATTEMPTS", 1)
+def test_a_valkey_whose_port_is_taken_is_not_damaged(valkey: Valkey) -> None:
     taken = pytest.raises(EmbeddedServerError, match="Address already in use")
     with socket.create_server(("127.0.0.1", valkey.port)), taken:
-        valkey.start()
+        valkey.start(attempts=1)
     valkey.start()
     assert (keys(valkey), set_aside(valkey)) == ([b"kept"], [])
 
 
+@pytest.mark.promise("damaged files")
 async def test_a_damaged_replica_is_copied_anew_and_a_damaged_valkey_emptied_while_all_starts(
     data_dir: Path,
 ) -> None:
@@ -117,15 +115,12 @@ async def test_a_damaged_replica_is_copied_anew_and_a_damaged_valkey_emptied_whi
     assert "Valkey's append-only file is damaged: it is set aside as" in shown
 
 
-def test_a_damaged_primary_is_told_of_and_left_alone(
-    data_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(storage.embedded.server, "ATTEMPTS", 1)
+def test_a_damaged_primary_is_told_of_and_left_alone(data_dir: Path) -> None:
     primary = EmbeddedServers(data_dir, durable=False).primary
     primary.prepare()
     control = primary.directory / "global" / "pg_control"
     damaged = os.urandom(8192)
     control.write_bytes(damaged)
     with pytest.raises(EmbeddedServerError, match=r"The primary's files in .* are damaged"):
-        primary.start()
+        primary.start(attempts=1)
     assert control.read_bytes() == damaged

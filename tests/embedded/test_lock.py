@@ -15,6 +15,8 @@ from app.up.beside import beside_up
 from storage.embedded.lock import DirectoryLock, after_holder, is_held
 from storage.embedded.running import RunningServers, find_running, tell_running
 
+pytestmark = pytest.mark.usefixtures("starts_processes")
+
 RUNNING = RunningServers(primary="postgresql://p", replicas=("postgresql://r",), redis=None)
 HOLD = """
 import sys, time

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from redis import Redis
 from redis.exceptions import AuthenticationError
 
+from storage.embedded.processes import command_line
 from storage.embedded.servers import EmbeddedServers
 from tests.embedded.databases import ask, replica_catches_up, rows_on_replica
 
@@ -86,3 +88,30 @@ def test_remove_leaves_nothing(data_dir: Path) -> None:
     servers.remove()
     assert not home.exists()
     assert not (data_dir / "servers").exists()
+
+
+class Replaced:
+    """A pid file that another one replaces between two reads."""
+
+    def __init__(self, *told: tuple[int, str]) -> None:
+        self._texts = ["\n".join([str(pid), *"123456", status]) for pid, status in told]
+
+    def read_text(self) -> str:
+        return self._texts.pop(0)
+
+
+@pytest.mark.parametrize(
+    ("told", "is_ready"),
+    [
+        ([(os.getpid(), "ready   ")], True),
+        ([(os.getpid(), "starting")], False),
+        ([(0, "ready   "), (os.getpid(), "starting")], False),
+    ],
+)
+def test_what_a_killed_server_said_does_not_count_for_the_next(
+    told: list[tuple[int, str]], is_ready: bool, data_dir: Path
+) -> None:
+    primary = EmbeddedServers(data_dir, durable=False).primary
+    primary.directory = Path(command_line(os.getpid())[0])  # this process is taken for the server
+    primary.pid_file = Replaced(*told)
+    assert primary.is_ready() == is_ready

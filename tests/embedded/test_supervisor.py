@@ -50,7 +50,7 @@ class Stage:
 
 
 @pytest.fixture
-async def stage() -> AsyncIterator[Stage]:
+async def stage(starts_processes: None) -> AsyncIterator[Stage]:
     made = Stage()
     yield made
     made.supervisor.kill()
@@ -211,6 +211,7 @@ def test_delays_grow_up_to_a_bound() -> None:
     assert delays == [0.1, 0.2, 0.4, 10.0, 10.0]
 
 
+@pytest.mark.usefixtures("starts_processes")
 async def test_a_child_that_ran_for_long_begins_anew_with_the_first_delay() -> None:
     stage = Stage(Backoff(first=0.01, longest=5.0, settled_after=0.0))
     stage.supervisor.settle()
@@ -219,22 +220,26 @@ async def test_a_child_that_ran_for_long_begins_anew_with_the_first_delay() -> N
     await stage.supervisor.stop()
 
 
+@pytest.mark.usefixtures("starts_processes")
 async def test_a_program_that_is_run_once_returns_what_it_printed() -> None:
     assert await run_to_end(child("print('key')"), timeout=20) == "key\n"
 
 
+@pytest.mark.usefixtures("starts_processes")
 async def test_a_program_that_is_run_once_and_fails_says_why() -> None:
     failing = child("import sys; sys.exit('no database')", "migrate")
     with pytest.raises(ChildFailedError, match=r"(?s)migrate exited with code 1.*no database"):
         await run_to_end(failing, timeout=20)
 
 
+@pytest.mark.usefixtures("starts_processes")
 async def test_a_program_that_is_run_once_has_a_time_limit() -> None:
     with pytest.raises(ChildFailedError, match=r"not done within 0\.2 s"):
         await run_to_end(child(FOREVER), timeout=0.2)
 
 
 @pytest.mark.parametrize("program", [POLITE, STUBBORN.replace("print('no', flush=True)", "None")])
+@pytest.mark.usefixtures("starts_processes")
 def test_a_child_ends_when_its_supervisor_does(program: str) -> None:
     lifeline = Lifeline()
     begin = (

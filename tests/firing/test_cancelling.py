@@ -124,6 +124,7 @@ def test_a_run_that_is_replayed_rings_anew(
     assert target.arrived == [run["id"], again["id"]]
 
 
+@pytest.mark.promise("ends under contention")
 def test_runs_that_cancel_each_other_at_once_all_end(
     caller_of_pairs: httpx.Client, sink: SinkProcess
 ) -> None:

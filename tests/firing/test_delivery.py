@@ -20,6 +20,7 @@ from storage.urls import ShardUrls
 from tests.firing.target import JobBody, Target, created, ended
 
 
+@pytest.mark.promise("at least once")
 def test_a_job_rings_once_and_its_run_tells_how_it_went(
     client: httpx.Client, sink: SinkProcess, job_body: JobBody
 ) -> None:
@@ -43,6 +44,7 @@ def test_a_job_rings_once_and_its_run_tells_how_it_went(
     assert (job["state"], job["next_fire_at"]) == ("completed", None)
 
 
+@pytest.mark.promise("Standard Webhooks")
 def test_a_ring_carries_what_standard_webhooks_and_tracing_want(
     client: httpx.Client, urls: ShardUrls
 ) -> None:
@@ -130,6 +132,7 @@ def test_a_body_is_delivered_as_it_was_sent(
     assert received.headers.get("content-type") == kind
 
 
+@pytest.mark.promise("4 KiB")
 def test_the_first_4_kib_of_an_answer_are_kept(client: httpx.Client) -> None:
     with Target(body=b"\0\xff" + b"x" * 100_000) as target:
         run = ended(
@@ -158,6 +161,7 @@ def test_a_triggered_job_rings_at_once_and_keeps_its_schedule(
     assert client.get(f"/jobs/{job_id}").json()["next_fire_at"] == before
 
 
+@pytest.mark.promise("egress guard")
 def test_a_loopback_address_that_is_not_allowed_is_never_connected_to(
     client: httpx.Client, urls: ShardUrls
 ) -> None:

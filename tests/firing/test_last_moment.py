@@ -31,6 +31,7 @@ def rung(sink: SinkProcess, path: str) -> int:
     return sum(one.path == path for one in sink.report().arrivals)
 
 
+@pytest.mark.promise("last moment")
 @pytest.mark.parametrize("wait_for_worker", [False, True], ids=["scheduled", "queued"])
 @pytest.mark.parametrize(
     "act",
@@ -58,6 +59,7 @@ def test_a_claimed_run_does_not_ring_after(
     assert rung(sink, path) == 0
 
 
+@pytest.mark.promise("last moment")
 @pytest.mark.parametrize("wait_for_worker", [False, True], ids=["scheduled", "queued"])
 def test_an_edited_target_is_rung_and_the_old_one_is_not(
     client: httpx.Client, sink: SinkProcess, job_body: JobBody, wait_for_worker: bool

@@ -11,7 +11,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from domain.overlap import Overlap
+from domain.policies.overlap import Overlap
 from loadtests.sink_process import SinkProcess
 from tests.firing.target import created
 from tests.processes import runs_of, wait_until
@@ -77,6 +77,7 @@ def rung(runs: Runs) -> list[tuple[datetime, datetime]]:
     )
 
 
+@pytest.mark.promise("no overlap")
 @pytest.mark.parametrize("policy", TAKING_TURNS)
 def test_no_two_runs_of_a_job_ring_at_once(stories: dict[Overlap, Runs], policy: Overlap) -> None:
     for (_, ended), (began, _) in pairwise(rung(stories[policy])):
@@ -107,6 +108,7 @@ def test_a_buffered_run_begins_when_the_one_before_it_ends(stories: dict[Overlap
         assert max(gaps) < 1.0
 
 
+@pytest.mark.promise("order")
 def test_buffered_runs_ring_in_order(stories: dict[Overlap, Runs]) -> None:
     seen = [run["state"] for run in stories[Overlap.BUFFER_ALL]]
     succeeded = seen.count("succeeded")

@@ -129,6 +129,7 @@ def test_a_receiver_does_each_run_once(client: httpx.Client, tmp_path: Path, kin
 
 
 @pytest.mark.parametrize("kind", PROGRAMS)
+@pytest.mark.usefixtures("starts_processes")
 def test_a_receiver_without_a_secret_does_not_begin(tmp_path: Path, kind: str) -> None:
     program, name, _ = PROGRAMS[kind]
     if program is None:

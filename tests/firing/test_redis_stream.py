@@ -30,7 +30,9 @@ def test_a_run_is_added_and_a_consumer_does_it_once(
     assert run["state"] == "succeeded", run
     shown = client.get(f"/jobs/{job}").json()["target"]
     assert shown == {**target, "max_length": None, "timeout": "PT30S"}
-    (fared,) = client.get("/targets").json()["items"]
+    (fared,) = wait_until(
+        lambda: client.get("/targets").json()["items"], what="the worker reports its targets"
+    )
     assert (fared["kind"], fared["name"], fared["origin"]) == ("redis_stream", "test", None)
     with Redis.from_url(url, decode_responses=True) as server:
         ((entry_id, fields),) = server.xrange(stream)

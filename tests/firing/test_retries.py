@@ -32,6 +32,7 @@ def test_a_target_that_recovers_is_rung_until_it_does(
     assert all(wait >= 0.2e9 for wait in waits)
 
 
+@pytest.mark.promise("every run ends")
 def test_a_target_that_never_takes_it_ends_as_failed(
     client: httpx.Client, job_body: JobBody
 ) -> None:
@@ -62,6 +63,7 @@ def test_an_attempt_tells_how_it_ended(
     assert (attempt["outcome"], attempt["error"]) == (outcome, said)
 
 
+@pytest.mark.promise("redirects")
 def test_redirects_are_not_followed(client: httpx.Client) -> None:
     with Target() as elsewhere, Target(302, {"location": elsewhere.url}) as target:
         body = {

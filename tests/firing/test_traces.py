@@ -203,6 +203,7 @@ def test_a_collector_that_is_away_stops_nothing(
         ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://h"}, True),
     ],
 )
+@pytest.mark.usefixtures("starts_processes")
 def test_what_makes_traces_is_imported_only_where_they_are_wanted(
     environment: dict[str, str], wanted: bool
 ) -> None:

@@ -12,7 +12,9 @@ from tests.servers import started_servers, urls_of
 
 
 @pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServers]:
+def servers(
+    starts_processes: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[EmbeddedServers]:
     """A primary, a replica and a Valkey as shipped: durable."""
     with started_servers(tmp_path_factory.mktemp("servers"), durable=True) as embedded:
         yield embedded

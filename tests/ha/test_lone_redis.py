@@ -51,7 +51,7 @@ class Pods:
 
 
 @pytest.fixture
-def pods(tmp_path: Path) -> Iterator[Pods]:
+def pods(starts_processes: None, tmp_path: Path) -> Iterator[Pods]:
     with ExitStack() as running:
         yield Pods(tmp_path, running)
 

@@ -20,7 +20,7 @@ SOON_SECONDS = 15.0
 
 
 @pytest.fixture
-def sentinels(tmp_path: Path) -> Iterator[SentinelServers]:
+def sentinels(starts_processes: None, tmp_path: Path) -> Iterator[SentinelServers]:
     """A Valkey, its replica and three Sentinels."""
     with SentinelServers(tmp_path) as running:
         yield running

@@ -67,6 +67,7 @@ def test_problems_of_any_turn_are_told() -> None:
     assert problems_of([turn(1), bad]) == ["1 fires lost"]
 
 
+@pytest.mark.usefixtures("starts_processes")
 def test_a_worktree_has_our_scenarios_and_is_removed() -> None:
     before = worktrees()
     with worktree("HEAD") as checkout:
@@ -79,6 +80,7 @@ def test_a_worktree_has_our_scenarios_and_is_removed() -> None:
     assert worktrees() == before
 
 
+@pytest.mark.usefixtures("starts_processes")
 def test_a_worktree_is_removed_after_a_failure() -> None:
     before = worktrees()
     with pytest.raises(RuntimeError, match="spoilt"), worktree("HEAD"):
@@ -87,6 +89,7 @@ def test_a_worktree_is_removed_after_a_failure() -> None:
     assert worktrees() == before
 
 
+@pytest.mark.usefixtures("starts_processes")
 def test_an_unknown_revision_leaves_nothing() -> None:
     before = worktrees()
     with pytest.raises(subprocess.CalledProcessError), worktree("no-such-revision"):
@@ -95,6 +98,7 @@ def test_an_unknown_revision_leaves_nothing() -> None:
     assert worktrees() == before
 
 
+@pytest.mark.usefixtures("starts_processes")
 def test_the_environment_is_shared_only_with_equal_locks() -> None:
     with worktree("HEAD") as checkout:
         (checkout / "locks" / "run.txt").write_bytes((CHECKOUT / "locks/run.txt").read_bytes())
@@ -104,6 +108,7 @@ def test_the_environment_is_shared_only_with_equal_locks() -> None:
         assert not same_locks(checkout)
 
 
+@pytest.mark.usefixtures("starts_processes")
 def test_a_side_runs_its_own_code() -> None:
     with worktree("HEAD") as checkout:
         side = Side(name="base", checkout=checkout, python=Path(sys.executable))

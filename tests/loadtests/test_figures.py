@@ -132,6 +132,7 @@ def test_one_stalled_turn_is_shown_and_does_not_decide() -> None:
     assert (found["p99 of the best turn"].value, found["p99 of the worst turn"].value) == (4, 18)
 
 
+@pytest.mark.usefixtures("starts_processes")
 def test_memory_of_a_process_that_is_gone() -> None:
     gone = subprocess.Popen([sys.executable, "-c", ""])
     process = psutil.Process(gone.pid)

@@ -10,7 +10,7 @@ from loadtests.sink_process import SinkProcess
 
 
 @pytest.fixture(scope="module")
-def sink() -> Iterator[SinkProcess]:
+def sink(starts_processes: None) -> Iterator[SinkProcess]:
     with SinkProcess() as running:
         yield running
 
@@ -64,6 +64,7 @@ def test_stops_when_its_time_is_up(sink: SinkProcess) -> None:
     assert 0.2 < outcome.seconds < 1.0
 
 
+@pytest.mark.usefixtures("starts_processes")
 def test_counts_requests_that_nobody_answers() -> None:
     with SinkProcess() as gone:
         url = gone.url

@@ -35,6 +35,7 @@ needs_locust = pytest.mark.skipif(
 
 
 @needs_locust
+@pytest.mark.usefixtures("starts_processes")
 def test_everything_can_be_set_by_the_environment() -> None:
     environment = {
         "LOCUST_HOST": "http://api:8000",

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from loadtests.memory_watch import Sample, add_memory, memory_table, watched_memory
@@ -21,6 +22,7 @@ def test_takes_samples_as_long_as_it_lasts() -> None:
     assert all(one.megabytes["up"] > 1 for one in samples)
 
 
+@pytest.mark.usefixtures("starts_processes")
 def test_ends_by_itself_when_what_it_watches_is_gone() -> None:
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()

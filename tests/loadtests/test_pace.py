@@ -7,6 +7,8 @@ import pytest
 
 from loadtests import CHECKOUT
 
+pytestmark = pytest.mark.usefixtures("starts_processes")
+
 # In a process of its own: no event loop of gevent beside those of other tests.
 ROUNDS = """
 from collections import Counter

@@ -3,9 +3,13 @@
 from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
+import pytest
+
 from loadtests.judging import Rings
 from loadtests.rings import rings_of
 from loadtests.sink_process import SinkProcess
+
+pytestmark = pytest.mark.usefixtures("starts_processes")
 
 
 def ring(sink: SinkProcess, *ids: str) -> None:

@@ -13,7 +13,7 @@ from loadtests.sink_process import SinkProcess
 
 
 @pytest.fixture(scope="module")
-def started() -> Iterator[SinkProcess]:
+def started(starts_processes: None) -> Iterator[SinkProcess]:
     with SinkProcess() as running:
         yield running
 
@@ -131,6 +131,7 @@ def test_answers_pipelined_requests_in_order(sink: SinkProcess) -> None:
     assert sink.counts().unidentified == 3
 
 
+@pytest.mark.usefixtures("starts_processes")
 def test_remembers_no_more_than_its_cap() -> None:
     with SinkProcess(keep=2) as small:
         for name in "abc":

@@ -1,10 +1,13 @@
 """A throttled process stands still again and again, and goes on in the end."""
 
 import psutil
+import pytest
 
 from loadtests.sink_process import SinkProcess
 from loadtests.throttle import throttled
 from tests.processes import wait_until
+
+pytestmark = pytest.mark.usefixtures("starts_processes")
 
 
 def test_it_stands_still_and_goes_on() -> None:

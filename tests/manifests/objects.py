@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ POD_KINDS = {"Deployment", "StatefulSet", "Job"}
 METRIC = re.compile(r"\btocsin_[a-z_]+\b")
 
 
+@cache
 def loaded(path: Path) -> list[Object]:
     """The objects of a file."""
-    return [one for one in yaml.safe_load_all(path.read_text()) if one]
+    return [one for one in yaml.load_all(path.read_text(), yaml.CSafeLoader) if one]
 
 
 def written() -> Iterator[Object]:

@@ -63,6 +63,7 @@ def test_every_variable_is_one_that_is_read() -> None:
         assert set(re.findall(rf"{PREFIX}[A-Z_]*[A-Z]", path.read_text())) <= known, path
 
 
+@pytest.mark.usefixtures("starts_processes")
 def test_settings_make_sense() -> None:
     for overlay in ("base", "overlays/dev", "overlays/production"):
         done = subprocess.run(

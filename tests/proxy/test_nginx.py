@@ -65,6 +65,7 @@ def _asked(api: System) -> float:
     )
 
 
+@pytest.mark.usefixtures("starts_processes")
 def test_nginx_takes_the_configuration_as_it_is(tmp_path: Path) -> None:
     command = written(tmp_path, 8080, [])
     (tmp_path / "upstream.conf").write_text((CONFIGURATION / "upstream.conf").read_text())

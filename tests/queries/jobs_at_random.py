@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from msgspec import Struct
 
 from domain.ids import run_id
-from domain.job import JobState, visible_state
 from domain.job_filter import JobFilter, JobOrder, JobSort
+from domain.jobs.job import JobState, visible_state
 from domain.targets.kinds.http import HttpTarget
 from domain.terms import LEAST_PREFIX_BYTES, host_of, terms_of, words_of
 from storage.jobs import encode

@@ -16,8 +16,8 @@ from msgspec import Struct
 from domain.ids import run_id
 from domain.job_filter import Order
 from domain.place import Place
-from domain.run import RunState, Trigger
 from domain.run_filter import RunFilter
+from domain.runs.run import RunState, Trigger
 from queries.run_pages import RunQuery, page_of_runs
 from storage.postgres import READ_SETTINGS, Driver
 from storage.urls import ShardUrls

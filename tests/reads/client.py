@@ -15,12 +15,12 @@ from commands.create_key import CreateKey, create_key
 from commands.delete_job import DeleteJob, delete_job
 from commands.revoke_key import RevokeKey, revoke_key
 from commands.update_job import Changes, UpdateJob, update_job
-from domain.access import ALL_SCOPES, Scope
-from domain.caller import Caller
+from domain.access.caller import Caller
+from domain.access.keys import service_of
+from domain.access.scopes import ALL_SCOPES, Scope
 from domain.errors import NotFound
 from domain.job_filter import JobFilter, JobOrder
-from domain.keys import service_of
-from domain.retry import RetryPolicy
+from domain.policies.retry import RetryPolicy
 from domain.schedules.schedule import Schedule
 from domain.targets.kinds.http import HttpTarget
 from queries.find_key import FoundKey, find_key

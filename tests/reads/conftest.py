@@ -19,7 +19,9 @@ from tests.storage.reading import replay_paused
 
 
 @pytest.fixture(scope="module")
-def own_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServers]:
+def own_servers(
+    starts_processes: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[EmbeddedServers]:
     """A primary, a replica and a Valkey that tests may hold back and kill."""
     with started_servers(tmp_path_factory.mktemp("reads")) as servers:
         asyncio.run(_migrate(servers.urls.primary))

@@ -35,12 +35,12 @@ class Interleaving:
         self._deleted: set[str] = set()
 
     async def run(self, *, clients: int, pairs: int) -> None:
-        """Let the clients write and read until there were so many pairs."""
+        """Let the clients write and read until there were so many pairs, or a violation."""
         async with aiohttp.ClientSession(headers=self._headers) as session:
             await asyncio.gather(*(self._live(session, pairs) for _ in range(clients)))
 
     async def _live(self, session: aiohttp.ClientSession, pairs: int) -> None:
-        while self.pairs < pairs:
+        while self.pairs < pairs and not self.violations:
             writing, reading = self._chance.sample(self._urls, 2)
             job_id = await self._write(session, writing)
             if job_id is None:

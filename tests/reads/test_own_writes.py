@@ -40,6 +40,7 @@ def interleaved(
         return asyncio.run(run())
 
 
+@pytest.mark.promise("own writes")
 def test_a_service_reads_its_own_writes_from_a_replica_that_lags(
     own_servers: EmbeddedServers, tmp_path: Path
 ):

@@ -21,7 +21,9 @@ from tests.storage.eventually import eventually
 
 
 @pytest.fixture
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServers]:
+def servers(
+    starts_processes: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[EmbeddedServers]:
     with started_servers(tmp_path_factory.mktemp("promotion"), durable=True) as embedded:
         asyncio.run(_migrate(embedded.urls.primary))
         yield embedded

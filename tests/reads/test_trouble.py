@@ -68,6 +68,7 @@ async def test_a_flushed_redis_costs_nothing_but_a_look_at_the_primary(
         assert await pair.agree(job_id, version)
 
 
+@pytest.mark.promise("own writes")
 async def test_with_redis_killed_and_back_reads_are_right_throughout(
     pair: Pair, own_servers: EmbeddedServers
 ):
@@ -99,6 +100,7 @@ async def test_a_redis_that_forgot_its_last_writes_is_not_believed(
         assert await pair.agree(job_id, version)
 
 
+@pytest.mark.promise("hanging servers")
 async def test_a_redis_that_does_not_answer_holds_no_read_up(
     pair: Pair, own_servers: EmbeddedServers
 ):
@@ -127,6 +129,7 @@ async def test_what_one_process_could_not_tell_redis_the_others_hear_of(
     hearing.cancel()
 
 
+@pytest.mark.promise("hanging servers")
 async def test_a_replica_that_hangs_is_left_alone_until_it_answers(
     pair: Pair, own_servers: EmbeddedServers
 ):

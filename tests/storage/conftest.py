@@ -37,7 +37,9 @@ async def database(empty_database: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture(scope="module")
-def own_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServers]:
+def own_servers(
+    starts_processes: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[EmbeddedServers]:
     """Servers that a test may pause and kill; each test leaves them running."""
     with started_servers(tmp_path_factory.mktemp("own")) as servers:
         asyncio.run(_migrate(servers.urls.primary))

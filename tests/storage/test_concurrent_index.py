@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-import storage.migrate
 from storage.migrate import LockedOut, migrate
 from storage.partitions import make_partitions
 from storage.postgres import Database
-from tests.storage.test_expand_and_contract import TODAY, asyncpg_session, upgrade_to
+from tests.storage.test_expand_and_contract import TODAY, asyncpg_session, hasty, upgrade_to
 
 INDEXES = """
 SELECT count(*) FILTER (WHERE indisvalid) AS valid, count(*) FILTER (WHERE NOT indisvalid) AS broken
@@ -16,21 +15,16 @@ FROM pg_index WHERE pg_get_indexdef(indexrelid) LIKE '%(service_id, job_id, due_
 """
 
 
-async def test_an_index_whose_building_was_broken_off_is_built_anew(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-):
+async def test_an_index_whose_building_was_broken_off_is_built_anew(database: Database):
     """0011 builds one on each day, and waits for who reads since before."""
     await upgrade_to(database, "0010")
     async with database.driver() as driver:
         days = len([name for name in await make_partitions(driver, TODAY) if "runs" in name])
-    monkeypatch.setattr(storage.migrate, "LOCK_SECONDS", 0.2)
-    monkeypatch.setattr(storage.migrate, "LOCK_PAUSE_SECONDS", 0.05)
-    monkeypatch.setattr(storage.migrate, "LOCK_TRIES", 1)
     async with asyncpg_session(database.primary_url) as reader:
         async with reader.transaction(isolation="repeatable_read"):
             await reader.fetchval("SELECT count(*) FROM services")
             with pytest.raises(LockedOut):
-                await migrate(database, TODAY)
+                await migrate(database, TODAY, hasty(tries=1))
             async with database.driver() as driver:
                 assert (await driver.fetch(INDEXES))[0]["broken"]
         await migrate(database, TODAY)

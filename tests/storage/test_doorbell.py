@@ -3,31 +3,48 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from dramatiq import Message
 from dramatiq.brokers.redis import RedisBroker
-from redis import Redis
 
 from storage import doorbell
-from storage.doorbell import WakefulConsumer, ring_bell
-from storage.queue import RUNS_QUEUE, make_broker
+from storage.doorbell import BelledBroker, WakefulConsumer, ring_bell
+from storage.queue import REDIS_SECONDS, RUNS_QUEUE
+from storage.redis_servers import redis_client
 from storage.urls import ShardUrls, redis_database
+from tests.processes import wait_until
 
 QUIET_DATABASE = 9
+NewBroker = Callable[..., BelledBroker]
 
 
 @pytest.fixture
-def broker(commands_urls: ShardUrls, monkeypatch: pytest.MonkeyPatch) -> Iterator[RedisBroker]:
-    """A broker with a database of its own, which is empty."""
-    monkeypatch.setattr("storage.queue._BROKER_DATABASE", QUIET_DATABASE)
-    with Redis.from_url(redis_database(commands_urls.redis, QUIET_DATABASE)) as client:
-        client.flushdb()
-    made = make_broker(commands_urls.redis)
-    yield made
-    made.close()
+def new_broker(commands_urls: ShardUrls) -> Iterator[NewBroker]:
+    """Makes a broker with a database of its own, which is empty."""
+    client = redis_client(redis_database(commands_urls.redis, QUIET_DATABASE), REDIS_SECONDS)
+    client.flushdb()
+
+    def make(**options: float) -> BelledBroker:
+        broker = BelledBroker(client=client, middleware=[], **options)
+        broker.declare_queue(RUNS_QUEUE)
+        return broker
+
+    yield make
+    client.close()
+
+
+@pytest.fixture
+def broker(new_broker: NewBroker) -> BelledBroker:
+    """A broker as shipped."""
+    return new_broker()
+
+
+@pytest.fixture
+def patient(new_broker: NewBroker) -> BelledBroker:
+    """A broker whose consumers fail when no bell rings."""
+    return new_broker(wait_seconds=0)
 
 
 def a_message() -> Message[None]:
@@ -40,21 +57,23 @@ def next_message(consumer: WakefulConsumer) -> object:
     return message
 
 
-def test_who_waits_is_woken_by_the_bell(broker: RedisBroker, monkeypatch: pytest.MonkeyPatch):
-    # Without the bell nobody would look again for longer than the test may take.
-    monkeypatch.setattr(doorbell, "WAIT_SECONDS", 1.5)
-    consumer = broker.consume(RUNS_QUEUE)
-    assert isinstance(consumer, WakefulConsumer)
-    assert next(consumer) is None  # it has waited once, in vain
-    found: list[float] = []
-    waiting = threading.Thread(
-        target=lambda: (next_message(consumer), found.append(time.monotonic()))
-    )
+def test_who_waits_is_woken_by_the_bell(patient: BelledBroker):
+    found: list[object] = []
+    consumer = patient.consume(RUNS_QUEUE)
+    waiting = threading.Thread(target=lambda: found.append(next_message(consumer)))
     waiting.start()
-    broker.enqueue(a_message())
-    ring_bell(broker, RUNS_QUEUE)
+    wait_until(lambda: is_waited_for(patient), what="the consumer waits for the bell")
+    patient.enqueue(a_message())
+    ring_bell(patient, RUNS_QUEUE)
     waiting.join(10)
     assert len(found) == 1
+
+
+def is_waited_for(broker: RedisBroker) -> bool:
+    return any(
+        one["cmd"] == "blpop" and one["db"] == str(QUIET_DATABASE)
+        for one in broker.client.client_list()
+    )
 
 
 def test_a_message_without_a_bell_is_found(broker: RedisBroker):
@@ -63,14 +82,11 @@ def test_a_message_without_a_bell_is_found(broker: RedisBroker):
     assert getattr(next_message(consumer), "message_id", None) == sent.message_id
 
 
-def test_a_bell_that_rang_before_is_not_missed(
-    broker: RedisBroker, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(doorbell, "WAIT_SECONDS", 0)  # for ever: only the bell ends the wait
-    consumer = broker.consume(RUNS_QUEUE)
-    ring_bell(broker, RUNS_QUEUE)
+def test_a_bell_that_rang_before_is_not_missed(patient: BelledBroker):
+    consumer = patient.consume(RUNS_QUEUE)
+    ring_bell(patient, RUNS_QUEUE)
     assert next(consumer) is None
-    broker.enqueue(a_message())
+    patient.enqueue(a_message())
     assert next(consumer) is not None
 
 

@@ -19,16 +19,16 @@ from alembic import command
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
-import storage.migrate
 from commands.bootstrap_key import BootstrapKey, bootstrap_key
 from commands.delete_job import DeleteJob, delete_job
 from commands.update_job import Changes, UpdateJob, update_job
-from domain.caller import Caller
-from domain.keys import service_of
+from domain.access.caller import Caller
+from domain.access.keys import service_of
 from queries.get_job import GetJob, get_job
 from queries.get_run import GetRun, get_run
 from storage.migrate import (
     LockedOut,
+    Patience,
     alembic_config,
     for_alembic,
     is_migrated,
@@ -242,10 +242,8 @@ async def test_waiting_for_the_schema_ends_and_tells_where_it_is(old: Database, 
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.fixture
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(storage.migrate, "LOCK_SECONDS", 0.2)
-    monkeypatch.setattr(storage.migrate, "LOCK_PAUSE_SECONDS", 0.05)
+def hasty(tries: int) -> Patience:
+    return Patience(seconds=0.2, tries=tries, pause_seconds=0.05)
 
 
 @pytest.fixture
@@ -261,14 +259,12 @@ async def upgrade_to(database: Database, revision: str) -> None:
         await connection.commit()
 
 
-@pytest.mark.usefixtures("hasty")
-async def test_a_revision_that_waits_for_a_table_lets_others_pass(at_0008: Database, monkeypatch):
-    monkeypatch.setattr(storage.migrate, "LOCK_TRIES", 1_000)
+async def test_a_revision_that_waits_for_a_table_lets_others_pass(at_0008: Database):
     async with asyncpg_session(at_0008.primary_url) as holder:
         blocking = holder.transaction()
         await blocking.start()
         await holder.execute("LOCK TABLE services IN ROW EXCLUSIVE MODE")
-        migrating = asyncio.create_task(migrate(at_0008, TODAY))
+        migrating = asyncio.create_task(migrate(at_0008, TODAY, hasty(tries=1_000)))
         async with asyncpg_session(at_0008.primary_url) as other:
             # Each of these waits behind the revision, if it waits, and goes on when it gives way.
             for _ in range(20):
@@ -280,12 +276,10 @@ async def test_a_revision_that_waits_for_a_table_lets_others_pass(at_0008: Datab
     assert await is_migrated(at_0008)
 
 
-@pytest.mark.usefixtures("hasty")
-async def test_a_revision_gives_up_after_some_tries_and_says_why(at_0008: Database, monkeypatch):
-    monkeypatch.setattr(storage.migrate, "LOCK_TRIES", 2)
+async def test_a_revision_gives_up_after_some_tries_and_says_why(at_0008: Database):
     async with asyncpg_session(at_0008.primary_url) as holder, holder.transaction():
         await holder.execute("LOCK TABLE services IN ROW EXCLUSIVE MODE")
         with pytest.raises(LockedOut, match=r"2 times for 0\.2 s"):
-            await migrate(at_0008, TODAY)
+            await migrate(at_0008, TODAY, hasty(tries=2))
     await migrate(at_0008, TODAY)
     assert await is_migrated(at_0008)

@@ -173,6 +173,7 @@ async def test_a_backfills_run_is_kept_from_its_end_on(migrated: Database):
     assert await places(migrated, "runs") == ["runs_default"]
 
 
+@pytest.mark.promise("retention")
 async def test_nothing_is_dropped_that_is_to_be_kept(migrated: Database):
     before = await partitions(migrated)
     assert await drop(migrated, TODAY - DAY) == []

@@ -39,6 +39,7 @@ async def someone_waits(connection: asyncpg.Connection) -> None:
             await asyncio.sleep(0.01)
 
 
+@pytest.mark.promise("retention")
 async def test_a_run_that_is_accepted_while_its_day_is_dropped_is_kept(migrated: Database):
     """As a replay or a claim writes it: it has not committed when the drop begins."""
     await write_run(migrated, OLD)
@@ -60,6 +61,7 @@ async def test_a_run_that_is_accepted_while_its_day_is_dropped_is_kept(migrated:
     await accepting.close()
 
 
+@pytest.mark.promise("retention")
 async def test_no_more_than_a_few_days_are_dropped_at_once(migrated: Database):
     for days_ago in range(10):
         await make(migrated, TODAY - days_ago * DAY)

@@ -81,7 +81,9 @@ async def test_a_client_that_stands_still_amid_an_answer(servers: EmbeddedServer
 
 @pytest.fixture
 def far(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+    starts_processes: None,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[EmbeddedServers]:
     """Servers that another host reaches over a cable."""
     if os.geteuid() != 0 or run("ip", "netns", "add", NAMESPACE):
@@ -114,6 +116,7 @@ def inside(*command: str) -> int:
     return run("ip", "netns", "exec", NAMESPACE, *command)
 
 
+@pytest.mark.promise("lost host")
 async def test_a_host_that_vanishes(far: EmbeddedServers) -> None:
     listening = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%silence%'"
     url = far.urls.primary.replace("127.0.0.1", OURS)

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from domain.overlap import Overlap
+from domain.policies.overlap import Overlap
 from storage.columns import INSTANT
 from storage.statements import Statement
 from storage.tables import jobs

@@ -9,9 +9,9 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from domain.breaker import BreakerState
-from domain.caller import Caller
+from domain.access.caller import Caller
 from domain.target_view import TargetView
+from domain.targets.health.breaker import BreakerState
 from queries.list_targets import ListTargets, list_targets
 from storage import shares
 from storage.redis_link import RedisAway, RedisLink

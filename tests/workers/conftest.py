@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 from redis import Redis
 
-from domain.caller import Caller
+from domain.access.caller import Caller
 from storage.shards import Shards
 from storage.urls import ShardUrls, redis_database
 from tests.commands.firing import WORKER, Firing

@@ -9,10 +9,10 @@ from uuid import UUID
 
 from commands.take_runs import TakenRun
 from domain.ids import run_id
-from domain.job import Job
-from domain.overlap import Overlap
-from domain.retry import RetryPolicy
-from domain.run import Outcome
+from domain.jobs.job import Job
+from domain.policies.overlap import Overlap
+from domain.policies.retry import RetryPolicy
+from domain.runs.run import Outcome
 from domain.targets import Target
 from storage.queue import RunKey
 from tests.commands.firing import NOON, TARGET, Firing

@@ -10,7 +10,7 @@ import pytest
 
 from commands.cancel_runs import CancelRun, cancel_run
 from commands.finish_attempts import EndedAttempt
-from domain.overlap import Overlap
+from domain.policies.overlap import Overlap
 from storage.queue import RunKey
 from tests.commands.firing import OTHER_WORKER, WORKER, Firing
 from tests.storage.eventually import eventually

@@ -14,7 +14,7 @@ import pytest
 from dramatiq.brokers.stub import StubBroker
 
 from commands.take_runs import TakenRun
-from domain.run import Outcome
+from domain.runs.run import Outcome
 from domain.targets.kinds.actor import ActorTarget
 from tests.commands.firing import NOON
 from tests.workers.ringing import waiting_run

@@ -13,11 +13,11 @@ import pytest
 
 from commands.bootstrap_key import BootstrapKey, bootstrap_key
 from commands.take_runs import Rooms, TakenRun, TakeRuns, take_runs
-from domain.caller import Caller
+from domain.access.caller import Caller
+from domain.access.keys import service_of
 from domain.ids import run_id
-from domain.keys import service_of
-from domain.limits import LARGEST_PAYLOAD
-from domain.overlap import Overlap
+from domain.policies.overlap import Overlap
+from domain.quotas.limits import LARGEST_PAYLOAD
 from domain.targets.kinds.http import HttpTarget
 from domain.targets.tls import MAX_CA_CHARACTERS, Tls
 from storage.jobs import encode

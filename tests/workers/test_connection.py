@@ -8,7 +8,7 @@ from socket import SO_LINGER, SOL_SOCKET
 
 import pytest
 
-from domain.run import Outcome
+from domain.runs.run import Outcome
 from tests.workers.http_server import OK, Answer, raw_target, sends
 from tests.workers.test_transport import Names, ring, ringing
 from workers.targets.config import DEFAULTS, TransportConfig
@@ -191,6 +191,7 @@ async def test_what_a_kept_connection_was_closed_before_is_sent_once_more_on_a_n
     assert target.heads[1] == target.heads[2]  # it can tell by the webhook-id
 
 
+@pytest.mark.promise("at least once")
 @pytest.mark.parametrize(
     ("answer", "requests"),
     [(b"", 3), (b"HTTP/1.1 ", 2)],

@@ -11,9 +11,9 @@ from redis.exceptions import RedisError
 
 from commands.bootstrap_key import BootstrapKey, bootstrap_key
 from commands.trigger_job import TriggerJob, trigger_job
-from domain.caller import Caller
+from domain.access.caller import Caller
+from domain.access.keys import service_of
 from domain.ids import run_id
-from domain.keys import service_of
 from storage.clock_offset import ClockAhead
 from storage.embedded.ports import free_port
 from storage.queue import FEW, MAX_DEPTH
@@ -59,6 +59,7 @@ async def test_what_is_due_beyond_the_look_ahead_is_not_claimed(
     assert len(await firing.runs(job.id)) == 1
 
 
+@pytest.mark.promise("instants near now")
 async def test_a_claim_from_later_than_now_is_refused_and_changes_nothing(firing: Firing):
     now = datetime.now(UTC)
     job = await firing.job(now=now, at=now + 3 * SECOND)

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from domain.egress import parse_egress
+from domain.targets.egress import parse_egress
 from workers.targets.egress import EgressRefused, guarded_socket
 
 
@@ -71,6 +71,7 @@ def test_other_addresses_are_refused(address: str):
         connect_to(address, [])
 
 
+@pytest.mark.promise("egress")
 @pytest.mark.parametrize(
     "address",
     [

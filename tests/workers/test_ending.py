@@ -11,6 +11,8 @@ import pytest
 from app.ending import CUT_OFF
 from tests.processes import CHECKOUT
 
+pytestmark = pytest.mark.usefixtures("starts_processes")
+
 PROGRAM = """
 import asyncio, sys, threading
 from app.ending import run_until_signal

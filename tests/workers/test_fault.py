@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from domain.egress import parse_egress
-from domain.run import Outcome
+from domain.runs.run import Outcome
+from domain.targets.egress import parse_egress
 from domain.targets.kinds.http import HttpTarget
 from storage.embedded.ports import free_port
 from storage.key_ring import NO_KEYS

@@ -25,6 +25,7 @@ def count(state: str) -> float:
     return REGISTRY.get_sample_value("tocsin_forgotten_runs_total", {"state": state}) or 0
 
 
+@pytest.mark.promise("ends under contention")
 async def test_a_forgotten_run_that_rings_ends_as_abandoned_and_is_retried(
     firing: Firing, watch: ForgottenWatch
 ):

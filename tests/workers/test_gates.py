@@ -7,8 +7,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from domain.breaker import FAILURES, BreakerState
-from domain.run import Outcome
+from domain.runs.run import Outcome
+from domain.targets.health.breaker import FAILURES, BreakerState
 from domain.targets.kinds.http import HttpTarget
 from storage.shards import Shards
 from storage.target_views import told_of

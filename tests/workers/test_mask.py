@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from domain.run import Outcome
+from domain.runs.run import Outcome
 from workers.targets.answer import Answer
 from workers.targets.mask import Mask
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 
-from domain.run import Outcome
+from domain.runs.run import Outcome
 from tests.workers.http_server import OK, raw_target
 from tests.workers.name_server import NameServer, name_server
 from tests.workers.test_transport import ring, ringing

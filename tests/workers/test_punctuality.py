@@ -6,11 +6,12 @@ import asyncio
 from datetime import timedelta
 from uuid import uuid4
 
+import pytest
 import uvloop
 
 from commands.bootstrap_key import BootstrapKey, bootstrap_key
-from domain.caller import Caller
-from domain.keys import service_of
+from domain.access.caller import Caller
+from domain.access.keys import service_of
 from storage.shards import Shards
 from storage.urls import ShardUrls
 from tests.commands.firing import WORKER, Firing
@@ -41,6 +42,7 @@ async def too_early(urls: ShardUrls) -> list[timedelta]:
     return [run.due_at - started_at for run, started_at in bell.rung if started_at < run.due_at]
 
 
+@pytest.mark.promise("never early")
 def test_no_run_rings_a_fraction_of_a_millisecond_early(shards: Shards, commands_urls: ShardUrls):
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         assert runner.run(too_early(commands_urls)) == []

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from domain.run import Outcome
+from domain.runs.run import Outcome
 from tests.workers.http_server import OK, raw_target, sends
 from tests.workers.test_transport import ring, ringing
 from workers.targets.discarding import BYTES_PER_SECOND, LONGEST_REST_SECONDS, Discarding

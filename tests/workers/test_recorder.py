@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from domain.overlap import Overlap
+from domain.policies.overlap import Overlap
 from storage.postgres import Database
 from storage.queue import RunKey
 from tests.commands.firing import WORKER, Firing, failed, succeeded

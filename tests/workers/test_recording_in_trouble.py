@@ -12,7 +12,7 @@ import pytest
 
 from commands.finish_attempts import EndedAttempt
 from commands.take_runs import TakenRun
-from domain.run import Outcome
+from domain.runs.run import Outcome
 from storage import shares
 from storage.postgres import Database
 from tests.commands.firing import DUE, SECOND, Firing, ended, failed, succeeded
@@ -56,6 +56,7 @@ async def refusing(database: Database, code: str) -> AsyncIterator[None]:
             await driver.execute(ALLOW)
 
 
+@pytest.mark.promise("full database")
 async def test_a_connection_that_breaks_while_a_410_is_recorded(
     firing: Firing, recorder: Recorder, other: Database
 ):
@@ -71,6 +72,7 @@ async def test_a_connection_that_breaks_while_a_410_is_recorded(
     assert (await firing.job_row(run.job_id))["paused"]
 
 
+@pytest.mark.promise("full database")
 @pytest.mark.parametrize(
     "trouble", [*itertools.product((succeeded, gone), ("53100", "53200", "53400", "57P03"))]
 )

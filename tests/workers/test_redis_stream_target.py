@@ -15,7 +15,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from commands.take_runs import TakenRun
-from domain.run import Outcome
+from domain.runs.run import Outcome
 from domain.targets import KINDS
 from domain.targets.kinds.redis_stream import RedisStreamTarget, read_servers
 from storage.embedded.ports import free_port

@@ -16,8 +16,8 @@ from commands.finish_attempts import EndedAttempt
 from commands.miss_runs import MissRuns, miss_runs
 from commands.take_runs import Taken, TakenRun, TakeRuns, take_runs
 from domain.catchup import CatchupPolicy
-from domain.retry import RetryPolicy
-from domain.run import Outcome
+from domain.policies.retry import RetryPolicy
+from domain.runs.run import Outcome
 from domain.targets.kinds.http import HttpTarget
 from storage.postgres import Database
 from storage.queue import RunKey
@@ -289,6 +289,7 @@ async def test_a_take_whose_answer_was_lost_is_asked_again_when_the_clock_is_rig
     await bell.rings(1)
 
 
+@pytest.mark.promise("window")
 async def test_a_run_that_begins_beyond_its_window_is_let_go_and_the_others_ring(
     firing: Firing, ringer: Ringer, bell: Bell
 ):

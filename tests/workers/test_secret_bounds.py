@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from domain import secrets, signing
-from domain.targets import tls
+from domain.targets import secrets, signing, tls
 from storage.shards import LOOK_AHEAD
 from tests.processes import CHECKOUT
 from workers.targets import discarding, names, reading, tls_contexts

@@ -7,14 +7,16 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("starts_processes")
+
 PAUSE_A_JOB = """
 import asyncio, sys, threading
 from datetime import UTC, datetime
 from uuid import uuid4
 
 from commands.finish_attempts import EndedAttempt, finish_attempts
-from domain.retry import RetryPolicy
-from domain.run import Outcome
+from domain.policies.retry import RetryPolicy
+from domain.runs.run import Outcome
 from storage.shards import Shards
 from storage.urls import ShardUrls
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from domain.run import Outcome
+from domain.runs.run import Outcome
 from tests.workers.http_server import raw_target, sends
 from tests.workers.test_transport import ring, ringing
 

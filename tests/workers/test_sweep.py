@@ -27,6 +27,7 @@ async def steady(heartbeat: Heartbeat, clocks: SteppedClocks) -> None:
         clocks.advance(SECOND)
 
 
+@pytest.mark.promise("lost messages")
 async def test_a_run_whose_message_was_lost_is_handed_over_again(firing: Firing, sweep: Sweep):
     run = await firing.scheduled_run()
     assert await sweep.resend(LATE) == 1

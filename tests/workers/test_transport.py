@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from domain.egress import parse_egress
-from domain.run import Outcome
+from domain.runs.run import Outcome
+from domain.targets.egress import parse_egress
 from domain.targets.kinds.http import HttpTarget
 from domain.targets.tls import Tls
 from storage.key_ring import NO_KEYS
@@ -190,14 +190,14 @@ async def test_a_target_that_drips_is_timed_out_and_its_status_is_kept(
         ringing() as ringer,
     ):
         async with asyncio.timeout(15):
-            answer = await ring(ringer, f"http://127.0.0.1:{target.port}/", seconds=1)
+            answer = await ring(ringer, f"http://127.0.0.1:{target.port}/", seconds=0.4)
             if piece:
                 await target.hung_up.wait()
     assert (answer.outcome, answer.status_code) == (Outcome.TIMED_OUT, status)
     if status is None:
-        assert answer.error == "No answer within 1 s."
+        assert answer.error == "No answer within 0.4 s."
     else:
-        what = f"The target answered {status}, but its answer did not end within 1 s."
+        what = f"The target answered {status}, but its answer did not end within 0.4 s."
         assert answer.error == what
 
 

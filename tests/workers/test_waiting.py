@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from commands.take_runs import TakenRun
-from domain.overlap import Overlap
+from domain.policies.overlap import Overlap
 from tests.commands.firing import NOON
 from tests.workers.ringing import waiting_run
 from workers.targets.limits.concurrency_limiter import ConcurrencyLimiter

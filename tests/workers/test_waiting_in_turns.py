@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from commands.take_runs import TakenRun
-from domain.breaker import FAILURES, FIRST_REST
-from domain.overlap import Overlap
-from domain.run import Outcome
+from domain.policies.overlap import Overlap
+from domain.runs.run import Outcome
+from domain.targets.health.breaker import FAILURES, FIRST_REST
 from domain.targets.kinds.http import HttpTarget
 from tests.commands.firing import NOON, TARGET
 from tests.workers.ringing import waiting_run

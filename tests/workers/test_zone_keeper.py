@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from app.doctor.elsewhere import judge_zones
 from app.doctor.finding import Level
 from commands.reckon_zones import Reckoned
-from domain.schedules.zones import VERSION
+from domain.schedules.clocks.zones import VERSION
 from storage import zone_tables
 from storage.zone_tables import OtherTables, others, watch_tables
 from tests.commands.firing import Firing

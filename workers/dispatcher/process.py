@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 
 from commands.claim_runs import ClaimedRun, ClaimRuns, claim_runs
 from commands.continue_backfills import continue_backfills
-from domain.schedules.zones import VERSION
+from domain.schedules.clocks.zones import VERSION
 from storage.clock_offset import MOST_OFFSET, ClockAhead, Moment, read_clocks
 from storage.due import Turns
 from storage.error_kinds import kind_of

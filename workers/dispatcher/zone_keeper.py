@@ -11,7 +11,7 @@ import asyncpg
 import structlog
 
 from commands.reckon_zones import Reckoned, ReckonZones, reckon_zones
-from domain.schedules.zones import VERSION
+from domain.schedules.clocks.zones import VERSION
 from storage.clock_offset import Moment, read_clocks
 from storage.error_kinds import kind_of
 from storage.postgres import UNREACHABLE

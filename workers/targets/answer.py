@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 from commands.take_runs import TakenRun
-from domain.run import Outcome
+from domain.runs.run import Outcome
 
 
 class Answer(Struct, frozen=True, kw_only=True):

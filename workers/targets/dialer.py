@@ -12,7 +12,7 @@ from aiohappyeyeballs import start_connection
 from msgspec import Struct
 from yarl import URL
 
-from domain.egress import Egress
+from domain.targets.egress import Egress
 from workers.targets.address import Address, address_of
 from workers.targets.connection import Connection
 from workers.targets.egress import guarded_socket, permitted

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from aiohappyeyeballs import AddrInfoType
 
-from domain.egress import Egress
+from domain.targets.egress import Egress
 
 
 class EgressRefused(OSError):

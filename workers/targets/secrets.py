@@ -11,7 +11,7 @@ from cachetools import LRUCache
 
 from commands.take_runs import TakenRun
 from domain.errors import Invalid
-from domain.run import Outcome
+from domain.runs.run import Outcome
 from domain.targets import secret_names
 from storage.batches import Batches
 from storage.key_ring import KeyRing, Sealed, Undecipherable

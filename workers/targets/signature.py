@@ -10,7 +10,7 @@ from uuid import UUID
 
 from cachetools import LRUCache
 
-from domain.signing import SigningSecret, live
+from domain.targets.signing import SigningSecret, live
 from storage.key_ring import KeyRing
 from storage.signing_secrets import stored_of, text_of
 

@@ -12,7 +12,7 @@ import structlog
 from cachetools import LRUCache
 
 from commands.take_runs import TakenRun
-from domain.run import Outcome
+from domain.runs.run import Outcome
 from domain.targets import reached_by
 from storage.error_kinds import kind_of
 from storage.postgres import UNREACHABLE, Database

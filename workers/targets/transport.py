@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from domain.egress import Egress
+from domain.targets.egress import Egress
 from domain.targets.kinds.http import BODILESS, HttpTarget
 from domain.targets.tls import Tls
 from workers.targets.address import Address, address_of

@@ -14,7 +14,7 @@ from prometheus_client import Gauge, Histogram
 
 from commands.start_attempts import StartAttempts, begun_attempts, start_attempts
 from commands.take_runs import TakenRun
-from domain.run import Outcome
+from domain.runs.run import Outcome
 from storage.clock_offset import read_clocks
 from storage.error_kinds import kind_of
 from storage.postgres import UNREACHABLE, Database

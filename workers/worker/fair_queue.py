@@ -8,7 +8,7 @@ from itertools import count
 from uuid import UUID
 
 from commands.take_runs import TakenRun
-from domain.overlap import Overlap
+from domain.policies.overlap import Overlap
 from workers.targets.limits.concurrency_limiter import ConcurrencyLimiter
 from workers.targets.limits.target_limiter import TargetLimiter, TargetLimiters
 from workers.worker.target_queue import (

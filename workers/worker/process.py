@@ -17,10 +17,10 @@ from redis.exceptions import RedisError
 from commands.finish_attempts import FINISH
 from commands.start_attempts import START, START_IN_ORDER
 from commands.take_runs import TAKE
-from domain.egress import Egress
 from domain.ids import new_id
-from domain.schedules.zones import VERSION
+from domain.schedules.clocks.zones import VERSION
 from domain.targets import Allowed
+from domain.targets.egress import Egress
 from storage.error_kinds import kind_of
 from storage.key_ring import KeyRing
 from storage.migrate import until_migrated

@@ -20,7 +20,7 @@ from commands.finish_attempts import (
     reason_to_pause,
 )
 from commands.take_runs import TakenRun
-from domain.run import RunState
+from domain.runs.run import RunState
 from storage.error_kinds import kind_of
 from storage.postgres import UNREACHABLE
 from storage.shards import Shard

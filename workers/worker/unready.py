@@ -14,8 +14,8 @@ from commands.defer_runs import DeferRuns, defer_runs
 from commands.miss_runs import MissRuns, is_late, miss_runs
 from commands.take_runs import TakenRun
 from domain.catchup import TOLERANCE
-from domain.deferral import give_up_at
-from domain.run import Outcome, RunState
+from domain.policies.deferral import give_up_at
+from domain.runs.run import Outcome, RunState
 from storage.clock_offset import read_clocks
 from storage.error_kinds import kind_of
 from storage.postgres import UNREACHABLE, Database

@@ -15,8 +15,8 @@ from app.access import Access
 from app.edge.authentication.credentials import SERVICE_HEADER, Credentials
 from app.edge.authentication.principals import Authentication, Principal
 from app.problems import BadRequest
-from domain.access import INSTALLATION, Scope
-from domain.caller import Caller
+from domain.access.caller import Caller
+from domain.access.scopes import INSTALLATION, Scope
 from domain.errors import Forbidden
 
 

@@ -12,7 +12,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from cachetools import LRUCache, TTLCache
 from prometheus_client import Counter
 
-from domain.access import INSTALLATION
+from domain.access.scopes import INSTALLATION
 from storage.rate_limits import Bucket
 from storage.redis_link import RedisAway
 from storage.shards import Shards

@@ -29,6 +29,18 @@ ASK_AGAIN_SECONDS = 10.0
 """However many unknown keys are named, the provider is not asked more often."""
 
 
+class Patience(Struct, frozen=True, kw_only=True):
+    """How long what the provider said holds, and how long it is waited for; see above."""
+
+    fresh_seconds: float = FRESH_SECONDS
+    stale_seconds: float = STALE_SECONDS
+    ask_again_seconds: float = ASK_AGAIN_SECONDS
+    wait_seconds: float = WAIT_SECONDS
+
+
+PATIENCE = Patience()
+
+
 class _Discovery(Struct):
     issuer: str
     jwks_uri: str
@@ -45,8 +57,9 @@ class IdentityProvider:
         issuer: Its URL, as its tokens say it in `iss`.
     """
 
-    def __init__(self, issuer: str) -> None:
+    def __init__(self, issuer: str, patience: Patience = PATIENCE) -> None:
         self.issuer = issuer
+        self.patience = patience
         self._keys: dict[str | None, jwt.PyJWK] = {}
         self._fetched_at = self._asked_at = float("-inf")
         self._asking: asyncio.Task[None] | None = None
@@ -57,9 +70,10 @@ class IdentityProvider:
         Raises:
             ProviderAway: When it is not known, and the provider does not answer.
         """
-        if self._age > FRESH_SECONDS or key_id not in self._keys:
-            await self._refresh(WAIT_SECONDS if key_id in self._keys else FETCH_SECONDS)
-        if self._age > STALE_SECONDS:
+        is_known = key_id in self._keys
+        if self._age > self.patience.fresh_seconds or not is_known:
+            await self._refresh(self.patience.wait_seconds if is_known else FETCH_SECONDS)
+        if self._age > self.patience.stale_seconds:
             raise ProviderAway
         return self._keys.get(key_id)
 
@@ -70,7 +84,7 @@ class IdentityProvider:
     async def _refresh(self, seconds: float) -> None:
         """Have the provider asked, and wait so long for it at most, from when it was."""
         now = time.monotonic()
-        if self._asking is None and now - self._asked_at >= ASK_AGAIN_SECONDS:
+        if self._asking is None and now - self._asked_at >= self.patience.ask_again_seconds:
             self._asked_at = now
             self._asking = asyncio.create_task(self._ask())
         left = self._asked_at + seconds - now

@@ -15,11 +15,11 @@ from app.edge.authentication.credentials import Credentials
 from app.edge.authentication.failed_logins import FailedLogins
 from app.edge.authentication.person import Person, ProviderAway, TokenRefused
 from app.problems import BadRequest
-from domain.access import INSTALLATION, SCOPES_OF, Role, Scope
+from domain.access.keys import service_of
+from domain.access.scopes import INSTALLATION, SCOPES_OF, Role, Scope
+from domain.access.service import Service
 from domain.errors import NotFound
-from domain.keys import service_of
-from domain.limits import Limits
-from domain.service import Service
+from domain.quotas.limits import Limits
 from queries.find_key import FoundKey, find_key
 from queries.find_role import find_role
 from queries.find_service import find_service, get_service

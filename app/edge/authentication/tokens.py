@@ -10,8 +10,8 @@ import jwt
 
 from app.edge.authentication.identity_provider import IdentityProvider
 from app.edge.authentication.person import Person, TokenRefused
+from domain.access.service import SUBJECT
 from domain.durations import END_OF_TIME
-from domain.service import SUBJECT
 
 MOST_CHARACTERS = 8_192
 CLOCK_SKEW = timedelta(seconds=30)

@@ -9,9 +9,9 @@ from msgspec import UnsetType
 
 from domain.durations import Duration, duration_of
 from domain.errors import Invalid
+from domain.schedules.clocks.local_times import LocalTimes
 from domain.schedules.kinds.kind import Kind, Terms
-from domain.schedules.local_times import LocalTimes
-from domain.schedules.reading import Reading
+from domain.schedules.kinds.reading import Reading
 from domain.schedules.words import duration_in_words
 
 MAX_DELAY = timedelta(days=3660)

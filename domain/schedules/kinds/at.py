@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from msgspec import Meta, UnsetType
 
 from domain.durations import Instant
+from domain.schedules.clocks.local_times import LocalTimes
 from domain.schedules.kinds.kind import Kind, Terms
-from domain.schedules.local_times import LocalTimes
 from domain.schedules.words import instant_in_words
 
 AtSent = Instant | UnsetType

@@ -7,9 +7,9 @@ from functools import lru_cache
 from typing import ClassVar, NamedTuple
 from zoneinfo import ZoneInfo
 
+from domain.schedules.clocks.wall_clock import Fold, Gap, WallPattern
 from domain.schedules.kinds.kind import Kind, Terms
-from domain.schedules.rrule_end import next_of
-from domain.schedules.wall_clock import Fold, Gap, WallPattern
+from domain.schedules.rrule.end import next_of
 
 WORK_OF_WALL_TIME = 4
 """What a wall-clock time costs to find, compared with a multiple of an interval."""

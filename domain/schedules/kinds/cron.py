@@ -10,15 +10,15 @@ from typing import Annotated
 from msgspec import Meta, UnsetType
 
 from domain.errors import within
-from domain.schedules.cron import MACROS, Cron, parse_cron
-from domain.schedules.cron_excluding import excluded_until
-from domain.schedules.cron_fields import seed_for
-from domain.schedules.cron_warnings import cron_warnings
-from domain.schedules.cron_words import cron_in_words, fields_of
+from domain.schedules.clocks.zones import zone_of
+from domain.schedules.cron.excluding import excluded_until
+from domain.schedules.cron.expression import MACROS, Cron, parse_cron
+from domain.schedules.cron.fields import seed_for
+from domain.schedules.cron.warnings import cron_warnings
+from domain.schedules.cron.words import cron_in_words, fields_of
 from domain.schedules.kinds.by_clock import ByClock, Placed
 from domain.schedules.kinds.kind import Rule, Terms
-from domain.schedules.reading import Reading
-from domain.schedules.zones import zone_of
+from domain.schedules.kinds.reading import Reading
 
 CronSent = (
     Annotated[str, Meta(min_length=1, max_length=256, examples=["0 3 * * *", "@hourly"])]

@@ -11,9 +11,9 @@ from msgspec import Meta, UnsetType
 from domain.durations import Duration, duration_of
 from domain.errors import Invalid
 from domain.ids import EPOCH
+from domain.schedules.clocks.local_times import LocalTimes
 from domain.schedules.kinds.kind import Kind, Rule, Terms
-from domain.schedules.local_times import LocalTimes
-from domain.schedules.reading import Reading
+from domain.schedules.kinds.reading import Reading
 from domain.schedules.words import duration_in_words, interval_in_words
 
 MIN_INTERVAL = timedelta(seconds=1)

@@ -8,10 +8,10 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 
 from msgspec import Struct
 
-from domain.schedules.local_times import LocalTimes
-from domain.schedules.reading import Reading
-from domain.schedules.wall_clock import Fold, Gap
-from domain.schedules.work import Work
+from domain.schedules.clocks.local_times import LocalTimes
+from domain.schedules.clocks.wall_clock import Fold, Gap
+from domain.schedules.kinds.reading import Reading
+from domain.schedules.kinds.work import Work
 
 
 class Terms(Protocol):

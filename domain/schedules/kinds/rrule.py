@@ -10,14 +10,14 @@ from typing import Annotated
 from msgspec import Meta, UnsetType
 
 from domain.errors import Invalid, within
+from domain.schedules.clocks.wall_clock import Gap, WallPattern, skipped_before
+from domain.schedules.clocks.zones import is_zone, zone_of
 from domain.schedules.kinds.by_clock import ByClock, Placed
 from domain.schedules.kinds.kind import Rule, Terms
-from domain.schedules.reading import Reading
-from domain.schedules.rrule import Rrule, parse_rrule
-from domain.schedules.rrule_end import last_instant, unbounded
-from domain.schedules.rrule_words import rrule_in_words
-from domain.schedules.wall_clock import Gap, WallPattern, skipped_before
-from domain.schedules.zones import is_zone, zone_of
+from domain.schedules.kinds.reading import Reading
+from domain.schedules.rrule.end import last_instant, unbounded
+from domain.schedules.rrule.rule import Rrule, parse_rrule
+from domain.schedules.rrule.words import rrule_in_words
 
 RruleSent = (
     Annotated[

@@ -13,11 +13,11 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from yarl import URL
 
 from domain.durations import Duration, duration_of, written
-from domain.egress import Egress
 from domain.errors import Invalid, within
-from domain.secrets import Reference, in_header, references
+from domain.targets.egress import Egress
 from domain.targets.json import Json, kept
 from domain.targets.kinds.kind import TargetKind
+from domain.targets.secrets import Reference, in_header, references
 from domain.targets.timeout import DEFAULT_TIMEOUT, check_timeout
 from domain.targets.tls import Tls, TlsBody
 from domain.targets.url import check_egress, check_url

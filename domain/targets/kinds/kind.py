@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 import msgspec
 from msgspec import Struct
 
-from domain.secrets import Reference, in_json, references
+from domain.targets.secrets import Reference, in_json, references
 
 
 class TargetKind(Struct, frozen=True, kw_only=True, tag_field="type"):

@@ -1,4 +1,4 @@
--- A sketch of one value (domain/sketch.py), or null of none. Not `greatest`, which would make the
+-- A sketch of one value (domain/runs/sketch.py), or null of none. Not `greatest`, which would make the
 -- least of what is null.
 counted AS (
     SELECT service_id, job_id, state, finished_at, lateness_ms, duration_ms, overlap_wait_ms,

@@ -1,4 +1,4 @@
-"""Write every generated page of `docs/reference`: `python -m tests.docs.reference`."""
+"""Write every page that is made from the code: `python -m tests.docs.reference`."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from tests.docs.reference import PAGES
 from tests.processes import CHECKOUT
 
 for name, page in PAGES.items():
-    (CHECKOUT / "docs" / "reference" / name).write_text(page())
+    (CHECKOUT / "docs" / name).write_text(page())

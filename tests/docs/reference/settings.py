@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from app.settings import PREFIX, Settings
+from domain.targets import TargetSettings
 from tests.docs.reference.tables import table
 
 HEAD = """# Settings
@@ -46,12 +47,11 @@ OTHERS = (
 
 def page() -> str:
     """The page in Markdown."""
-    meanings = attributes_of(Settings)
-    fields = Settings.__struct_fields__
-    defaults = Settings.__struct_defaults__
+    defaults = dict(zip(Settings.__struct_fields__, Settings.__struct_defaults__, strict=True))
+    meanings = attributes_of(Settings) | attributes_of(TargetSettings)
     own = [
-        (f"`{PREFIX}{name.upper()}`", _shown(default), meanings[name])
-        for name, default in zip(fields, defaults, strict=True)
+        (f"`{PREFIX}{name.upper()}`", _shown(defaults[name]), meaning)
+        for name, meaning in meanings.items()
     ]
     lines = [HEAD, *table(("variable", "default", "meaning"), own)]
     lines += ["", "## Read by libraries", "", *table(("variable", "default", "meaning"), OTHERS)]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from domain.schedules.cron import parse_cron
+from domain.schedules.cron.expression import parse_cron
 from tests.domain.schedules.cron_oracle import (
     DAYS,
     MONTHS,
@@ -41,6 +41,7 @@ def next_walls(cron: str, after: datetime, until: datetime) -> list[datetime]:
     return found
 
 
+@pytest.mark.promise("cron")
 @given(crons(either(0, 59), either(0, 23), DAYS, MONTHS, WEEKDAYS), WALLS)
 @examples(deadline=None, max_examples=60)
 def test_no_minute_is_skipped_or_repeated(cron: Cron, start: datetime):
@@ -48,6 +49,7 @@ def test_no_minute_is_skipped_or_repeated(cron: Cron, start: datetime):
     assert next_walls(str(cron), start, end) == list(named_walls(cron, start, end, MINUTE))
 
 
+@pytest.mark.promise("cron")
 @given(crons(either(0, 59), either(0, 23), second=fixed(0, 59) | starred(0, 59)), WALLS)
 @examples(deadline=None, max_examples=60)
 def test_no_second_is_skipped_or_repeated(cron: Cron, start: datetime):
@@ -55,6 +57,7 @@ def test_no_second_is_skipped_or_repeated(cron: Cron, start: datetime):
     assert next_walls(str(cron), start, end) == list(named_walls(cron, start, end, SECOND))
 
 
+@pytest.mark.promise("day fields")
 @given(crons(fixed(0, 0), fixed(0, 0), DAYS, MONTHS, WEEKDAYS), WALLS)
 @examples(deadline=None, max_examples=100)
 def test_days_are_those_of_either_field_or_of_both(cron: Cron, start: datetime):
@@ -83,6 +86,7 @@ def test_an_inclusive_search_finds_the_start_itself_exactly_when_it_is_named(
         assert found == pattern.next_wall(start)
 
 
+@pytest.mark.promise("cron")
 @pytest.mark.parametrize(
     ("cron", "first"),
     [
@@ -188,6 +192,7 @@ def test_only_an_hour_that_begins_with_a_star_follows_elapsed_time(cron: str, el
     assert parse_cron(cron).elapsed is elapsed
 
 
+@pytest.mark.promise("day fields")
 @pytest.mark.parametrize(
     ("cron", "either_day"),
     [

@@ -88,6 +88,7 @@ def names_by_itself(exclusion: Exclusion, instant: datetime, zone: str) -> bool:
     return next_fire_time(schedule, after=instant - TICK) == instant
 
 
+@pytest.mark.promise("schedule")
 @examples(deadline=None, max_examples=100)
 @given(JOBS, st.lists(EXCLUSIONS, max_size=4), ZONES)
 def test_excluding_is_the_difference_of_two_sets(
@@ -135,6 +136,7 @@ def test_excluding_nothing_changes_nothing(spec: dict[str, object], zone: str):
     assert kept(never) == named(schedule)
 
 
+@pytest.mark.promise("exclude")
 @examples(deadline=None)
 @given(JOBS, st.lists(EXCLUSIONS, max_size=3), st.lists(EXCLUSIONS, max_size=2))
 def test_a_calendar_is_what_it_holds(
@@ -160,6 +162,7 @@ def test_a_calendar_cannot_name_another():
     assert refusal.value.pointer == "/exclude/1/calendar"
 
 
+@pytest.mark.promise("exclude")
 @pytest.mark.parametrize("fields", ["* * * * TUE", "* * * * * TUE", "0-59 0-23 * * TUE"])
 @pytest.mark.parametrize("spec", [{"every": SECOND}, {"every": 1.5 * SECOND, "phase": SECOND / 4}])
 def test_a_cron_expression_excludes_whole_minutes_or_seconds(fields: str, spec: dict[str, object]):
@@ -183,6 +186,7 @@ def test_a_long_exclusion_does_not_end_a_fast_job(fields: str):
         assert next_fire_time(schedule, after=NOON + days * DAY + 13 * HOUR) is not None
 
 
+@pytest.mark.promise("exclude")
 @pytest.mark.parametrize(
     ("zone", "day"),
     [

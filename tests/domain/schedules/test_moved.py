@@ -10,10 +10,10 @@ from domain.catchup import CatchupPolicy, Outcome
 from domain.errors import Invalid
 from domain.policies.catchup_plan import account, plan
 from domain.schedules.checks import check_schedule
+from domain.schedules.clocks.wall_clock import Fold, Gap
+from domain.schedules.clocks.zones import zone_of
 from domain.schedules.preview import preview
 from domain.schedules.schedule import Exclusion, Schedule, fire_times, next_fire_time
-from domain.schedules.wall_clock import Fold, Gap
-from domain.schedules.zones import zone_of
 
 NEW_YORK = "America/New_York"
 HALF_PAST_TWO = {"cron": "30 2 * * *"}
@@ -50,6 +50,7 @@ def fired(of: Schedule, after: datetime, hours: int = 46) -> str:
     return " ".join(f"{one.astimezone(zone_of(of.timezone)):%dT%H:%M%z}" for one in times)
 
 
+@pytest.mark.promise("excluded names")
 @pytest.mark.parametrize("job", [HALF_PAST_TWO, RULE], ids=["cron", "rrule"])
 @pytest.mark.parametrize(
     "exclusion",
@@ -95,6 +96,7 @@ def test_only_what_is_named_is_excluded(job: dict[str, object], exclusion: Exclu
     assert fired(schedule(job, exclusion), MARCH) == times
 
 
+@pytest.mark.promise("excluded names")
 @pytest.mark.parametrize(
     ("fold", "first", "second"),
     [

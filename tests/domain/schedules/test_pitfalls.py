@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from domain.schedules.checks import check_schedule
-from domain.schedules.pitfalls import schedule_warnings
+from domain.schedules.clocks.wall_clock import Fold, Gap
 from domain.schedules.schedule import Exclusion, Schedule, Spec
-from domain.schedules.wall_clock import Fold, Gap
+from domain.schedules.warnings import schedule_warnings
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -40,6 +40,7 @@ def test_what_is_likely_to_be_meant_has_no_warning(settings):
     assert warnings(**settings) == []
 
 
+@pytest.mark.promise("preview")
 def test_a_schedule_that_is_over():
     schedule = Schedule(accepted_at=NOON, at=NOON)
     assert schedule_warnings(schedule, now=NOON + MINUTE) == [
@@ -48,6 +49,7 @@ def test_a_schedule_that_is_over():
     assert schedule_warnings(schedule, now=NOON) == []
 
 
+@pytest.mark.promise("day fields")
 def test_two_day_fields_of_which_either_matches():
     (warning,) = warnings(cron="7 9 1-7 * MON")
     assert warning == (
@@ -61,6 +63,7 @@ def test_one_day_field_alone_has_no_warning(cron: str):
     assert warnings(cron=cron) == []
 
 
+@pytest.mark.promise("preview")
 @pytest.mark.parametrize("cron", ["0 9 * * *", "0 * * * *", "00 9 * * *", "@daily", "@Hourly"])
 def test_the_top_of_the_hour(cron: str):
     assert warnings(cron=cron) == [
@@ -77,6 +80,7 @@ def test_another_minute_than_the_first_has_no_warning(cron: str):
     assert warnings(cron=cron) == []
 
 
+@pytest.mark.promise("preview")
 def test_runs_that_come_faster_than_they_end():
     assert warnings(every=5 * MINUTE, usual_duration=7 * MINUTE) == [
         (

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.schedules.clocks.wall_clock import Fold, Gap
 from domain.schedules.preview import MAX_PREVIEW, PREVIEW_STEPS, FireTime
 from domain.schedules.preview import preview as whole_preview
 from domain.schedules.schedule import Exclusion, Schedule, Spec, next_fire_time
-from domain.schedules.wall_clock import Fold, Gap
 from tests.domain.instants import instants
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -37,6 +37,7 @@ def shown(schedule: Schedule, after: datetime, count: int = 2) -> list[tuple[str
     return [(one.local.isoformat(), one.note) for one in times]
 
 
+@pytest.mark.promise("preview")
 def test_fire_times_come_in_utc_and_in_the_zone_of_the_schedule():
     (one,) = preview(in_london(cron="0 3 * 7 *"), after=NOON, count=1)
     assert one.at.isoformat() == "2027-07-01T02:00:00+00:00"
@@ -75,6 +76,7 @@ def test_a_schedule_that_is_over_has_no_fire_times():
     assert preview(Schedule(accepted_at=NOON, at=NOON), after=NOON, count=5) == []
 
 
+@pytest.mark.promise("preview")
 def test_a_time_that_clocks_skip_is_noted():
     assert shown(in_london(cron="30 1 * * *"), SPRING) == [
         ("2027-03-28T02:00:00+01:00", "gap"),
@@ -87,6 +89,7 @@ def test_a_time_that_is_left_out_needs_no_note():
     assert shown(schedule, SPRING, 1) == [("2027-03-29T01:30:00+01:00", None)]
 
 
+@pytest.mark.promise("preview")
 @pytest.mark.parametrize("spec", [{"cron": "30 1 * * *"}, {"rrule": DAILY_RULE}])
 def test_a_time_that_clocks_show_twice_is_noted(spec):
     assert shown(in_london(**spec, fold=Fold.BOTH), AUTUMN, 3) == [

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from domain.schedules import rrule_days
-from domain.schedules.rrule import Rrule, parse_rrule
-from domain.schedules.rrule_clock import Clock, chosen, next_chosen, nth_sum, sums_before
+from domain.schedules.rrule import days as rrule_days
+from domain.schedules.rrule.clock import Clock, chosen, next_chosen, nth_sum, sums_before
+from domain.schedules.rrule.rule import Rrule, parse_rrule
 
 SECOND = timedelta(seconds=1)
 NEW_YORK = "DTSTART;TZID=America/New_York:"
@@ -114,6 +114,7 @@ RFC_EXAMPLES = [
 ]  # fmt: skip
 
 
+@pytest.mark.promise("rrule")
 @pytest.mark.parametrize(("start", "parts", "style", "expected"), RFC_EXAMPLES)
 def test_an_example_of_the_standard(start: str, parts: str, style: str, expected: str):
     named = expected.removesuffix(" .").split()
@@ -169,6 +170,7 @@ def test_times_of_day(parts: str, expected: str):
     assert written(times(rule("20240101T090030", parts), 2), "%dT%H:%M:%S") == expected
 
 
+@pytest.mark.promise("rrule")
 def test_dtstart_counts_only_if_the_rule_names_it():
     mondays = rule("20261124T090000", "FREQ=WEEKLY;BYDAY=MO;COUNT=2")
     assert not mondays.names(mondays.dtstart)

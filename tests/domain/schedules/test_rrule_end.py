@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from domain.schedules.clocks.wall_clock import Fold, Gap
+from domain.schedules.clocks.zones import zone_of
 from domain.schedules.description import describe
 from domain.schedules.preview import preview
-from domain.schedules.rrule import parse_rrule
-from domain.schedules.rrule_end import last_instant, next_of
+from domain.schedules.rrule.end import last_instant, next_of
+from domain.schedules.rrule.rule import parse_rrule
 from domain.schedules.schedule import Schedule, fire_times, next_fire_time
-from domain.schedules.wall_clock import Fold, Gap
-from domain.schedules.zones import zone_of
 from tests.domain.schedules.cron_clocks import changes, readings
 from tests.domain.schedules.rrule_oracle import oracle
 
@@ -41,6 +41,7 @@ def fired(of: Schedule, style: str) -> str:
     return " ".join(f"{one.astimezone(zone_of(of.timezone)):{style}}" for one in times)
 
 
+@pytest.mark.promise("COUNT and UNTIL")
 @pytest.mark.parametrize(
     ("rules", "start", "parts", "style", "times"),
     [
@@ -101,6 +102,7 @@ def test_count_and_until_where_clocks_change(  # noqa: PLR0917
     assert fired(schedule(text, NEW_YORK, **rules), style) == times
 
 
+@pytest.mark.promise("COUNT and UNTIL")
 @pytest.mark.parametrize(
     ("zone", "start", "until", "last"),
     [

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from domain.errors import Invalid
 from domain.ids import EPOCH
 from domain.schedules.checks import check_schedule
+from domain.schedules.clocks.zones import zone
 from domain.schedules.kinds.after import MAX_DELAY
 from domain.schedules.schedule import Schedule, fire_times, first_moment, next_fire_time
-from domain.schedules.zones import zone
 from tests.domain.instants import instants
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -24,6 +24,7 @@ INSTANTS = instants(2020, 2040)
 INTERVALS = st.timedeltas(SECOND, timedelta(days=400))
 
 
+@pytest.mark.promise("every")
 @given(INTERVALS, INSTANTS)
 def test_an_interval_fires_at_whole_multiples_of_itself_since_1970(
     every: timedelta, after: datetime
@@ -34,6 +35,7 @@ def test_an_interval_fires_at_whole_multiples_of_itself_since_1970(
     assert after < upcoming <= after + every
 
 
+@pytest.mark.promise("every")
 @given(INTERVALS, INSTANTS, INSTANTS)
 def test_an_interval_does_not_depend_on_when_it_was_accepted(
     every: timedelta, accepted_at: datetime, after: datetime
@@ -52,6 +54,7 @@ def test_an_interval_never_drifts(every: timedelta, after: datetime):
     assert times == [first + n * every for n in range(21)]
 
 
+@pytest.mark.promise("at")
 @pytest.mark.parametrize("spec", [{"at": NOON}, {"after": timedelta(0)}])
 def test_an_instant_and_a_delay_fire_once(spec):
     schedule = Schedule(accepted_at=NOON, **spec)
@@ -60,6 +63,7 @@ def test_an_instant_and_a_delay_fire_once(spec):
     assert next_fire_time(schedule, after=NOON + TICK) is None
 
 
+@pytest.mark.promise("after")
 def test_a_delay_counts_from_acceptance():
     schedule = Schedule(accepted_at=NOON, after=timedelta(minutes=5))
     assert next_fire_time(schedule, after=first_moment(schedule)) == NOON + timedelta(minutes=5)
@@ -114,6 +118,7 @@ def test_fire_times_end_with_the_schedule():
     assert fire_times(schedule, start=NOON, until=NOON + MAX_DELAY, limit=5) == [NOON]
 
 
+@pytest.mark.promise("never fires")
 @pytest.mark.parametrize(
     ("spec", "pointer"),
     [

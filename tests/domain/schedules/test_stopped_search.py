@@ -17,8 +17,8 @@ from domain.policies import catchup_plan
 from domain.policies.catchup_plan import plan
 from domain.schedules import newest as newest_module
 from domain.schedules import schedule as schedule_module
+from domain.schedules.kinds.work import Budget
 from domain.schedules.newest import newest
-from domain.schedules.pitfalls import schedule_warnings
 from domain.schedules.preview import preview as whole_preview
 from domain.schedules.schedule import (
     Exclusion,
@@ -29,7 +29,7 @@ from domain.schedules.schedule import (
     next_fire_time,
     nominal_times,
 )
-from domain.schedules.work import Budget
+from domain.schedules.warnings import schedule_warnings
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

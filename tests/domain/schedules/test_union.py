@@ -48,6 +48,7 @@ def a_day_of(schedule: Schedule) -> list[datetime]:
     return nominal_times(schedule, after=NOON - TICK, before=NOON + DAY, limit=MOST)
 
 
+@pytest.mark.promise("schedule")
 @examples(deadline=None)
 @given(MANY, ZONES)
 def test_the_union_is_all_that_its_specs_name_and_each_instant_once(specs: list[Spec], zone: str):
@@ -70,6 +71,7 @@ def test_one_spec_inline_is_the_same_as_one_in_a_list(spec: Spec):
     assert a_day_of(inline) == a_day_of(of(spec))
 
 
+@pytest.mark.promise("start_at and end_at")
 @examples(deadline=None)
 @given(
     MANY,
@@ -110,6 +112,7 @@ def test_a_spec_at_fault_is_pointed_at():
     assert refusal.value.pointer == "/specs/1/every"
 
 
+@pytest.mark.promise("every")
 @pytest.mark.parametrize("every", [SECOND, 7 * SECOND, 61 * SECOND, 86_399 * SECOND, 3 * DAY])
 def test_an_interval_does_not_drift_in_ten_years(every: timedelta):
     phase = every / 2

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from domain.schedules.cron import parse_cron
-from domain.schedules.wall_clock import Fold, Gap, next_instant, note_of
+from domain.schedules.clocks.wall_clock import Fold, Gap, next_instant, note_of
+from domain.schedules.cron.expression import parse_cron
 from tests.domain.instants import instants
 from tests.domain.schedules.cron_clocks import HOUR, SECOND, YEARS, changes, offset, readings
 from tests.domain.schedules.cron_oracle import DAYS, WEEKDAYS, Cron, crons, either, fixed, starred
@@ -62,6 +62,7 @@ def step_of(name: str) -> timedelta:
     return timedelta(seconds=30 if name == "Africa/Monrovia" else 60)
 
 
+@pytest.mark.promise("clock changes")
 @given(
     windows(sorted(YEARS), AROUND),
     crons(MINUTES, starred(0, 23)) | crons(MINUTES, starred(0, 23), DAYS, weekday=WEEKDAYS),
@@ -76,6 +77,7 @@ def test_wildcard_hours_follow_elapsed_time(window, cron: Cron, gap: Gap, fold: 
     assert found == within(expected, start, end)
 
 
+@pytest.mark.promise("clock changes")
 @pytest.mark.parametrize("fold", Fold)
 @pytest.mark.parametrize("gap", Gap)
 @given(

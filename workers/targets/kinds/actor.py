@@ -12,7 +12,7 @@ import dramatiq
 import msgspec
 
 from commands.take_runs import TakenRun
-from domain.run import Outcome
+from domain.runs.run import Outcome
 from domain.targets.kinds.actor import ActorTarget
 from workers.targets.answer import Answer
 from workers.targets.kinds import Means

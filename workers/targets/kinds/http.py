@@ -11,7 +11,7 @@ from urllib.parse import quote
 import msgspec
 
 from commands.take_runs import TakenRun
-from domain.run import Outcome
+from domain.runs.run import Outcome
 from domain.targets.kinds.http import HttpTarget
 from storage.key_ring import KeyRing, Undecipherable
 from workers.targets.answer import Answer

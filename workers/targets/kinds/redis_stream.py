@@ -21,7 +21,7 @@ from redis.exceptions import (
 
 from commands.take_runs import TakenRun
 from domain.errors import Invalid
-from domain.run import Outcome
+from domain.runs.run import Outcome
 from domain.targets.kinds.redis_stream import RedisStreamTarget, StreamServer
 from storage.key_ring import KeyRing, Undecipherable
 from storage.redis_servers import redis_pool

@@ -10,12 +10,12 @@ from uuid import UUID
 from prometheus_client import Counter
 
 from commands.take_runs import TakenRun
-from domain.breaker import CLOSED, BreakerState
 from domain.ids import EPOCH
-from domain.pace import BURST, FULL, MAX_CONCURRENCY, MAX_RATE
-from domain.strain import strain_of
 from domain.target_view import BUCKET_SECONDS, BUCKETS, Minute, TargetView
 from domain.targets import Reached, Target, reached_by
+from domain.targets.health.breaker import CLOSED, BreakerState
+from domain.targets.health.health_signal import strain_of
+from domain.targets.health.rate_control import BURST, FULL, MAX_CONCURRENCY, MAX_RATE
 from workers.targets.answer import Answer
 from workers.targets.limits.concurrency_limiter import ServiceLeases
 

@@ -1,0 +1,1 @@
+"""How the suite itself is chosen from, watched and told of."""
