@@ -36,7 +36,7 @@ FIRST_RUN_TO_COME = bindparam("first_run_to_come", type_=Uuid)
 """What all ids of runs are above whose fire time is yet to come."""
 OF_SERVICE: Clause = JOB.c.service_id == SERVICE_ID
 
-# Fire times that are claimed and yet to come are still "next": domain.jobs.job.visible_state in SQL.
+# Claimed fire times that are yet to come are still "next": domain.jobs.job.visible_state in SQL.
 PENDING: Clause = (JOB.c.claimed_for[func.cardinality(JOB.c.claimed_for)] > NOW).is_(true())
 _CLAIMED = func.unnest(JOB.c.claimed_for).column_valued("claimed_time")
 NEXT_FIRE: ColumnElement[Any] = case(

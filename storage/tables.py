@@ -65,7 +65,7 @@ jobs = Table(
     Column("accounted_to", INSTANT, nullable=False),
     # Runs of the schedule, kept for jobs whose schedule bounds them.
     Column("run_count", Integer, nullable=False, server_default="0"),
-    # The fire times claimed last: they are still to come for a reader (domain.jobs.job.visible_state).
+    # The fire times claimed last: a reader still sees them to come (domain.jobs.job.visible_state).
     Column("claimed_for", ARRAY(INSTANT), nullable=False),
     Column("version", Integer, nullable=False),
     Column("created_at", INSTANT, nullable=False),

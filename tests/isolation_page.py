@@ -34,8 +34,8 @@ from storage import (
     target_views,
 )
 from storage import quotas as stored_quotas
-from workers.targets import config as transport
-from workers.targets import names, reading, tls_contexts
+from workers.targets.http import config as transport
+from workers.targets.http import names, reading, tls_contexts
 
 HEAD = """# What one service may use, so that its neighbours notice nothing
 

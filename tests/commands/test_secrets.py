@@ -30,8 +30,8 @@ from tests.commands.changing import update
 from tests.commands.firing import NOON, SECOND, TARGET, Firing
 from tests.storage.eventually import eventually
 from tests.workers.ringing import waiting_run
+from workers.targets.http.signature import SigningSecrets
 from workers.targets.secrets import Secrets, Unreadable
-from workers.targets.signature import SigningSecrets
 
 OLD, NEW = ("old", b"o" * 32), ("new", b"n" * 32)
 VALUE = "s3cr3t-value"

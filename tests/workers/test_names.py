@@ -14,8 +14,8 @@ from domain.runs.run import Outcome
 from tests.workers.http_server import OK, raw_target
 from tests.workers.name_server import NameServer, name_server
 from tests.workers.test_transport import ring, ringing
-from workers.targets.config import DEFAULTS, TransportConfig
-from workers.targets.names import (
+from workers.targets.http.config import DEFAULTS, TransportConfig
+from workers.targets.http.names import (
     MOST_ADDRESSES,
     Names,
     TooManyLookUps,

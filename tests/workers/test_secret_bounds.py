@@ -5,8 +5,8 @@ from __future__ import annotations
 from domain.targets import secrets, signing, tls
 from storage.shards import LOOK_AHEAD
 from tests.processes import CHECKOUT
-from workers.targets import discarding, names, reading, tls_contexts
-from workers.targets.config import DEFAULTS as HTTP
+from workers.targets.http import discarding, names, reading, tls_contexts
+from workers.targets.http.config import DEFAULTS as HTTP
 from workers.targets.secrets import KEPT_SECONDS
 
 PAGE, OF_TARGETS = (

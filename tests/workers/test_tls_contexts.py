@@ -8,8 +8,8 @@ from uuid import UUID
 import pytest
 
 from tests.workers.certificates import Authority
-from workers.targets.config import TransportConfig
-from workers.targets.tls_contexts import MOST_CONTEXTS, MOST_CONTEXTS_OF_A_SERVICE, TlsContexts
+from workers.targets.http.config import TransportConfig
+from workers.targets.http.tls_contexts import MOST_CONTEXTS, MOST_CONTEXTS_OF_A_SERVICE, TlsContexts
 
 FLOOD, NEIGHBOUR = UUID(int=1), UUID(int=2)
 

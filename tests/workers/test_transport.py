@@ -21,9 +21,9 @@ from tests.workers.certificates import Authority
 from tests.workers.http_server import OK, raw_target, sends_forever
 from tests.workers.ringing import waiting_run
 from workers.targets.answer import Answer
-from workers.targets.config import TransportConfig
+from workers.targets.http.config import TransportConfig
+from workers.targets.http.transport import Transport
 from workers.targets.kinds.http import HttpRinger
-from workers.targets.transport import Transport
 
 NAME = "target.example"
 LOCAL = ["127.0.0.0/8"]

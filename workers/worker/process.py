@@ -37,11 +37,11 @@ from workers.process_health import ProcessHealth
 from workers.readiness import asks
 from workers.targets.actors import declare_actors
 from workers.targets.answer import Ring
+from workers.targets.http.transport import Transport
 from workers.targets.kinds import Means, Targets
 from workers.targets.limits.target_status_publisher import TargetStatusPublisher
 from workers.targets.secrets import Secrets
 from workers.targets.traced_rings import TracedRings
-from workers.targets.transport import Transport
 from workers.worker.actors import declare_ringing
 from workers.worker.config import DEFAULTS, WorkerConfig
 from workers.worker.lifecycle import Lifecycle

@@ -13,11 +13,11 @@ from msgspec import Struct
 from yarl import URL
 
 from domain.targets.egress import Egress
-from workers.targets.address import Address, address_of
-from workers.targets.connection import Connection
-from workers.targets.egress import guarded_socket, permitted
-from workers.targets.names import Names
-from workers.targets.reading import Reading
+from workers.targets.http.address import Address, address_of
+from workers.targets.http.connection import Connection
+from workers.targets.http.egress import guarded_socket, permitted
+from workers.targets.http.names import Names
+from workers.targets.http.reading import Reading
 
 _NEXT_ADDRESS_SECONDS = 0.25
 """The next address of a host is tried after 0.25 s (RFC 8305)."""

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from cachetools import LRUCache
 
-from workers.targets.config import DEFAULTS, TransportConfig
+from workers.targets.http.config import DEFAULTS, TransportConfig
 
 BYTES_PER_SECOND = 64 * 2**20
 """A service discards 64 MiB a second of all its targets' answers, in a worker process."""

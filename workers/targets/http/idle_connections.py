@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 
-from workers.targets.config import DEFAULTS, TransportConfig
-from workers.targets.connection import Connection
-from workers.targets.dialer import Way
+from workers.targets.http.config import DEFAULTS, TransportConfig
+from workers.targets.http.connection import Connection
+from workers.targets.http.dialer import Way
 
 
 class IdleConnections:

@@ -10,16 +10,16 @@ from uuid import UUID
 from domain.targets.egress import Egress
 from domain.targets.kinds.http import BODILESS, HttpTarget
 from domain.targets.tls import Tls
-from workers.targets.address import Address, address_of
-from workers.targets.config import DEFAULTS, TransportConfig
-from workers.targets.connection import Connection
-from workers.targets.dialer import Dialer, Way
-from workers.targets.discarding import Discarding
-from workers.targets.egress import check_host
-from workers.targets.idle_connections import IdleConnections
-from workers.targets.names import Names, Resolve
-from workers.targets.reading import Reading, Response
-from workers.targets.tls_contexts import TlsContexts
+from workers.targets.http.address import Address, address_of
+from workers.targets.http.config import DEFAULTS, TransportConfig
+from workers.targets.http.connection import Connection
+from workers.targets.http.dialer import Dialer, Way
+from workers.targets.http.discarding import Discarding
+from workers.targets.http.egress import check_host
+from workers.targets.http.idle_connections import IdleConnections
+from workers.targets.http.names import Names, Resolve
+from workers.targets.http.reading import Reading, Response
+from workers.targets.http.tls_contexts import TlsContexts
 
 _UNSENDABLE = re.compile(r"[\r\n\0]")
 

@@ -6,8 +6,8 @@ import asyncio
 from typing import cast
 from uuid import UUID
 
-from workers.targets.discarding import Discarding
-from workers.targets.reading import BadAnswer, Reading, Response
+from workers.targets.http.discarding import Discarding
+from workers.targets.http.reading import BadAnswer, Reading, Response
 
 
 class Connection(asyncio.Protocol):

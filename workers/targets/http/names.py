@@ -13,8 +13,8 @@ from weakref import WeakValueDictionary
 from aiohappyeyeballs import AddrInfoType
 from cachetools import TLRUCache
 
-from workers.targets.config import DEFAULTS, TransportConfig
-from workers.targets.look_up import NoAddress, look_up, look_up_by_stream
+from workers.targets.http.config import DEFAULTS, TransportConfig
+from workers.targets.http.look_up import NoAddress, look_up, look_up_by_stream
 
 MOST_ADDRESSES = 16
 """At most 16 addresses of a name are tried."""

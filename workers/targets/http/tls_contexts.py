@@ -10,7 +10,7 @@ from uuid import UUID
 from weakref import WeakValueDictionary
 
 from domain.targets.tls import Tls
-from workers.targets.config import DEFAULTS, TransportConfig
+from workers.targets.http.config import DEFAULTS, TransportConfig
 
 MOST_CONTEXTS = 256
 MOST_CONTEXTS_OF_A_SERVICE = 16
