@@ -21,7 +21,7 @@ from storage.shards import LOOK_AHEAD, Shard
 from storage.urls import ShardUrls
 from tests.commands.firing import DUE, NOON, SECOND, Firing
 from tests.commands.messages import waiting_messages
-from workers.dispatcher.config import DEFAULTS, DispatcherConfig
+from workers.dispatcher.config import DEFAULTS
 from workers.dispatcher.process import Dispatcher
 
 LEAD = DEFAULTS.lead
@@ -29,11 +29,7 @@ LEAD = DEFAULTS.lead
 
 @pytest.fixture
 def dispatcher(firing: Firing) -> Dispatcher:
-    return dispatching(firing)
-
-
-def dispatching(firing: Firing, config: DispatcherConfig = DEFAULTS) -> Dispatcher:
-    return Dispatcher(firing.shard, uuid4(), most_offset=None, config=config)
+    return Dispatcher(firing.shard, uuid4(), most_offset=None)
 
 
 async def test_a_run_is_handed_over_at_its_lead_and_not_before(
@@ -152,10 +148,9 @@ async def test_the_claim_after_a_full_one_leaves_another_its_run(
 
 
 async def test_of_a_flood_no_more_waits_in_the_queue_than_is_picked_up_soon(
-    firing: Firing, monkeypatch: pytest.MonkeyPatch
+    firing: Firing, dispatcher: Dispatcher
 ):
-    monkeypatch.setattr("storage.queue.BATCH_SIZE", 2)
-    dispatcher = dispatching(firing, DispatcherConfig(batch_size=2))
+    firing.shard.queue.batch_size = 2
     size, waiting = FEW + 4 * MAX_DEPTH, 2 * MAX_DEPTH
     for _ in range(size):
         await firing.job()
@@ -170,11 +165,8 @@ async def test_of_a_flood_no_more_waits_in_the_queue_than_is_picked_up_soon(
     assert waiting_messages(firing.shards, ahead=True) == []
 
 
-async def test_who_has_few_runs_due_passes_by_a_flood(
-    firing: Firing, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr("storage.queue.BATCH_SIZE", 2)
-    dispatcher = dispatching(firing, DispatcherConfig(batch_size=2))
+async def test_who_has_few_runs_due_passes_by_a_flood(firing: Firing, dispatcher: Dispatcher):
+    firing.shard.queue.batch_size = 2
     for _ in range(FEW + 2 * MAX_DEPTH + 2):
         await firing.job()
     await dispatcher.claim(NOON)

@@ -6,8 +6,6 @@ from datetime import timedelta
 
 from msgspec import Struct
 
-from storage.queue import BATCH_SIZE
-
 
 class DispatcherConfig(Struct, frozen=True, kw_only=True):
     """One process's tuning. The defaults are for production; tests pass their own values.
@@ -16,7 +14,6 @@ class DispatcherConfig(Struct, frozen=True, kw_only=True):
         lead: How long before its due instant a run is dispatched.
         claim_seconds: How often due jobs are claimed without a wake-up.
         gather_seconds: Runs due within so long are dispatched in one message.
-        batch_size: Runs in a message.
         buffer_size: Claimed runs that are kept; a full buffer claims no more.
         full_poll_seconds: Poll interval while the message queue is full.
         catch_up_depth: While more messages wait, no late jobs are claimed.
@@ -33,7 +30,6 @@ class DispatcherConfig(Struct, frozen=True, kw_only=True):
     lead: timedelta = timedelta(milliseconds=800)
     claim_seconds: float = 0.5
     gather_seconds: float = 0.05
-    batch_size: int = BATCH_SIZE
     buffer_size: int = 100_000
     full_poll_seconds: float = 0.02
     catch_up_depth: int = 4

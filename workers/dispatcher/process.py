@@ -158,10 +158,10 @@ class Dispatcher:
         if self._is_queue_full or self._sweep.unfinished:
             await self._send(self._buffer.pop_few(until, FEW), ahead=True)
         else:
-            await self._send(self._buffer.pop(until, self._config.batch_size))
+            await self._send(self._buffer.pop(until, self._shard.queue.batch_size))
         self._is_queue_full = self._is_due(until)
         if self._is_queue_full and (room := MAX_DEPTH - await self._shard.queue.depth()) > 0:
-            await self._send(self._buffer.pop(until, room * self._config.batch_size))
+            await self._send(self._buffer.pop(until, room * self._shard.queue.batch_size))
             self._is_queue_full = self._is_due(until)
 
     def _is_due(self, until: datetime) -> bool:
