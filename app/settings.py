@@ -15,7 +15,7 @@ import msgspec
 
 from domain.targets import Allowed, TargetSettings, allowed_by
 from domain.targets.egress import Egress, parse_egress
-from storage.key_ring import BadKeyRing, KeyRing, parse_key_ring
+from storage.crypto.encryption_keys import BadKeyRing, KeyRing, parse_key_ring
 from storage.urls import BadRedisUrl, ShardUrls, parse_sentinels
 
 PREFIX = "TOCSIN_"

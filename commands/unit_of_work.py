@@ -14,16 +14,16 @@ from msgspec import Struct
 from domain.access.caller import Caller
 from domain.access.idempotency import Answer, Claim
 from domain.errors import AnswersKept, Conflict, Invalid, NotFound, PreconditionFailed
-from storage.audit import record
-from storage.handing_over import hand_over_soon
-from storage.idempotency import claim_key, keep_answer, look_up
-from storage.job_entries import entry_of
-from storage.job_inserts import NewJob, insert_job
-from storage.postgres import Driver
-from storage.queue import RunKey
+from storage.cache.job_cache_entries import entry_of
+from storage.cache.shared_cache import CacheChanges, NewEntry
+from storage.jobs.inserts import NewJob, insert_job
+from storage.postgres.pools import Driver
+from storage.queue.broker import RunKey
+from storage.queue.dispatch import hand_over_soon
+from storage.services.audit import record
+from storage.services.idempotency import claim_key, keep_answer, look_up
 from storage.shards import Shard, Shards
-from storage.shared_cache import CacheChanges, NewEntry
-from storage.traces import note_trace
+from storage.tracing.stored_traces import note_trace
 
 REFUSALS = (NotFound, Conflict, Invalid, PreconditionFailed)
 """What a command refuses is kept under an idempotency key like what it does."""
@@ -101,7 +101,7 @@ class UnitOfWork:
         return await insert_job(await self.begin(), new)
 
     async def audit(self, action: str, object_id: UUID, **details: Any) -> None:
-        """Write what was done to which object; see storage.audit.record."""
+        """Write what was done to which object; see storage.services.audit.record."""
         command = self._command
         await record(await self.begin(), command.caller, action, object_id, command.now, **details)
 

@@ -8,10 +8,10 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
-from storage.entries import Entry
-from storage.jobs import encode
-from storage.postgres import Driver
-from storage.read_cache import Loaded
+from storage.cache.cache_entries import Entry
+from storage.cache.read_cache import Loaded
+from storage.jobs.rows import encode
+from storage.postgres.pools import Driver
 from storage.shards import Shard, Shards
 
 

@@ -11,26 +11,26 @@ from uuid import UUID
 
 import structlog
 
-from storage.commits import Commits
-from storage.encoded_jobs import EncodedJobs
-from storage.entries import Entry
+from storage.cache.authorization_cache import LastingReads
+from storage.cache.authorization_cache import Load as LastingLoad
+from storage.cache.cache_entries import Entry
+from storage.cache.consistency_tokens import Commits
+from storage.cache.encoded_jobs import EncodedJobs
+from storage.cache.read_cache import Load, ReadCache
+from storage.cache.shared_cache import CacheChanges, Commit, SharedCache
+from storage.crypto.encryption_keys import NO_KEYS, KeyRing
 from storage.error_kinds import kind_of
-from storage.job_inserts import JobInserts
-from storage.kept_answers import KeptAnswers
-from storage.key_ring import NO_KEYS, KeyRing
-from storage.lasting_reads import LastingReads
-from storage.lasting_reads import Load as LastingLoad
-from storage.migrate import until_migrated
-from storage.postgres import POOL_SIZE, UNREACHABLE, Database, Driver
-from storage.queue import RunQueue, make_broker
-from storage.rate_limits import RateLimits
-from storage.read_cache import Load, ReadCache
-from storage.reckoning import Reckoning
-from storage.redis_link import RedisLink
-from storage.redis_memory import CacheRoom
-from storage.replicas import Replica, Replicas
-from storage.shard_reads import ANYWHERE, Question, ShardReads
-from storage.shared_cache import CacheChanges, Commit, SharedCache
+from storage.jobs.inserts import JobInserts
+from storage.jobs.reckoning import Reckoning
+from storage.postgres.pools import POOL_SIZE, UNREACHABLE, Database, Driver
+from storage.postgres.replicas import Replica, Replicas
+from storage.postgres.routed_reads import ANYWHERE, Question, ShardReads
+from storage.queue.broker import RunQueue, make_broker
+from storage.redis.connection import RedisLink
+from storage.redis.kept_answers import KeptAnswers
+from storage.redis.memory import CacheRoom
+from storage.redis.rate_limits import RateLimits
+from storage.schema.migrate import until_migrated
 from storage.shares import Shares
 from storage.urls import ShardUrls, redis_database
 

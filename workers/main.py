@@ -10,9 +10,9 @@ import structlog
 
 from domain.ids import new_id
 from domain.targets import Allowed
+from storage.crypto.encryption_keys import KeyRing
 from storage.error_kinds import kind_of
-from storage.garbage import collect_rarely
-from storage.key_ring import KeyRing
+from storage.gc_tuning import collect_rarely
 from storage.urls import ShardUrls
 from workers.process_health import ProcessHealth
 

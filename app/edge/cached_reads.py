@@ -17,13 +17,13 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from msgspec import Struct
 
 from app.edge.authentication.principals import Principal
-from app.entries import has_tag
+from app.responses.cached_answers import has_tag
 from domain.access.scopes import INSTALLATION
 from domain.access.scopes import Scope as Right
 from queries.cached import CachedQuery
-from storage.entries import Entry
-from storage.postgres import Driver
-from storage.read_cache import Loaded
+from storage.cache.cache_entries import Entry
+from storage.cache.read_cache import Loaded
+from storage.postgres.pools import Driver
 from storage.shards import Shards
 
 REMEMBERED_BYTES = 32 * 1024 * 1024

@@ -11,13 +11,13 @@ from msgspec import Meta, Struct
 
 from app.schemas.examples import Example, Examples
 from app.schemas.pages import Page
-from domain.catchup import Outcome as FireOutcome
 from domain.durations import AwareInstant, instant_of
 from domain.errors import Invalid
-from domain.run_filter import RunFilter
+from domain.filters.run_filter import RunFilter
+from domain.policies.catchup import Outcome as FireOutcome
 from domain.runs.run import Attempt, Outcome, Run, RunState, Trigger
-from queries.get_ledger import LedgerEntry
-from queries.run_told import Told
+from queries.jobs.get_ledger import LedgerEntry
+from queries.runs.last_attempts import Told
 from storage.documents.instants import Instant, LocalTime, instant, instant_or_none
 
 

@@ -10,15 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from app.embedded.running import RunningServers, tell_running
+from app.embedded.servers import EmbeddedServers, ServerUrls
 from app.settings import Settings
 from app.up import demo
 from app.up.child import Child
 from app.up.embedded import start_server
-from app.up.kept_ring import kept_ring
+from app.up.kept_encryption_keys import kept_ring
 from app.up.listening import VARIABLE as LISTEN_VARIABLE
 from app.up.supervisor import Supervisor, run_to_end
-from storage.embedded.running import RunningServers, tell_running
-from storage.embedded.servers import EmbeddedServers, ServerUrls
 
 LOOPBACK = "127.0.0.0/8,::1/128"
 ONCE_SECONDS = 60.0

@@ -8,12 +8,12 @@ import httpx
 import msgspec
 import pytest
 
-from app.problems import WrongValues, problem_of
+from app.requests.wrong_values import MOST_ERRORS, refusal_of
+from app.responses.problems import WrongValues, problem_of
 from app.schemas.jobs import JobBody, TriggerBody
 from app.schemas.keys import KeyBody
 from app.schemas.runs import ChosenRunsBody
 from app.schemas.services import ServiceBody, ServiceChangesBody
-from app.wrong_values import MOST_ERRORS, refusal_of
 from domain.quotas.limits import Limits
 from tests.api.problems import problem
 

@@ -10,7 +10,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from loadtests.sink_process import SinkProcess
+from loadtests.sink.process import SinkProcess
 from tests.api.conftest import JSON
 from tests.api.problems import problem, wrong_parameters, wrong_values
 from tests.processes import wait_until

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from domain.runs.run import RunState
-from loadtests.sink_process import SinkProcess
+from loadtests.sink.process import SinkProcess
 from tests.api.problems import problem, wrong_values
 from tests.processes import wait_until
 

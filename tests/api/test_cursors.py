@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.cursors import Cursors, FilteredCursors, by_fire_time, by_id, by_moment, by_name
-from app.problems import BadParameter
-from domain.job_filter import JobFilter, JobOrder, JobSort, Order
+from app.requests.cursors import Cursors, FilteredCursors, by_fire_time, by_id, by_moment, by_name
+from app.responses.problems import BadParameter
+from domain.filters.job_filter import JobFilter, JobOrder, JobSort, Order
+from domain.filters.keyset import Place
+from domain.filters.run_filter import RunFilter
 from domain.jobs.job import JobState
-from domain.place import Place
-from domain.run_filter import RunFilter
 from domain.runs.run import RunState, Trigger
 
 Kind = Callable[[str], Cursors[Any]]

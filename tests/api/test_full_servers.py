@@ -12,7 +12,7 @@ import pytest
 
 from app.api import create_app
 from app.settings import Settings
-from commands.bootstrap_key import BootstrapKey, bootstrap_key
+from commands.keys.bootstrap_key import BootstrapKey, bootstrap_key
 from storage.shards import Shards
 from storage.urls import ShardUrls
 from tests.api.problems import problem

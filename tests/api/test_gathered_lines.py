@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from app.logs import GatheredLines
+from app.observability.logs import GatheredLines
 from app.up.prefixed_output import PrefixedOutput
 from tests.processes import CHECKOUT
 
@@ -62,7 +62,7 @@ async def test_a_thread_does_not_wait_for_the_event_loop():
 def test_the_last_words_of_a_process_are_written():
     program = (
         "import asyncio, structlog\n"
-        "from app.logs import configure_logs\n"
+        "from app.observability.logs import configure_logs\n"
         "configure_logs('info')\n"
         "async def main():\n"
         "    structlog.get_logger().info('the.last')\n"

@@ -12,9 +12,9 @@ import httpx
 import pytest
 
 from domain.access.idempotency import KEPT
-from storage.kept_answers import KEPT_KIB_A_DAY, kept_by
-from storage.postgres import Database
-from storage.rate_limits import RateLimits
+from storage.postgres.pools import Database
+from storage.redis.kept_answers import KEPT_KIB_A_DAY, kept_by
+from storage.redis.rate_limits import RateLimits
 from storage.shards import Shards
 from storage.urls import ShardUrls
 from tests.api.conftest import FAR, JSON

@@ -11,7 +11,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from loadtests.sink_process import SinkProcess
+from loadtests.sink.process import SinkProcess
 from tests.api.problems import problem
 from tests.processes import wait_until
 

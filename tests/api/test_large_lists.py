@@ -13,7 +13,7 @@ import asyncpg
 import httpx
 import pytest
 
-from storage.page_bytes import PAGE_BYTES
+from storage.cache.page_bytes import PAGE_BYTES
 from tests.api.conftest import FAR
 from tests.processes import System
 

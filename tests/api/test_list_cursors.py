@@ -11,10 +11,10 @@ import httpx
 import msgspec
 import pytest
 
-from app.cursors import FilteredCursors
-from domain.job_filter import JobFilter, JobOrder, JobSort, Order
-from domain.place import Place
-from domain.run_filter import RunFilter
+from app.requests.cursors import FilteredCursors
+from domain.filters.job_filter import JobFilter, JobOrder, JobSort, Order
+from domain.filters.keyset import Place
+from domain.filters.run_filter import RunFilter
 from tests.api.conftest import FAR
 from tests.api.problems import wrong_parameters
 from tests.processes import System

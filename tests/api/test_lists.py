@@ -12,7 +12,7 @@ import httpx
 import pytest
 from msgspec.msgpack import Decoder
 
-from app.cursors import Cursors
+from app.requests.cursors import Cursors
 from tests.api.conftest import FAR
 from tests.api.problems import wrong_parameters
 

@@ -13,7 +13,7 @@ from msgspec import Raw
 
 from app.schemas.merge_patch import MAX_DEPTH, merged
 from domain.errors import Invalid
-from loadtests.sink_process import SinkProcess
+from loadtests.sink.process import SinkProcess
 from tests.api.conftest import JSON
 from tests.api.problems import problem, wrong_values
 

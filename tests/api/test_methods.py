@@ -9,7 +9,7 @@ import httpx
 import pytest
 from prometheus_client import make_wsgi_app
 
-from app.process_health import with_health
+from app.observability.process_health import with_health
 from tests.api.problems import problem
 from tests.processes import System
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from app.metric_files import SharedMetrics
+from app.observability.metric_files import SharedMetrics
 from tests.processes import CHECKOUT, wait_until
 
 # It goes on when it is asked to, with more metrics than a page holds.
@@ -20,7 +20,7 @@ import resource, sys
 _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
 if "no files" in sys.argv:
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
-from app.metric_files import keep_in_memory
+from app.observability.metric_files import keep_in_memory
 keep_in_memory()
 from prometheus_client import Counter, Gauge
 Gauge("tocsin_ringer_waiting_runs", "Waiting.", multiprocess_mode="livesum").set(7)

@@ -15,7 +15,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from domain.access.keys import service_of
-from loadtests.sink_process import SinkProcess
+from loadtests.sink.process import SinkProcess
 from tests.processes import System, runs_of, wait_until
 from tests.servers import started_servers, urls_of
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from app.settings import SettingsError, read_settings
-from storage.postgres import Database
+from storage.postgres.pools import Database
 from storage.urls import ShardUrls
 from tests.api.application import app_with
 from tests.api.problems import problem

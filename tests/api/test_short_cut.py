@@ -14,11 +14,11 @@ import pytest
 from app.edge import cached_reads
 from app.edge.cached_reads import Remembered
 from app.routes import jobs
-from commands.bootstrap_key import BootstrapKey, bootstrap_key
-from domain.job_filter import JobFilter, JobOrder
-from queries.list_jobs import ListJobs
-from storage.postgres import Driver
-from storage.read_cache import Loaded
+from commands.keys.bootstrap_key import BootstrapKey, bootstrap_key
+from domain.filters.job_filter import JobFilter, JobOrder
+from queries.jobs.list_jobs import ListJobs
+from storage.cache.read_cache import Loaded
+from storage.postgres.pools import Driver
 from storage.shards import Shard, Shards
 from storage.urls import ShardUrls
 from tests.api.application import app_with

@@ -10,7 +10,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from loadtests.sink_process import SinkProcess
+from loadtests.sink.process import SinkProcess
 from tests.api.problems import problem, wrong_parameters
 from tests.processes import System, runs_of, wait_until
 

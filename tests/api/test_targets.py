@@ -9,13 +9,13 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from app.problems import problem_of
+from app.embedded.ports import free_port
+from app.responses.problems import problem_of
 from domain.access.caller import Caller
 from domain.targets.health.breaker import FAILURES
-from loadtests.sink_process import SinkProcess
-from queries.list_targets import ListTargets, list_targets
-from storage.embedded.ports import free_port
-from storage.redis_link import RedisAway
+from loadtests.sink.process import SinkProcess
+from queries.services.list_targets import ListTargets, list_targets
+from storage.redis.connection import RedisAway
 from storage.shards import Shards
 from storage.urls import ShardUrls
 from tests.firing.target import JobBody, created, ended

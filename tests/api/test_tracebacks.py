@@ -6,9 +6,9 @@ import asyncpg
 import pytest
 from redis.exceptions import ResponseError
 
-from app.tracebacks import traceback_of
+from app.observability.tracebacks import traceback_of
 from storage.error_kinds import kind_of
-from storage.redis_link import RedisAway
+from storage.redis.connection import RedisAway
 
 PLANTED = "planted"
 

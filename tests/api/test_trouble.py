@@ -8,13 +8,13 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from app import readiness
 from app.api import create_app
 from app.edge.authentication.principals import Authentication
-from app.readiness import Readiness
+from app.embedded.ports import free_port
+from app.observability import readiness
+from app.observability.readiness import Readiness
 from app.settings import Settings
-from queries.check_servers import check_servers
-from storage.embedded.ports import free_port
+from queries.operations.check_servers import check_servers
 from storage.shards import Shards
 from storage.urls import ShardUrls
 from tests.api.problems import problem

@@ -11,16 +11,16 @@ import asyncpg
 import pytest
 from msgspec import Struct
 
-from commands.finish_attempts import EndedAttempt, finish_attempts
-from commands.fold_run_events import FoldRunEvents, fold_run_events
+from commands.firing.finish_attempts import EndedAttempt, finish_attempts
+from commands.statistics.aggregate_run_events import FoldRunEvents, fold_run_events
 from domain.access.caller import Caller
 from domain.policies.retry import RetryPolicy
 from domain.runs.run import Outcome
 from domain.runs.sketch import percentiles
-from queries.get_stats import GetJobStats, GetServiceStats, get_job_stats, get_service_stats
-from storage.postgres import Database
+from queries.stats.get_stats import GetJobStats, GetServiceStats, get_job_stats, get_service_stats
+from storage.cache.shared_cache import CacheChanges
+from storage.postgres.pools import Database
 from storage.shards import Shard
-from storage.shared_cache import CacheChanges
 from tests.commands.firing import WORKER, Firing
 
 EVER = (datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC))

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from domain.catchup import Outcome
+from domain.policies.catchup import Outcome
 from domain.schedules.edited import names
 from domain.schedules.fire_times import is_excluded, nominal_times
 from domain.schedules.schedule import Schedule
-from queries.get_ledger import LedgerEntry
+from queries.jobs.get_ledger import LedgerEntry
 
 TICK = timedelta(microseconds=1)
 MOST = 100_000

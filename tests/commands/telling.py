@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from queries.get_ledger import GetLedger, LedgerEntry, get_ledger
+from queries.jobs.get_ledger import GetLedger, LedgerEntry, get_ledger
 from tests.commands.firing import NOON, Firing
 
 LONG_AGO, FAR_AWAY = NOON - timedelta(days=30), NOON + timedelta(days=30)

@@ -8,17 +8,17 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from commands.cancel_runs import CancelRun, cancel_run
-from commands.finish_attempts import MAX_ABANDONED_BEYOND
-from commands.rescue_runs import RescueRuns, rescue_runs
-from domain.job_filter import Order
+from commands.firing.finish_attempts import MAX_ABANDONED_BEYOND
+from commands.firing.rescue_runs import RescueRuns, rescue_runs
+from commands.runs.cancel_runs import CancelRun, cancel_run
+from domain.filters.job_filter import Order
+from domain.filters.run_filter import RunFilter
 from domain.policies.retry import RetryPolicy
-from domain.run_filter import RunFilter
 from domain.runs.run import Outcome, RunState
-from queries.get_run import GetRun, get_run
-from queries.list_runs import list_runs
-from queries.list_service_runs import list_service_runs
-from queries.run_pages import RunQuery
+from queries.runs.get_run import GetRun, get_run
+from queries.runs.list_runs import list_runs
+from queries.runs.list_service_runs import list_service_runs
+from queries.runs.pages import RunQuery
 from tests.commands.firing import (
     DUE,
     LATER,

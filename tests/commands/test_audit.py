@@ -10,7 +10,7 @@ import pytest
 from asyncpg import CharacterNotInRepertoireError
 
 from domain.errors import NotFound
-from storage.audit import DETAILS_BYTES
+from storage.services.audit import DETAILS_BYTES
 from tests.commands.changing import Change, delete, pause, rename, resume, trigger, update
 from tests.commands.firing import NOON, Firing
 

@@ -10,17 +10,17 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from commands.cancel_backfill import CancelBackfill, cancel_backfill
-from commands.continue_backfills import ADVISORY_SEED, DECIDE, continue_backfills
-from commands.start_backfill import StartBackfill, start_backfill
-from commands.take_runs import TakenRun
+from commands.backfills.cancel_backfill import CancelBackfill, cancel_backfill
+from commands.backfills.continue_backfills import ADVISORY_SEED, DECIDE, continue_backfills
+from commands.backfills.start_backfill import StartBackfill, start_backfill
+from commands.firing.take_runs import TakenRun
 from domain.errors import Invalid, NotFound
 from domain.ids import run_id
 from domain.jobs.backfill import Backfill, BackfillState
 from domain.policies.overlap import Overlap
 from domain.policies.retry import RetryPolicy
-from storage.postgres import Database
-from storage.retention import MARGIN, note_kept_from
+from storage.postgres.pools import Database
+from storage.schema.retention import MARGIN, note_kept_from
 from tests.commands.changing import delete, pause
 from tests.commands.firing import (
     NOON,
@@ -260,7 +260,7 @@ async def test_a_step_that_is_not_committed_is_made_again(
     job_id = await job(firing)
     backfill = await begin(firing, job_id)
     with monkeypatch.context() as patched:
-        patched.setattr("commands.continue_backfills._MOVE_ON._text", "SELECT $1, 1 / 0")
+        patched.setattr("commands.backfills.continue_backfills._MOVE_ON._text", "SELECT $1, 1 / 0")
         with pytest.raises(Exception):  # noqa: B017, PT011 (whatever ends the process)
             await step(firing)
     assert await firing.runs(job_id) == []

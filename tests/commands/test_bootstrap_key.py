@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from uuid import uuid4
 
-from commands.bootstrap_key import BootstrapKey, bootstrap_key
+from commands.keys.bootstrap_key import BootstrapKey, bootstrap_key
 from domain.access.keys import service_of
 from storage.shards import Shards
 

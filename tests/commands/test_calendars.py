@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from commands import put_calendar as put_calendar_module
-from commands.delete_calendar import DeleteCalendar, delete_calendar
+from commands.calendars import put_calendar as put_calendar_module
+from commands.calendars.delete_calendar import DeleteCalendar, delete_calendar
 from domain.errors import Conflict, Invalid, NotFound
 from domain.jobs.job import Job
 from domain.schedules.schedule import Exclusion, Schedule

@@ -10,9 +10,9 @@ from uuid import UUID
 
 import pytest
 
-from commands import claim_runs as claim_runs_module
-from commands import put_calendar as put_calendar_module
-from commands.claim_runs import ClaimedRun
+from commands.calendars import put_calendar as put_calendar_module
+from commands.firing.claims import claim_runs as claim_runs_module
+from commands.firing.claims.claim_runs import ClaimedRun
 from domain.errors import Busy
 from domain.schedules.schedule import Exclusion, Schedule
 from tests.commands.changing import delete, pause, resume, update
@@ -39,7 +39,7 @@ def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Has a step bring up so many jobs, and no more; at first none."""
 
     def bring_up(jobs: int) -> None:
-        monkeypatch.setattr("commands.continue_calendars.JOBS_AT_ONCE", jobs)
+        monkeypatch.setattr("commands.calendars.continue_calendars.JOBS_AT_ONCE", jobs)
 
     bring_up(0)
     return bring_up
@@ -281,7 +281,7 @@ async def test_what_is_put_again_as_it_was_changes_no_job(firing: Firing):
 async def test_no_more_changes_wait_than_may(
     firing: Firing, later: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("storage.calendar_changes.MOST_CHANGES", 1)
+    monkeypatch.setattr("storage.jobs.calendar_changes.MOST_CHANGES", 1)
     await put(firing)
     await naming_job(firing)
     assert (await put(firing, HALF_AN_HOUR)).version == 2

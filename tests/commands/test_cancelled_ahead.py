@@ -8,17 +8,17 @@ from uuid import UUID
 
 import pytest
 
-from commands import claim_runs
-from commands.cancel_runs import CancelRun, cancel_run
-from commands.continue_backfills import continue_backfills
-from commands.put_calendar import PutCalendar, put_calendar
-from commands.resume_job import ResumeJob, resume_job
-from commands.start_backfill import StartBackfill, start_backfill
-from domain.catchup import CatchupPolicy, Coalesce
+from commands.backfills.continue_backfills import continue_backfills
+from commands.backfills.start_backfill import StartBackfill, start_backfill
+from commands.calendars.put_calendar import PutCalendar, put_calendar
+from commands.firing.claims import claim_runs
+from commands.jobs.resume_job import ResumeJob, resume_job
+from commands.runs.cancel_runs import CancelRun, cancel_run
+from domain.policies.catchup import CatchupPolicy, Coalesce
 from domain.policies.overlap import Overlap
 from domain.runs.run import RunState
 from domain.schedules.schedule import Exclusion, Schedule
-from queries.get_ledger import LedgerEntry
+from queries.jobs.get_ledger import LedgerEntry
 from tests.commands.changing import Change, delete, pause, resume, retarget, update
 from tests.commands.firing import ALL_OF_THEM, NOON, SECOND, Firing
 from tests.commands.telling import ledger, told

@@ -9,14 +9,14 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
-from commands.bootstrap_key import BootstrapKey, bootstrap_key
-from commands.cancel_runs import CancelRun, CancelRuns, cancel_run, cancel_runs
+from commands.keys.bootstrap_key import BootstrapKey, bootstrap_key
+from commands.runs.cancel_runs import CancelRun, CancelRuns, cancel_run, cancel_runs
 from domain.access.caller import Caller
 from domain.access.keys import service_of
 from domain.errors import Conflict, NotFound
-from domain.run_filter import RunFilter
+from domain.filters.run_filter import RunFilter
 from domain.runs.run import Outcome, Run, RunState, Trigger
-from storage.aborts import note_aborted, runs_to_abort
+from storage.runs.aborts import note_aborted, runs_to_abort
 from tests.commands.firing import (
     DUE,
     LATER,

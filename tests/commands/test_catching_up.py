@@ -7,9 +7,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from commands.claim_runs import ClaimRuns, claim_runs
-from commands.resume_job import ResumeJob, resume_job
-from domain.catchup import CatchupPolicy, Coalesce
+from commands.firing.claims.claim_runs import ClaimRuns, claim_runs
+from commands.jobs.resume_job import ResumeJob, resume_job
+from domain.policies.catchup import CatchupPolicy, Coalesce
 from domain.policies.overlap import Overlap
 from domain.schedules.schedule import Schedule
 from tests.commands.changing import NEW_TARGET, delete, pause, resume, update
@@ -92,8 +92,8 @@ async def test_each_minute_runs_and_keeps_its_name_when_all_of_them_are_caught_u
 async def test_what_is_on_time_does_not_wait_for_thousands_that_are_late(
     firing: Firing, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("commands.claim_runs.JOBS_AT_ONCE", 5)
-    monkeypatch.setattr("commands.claim_runs.LATE_JOBS_AT_ONCE", 3)
+    monkeypatch.setattr("commands.firing.claims.claim_runs.JOBS_AT_ONCE", 5)
+    monkeypatch.setattr("commands.firing.claims.claim_runs.LATE_JOBS_AT_ONCE", 3)
     late = [
         await firing.job(at=NOON + number * MINUTE, now=NOON, catchup=ALL) for number in range(12)
     ]

@@ -7,8 +7,8 @@ from uuid import uuid4
 
 import pytest
 
-from commands.claim_runs import ClaimedRun
-from commands.job_fires import RUNS_OF_A_JOB_AT_ONCE
+from commands.firing.claims.claim_runs import ClaimedRun
+from commands.firing.claims.job_fires import RUNS_OF_A_JOB_AT_ONCE
 from domain.ids import run_id
 from tests.commands.firing import DUE, NOON, SECOND, Firing, instants_of
 
@@ -69,7 +69,7 @@ async def test_a_fast_jobs_claim_is_bounded_and_says_that_there_is_more(firing: 
 async def test_more_jobs_than_one_claim_takes_are_said_to_be_more(
     firing: Firing, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("commands.claim_runs.JOBS_AT_ONCE", 2)
+    monkeypatch.setattr("commands.firing.claims.claim_runs.JOBS_AT_ONCE", 2)
     for _ in range(3):
         await firing.job()
     assert (await firing.claim()).full
@@ -86,7 +86,7 @@ async def test_a_job_remembers_the_claimed_instants_that_are_still_to_come(firin
 async def test_concurrent_claimers_claim_every_run_exactly_once(
     firing: Firing, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("commands.claim_runs.JOBS_AT_ONCE", 7)
+    monkeypatch.setattr("commands.firing.claims.claim_runs.JOBS_AT_ONCE", 7)
     jobs = [await firing.job() for _ in range(40)]
     dispatchers = [uuid4() for _ in range(5)]
 

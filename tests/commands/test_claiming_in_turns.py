@@ -8,11 +8,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from commands.bootstrap_key import BootstrapKey, bootstrap_key
-from commands.claim_runs import Claim, ClaimRuns, claim_runs
+from commands.firing.claims.claim_runs import Claim, ClaimRuns, claim_runs
+from commands.keys.bootstrap_key import BootstrapKey, bootstrap_key
 from domain.access.caller import Caller
 from domain.access.keys import service_of
-from storage.due import Turns
+from storage.runs.claimable import Turns
 from storage.shards import Shards
 from tests.commands.firing import DUE, NOON, SECOND, Firing, failed
 
@@ -21,8 +21,8 @@ ROOM = 1_000
 
 @pytest.fixture(autouse=True)
 def small_claims(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("commands.claim_runs.JOBS_AT_ONCE", 8)
-    monkeypatch.setattr("commands.claim_runs.LATE_JOBS_AT_ONCE", 8)
+    monkeypatch.setattr("commands.firing.claims.claim_runs.JOBS_AT_ONCE", 8)
+    monkeypatch.setattr("commands.firing.claims.claim_runs.LATE_JOBS_AT_ONCE", 8)
 
 
 async def other_service(shards: Shards) -> Firing:

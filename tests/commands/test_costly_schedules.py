@@ -7,15 +7,15 @@ from datetime import datetime, timedelta
 import pytest
 from structlog.testing import capture_logs
 
-from commands import claim_work
-from commands.claim_runs import BROKEN_REST
-from commands.claim_work import SERVICE_STEPS, ClaimWork
-from commands.continue_backfills import continue_backfills
-from commands.job_fires import JobFires, fires_of
-from commands.put_calendar import PutCalendar, put_calendar
-from commands.start_backfill import StartBackfill, start_backfill
-from domain.catchup import CatchupPolicy, Coalesce
+from commands.backfills.continue_backfills import continue_backfills
+from commands.backfills.start_backfill import StartBackfill, start_backfill
+from commands.calendars.put_calendar import PutCalendar, put_calendar
+from commands.firing.claims import claim_budget as claim_work
+from commands.firing.claims.claim_budget import SERVICE_STEPS, ClaimWork
+from commands.firing.claims.claim_runs import BROKEN_REST
+from commands.firing.claims.job_fires import JobFires, fires_of
 from domain.errors import Invalid
+from domain.policies.catchup import CatchupPolicy, Coalesce
 from domain.policies.catchup_plan import PLAN_STEPS
 from domain.policies.overlap import Overlap
 from domain.schedules.kinds.work import Work

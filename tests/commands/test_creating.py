@@ -12,18 +12,18 @@ import asyncpg
 import msgspec
 import pytest
 
-from commands.create_job import CreateJob, create_job
+from commands.jobs.create_job import CreateJob, create_job
 from domain.access.caller import Caller
 from domain.access.idempotency import Answer, Claim
 from domain.errors import QuotaExceeded
-from domain.job_filter import JobFilter, JobOrder
+from domain.filters.job_filter import JobFilter, JobOrder
 from domain.jobs.job import Job
 from domain.policies.retry import RetryPolicy
 from domain.quotas.limits import Limits
 from domain.schedules.schedule import Schedule
-from queries.list_jobs import ListJobs, list_jobs
-from storage.job_counts import SPARE
-from storage.job_inserts import AT_ONCE
+from queries.jobs.list_jobs import ListJobs, list_jobs
+from storage.jobs.counts import SPARE
+from storage.jobs.inserts import AT_ONCE
 from storage.shards import Shards
 from storage.urls import ShardUrls
 from tests.commands.changing import delete

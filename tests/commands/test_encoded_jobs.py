@@ -8,11 +8,11 @@ import asyncpg
 import msgspec
 
 from domain.targets.kinds.http import HttpTarget
-from queries.get_job import GetJob, get_job
+from queries.jobs.get_job import GetJob, get_job
+from storage.cache.encoded_jobs import JOB_MARKS, EncodedJobs, Shown
+from storage.cache.page_bytes import PAGE_BYTES
 from storage.documents.schedule import ScheduleResource
-from storage.encoded_jobs import JOB_MARKS, EncodedJobs, Shown
-from storage.page_bytes import PAGE_BYTES
-from storage.postgres import Driver
+from storage.postgres.pools import Driver
 from tests.commands.changing import delete, pause, update
 from tests.commands.firing import DUE, NOON, SECOND, Firing
 

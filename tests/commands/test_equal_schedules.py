@@ -8,15 +8,15 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from commands.cancel_runs import CancelRun, cancel_run
-from commands.claim_runs import ClaimRuns, claim_runs
-from domain.catchup import CatchupPolicy
+from commands.firing.claims.claim_runs import ClaimRuns, claim_runs
+from commands.runs.cancel_runs import CancelRun, cancel_run
 from domain.errors import Invalid
 from domain.jobs.job import JobState
+from domain.policies.catchup import CatchupPolicy
 from domain.policies.overlap import Overlap
 from domain.schedules.kinds import Spec
 from domain.schedules.schedule import Exclusion, Schedule
-from storage.postgres import Database
+from storage.postgres.pools import Database
 from tests.commands.changing import pause, resume, update
 from tests.commands.firing import ALL_OF_THEM, NOON, SECOND, Firing, instants_of, succeeded
 from tests.commands.telling import told

@@ -8,12 +8,12 @@ from uuid import uuid4
 
 import pytest
 
-from commands.claim_runs import Claim, ClaimRuns, claim_runs
-from commands.update_service import UpdateService, update_service
+from commands.firing.claims.claim_runs import Claim, ClaimRuns, claim_runs
+from commands.services.update_service import UpdateService, update_service
 from domain.quotas.limits import Limits
-from queries.get_ledger import GetLedger, get_ledger
-from storage.fire_quotas import UNCOUNTED, forget_fire_counts
-from storage.postgres import Database
+from queries.jobs.get_ledger import GetLedger, get_ledger
+from storage.postgres.pools import Database
+from storage.services.fire_quotas import UNCOUNTED, forget_fire_counts
 from tests.commands.firing import DUE, NOON, SECOND, Firing
 
 MINUTE = timedelta(minutes=1)

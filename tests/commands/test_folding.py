@@ -9,11 +9,11 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from commands.finish_attempts import finish_attempts
+from commands.firing.finish_attempts import finish_attempts
 from domain.runs.run import Outcome
-from storage import stats
-from storage.postgres import Database
-from storage.stats import LOOSE, fold_events, may_write, sole_writer
+from storage.postgres.pools import Database
+from storage.services import statistics as stats
+from storage.services.statistics import LOOSE, fold_events, may_write, sole_writer
 from tests.commands.ended_runs import (
     Ending,
     agree,

@@ -9,16 +9,16 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from commands.create_job import CreateJob, create_job
-from commands.trigger_job import TriggerJob, trigger_job
+from commands.jobs.create_job import CreateJob, create_job
+from commands.jobs.trigger_job import TriggerJob, trigger_job
 from commands.unit_of_work import Command, Executor, UnitOfWork
 from domain.access.idempotency import KEPT, Answer, Answered, Claim
 from domain.errors import KeyInProgress, KeyReused, NotFound
 from domain.policies.retry import RetryPolicy
 from domain.schedules.schedule import Schedule
 from domain.targets.kinds.http import HttpTarget
-from storage.idempotency import claim_key
-from storage.postgres import Database
+from storage.postgres.pools import Database
+from storage.services.idempotency import claim_key
 from tests.commands.firing import Firing
 
 NOW = datetime(2031, 5, 10, 15, tzinfo=UTC)

@@ -7,14 +7,14 @@ from uuid import UUID
 
 import pytest
 
-from commands.cancel_runs import CancelRun, cancel_run
-from commands.claim_runs import ClaimRuns, claim_runs
-from commands.update_service import UpdateService, update_service
+from commands.firing.claims.claim_runs import ClaimRuns, claim_runs
+from commands.runs.cancel_runs import CancelRun, cancel_run
+from commands.services.update_service import UpdateService, update_service
 from domain.errors import Conflict
 from domain.jobs.job import JobState
 from domain.policies.overlap import Overlap
 from domain.quotas.limits import Limits
-from storage.jobs import job_of
+from storage.jobs.rows import job_of
 from tests.commands.changing import pause, resume, retarget
 from tests.commands.firing import DUE, NOON, SECOND, WORKER, Firing, failed, instants_of, succeeded
 from tests.commands.telling import told

@@ -9,8 +9,8 @@ from uuid import UUID
 
 import pytest
 
-from commands.put_calendar import PutCalendar, put_calendar
-from domain.catchup import CatchupPolicy, Coalesce
+from commands.calendars.put_calendar import PutCalendar, put_calendar
+from domain.policies.catchup import CatchupPolicy, Coalesce
 from domain.policies.overlap import Overlap
 from domain.schedules.schedule import Exclusion, Schedule
 from tests.commands.changing import pause, resume, update

@@ -7,14 +7,14 @@ from uuid import UUID
 
 import pytest
 
-from commands.cancel_runs import CancelRun, cancel_run
-from commands.put_calendar import PutCalendar, put_calendar
-from domain.catchup import CatchupPolicy, Coalesce, Outcome
+from commands.calendars.put_calendar import PutCalendar, put_calendar
+from commands.runs.cancel_runs import CancelRun, cancel_run
 from domain.errors import NotFound
 from domain.ids import new_id, run_id
+from domain.policies.catchup import CatchupPolicy, Coalesce, Outcome
 from domain.policies.catchup_plan import COUNTED
 from domain.schedules.schedule import Exclusion, Schedule
-from queries.get_ledger import LedgerEntry
+from queries.jobs.get_ledger import LedgerEntry
 from tests.commands.changing import delete, pause, resume, trigger, update
 from tests.commands.firing import ALL_OF_THEM, NOON, SECOND, Firing, succeeded
 from tests.commands.telling import ledger, told

@@ -10,13 +10,13 @@ import asyncpg
 import msgspec
 import pytest
 
-from commands.put_calendar import PutCalendar, put_calendar
+from commands.calendars.put_calendar import PutCalendar, put_calendar
+from domain.filters.search_index import terms_of
 from domain.jobs.job import Job
 from domain.policies.retry import RetryPolicy
 from domain.schedules.schedule import Exclusion
 from domain.targets.kinds.actor import ActorTarget
-from domain.terms import terms_of
-from storage.jobs import decode_target
+from storage.jobs.rows import decode_target
 from tests.commands.changing import delete, pause, resume, retarget, update
 from tests.commands.firing import NOON, SECOND, Firing, failed
 

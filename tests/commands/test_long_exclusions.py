@@ -8,16 +8,16 @@ from uuid import UUID
 
 import pytest
 
-from commands.continue_backfills import continue_backfills
-from commands.put_calendar import PutCalendar, put_calendar
-from commands.resume_job import ResumeJob, resume_job
-from commands.start_backfill import StartBackfill, start_backfill
-from domain.catchup import CatchupPolicy, Coalesce
+from commands.backfills.continue_backfills import continue_backfills
+from commands.backfills.start_backfill import StartBackfill, start_backfill
+from commands.calendars.put_calendar import PutCalendar, put_calendar
+from commands.jobs.resume_job import ResumeJob, resume_job
 from domain.errors import Invalid
 from domain.jobs.job import JobState
+from domain.policies.catchup import CatchupPolicy, Coalesce
 from domain.policies.overlap import Overlap
 from domain.schedules.schedule import Exclusion
-from storage.jobs import job_of
+from storage.jobs.rows import job_of
 from tests.commands.changing import pause, update
 from tests.commands.firing import NOON, SECOND, Firing
 from tests.commands.telling import ledger

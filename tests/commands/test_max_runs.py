@@ -7,11 +7,11 @@ from uuid import UUID
 
 import pytest
 
-from commands.cancel_runs import CancelRun, cancel_run
-from commands.take_runs import TakenRun
-from domain.catchup import CatchupPolicy, Coalesce
+from commands.firing.take_runs import TakenRun
+from commands.runs.cancel_runs import CancelRun, cancel_run
 from domain.errors import Conflict
 from domain.jobs.job import JobState
+from domain.policies.catchup import CatchupPolicy, Coalesce
 from domain.policies.overlap import Overlap
 from domain.schedules.schedule import Schedule
 from tests.commands.changing import NEW_TARGET, pause, resume, update

@@ -7,13 +7,13 @@ from uuid import UUID
 
 import pytest
 
-from commands.continue_backfills import continue_backfills
-from commands.defer_runs import DeferRuns, defer_runs
-from commands.miss_runs import MissRuns, is_late, miss_runs
-from commands.replay_runs import ReplayRun, replay_run
-from commands.start_backfill import StartBackfill, start_backfill
-from commands.take_runs import TakenRun
-from domain.catchup import CatchupPolicy, Outcome
+from commands.backfills.continue_backfills import continue_backfills
+from commands.backfills.start_backfill import StartBackfill, start_backfill
+from commands.firing.defer_runs import DeferRuns, defer_runs
+from commands.firing.miss_runs import MissRuns, is_late, miss_runs
+from commands.firing.take_runs import TakenRun
+from commands.runs.replay_runs import ReplayRun, replay_run
+from domain.policies.catchup import CatchupPolicy, Outcome
 from domain.policies.deferral import LONGEST_DEFERRAL
 from domain.policies.overlap import Overlap
 from tests.commands.changing import update

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from commands.cancel_runs import CancelRun, cancel_run
-from commands.defer_runs import DeferRuns, defer_runs
-from commands.rescue_runs import RescueRuns, rescue_runs
-from commands.take_runs import TakenRun
+from commands.firing.defer_runs import DeferRuns, defer_runs
+from commands.firing.rescue_runs import RescueRuns, rescue_runs
+from commands.firing.take_runs import TakenRun
+from commands.runs.cancel_runs import CancelRun, cancel_run
 from domain.policies.overlap import Overlap
 from tests.commands.firing import (
     LATER,

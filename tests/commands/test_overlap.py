@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from commands.take_runs import TakenRun
+from commands.firing.take_runs import TakenRun
 from domain.policies.overlap import Overlap
 from domain.runs.run import Outcome
 from tests.commands.firing import (

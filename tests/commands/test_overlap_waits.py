@@ -7,12 +7,12 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from commands.finish_attempts import EndedAttempt
-from commands.take_runs import TakenRun
+from commands.firing.finish_attempts import EndedAttempt
+from commands.firing.take_runs import TakenRun
 from domain.policies.overlap import Overlap
-from queries.get_run import GetRun, get_run
-from queries.get_stats import GetJobStats, get_job_stats
-from storage.oldest_due import oldest_untaken
+from queries.runs.get_run import GetRun, get_run
+from queries.stats.get_stats import GetJobStats, get_job_stats
+from storage.runs.oldest_claimable import oldest_untaken
 from tests.commands.ended_runs import EVER, fold, waiting
 from tests.commands.firing import LATER, OTHER_WORKER, SECOND, Firing, failed, succeeded
 

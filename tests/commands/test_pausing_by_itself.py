@@ -8,8 +8,8 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from commands.finish_attempts import EndedAttempt, finish_attempts
-from commands.take_runs import TakenRun
+from commands.firing.finish_attempts import EndedAttempt, finish_attempts
+from commands.firing.take_runs import TakenRun
 from domain.policies.overlap import Overlap
 from domain.policies.retry import RetryPolicy
 from domain.runs.run import Outcome
@@ -140,7 +140,7 @@ async def test_a_job_that_is_not_to_pause_does_not(firing: Firing):
 
 
 @pytest.mark.parametrize(
-    "part", ["commands.pause_job.begin_pause", "commands.pause_job.change_job"]
+    "part", ["commands.jobs.pause_job.begin_pause", "commands.jobs.pause_job.change_job"]
 )
 async def test_the_end_of_the_run_and_the_pause_happen_both_or_neither(
     firing: Firing, monkeypatch: pytest.MonkeyPatch, part: str

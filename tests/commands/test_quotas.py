@@ -9,21 +9,21 @@ from typing import Any
 import msgspec
 import pytest
 
-from commands.create_key import CreateKey, create_key
-from commands.put_calendar import PutCalendar, put_calendar
-from commands.put_member import PutMember, put_member
-from commands.put_secret import PutSecret, put_secret
-from commands.revoke_key import RevokeKey, revoke_key
-from commands.rotate_key import RotateKey, rotate_key
+from commands.calendars.put_calendar import PutCalendar, put_calendar
+from commands.keys.create_key import CreateKey, create_key
+from commands.keys.revoke_key import RevokeKey, revoke_key
+from commands.keys.rotate_key import RotateKey, rotate_key
+from commands.secrets.put_secret import PutSecret, put_secret
+from commands.services.put_member import PutMember, put_member
 from domain.access.scopes import Role, Scope
 from domain.errors import Conflict, Invalid, QuotaExceeded
 from domain.quotas.checks import check_frequency
 from domain.quotas.limits import Limits
 from domain.schedules.kinds import Spec
 from domain.schedules.schedule import Schedule
-from storage import quotas
-from storage.calendar_changes import withdraw_ahead
-from storage.key_ring import KeyRing
+from storage.crypto.encryption_keys import KeyRing
+from storage.jobs.calendar_changes import withdraw_ahead
+from storage.services import quotas
 from tests.commands.firing import NOON, SECOND, Firing
 
 READ = frozenset({Scope.READ})

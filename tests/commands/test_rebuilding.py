@@ -10,16 +10,16 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from commands import rebuild_stats as rebuilding
-from commands.bootstrap_key import BootstrapKey, bootstrap_key
-from commands.cancel_runs import CancelRuns, cancel_runs
-from commands.rebuild_stats import RebuildStats, rebuild_stats, services_to_rebuild
+from commands.keys.bootstrap_key import BootstrapKey, bootstrap_key
+from commands.runs.cancel_runs import CancelRuns, cancel_runs
+from commands.statistics import rebuild_statistics as rebuilding
+from commands.statistics.rebuild_statistics import RebuildStats, rebuild_stats, services_to_rebuild
 from domain.access.caller import Caller
 from domain.access.keys import service_of
 from domain.errors import NotFound
-from domain.run_filter import RunFilter
+from domain.filters.run_filter import RunFilter
 from domain.runs.run import Outcome
-from storage.postgres import Database
+from storage.postgres.pools import Database
 from storage.shards import Shards
 from storage.urls import ShardUrls
 from tests.commands.ended_runs import (

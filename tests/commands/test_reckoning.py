@@ -10,12 +10,12 @@ from uuid import uuid4
 
 import pytest
 
-from commands import reschedule as rescheduling
+from commands.jobs import reschedule as rescheduling
 from domain.policies.catchup_plan import COUNTED
 from domain.schedules.kinds import Spec
 from domain.schedules.schedule import Exclusion, Schedule
-from storage import job_changes
-from storage.reckoning import Reckoning, elsewhere, is_cheap, times_between
+from storage.jobs import changes as job_changes
+from storage.jobs.reckoning import Reckoning, elsewhere, is_cheap, times_between
 from tests.commands.changing import pause, resume, update
 from tests.commands.firing import NOON, SECOND, Firing
 

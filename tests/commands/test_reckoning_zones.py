@@ -10,13 +10,13 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
-from commands import reckon_zones as module
-from commands.reckon_zones import Reckoned, ReckonZones, reckon_zones
+from commands.jobs import reckon_zones as module
+from commands.jobs.reckon_zones import Reckoned, ReckonZones, reckon_zones
 from domain.ids import run_id
 from domain.jobs.job import Job
-from queries.get_job import GetJob, get_job
-from storage.heartbeats import LAPSE
-from storage.zone_tables import SETTLE, version_of_jobs
+from queries.jobs.get_job import GetJob, get_job
+from storage.jobs.zone_tables import SETTLE, version_of_jobs
+from storage.postgres.heartbeats import LAPSE
 from tests.commands.firing import Firing
 
 VANCOUVER = {"cron": "0 9 * * *", "timezone": "America/Vancouver"}

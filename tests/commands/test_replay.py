@@ -8,21 +8,21 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
-from commands.cancel_runs import CancelRun, cancel_run
-from commands.replay_runs import ReplayRun, ReplayRuns, replay_run, replay_runs
-from commands.take_runs import TakenRun
+from commands.firing.take_runs import TakenRun
+from commands.runs.cancel_runs import CancelRun, cancel_run
+from commands.runs.replay_runs import ReplayRun, ReplayRuns, replay_run, replay_runs
 from domain.access.caller import Caller
 from domain.errors import Conflict, NotFound
+from domain.filters.job_filter import Order
+from domain.filters.run_filter import RunFilter
 from domain.ids import run_id
-from domain.job_filter import Order
 from domain.policies.overlap import Overlap
-from domain.run_filter import RunFilter
 from domain.runs.run import Run, RunState, Trigger
-from queries.get_run import GetRun, get_run
-from queries.list_service_runs import list_service_runs
-from queries.run_pages import RunQuery
-from storage.more_runs import MoreRun, write_more_runs
-from storage.retention import MARGIN, note_kept_from
+from queries.runs.get_run import GetRun, get_run
+from queries.runs.list_service_runs import list_service_runs
+from queries.runs.pages import RunQuery
+from storage.runs.extra_runs import MoreRun, write_more_runs
+from storage.schema.retention import MARGIN, note_kept_from
 from storage.shards import Shards
 from tests.commands.changing import delete
 from tests.commands.firing import (

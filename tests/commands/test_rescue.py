@@ -9,12 +9,12 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from commands.cancel_runs import CancelRun, cancel_run
-from commands.delete_job import DeleteJob, delete_job
-from commands.rescue_runs import RescueRuns, rescue_runs
+from commands.firing.rescue_runs import RescueRuns, rescue_runs
+from commands.jobs.delete_job import DeleteJob, delete_job
+from commands.runs.cancel_runs import CancelRun, cancel_run
 from domain.policies.overlap import Overlap
-from storage.heartbeats import LAPSE
-from storage.queue import RunKey
+from storage.postgres.heartbeats import LAPSE
+from storage.queue.broker import RunKey
 from tests.commands.firing import DUE, OTHER_WORKER, SECOND, STEADY, Firing, failed, succeeded
 
 LATER = DUE + 60 * SECOND

@@ -13,11 +13,11 @@ from uuid import UUID
 
 import pytest
 
-from commands.cancel_runs import CancelRun, cancel_run
-from commands.defer_runs import DeferRuns, defer_runs
-from commands.give_back_runs import GiveBackRuns, give_back_runs
-from commands.resolve_overlap import ResolveOverlap, resolve_overlap
-from commands.take_runs import TakenRun
+from commands.firing.defer_runs import DeferRuns, defer_runs
+from commands.firing.give_back_runs import GiveBackRuns, give_back_runs
+from commands.firing.overlap.resolve_overlap import ResolveOverlap, resolve_overlap
+from commands.firing.take_runs import TakenRun
+from commands.runs.cancel_runs import CancelRun, cancel_run
 from domain.policies.overlap import Overlap
 from tests.commands.firing import DUE, LATER, WORKER, Firing, failed, succeeded
 from tests.storage.eventually import eventually

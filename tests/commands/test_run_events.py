@@ -9,16 +9,16 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from commands.cancel_backfill import CancelBackfill, cancel_backfill
-from commands.cancel_runs import CancelRun, CancelRuns, cancel_run, cancel_runs
-from commands.continue_backfills import continue_backfills
-from commands.delete_job import DeleteJob, delete_job
-from commands.give_back_runs import GiveBackRuns, give_back_runs
-from commands.rescue_runs import RescueRuns, rescue_runs
-from commands.start_backfill import StartBackfill, start_backfill
+from commands.backfills.cancel_backfill import CancelBackfill, cancel_backfill
+from commands.backfills.continue_backfills import continue_backfills
+from commands.backfills.start_backfill import StartBackfill, start_backfill
+from commands.firing.give_back_runs import GiveBackRuns, give_back_runs
+from commands.firing.rescue_runs import RescueRuns, rescue_runs
+from commands.jobs.delete_job import DeleteJob, delete_job
+from commands.runs.cancel_runs import CancelRun, CancelRuns, cancel_run, cancel_runs
+from domain.filters.run_filter import RunFilter
 from domain.policies.overlap import Overlap
 from domain.policies.retry import RetryPolicy
-from domain.run_filter import RunFilter
 from domain.runs.run import Outcome
 from tests.commands.ended_runs import told_states, waiting
 from tests.commands.firing import (

@@ -12,19 +12,19 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from commands import reencrypt_secrets as reencrypting
-from commands.create_service import CreateService, create_service
-from commands.delete_secret import DeleteSecret, delete_secret
-from commands.put_secret import PutSecret, put_secret
-from commands.reencrypt_secrets import ReencryptSecrets, reencrypt_secrets
-from commands.rotate_signing_secret import RotateSigningSecret, rotate_signing_secret
+from commands.secrets import reencrypt_secrets as reencrypting
+from commands.secrets.delete_secret import DeleteSecret, delete_secret
+from commands.secrets.put_secret import PutSecret, put_secret
+from commands.secrets.reencrypt_secrets import ReencryptSecrets, reencrypt_secrets
+from commands.secrets.rotate_signing_secret import RotateSigningSecret, rotate_signing_secret
+from commands.services.create_service import CreateService, create_service
 from domain.access.caller import Caller
 from domain.errors import Conflict, Invalid, NotFound
 from domain.targets.kinds.http import HttpTarget
-from queries.list_signing_secrets import ListSigningSecrets, list_signing_secrets
-from storage.key_ring import KeyRing, Undecipherable
+from queries.secrets.list_signing_secrets import ListSigningSecrets, list_signing_secrets
+from storage.crypto.encryption_keys import KeyRing, Undecipherable
+from storage.services.signing_secrets import stored_of
 from storage.shards import Shards
-from storage.signing_secrets import stored_of
 from storage.urls import ShardUrls
 from tests.commands.changing import update
 from tests.commands.firing import NOON, SECOND, TARGET, Firing

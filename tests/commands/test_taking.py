@@ -7,8 +7,8 @@ from uuid import uuid4
 
 import pytest
 
-from commands.delete_job import DeleteJob, delete_job
-from commands.give_back_runs import GiveBackRuns, give_back_runs
+from commands.firing.give_back_runs import GiveBackRuns, give_back_runs
+from commands.jobs.delete_job import DeleteJob, delete_job
 from domain.ids import run_id
 from tests.commands.firing import (
     DUE,

@@ -8,9 +8,9 @@ from datetime import timedelta
 
 import pytest
 
+from app.embedded.ports import free_port
 from domain.ids import run_id
 from domain.runs.run import RunState, Trigger
-from storage.embedded.ports import free_port
 from storage.shards import Shards
 from storage.urls import ShardUrls
 from tests.commands.changing import pause, trigger

@@ -11,19 +11,19 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from commands.cancel_runs import CancelRun, cancel_run
-from commands.finish_attempts import finish_attempts
-from commands.pass_turns import pass_turns
-from commands.rescue_runs import RescueRuns, rescue_runs
-from commands.resolve_overlap import ResolveOverlap, resolve_overlap
-from commands.take_runs import TakenRun
-from commands.update_job import Changes, UpdateJob, update_job
+from commands.firing.finish_attempts import finish_attempts
+from commands.firing.overlap.pass_overlap_lock import pass_turns
+from commands.firing.overlap.resolve_overlap import ResolveOverlap, resolve_overlap
+from commands.firing.rescue_runs import RescueRuns, rescue_runs
+from commands.firing.take_runs import TakenRun
+from commands.jobs.update_job import Changes, UpdateJob, update_job
+from commands.runs.cancel_runs import CancelRun, cancel_run
 from domain.policies.overlap import Overlap
 from domain.policies.retry import RetryPolicy
 from domain.runs.run import Outcome
-from storage.partitions import drop_partitions
-from storage.postgres import Database
-from storage.queue import RunKey
+from storage.postgres.pools import Database
+from storage.queue.broker import RunKey
+from storage.schema.partitions import drop_partitions
 from tests.commands.changing import delete, pause
 from tests.commands.firing import (
     DUE,

@@ -1,4 +1,4 @@
-"""What we rely on in the insides of Dramatiq's Redis broker: storage/doorbell.py."""
+"""What we rely on in the insides of Dramatiq's Redis broker: storage/queue/blocking_consumer.py."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dramatiq.brokers.redis import RedisBroker, _RedisConsumer, _scripts
 from redis import Redis
 from redis.commands.core import Script
 
-from storage.doorbell import BelledBroker, WakefulConsumer
+from storage.queue.blocking_consumer import BelledBroker, WakefulConsumer
 
 CLIENT: Redis = Redis()  # nothing connects
 

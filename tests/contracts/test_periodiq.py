@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from periodiq import Scheduler, cron
-
 from workers.clock import RETRY_SECONDS
 
 

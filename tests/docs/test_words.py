@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from storage.schema import metadata
+from storage.schema.metadata import metadata
 from tests.docs.pages import headings
 from tests.docs.reference.metrics import families
 from tests.docs.reference.rooms import tracked

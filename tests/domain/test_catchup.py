@@ -13,8 +13,8 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 import domain.policies.catchup_plan
-from domain.catchup import CatchupPolicy, Coalesce, Outcome, Plan, Stretch, check_catchup
 from domain.errors import Invalid
+from domain.policies.catchup import CatchupPolicy, Coalesce, Outcome, Plan, Stretch, check_catchup
 from domain.policies.catchup_plan import COUNTED, account, plan
 from domain.schedules.fire_times import due_time, is_excluded, next_fire_time, nominal_times
 from domain.schedules.kinds import Spec

@@ -15,9 +15,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from storage.embedded.ports import free_port
-from storage.embedded.processes import read_pid
-from storage.key_ring import parse_key_ring
+from app.embedded.ports import free_port
+from app.embedded.processes import read_pid
+from storage.crypto.encryption_keys import parse_key_ring
 from tests.embedded.databases import eventually
 from tests.embedded.up_process import UpProcess
 

@@ -12,8 +12,8 @@ from uuid import uuid4
 
 import pytest
 
-from loadtests.sink_process import SinkProcess
-from storage.migrate import newest_revision
+from loadtests.sink.process import SinkProcess
+from storage.schema.migrate import newest_revision
 from storage.urls import ShardUrls
 from tests.ha.traffic import Outcome, traffic
 from tests.processes import CHECKOUT, System
@@ -49,7 +49,7 @@ def git(*arguments: str) -> bytes:
 
 
 def revision_in(folder: Path) -> str:
-    ask = "from storage.migrate import newest_revision; print(newest_revision())"
+    ask = "from storage.schema.migrate import newest_revision; print(newest_revision())"
     return subprocess.run(
         [sys.executable, "-c", ask], cwd=folder, capture_output=True, check=True, text=True
     ).stdout.strip()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from uuid import UUID, uuid4
 
-from storage.embedded.servers import EmbeddedServers
-from storage.entries import kept_until
-from storage.postgres import Driver
-from storage.read_cache import Loaded
-from storage.shared_cache import Commit, NewEntry, SharedCache
+from app.embedded.servers import EmbeddedServers
+from storage.cache.cache_entries import kept_until
+from storage.cache.read_cache import Loaded
+from storage.cache.shared_cache import Commit, NewEntry, SharedCache
+from storage.postgres.pools import Driver
 from storage.urls import ShardUrls
 from tests.reads.client import ReadingClient, now
 from tests.storage.reading import replay_paused

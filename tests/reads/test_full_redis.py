@@ -13,15 +13,15 @@ import pytest
 from redis import Redis
 from redis.exceptions import OutOfMemoryError
 
-from storage.clock_ticks import last_tick, note_tick
-from storage.commits import UNRECORDED
-from storage.doorbell import ring_bell
-from storage.queue import RUNS_QUEUE, RunQueue, make_broker
-from storage.rate_limits import Bucket
-from storage.redis_link import RedisAway
-from storage.redis_memory import CACHE_SHARE, CacheRoom
-from storage.shared_cache import Commit, NewEntry, SharedCache
-from storage.target_views import tell
+from storage.cache.consistency_tokens import UNRECORDED
+from storage.cache.shared_cache import Commit, NewEntry, SharedCache
+from storage.queue.blocking_consumer import ring_bell
+from storage.queue.broker import RUNS_QUEUE, RunQueue, make_broker
+from storage.redis.clock_ticks import last_tick, note_tick
+from storage.redis.connection import RedisAway
+from storage.redis.memory import CACHE_SHARE, CacheRoom
+from storage.redis.rate_limits import Bucket
+from storage.redis.target_status import tell
 from storage.urls import ShardUrls
 from tests.reads.client import ReadingClient, now
 from tests.storage.eventually import eventually

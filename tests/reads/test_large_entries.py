@@ -8,10 +8,10 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
-from commands.update_job import Changes, UpdateJob, update_job
+from commands.jobs.update_job import Changes, UpdateJob, update_job
 from domain.targets.kinds.http import HttpTarget
-from storage.entries import kept_until
-from storage.shared_cache import SHARED_BYTES, Commit, NewEntry, SharedCache
+from storage.cache.cache_entries import kept_until
+from storage.cache.shared_cache import SHARED_BYTES, Commit, NewEntry, SharedCache
 from tests.reads.client import ReadingClient, now
 
 LARGE = HttpTarget(

@@ -8,10 +8,10 @@ from uuid import uuid4
 
 import pytest
 
-from storage.embedded.servers import EmbeddedServers
-from storage.entries import LIFE
-from storage.lasting_reads import Lasting
-from storage.postgres import Driver
+from app.embedded.servers import EmbeddedServers
+from storage.cache.authorization_cache import Lasting
+from storage.cache.cache_entries import LIFE
+from storage.postgres.pools import Driver
 from tests.reads.client import ReadingClient, now
 from tests.storage.reading import replay_paused
 

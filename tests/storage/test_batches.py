@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from storage.batches import Batches
+from storage.postgres.batches import Batches
 
 
 class Clerk:

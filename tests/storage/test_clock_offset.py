@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from storage.clock_offset import (
+from storage.postgres.clock_offset import (
     MOST_OFFSET,
     TRUSTED_SECONDS,
     ClockAhead,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from storage.migrate import LockedOut, migrate
-from storage.partitions import make_partitions
-from storage.postgres import Database
+from storage.postgres.pools import Database
+from storage.schema.migrate import LockedOut, migrate
+from storage.schema.partitions import make_partitions
 from tests.storage.test_expand_and_contract import TODAY, asyncpg_session, hasty, upgrade_to
 
 INDEXES = """

@@ -9,10 +9,10 @@ import pytest
 from dramatiq import Message
 from dramatiq.brokers.redis import RedisBroker
 
-from storage import doorbell
-from storage.doorbell import BelledBroker, WakefulConsumer, ring_bell
-from storage.queue import REDIS_SECONDS, RUNS_QUEUE
-from storage.redis_servers import redis_client
+from storage.queue import blocking_consumer as doorbell
+from storage.queue.blocking_consumer import BelledBroker, WakefulConsumer, ring_bell
+from storage.queue.broker import REDIS_SECONDS, RUNS_QUEUE
+from storage.redis.servers import redis_client
 from storage.urls import ShardUrls, redis_database
 from tests.processes import wait_until
 

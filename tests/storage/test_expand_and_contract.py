@@ -19,14 +19,15 @@ from alembic import command
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
-from commands.bootstrap_key import BootstrapKey, bootstrap_key
-from commands.delete_job import DeleteJob, delete_job
-from commands.update_job import Changes, UpdateJob, update_job
+from commands.jobs.delete_job import DeleteJob, delete_job
+from commands.jobs.update_job import Changes, UpdateJob, update_job
+from commands.keys.bootstrap_key import BootstrapKey, bootstrap_key
 from domain.access.caller import Caller
 from domain.access.keys import service_of
-from queries.get_job import GetJob, get_job
-from queries.get_run import GetRun, get_run
-from storage.migrate import (
+from queries.jobs.get_job import GetJob, get_job
+from queries.runs.get_run import GetRun, get_run
+from storage.postgres.pools import Database
+from storage.schema.migrate import (
     LockedOut,
     Patience,
     alembic_config,
@@ -35,7 +36,6 @@ from storage.migrate import (
     migrate,
     newest_revision,
 )
-from storage.postgres import Database
 from storage.shards import Shards
 from storage.urls import ShardUrls
 from tests.commands.firing import DUE, LATER, NOON, SECOND, Firing, failed

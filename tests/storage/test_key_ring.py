@@ -8,7 +8,7 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from storage.key_ring import (
+from storage.crypto.encryption_keys import (
     NO_KEYS,
     BadKeyRing,
     KeyRing,

@@ -10,9 +10,9 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from storage.migrate import migrate
-from storage.partitions import DAYS_AHEAD, PARTITIONED, drop_partitions, make_partitions
-from storage.postgres import Database
+from storage.postgres.pools import Database
+from storage.schema.migrate import migrate
+from storage.schema.partitions import DAYS_AHEAD, PARTITIONED, drop_partitions, make_partitions
 
 NOW = datetime(2031, 5, 10, 15, tzinfo=UTC)
 TODAY = NOW.date()

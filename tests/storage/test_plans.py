@@ -10,11 +10,12 @@ from uuid import uuid4
 import pytest
 
 from app import api
-from commands import defer_runs, finish_attempts, reckon_zones, start_attempts, take_runs
-from commands.firing import skip_blocked
-from storage.embedded.ports import free_port
-from storage.migrate import migrate
-from storage.postgres import WARM, Database, Driver, Server
+from app.embedded.ports import free_port
+from commands.firing import defer_runs, finish_attempts, start_attempts, take_runs
+from commands.firing.overlap import skip_blocked
+from commands.jobs import reckon_zones
+from storage.postgres.pools import WARM, Database, Driver, Server
+from storage.schema.migrate import migrate
 from workers.worker import process as worker
 
 NOW = datetime(2031, 5, 10, 15, tzinfo=UTC)

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from storage.embedded.servers import EmbeddedServers
+from app.embedded.servers import EmbeddedServers
 from storage.shards import Shard
 from tests.storage.reading import Reader, replay_paused
 

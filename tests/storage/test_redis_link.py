@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from storage.redis_link import Command, RedisAway, RedisLink
+from storage.redis.connection import Command, RedisAway, RedisLink
 from storage.urls import ShardUrls
 from tests.storage.eventually import eventually
 

@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import pytest
 
-from storage.heartbeats import database_now
-from storage.migrate import migrate
-from storage.partitions import DAYS_AT_ONCE
-from storage.postgres import Database
-from storage.retention import MARGIN, expiring_days, note_kept_from
+from storage.postgres.heartbeats import database_now
+from storage.postgres.pools import Database
+from storage.schema.migrate import migrate
+from storage.schema.partitions import DAYS_AT_ONCE
+from storage.schema.retention import MARGIN, expiring_days, note_kept_from
 from storage.shards import Shard
 from storage.urls import ShardUrls
 from tests.storage.test_partitions import DAY, drop, make, named, partitions, places, write_run

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from storage.embedded.servers import EmbeddedServers
-from storage.postgres import Driver
+from app.embedded.servers import EmbeddedServers
+from storage.postgres.pools import Driver
 from storage.shards import Shard
 from tests.storage.eventually import eventually
 from tests.storage.reading import Reader, replay_paused

@@ -13,8 +13,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-import storage.embedded.postgres
-from storage.embedded.servers import EmbeddedServers
+import app.embedded.postgres
+from app.embedded.servers import EmbeddedServers
 from tests.processes import CHECKOUT
 from tests.servers import started_servers
 from tests.storage.eventually import eventually
@@ -23,15 +23,15 @@ from tests.storage.eventually import eventually
 CLIENT = """
 import asyncio, socket, sys
 from pathlib import Path
-from storage import keepalive
+from storage.postgres import keepalive
 keepalive.SERVER_SIDE.update(
     tcp_keepalives_idle="1", tcp_keepalives_interval="1", tcp_keepalives_count="2",
     tcp_user_timeout="3000",
 )
 keepalive.OPTIONS.update({socket.TCP_KEEPIDLE: 1, socket.TCP_KEEPINTVL: 1, socket.TCP_KEEPCNT: 2,
     socket.TCP_USER_TIMEOUT: 3000})
-from storage.listening import listen
-from storage.postgres import Database
+from storage.postgres.listen import listen
+from storage.postgres.pools import Database
 
 async def read(url):
     async with Database(url).driver() as driver, driver.transaction():
@@ -100,7 +100,7 @@ def far(
         ]
         if any(laid):
             pytest.skip("No cable can be laid between two network namespaces.")
-        postgres = storage.embedded.postgres
+        postgres = app.embedded.postgres
         monkeypatch.setitem(postgres.SETTINGS, "listen_addresses", f"127.0.0.1,{OURS}")
         access = postgres.ACCESS + f"host all all {THEIRS}/32 scram-sha-256\n"
         monkeypatch.setattr(postgres, "ACCESS", access)

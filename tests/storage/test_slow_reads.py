@@ -8,9 +8,9 @@ from functools import partial
 import asyncpg
 import pytest
 
-from storage.postgres import Driver
-from storage.replicas import Replica
-from storage.shard_reads import COSTLY_READS
+from storage.postgres.pools import Driver
+from storage.postgres.replicas import Replica
+from storage.postgres.routed_reads import COSTLY_READS
 from storage.shards import Shard
 from storage.shares import ShareUsedUp
 from tests.storage.eventually import eventually

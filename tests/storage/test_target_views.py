@@ -10,15 +10,15 @@ import msgspec
 import pytest
 
 from domain.access.caller import Caller
-from domain.target_view import TargetView
 from domain.targets.health.breaker import BreakerState
-from queries.list_targets import ListTargets, list_targets
+from domain.targets.health.target_status import TargetView
+from queries.services.list_targets import ListTargets, list_targets
 from storage import shares
-from storage.redis_link import RedisAway, RedisLink
-from storage.shard_reads import COSTLY_READS
+from storage.postgres.routed_reads import COSTLY_READS
+from storage.redis.connection import RedisAway, RedisLink
+from storage.redis.target_status import MAX_TARGETS, STALE_AFTER, tell, told_of
 from storage.shards import Shards
 from storage.shares import ShareUsedUp
-from storage.target_views import MAX_TARGETS, STALE_AFTER, tell, told_of
 
 NOW = datetime.now(UTC)
 SECOND = timedelta(seconds=1)

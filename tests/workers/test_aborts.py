@@ -8,10 +8,10 @@ from uuid import UUID
 
 import pytest
 
-from commands.cancel_runs import CancelRun, cancel_run
-from commands.finish_attempts import EndedAttempt
+from commands.firing.finish_attempts import EndedAttempt
+from commands.runs.cancel_runs import CancelRun, cancel_run
 from domain.policies.overlap import Overlap
-from storage.queue import RunKey
+from storage.queue.broker import RunKey
 from tests.commands.firing import OTHER_WORKER, WORKER, Firing
 from tests.storage.eventually import eventually
 from tests.workers.ringing import Bell, due_in, now, state_of

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from dramatiq.brokers.stub import StubBroker
 
-from commands.take_runs import TakenRun
+from commands.firing.take_runs import TakenRun
 from domain.runs.run import Outcome
 from domain.targets.kinds.actor import ActorTarget
 from tests.commands.firing import NOON

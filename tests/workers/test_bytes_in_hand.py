@@ -11,8 +11,8 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from commands.bootstrap_key import BootstrapKey, bootstrap_key
-from commands.take_runs import Rooms, TakenRun, TakeRuns, take_runs
+from commands.firing.take_runs import Rooms, TakenRun, TakeRuns, take_runs
+from commands.keys.bootstrap_key import BootstrapKey, bootstrap_key
 from domain.access.caller import Caller
 from domain.access.keys import service_of
 from domain.ids import run_id
@@ -20,8 +20,8 @@ from domain.policies.overlap import Overlap
 from domain.quotas.limits import LARGEST_PAYLOAD
 from domain.targets.kinds.http import HttpTarget
 from domain.targets.tls import MAX_CA_CHARACTERS, Tls
-from storage.jobs import encode
-from storage.queue import RunKey
+from storage.jobs.rows import encode
+from storage.queue.broker import RunKey
 from tests.commands.firing import DUE, NOON, TARGET, WORKER, Firing
 from tests.storage.eventually import eventually
 from tests.workers.ringing import Bell, due_in, state_of, waiting_run

@@ -9,14 +9,14 @@ import pytest
 from dramatiq import BrokerError
 from redis.exceptions import RedisError
 
-from commands.bootstrap_key import BootstrapKey, bootstrap_key
-from commands.trigger_job import TriggerJob, trigger_job
+from app.embedded.ports import free_port
+from commands.jobs.trigger_job import TriggerJob, trigger_job
+from commands.keys.bootstrap_key import BootstrapKey, bootstrap_key
 from domain.access.caller import Caller
 from domain.access.keys import service_of
 from domain.ids import run_id
-from storage.clock_offset import ClockAhead
-from storage.embedded.ports import free_port
-from storage.queue import FEW, MAX_DEPTH
+from storage.postgres.clock_offset import ClockAhead
+from storage.queue.broker import FEW, MAX_DEPTH
 from storage.shards import LOOK_AHEAD, Shard
 from storage.urls import ShardUrls
 from tests.commands.firing import DUE, NOON, SECOND, Firing
@@ -133,7 +133,7 @@ async def other_service(firing: Firing) -> Firing:
 async def test_the_claim_after_a_full_one_leaves_another_its_run(
     firing: Firing, dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("commands.claim_runs.JOBS_AT_ONCE", 5)
+    monkeypatch.setattr("commands.firing.claims.claim_runs.JOBS_AT_ONCE", 5)
     for n in range(20):
         await firing.job(at=DUE - n * SECOND / 1_000)
     other = await other_service(firing)

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from storage.queue import BATCH_SIZE
+from storage.queue.broker import BATCH_SIZE
 from tests.commands.firing import DUE, NOON, SECOND, Firing
 from workers.dispatcher.config import DEFAULTS
 from workers.dispatcher.process import Dispatcher

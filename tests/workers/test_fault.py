@@ -5,11 +5,11 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from app.embedded.ports import free_port
 from domain.runs.run import Outcome
 from domain.targets.egress import parse_egress
 from domain.targets.kinds.http import HttpTarget
-from storage.embedded.ports import free_port
-from storage.key_ring import NO_KEYS
+from storage.crypto.encryption_keys import NO_KEYS
 from tests.workers.ringing import now, waiting_run
 from workers.targets.http.transport import Transport
 from workers.targets.kinds.http import HttpRinger

@@ -53,7 +53,7 @@ async def test_the_recorder_tells_of_runs_that_ended_and_of_no_others(firing: Fi
 
 
 async def test_all_that_waits_is_folded(firing: Firing, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("storage.stats.EVENTS_AT_ONCE", 2)
+    monkeypatch.setattr("storage.services.statistics.EVENTS_AT_ONCE", 2)
     job = await firing.job()
     for number in range(5):
         ending = Ending(job_id=job.id, due_at=DUE + number * SECOND)

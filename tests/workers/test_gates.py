@@ -10,8 +10,8 @@ import pytest
 from domain.runs.run import Outcome
 from domain.targets.health.breaker import FAILURES, BreakerState
 from domain.targets.kinds.http import HttpTarget
+from storage.redis.target_status import told_of
 from storage.shards import Shards
-from storage.target_views import told_of
 from tests.commands.firing import NOON, TARGET
 from workers.targets.answer import Answer
 from workers.targets.limits.target_limiter import SEEN_FOR, TargetLimiters

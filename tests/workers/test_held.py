@@ -8,7 +8,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commands.claim_runs import ClaimedRun
+from commands.firing.claims.claim_runs import ClaimedRun
 from tests.commands.firing import NOON, SECOND
 from workers.dispatcher.claimed_buffer import ClaimedBuffer
 

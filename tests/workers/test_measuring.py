@@ -9,9 +9,9 @@ from prometheus_client import REGISTRY
 
 from domain.targets.kinds.http import HttpTarget
 from domain.targets.timeout import MAX_TIMEOUT
-from storage.heartbeats import LAPSE
-from storage.oldest_due import LOOKED_AT, UNCLAIMED, UNTAKEN
-from storage.overrunning import MARGIN, OVERRUNNING
+from storage.postgres.heartbeats import LAPSE
+from storage.runs.oldest_claimable import LOOKED_AT, UNCLAIMED, UNTAKEN
+from storage.runs.overrunning import MARGIN, OVERRUNNING
 from tests.commands.changing import delete
 from tests.commands.firing import DUE, NOON, OTHER_WORKER, SECOND, WORKER, Firing
 from workers.dispatcher.gauges import measure

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 import uvloop
 
-from commands.bootstrap_key import BootstrapKey, bootstrap_key
+from commands.keys.bootstrap_key import BootstrapKey, bootstrap_key
 from domain.access.caller import Caller
 from domain.access.keys import service_of
 from storage.shards import Shards

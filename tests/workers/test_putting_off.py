@@ -9,15 +9,15 @@ from uuid import UUID
 
 import pytest
 
-from commands.cancel_runs import CancelRun, cancel_run
-from commands.start_attempts import StartAttempts, start_attempts
+from commands.firing.start_attempts import StartAttempts, start_attempts
+from commands.runs.cancel_runs import CancelRun, cancel_run
 from domain.policies.deferral import LONGEST_DEFERRAL
 from domain.policies.retry import RetryPolicy
 from domain.runs.run import Outcome
 from domain.targets.health.breaker import FAILURES, FIRST_REST, BreakerState
 from domain.targets.kinds.http import HttpTarget
-from storage.postgres import Database
-from storage.queue import RunKey
+from storage.postgres.pools import Database
+from storage.queue.broker import RunKey
 from tests.commands.changing import Change, delete, pause, update
 from tests.commands.firing import OTHER_WORKER, TARGET, Firing
 from tests.storage.eventually import eventually

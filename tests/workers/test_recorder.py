@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from domain.policies.overlap import Overlap
-from storage.postgres import Database
-from storage.queue import RunKey
+from storage.postgres.pools import Database
+from storage.queue.broker import RunKey
 from tests.commands.firing import WORKER, Firing, failed, succeeded
 from tests.storage.eventually import eventually
 from workers.worker.overlap import OverlapResolver

@@ -10,11 +10,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import msgspec
 import pytest
 
-from commands.finish_attempts import EndedAttempt
-from commands.take_runs import TakenRun
+from commands.firing.finish_attempts import EndedAttempt
+from commands.firing.take_runs import TakenRun
 from domain.runs.run import Outcome
 from storage import shares
-from storage.postgres import Database
+from storage.postgres.pools import Database
 from tests.commands.firing import DUE, SECOND, Firing, ended, failed, succeeded
 from tests.storage.eventually import eventually
 from workers.worker.recorder import Recorder

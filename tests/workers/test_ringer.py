@@ -12,15 +12,15 @@ from uuid import UUID
 import pytest
 from prometheus_client import REGISTRY
 
-from commands.finish_attempts import EndedAttempt
-from commands.miss_runs import MissRuns, miss_runs
-from commands.take_runs import Taken, TakenRun, TakeRuns, take_runs
-from domain.catchup import CatchupPolicy
+from commands.firing.finish_attempts import EndedAttempt
+from commands.firing.miss_runs import MissRuns, miss_runs
+from commands.firing.take_runs import Taken, TakenRun, TakeRuns, take_runs
+from domain.policies.catchup import CatchupPolicy
 from domain.policies.retry import RetryPolicy
 from domain.runs.run import Outcome
 from domain.targets.kinds.http import HttpTarget
-from storage.postgres import Database
-from storage.queue import RunKey
+from storage.postgres.pools import Database
+from storage.queue.broker import RunKey
 from storage.shards import LOOK_AHEAD
 from tests.commands.changing import Change, delete, pause, update
 from tests.commands.firing import ALL_OF_THEM, TARGET, WORKER, Firing

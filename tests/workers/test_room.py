@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from storage.queue import BATCH_SIZE
+from storage.queue.broker import BATCH_SIZE
 from workers.worker.backpressure import Backpressure, MemoryBudget
 from workers.worker.config import DEFAULTS, WorkerConfig
 

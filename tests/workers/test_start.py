@@ -14,7 +14,7 @@ import asyncio, sys, threading
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from commands.finish_attempts import EndedAttempt, finish_attempts
+from commands.firing.finish_attempts import EndedAttempt, finish_attempts
 from domain.policies.retry import RetryPolicy
 from domain.runs.run import Outcome
 from storage.shards import Shards

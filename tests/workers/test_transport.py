@@ -16,7 +16,7 @@ from domain.runs.run import Outcome
 from domain.targets.egress import parse_egress
 from domain.targets.kinds.http import HttpTarget
 from domain.targets.tls import Tls
-from storage.key_ring import NO_KEYS
+from storage.crypto.encryption_keys import NO_KEYS
 from tests.workers.certificates import Authority
 from tests.workers.http_server import OK, raw_target, sends_forever
 from tests.workers.ringing import waiting_run

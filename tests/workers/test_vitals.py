@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from app.metrics import serve_metrics
-from storage.embedded.ports import free_port
+from app.embedded.ports import free_port
+from app.observability.metrics import serve_metrics
 from tests.processes import wait_until
 from workers.process_health import ProcessHealth
 

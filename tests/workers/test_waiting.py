@@ -9,7 +9,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commands.take_runs import TakenRun
+from commands.firing.take_runs import TakenRun
 from domain.policies.overlap import Overlap
 from tests.commands.firing import NOON
 from tests.workers.ringing import waiting_run

@@ -11,7 +11,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commands.take_runs import TakenRun
+from commands.firing.take_runs import TakenRun
 from domain.policies.overlap import Overlap
 from domain.runs.run import Outcome
 from domain.targets.health.breaker import FAILURES, FIRST_REST

@@ -14,10 +14,10 @@ from structlog.testing import capture_logs
 
 from app.doctor.elsewhere import judge_zones
 from app.doctor.finding import Level
-from commands.reckon_zones import Reckoned
+from commands.jobs.reckon_zones import Reckoned
 from domain.schedules.clocks.zones import VERSION
-from storage import zone_tables
-from storage.zone_tables import OtherTables, others, watch_tables
+from storage.jobs import zone_tables
+from storage.jobs.zone_tables import OtherTables, others, watch_tables
 from tests.commands.firing import Firing
 from tests.storage.eventually import eventually
 from workers.dispatcher import zone_keeper

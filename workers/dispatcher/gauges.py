@@ -6,12 +6,12 @@ from datetime import datetime
 
 from prometheus_client import Gauge
 
-from storage.heartbeats import living
-from storage.oldest_due import oldest_unclaimed, oldest_untaken
-from storage.overrunning import overrunning
-from storage.postgres import Database
-from storage.redis_link import RedisAway, RedisLink
-from storage.redis_memory import memory_of
+from storage.postgres.heartbeats import living
+from storage.postgres.pools import Database
+from storage.redis.connection import RedisAway, RedisLink
+from storage.redis.memory import memory_of
+from storage.runs.oldest_claimable import oldest_unclaimed, oldest_untaken
+from storage.runs.overrunning import overrunning
 
 OLDEST_DUE = Gauge(
     "tocsin_oldest_due_seconds",

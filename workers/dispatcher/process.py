@@ -12,18 +12,18 @@ from dramatiq import BrokerError
 from prometheus_client import Counter, Gauge
 from redis.exceptions import RedisError
 
-from commands.claim_runs import ClaimedRun, ClaimRuns, claim_runs
-from commands.continue_backfills import continue_backfills
+from commands.backfills.continue_backfills import continue_backfills
+from commands.firing.claims.claim_runs import ClaimedRun, ClaimRuns, claim_runs
 from domain.schedules.clocks.zones import VERSION
-from storage.clock_offset import MOST_OFFSET, ClockAhead, Moment, read_clocks
-from storage.due import Turns
 from storage.error_kinds import kind_of
-from storage.listening import listen
-from storage.migrate import until_migrated
-from storage.postgres import UNREACHABLE
-from storage.queue import FEW, MAX_DEPTH
+from storage.jobs.zone_tables import watch_tables
+from storage.postgres.clock_offset import MOST_OFFSET, ClockAhead, Moment, read_clocks
+from storage.postgres.listen import listen
+from storage.postgres.pools import UNREACHABLE
+from storage.queue.broker import FEW, MAX_DEPTH
+from storage.runs.claimable import Turns
+from storage.schema.migrate import until_migrated
 from storage.shards import LOOK_AHEAD, WAKE_CHANNEL, Shard
-from storage.zone_tables import watch_tables
 from workers.dispatcher.calendars import Calendars
 from workers.dispatcher.claimed_buffer import ClaimedBuffer
 from workers.dispatcher.config import DEFAULTS, DispatcherConfig

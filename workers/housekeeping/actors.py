@@ -11,9 +11,9 @@ import structlog
 from dramatiq import BrokerError
 from redis.exceptions import RedisError
 
-from storage.clock_offset import read_clocks
 from storage.error_kinds import kind_of
-from storage.postgres import UNREACHABLE
+from storage.postgres.clock_offset import read_clocks
+from storage.postgres.pools import UNREACHABLE
 from storage.shards import Shard
 from workers.housekeeping import retention
 from workers.housekeeping.aggregation import aggregate_all

@@ -10,10 +10,10 @@ from dramatiq import BrokerError
 from prometheus_client import Counter
 from redis.exceptions import RedisError
 
-from commands.fold_run_events import FoldRunEvents, fold_run_events
+from commands.statistics.aggregate_run_events import FoldRunEvents, fold_run_events
 from storage.error_kinds import kind_of
-from storage.postgres import Database
-from storage.queue import RunQueue
+from storage.postgres.pools import Database
+from storage.queue.broker import RunQueue
 
 log = structlog.get_logger()
 FOLDED = Counter("tocsin_folded_runs_total", "Ended runs that were counted in the statistics.")

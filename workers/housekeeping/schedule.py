@@ -7,7 +7,7 @@ from collections.abc import Callable
 import dramatiq
 from periodiq import cron
 
-from storage.queue import FOLD_ACTOR, HOUSEKEEPING_QUEUE
+from storage.queue.broker import FOLD_ACTOR, HOUSEKEEPING_QUEUE
 
 MINUTELY = "* * * * *"
 HOURLY = "7 * * * *"

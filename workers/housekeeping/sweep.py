@@ -11,11 +11,11 @@ import structlog
 from cachetools import TTLCache
 from prometheus_client import Counter
 
-from commands.pass_turns import pass_free_turns
-from commands.rescue_runs import RescueRuns, rescue_runs
-from storage.queue import MAX_DEPTH, RunKey
+from commands.firing.overlap.pass_overlap_lock import pass_free_turns
+from commands.firing.rescue_runs import RescueRuns, rescue_runs
+from storage.queue.broker import MAX_DEPTH, RunKey
+from storage.runs.untaken_runs import are_many_late, untaken_runs
 from storage.shards import Shard
-from storage.untaken_runs import are_many_late, untaken_runs
 from workers.heartbeat import Heartbeat
 
 log = structlog.get_logger()

@@ -9,14 +9,14 @@ from uuid import UUID
 import msgspec
 from cachetools import LRUCache
 
-from commands.take_runs import TakenRun
+from commands.firing.take_runs import TakenRun
 from domain.errors import Invalid
 from domain.runs.run import Outcome
 from domain.targets import secret_names
-from storage.batches import Batches
-from storage.key_ring import KeyRing, Sealed, Undecipherable
-from storage.postgres import UNREACHABLE, Database
-from storage.secrets import place_of, sealed_values
+from storage.crypto.encryption_keys import KeyRing, Sealed, Undecipherable
+from storage.postgres.batches import Batches
+from storage.postgres.pools import UNREACHABLE, Database
+from storage.services.secrets import place_of, sealed_values
 from workers.targets.answer import Answer
 from workers.targets.mask import Mask
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import dramatiq
 
-from storage.queue import RING_ACTOR, RING_AHEAD_ACTOR, RUNS_QUEUE, URGENT_QUEUE, RunQueue
+from storage.queue.broker import RING_ACTOR, RING_AHEAD_ACTOR, RUNS_QUEUE, URGENT_QUEUE, RunQueue
 from workers.worker.intake import Intake
 
 URGENT = -1

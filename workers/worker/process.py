@@ -14,21 +14,21 @@ from dramatiq import BrokerError
 from periodiq import PeriodiqMiddleware
 from redis.exceptions import RedisError
 
-from commands.finish_attempts import FINISH
-from commands.start_attempts import START, START_IN_ORDER
-from commands.take_runs import TAKE
+from commands.firing.finish_attempts import FINISH
+from commands.firing.start_attempts import START, START_IN_ORDER
+from commands.firing.take_runs import TAKE
 from domain.ids import new_id
 from domain.schedules.clocks.zones import VERSION
 from domain.targets import Allowed
 from domain.targets.egress import Egress
+from storage.crypto.encryption_keys import KeyRing
 from storage.error_kinds import kind_of
-from storage.key_ring import KeyRing
-from storage.migrate import until_migrated
-from storage.postgres import UNREACHABLE
-from storage.queue import make_broker
+from storage.jobs.zone_tables import watch_tables
+from storage.postgres.pools import UNREACHABLE
+from storage.queue.broker import make_broker
+from storage.schema.migrate import until_migrated
 from storage.shards import Shard
-from storage.tracing import active
-from storage.zone_tables import watch_tables
+from storage.tracing.spans import active
 from workers.heartbeat import Heartbeat
 from workers.housekeeping.actors import declare_housekeeping
 from workers.housekeeping.aggregation import AggregationRequests

@@ -11,8 +11,8 @@ from uuid import UUID
 from cachetools import LRUCache
 
 from domain.targets.signing import SigningSecret, live
-from storage.key_ring import KeyRing
-from storage.signing_secrets import stored_of, text_of
+from storage.crypto.encryption_keys import KeyRing
+from storage.services.signing_secrets import stored_of, text_of
 
 _OPENED = 4_096
 

@@ -9,9 +9,9 @@ from typing import Protocol
 import dramatiq
 from msgspec import Struct
 
-from commands.take_runs import TakenRun
+from commands.firing.take_runs import TakenRun
 from domain.targets import KINDS, Allowed
-from storage.key_ring import KeyRing
+from storage.crypto.encryption_keys import KeyRing
 from workers.targets.answer import Answer
 from workers.targets.http.transport import Transport
 from workers.targets.secrets import Secrets, Unreadable, failed

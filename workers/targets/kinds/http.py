@@ -10,10 +10,10 @@ from urllib.parse import quote
 
 import msgspec
 
-from commands.take_runs import TakenRun
+from commands.firing.take_runs import TakenRun
 from domain.runs.run import Outcome
 from domain.targets.kinds.http import HttpTarget
-from storage.key_ring import KeyRing, Undecipherable
+from storage.crypto.encryption_keys import KeyRing, Undecipherable
 from workers.targets.answer import Answer
 from workers.targets.delivery import scheduled_for_of, traceparent_of
 from workers.targets.http.egress import EgressRefused

@@ -19,12 +19,12 @@ from redis.exceptions import (
     ResponseError,
 )
 
-from commands.take_runs import TakenRun
+from commands.firing.take_runs import TakenRun
 from domain.errors import Invalid
 from domain.runs.run import Outcome
 from domain.targets.kinds.redis_stream import RedisStreamTarget, StreamServer
-from storage.key_ring import KeyRing, Undecipherable
-from storage.redis_servers import redis_pool
+from storage.crypto.encryption_keys import KeyRing, Undecipherable
+from storage.redis.servers import redis_pool
 from workers.targets.answer import Answer
 from workers.targets.delivery import scheduled_for_of, traceparent_of
 from workers.targets.http.signature import SigningSecrets, sign

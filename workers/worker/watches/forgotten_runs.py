@@ -15,11 +15,11 @@ from dramatiq import BrokerError
 from prometheus_client import Counter
 from redis.exceptions import RedisError
 
-from commands.recover_runs import OwnedRun, RecoverRuns, owned_runs, recover_runs
-from storage.clock_offset import read_clocks
+from commands.firing.recover_runs import OwnedRun, RecoverRuns, owned_runs, recover_runs
 from storage.error_kinds import kind_of
-from storage.postgres import UNREACHABLE
-from storage.queue import RunKey
+from storage.postgres.clock_offset import read_clocks
+from storage.postgres.pools import UNREACHABLE
+from storage.queue.broker import RunKey
 from storage.shards import Shard
 from workers.worker.config import DEFAULTS, WorkerConfig
 from workers.worker.ringer import Ringer
