@@ -10,7 +10,7 @@ import pytest
 
 from domain.runs.run import Outcome
 from tests.workers.http_server import OK, raw_target, sends
-from tests.workers.test_transport import ring, ringing
+from tests.workers.targets.test_transport import ring, ringing
 from workers.targets.http.discarding import BYTES_PER_SECOND, LONGEST_REST_SECONDS, Discarding
 from workers.targets.http.reading import (
     BYTES_OF_A_PIECE,

@@ -15,7 +15,15 @@ from storage.schema.partitions import DAYS_AT_ONCE
 from storage.schema.retention import MARGIN, expiring_days, note_kept_from
 from storage.shards import Shard
 from storage.urls import ShardUrls
-from tests.storage.test_partitions import DAY, drop, make, named, partitions, places, write_run
+from tests.storage.postgres.test_partitions import (
+    DAY,
+    drop,
+    make,
+    named,
+    partitions,
+    places,
+    write_run,
+)
 from workers.housekeeping.retention import keep_partitions
 
 NOW = datetime.now(UTC).replace(hour=15)

@@ -27,7 +27,7 @@ from storage.schema.migrate import (
     until_migrated,
 )
 from tests.processes import CHECKOUT
-from tests.storage.test_expand_and_contract import upgrade_to
+from tests.storage.schema.test_expand_and_contract import upgrade_to
 
 TODAY = datetime(2031, 5, 10, 15, tzinfo=UTC)
 PARTITION = re.compile(r"(runs|attempts|ledger|audit)_(default|\d{8})")

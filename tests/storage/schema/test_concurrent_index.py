@@ -7,7 +7,7 @@ import pytest
 from storage.postgres.pools import Database
 from storage.schema.migrate import LockedOut, migrate
 from storage.schema.partitions import make_partitions
-from tests.storage.test_expand_and_contract import TODAY, asyncpg_session, hasty, upgrade_to
+from tests.storage.schema.test_expand_and_contract import TODAY, asyncpg_session, hasty, upgrade_to
 
 INDEXES = """
 SELECT count(*) FILTER (WHERE indisvalid) AS valid, count(*) FILTER (WHERE NOT indisvalid) AS broken

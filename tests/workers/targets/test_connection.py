@@ -10,7 +10,7 @@ import pytest
 
 from domain.runs.run import Outcome
 from tests.workers.http_server import OK, Answer, raw_target, sends
-from tests.workers.test_transport import Names, ring, ringing
+from tests.workers.targets.test_transport import Names, ring, ringing
 from workers.targets.http.config import DEFAULTS, TransportConfig
 
 NO_LENGTH = b"HTTP/1.1 200 OK\r\n\r\nok"

@@ -13,7 +13,7 @@ import pytest
 from domain.runs.run import Outcome
 from tests.workers.http_server import OK, raw_target
 from tests.workers.name_server import NameServer, name_server
-from tests.workers.test_transport import ring, ringing
+from tests.workers.targets.test_transport import ring, ringing
 from workers.targets.http.config import DEFAULTS, TransportConfig
 from workers.targets.http.names import (
     MOST_ADDRESSES,

@@ -8,7 +8,7 @@ import pytest
 
 from domain.runs.run import Outcome
 from tests.workers.http_server import raw_target, sends
-from tests.workers.test_transport import ring, ringing
+from tests.workers.targets.test_transport import ring, ringing
 
 LINE = b"HTTP/1.1 200 OK\r\n"
 LENGTH = b"content-length: 2\r\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.workers.http_server import OK, raw_target
-from tests.workers.test_transport import ring, ringing
+from tests.workers.targets.test_transport import ring, ringing
 from workers.targets.http.address import address_of
 
 SIGNED = "/a%2Fb;c=%3b/../%7Euser//?sig=a%2Fb%2b%3D&t=00%3A00&q=a+b%20c&e=%c3%a4&x='(*)!|\"&&="

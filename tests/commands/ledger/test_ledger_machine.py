@@ -13,7 +13,7 @@ from storage.shards import Shards
 from storage.urls import ShardUrls
 from tests.commands.ledger_machine import LedgerMachine, World
 
-# `TOCSIN_LEDGER_EXAMPLES=300 pytest tests/commands/test_ledger_machine.py` looks longer.
+# `TOCSIN_LEDGER_EXAMPLES=300 pytest tests/commands/ledger/test_ledger_machine.py` looks longer.
 EXAMPLES = int(os.environ.get("TOCSIN_LEDGER_EXAMPLES", "20"))
 
 
