@@ -80,7 +80,7 @@ def create_app(settings: Settings) -> Litestar:
         settings.shard_urls(),
         pool_size=settings.pool_size,
         lock_seconds=LOCK_SECONDS,
-        ring=settings.key_ring(),
+        keys=settings.encryption(),
     )
     authentication = Authentication(shards, _tokens(settings))
     clock = ClockWatch(shards)

@@ -110,7 +110,7 @@ def worker(settings: Settings) -> None:
             allowed=settings.allowed(),
             proxy=settings.egress_proxy,
             name_servers=settings.name_servers,
-            ring=settings.key_ring(),
+            keys=settings.encryption(),
             health=health,
         ),
         seconds=WORKER_ENDS_SECONDS,

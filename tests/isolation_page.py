@@ -23,7 +23,7 @@ from domain.quotas import checks as quotas
 from domain.quotas import limits
 from domain.schedules import preview
 from storage import shares
-from storage.cache import authorization_cache as lasting_reads
+from storage.cache import authorization_cache as authorization_cache
 from storage.cache import encoded_jobs, page_bytes, read_cache, shared_cache
 from storage.jobs import reckoning
 from storage.postgres import pools as postgres
@@ -134,7 +134,7 @@ BYTES = [
     Bound((principals, "CACHED_PRINCIPALS"), "callers", "who was here within a second", "all are looked up anew"),
     Bound((principals, "CACHED_BYTES"), "bytes", "their credentials", "all are looked up anew"),
     Bound((failed_logins, "TRUSTED"), "credentials", "those that were good", "the least used are forgotten"),
-    Bound((lasting_reads, "KEPT"), "answers", "keys, roles and services that it keeps", "the least used are forgotten"),
+    Bound((authorization_cache, "KEPT"), "answers", "keys, roles and services that it keeps", "the least used are forgotten"),
     Bound((target_views, "MAX_TARGETS"), "targets", "what a worker tells of a service's targets", "those rung last are told of"),
     Bound((audit, "DETAILS_BYTES"), "bytes", "the details of a row of the audit; there is one a command", "what is long is left out, and `left_out` names it"),
     Bound((kept_answers, "KEPT_KIB_A_DAY"), "KiB", "what a service has kept a day under idempotency keys, an answer as 1 KiB at least", "429 for new requests with a key; what is kept is answered"),

@@ -62,7 +62,7 @@ class Examination:
         return [self._masked(one) for one in (self._keys(), *through, *chain(*_eased(found)))]
 
     def _keys(self) -> Finding:
-        if self._settings.key_ring():
+        if self._settings.encryption():
             return ok("encryption keys", "set")
         return warn("encryption keys", "none", "Set TOCSIN_ENCRYPTION_KEYS to keep secrets.")
 

@@ -109,7 +109,7 @@ def rotate(settings: Settings) -> None:
     async def work() -> None:
         database = Database(urls.primary)
         command = ReencryptSecrets(now=datetime.now(UTC))
-        counts = await reencrypt_secrets(command, database, settings.key_ring())
+        counts = await reencrypt_secrets(command, database, settings.encryption())
         click.echo(
             f"Encrypted anew: {counts[0]} secrets, and the signing secrets of {counts[1]} services."
         )
@@ -141,7 +141,7 @@ def create(settings: Settings, service: str | None, operator: bool) -> None:
     urls = settings.shard_urls()
 
     async def work() -> str:
-        shards = Shards(urls, ring=settings.key_ring())
+        shards = Shards(urls, keys=settings.encryption())
         command = BootstrapKey(service_name=service, now=datetime.now(UTC))
         made = await bootstrap_key(command, shards)
         await shards.close()

@@ -37,7 +37,7 @@ def begin(settings: Settings, traced: str | None = None) -> Settings:
 def readable(settings: Settings) -> Settings:
     """The same, once what only some processes look at makes sense."""
     try:
-        settings.key_ring()
+        settings.encryption()
         settings.allowed()
     except SettingsError as error:
         raise click.ClickException(str(error)) from None

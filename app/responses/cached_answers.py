@@ -9,12 +9,12 @@ from litestar.openapi.datastructures import ResponseSpec
 
 from app.requests.request import ServiceRequest
 from queries.cached import CachedQuery
-from storage.cache.cache_entries import Entry
+from storage.cache.cache_entries import CacheEntry
 
 NOT_MODIFIED = {304: ResponseSpec(None, description="The client has it already")}
 
 
-def answer(entry: Entry, query: CachedQuery, request: ServiceRequest) -> Response[Any]:
+def answer(entry: CacheEntry, query: CachedQuery, request: ServiceRequest) -> Response[Any]:
     """The entry's bytes, or 304 when `If-None-Match` names them.
 
     Args:

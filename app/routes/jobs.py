@@ -35,7 +35,7 @@ from domain.filters.job_filter import JobFilter, JobSort
 from domain.jobs.job import Job
 from queries.jobs.get_job import GetJob, get_job
 from queries.jobs.list_jobs import ListJobs, list_jobs
-from storage.cache.job_cache_entries import entry_of
+from storage.cache.job_cache_entries import cache_entry_of
 from storage.documents.job import JobResource
 
 ETAG = ResponseHeader(
@@ -267,7 +267,7 @@ def _created(job: Job) -> Response[Any]:
 
 
 def _answer(job: Job, *, status_code: int = 200, **headers: str) -> Response[Any]:
-    entry = entry_of(job, job.updated_at)
+    entry = cache_entry_of(job, job.updated_at)
     return Response(
         msgspec.Raw(entry.body), status_code=status_code, headers={"ETag": entry.etag, **headers}
     )

@@ -11,7 +11,7 @@ FILE = "encryption-keys"
 _FIRST = "k1"
 
 
-def kept_ring(data_dir: Path) -> str:
+def kept_encryption_keys(data_dir: Path) -> str:
     """What TOCSIN_ENCRYPTION_KEYS is to say; an operator may edit the file to rotate keys."""
     path = data_dir / FILE
     if not path.exists():

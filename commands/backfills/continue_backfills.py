@@ -15,7 +15,7 @@ from domain.schedules.schedule import Schedule, utc_offset
 from storage.jobs.rows import schedule_of
 from storage.postgres.pools import Database, Driver
 from storage.queue.broker import RunKey
-from storage.runs.extra_runs import MoreRun, write_more_runs
+from storage.runs.extra_runs import ExtraRun, write_extra_runs
 from storage.sql import statement
 
 STEP = timedelta(seconds=1)
@@ -69,11 +69,11 @@ async def _continue(
     missing = await _missing(driver, backfill, times) if backfill["only_missing"] else times
     chosen = missing[: _allowed(backfill)]
     looked_at = times.index(chosen[-1]) + 1 if len(chosen) < len(missing) else len(times)
-    runs = await write_more_runs(
+    runs = await write_extra_runs(
         driver,
         backfill["service_id"],
         [
-            MoreRun(
+            ExtraRun(
                 job_id=backfill["job_id"],
                 scheduled_for=instant,
                 overlap=Overlap(backfill["overlap"]),

@@ -14,7 +14,7 @@ from domain.access.caller import Caller
 from domain.errors import NotFound
 from domain.policies.retry import RetryPolicy
 from domain.runs.run import Outcome, RunState
-from storage.cache.job_cache_entries import entry_of
+from storage.cache.job_cache_entries import cache_entry_of
 from storage.cache.shared_cache import CacheChanges
 from storage.postgres.pools import Driver
 from storage.runs.fences import Fence, Moved, move_all
@@ -131,14 +131,14 @@ async def _finish_and_pause(attempt: EndedAttempt, reason: str, shard: Shard) ->
     from storage.jobs.changes import lock_job  # noqa: PLC0415
 
     try:
-        cached = CacheChanges(voids=False)
+        cached = CacheChanges(invalidates=False)
         async with shard.writing(attempt.service_id, cached) as driver:
             row = await lock_job(driver, attempt.service_id, attempt.job_id)
             finished = await _finish(driver, [attempt])
             failed = finished.states.get(attempt.run_id) is RunState.FAILED
             if failed and not row["paused"]:
                 job = await pause(driver, row, attempt.finished_at, reason)
-                cached.entries.append(entry_of(job, attempt.finished_at))
+                cached.entries.append(cache_entry_of(job, attempt.finished_at))
                 worker = Caller(service_id=attempt.service_id, principal="worker", request_id="")
                 await record(
                     driver, worker, "job.paused", row["id"], attempt.finished_at, reason=reason

@@ -9,7 +9,7 @@ from sqlalchemy import Table, bindparam, delete, update
 from commands.unit_of_work import Command, UnitOfWork, unit_of_work
 from domain.jobs.backfill import BackfillState
 from domain.jobs.job import Versions
-from storage.cache.job_cache_entries import entry_of_deleted
+from storage.cache.job_cache_entries import cache_entry_of_deleted
 from storage.jobs.changes import change_from, lock_job, withdraw_to_come
 from storage.jobs.counts import uncount_job
 from storage.postgres.statements import Statement, given
@@ -68,4 +68,4 @@ async def delete_job(command: DeleteJob, uow: UnitOfWork) -> None:
     await uncount_job(driver, *key)
     await _UNLIST.execute(driver, service_id=key[0], id=key[1])
     await uow.audit("job.deleted", command.job_id, name=row["name"])
-    uow.changes_only(entry_of_deleted(command.job_id, now))
+    uow.changes_only(cache_entry_of_deleted(command.job_id, now))

@@ -14,7 +14,7 @@ from domain.errors import NotFound
 from domain.runs.run import Trigger
 from domain.schedules.fire_times import due_time
 from domain.schedules.newer_tables import Claimed, next_by_newer_tables
-from storage.cache.job_cache_entries import entry_of
+from storage.cache.job_cache_entries import cache_entry_of
 from storage.documents.instants import instant_or_none
 from storage.jobs.changes import change_job, lock_job, stored_schedule
 from storage.postgres.pools import Driver
@@ -59,7 +59,7 @@ async def move_fire_time(command: MoveFireTime, uow: UnitOfWork) -> bool:
     if not changes:
         return False
     job = await change_job(driver, row, command.now, **changes)
-    uow.changes_only(entry_of(job, command.now))
+    uow.changes_only(cache_entry_of(job, command.now))
     await uow.audit(
         "job.fire_time_moved",
         command.job_id,

@@ -10,7 +10,7 @@ from domain.errors import Conflict
 from domain.jobs.job import Job, JobState, Versions
 from domain.policies.catchup import Outcome
 from domain.schedules.edited import count_of, counted_after
-from storage.cache.job_cache_entries import entry_of
+from storage.cache.job_cache_entries import cache_entry_of
 from storage.jobs.calendar_changes import JobRow
 from storage.jobs.changes import (
     at_its_end,
@@ -55,7 +55,7 @@ async def pause_job(command: PauseJob, uow: UnitOfWork) -> Job:
     is_paused = job.state is JobState.PAUSED
     if is_paused and command.reason in (None, job.pause_reason):
         # Whoever paused it may not have told the cache yet.
-        uow.changes_only(entry_of(job, now))
+        uow.changes_only(cache_entry_of(job, now))
         return job
     if not is_paused and await _is_over(driver, row, job, now):
         raise Conflict("The job has no fire time left; give it a new schedule first.")
@@ -65,7 +65,7 @@ async def pause_job(command: PauseJob, uow: UnitOfWork) -> Job:
         paused = await change_job(driver, row, now, pause_reason=command.reason)
     else:
         paused = await pause(driver, row, now, command.reason)
-    uow.changes_only(entry_of(paused, now))
+    uow.changes_only(cache_entry_of(paused, now))
     return paused
 
 

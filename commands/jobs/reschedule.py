@@ -33,11 +33,11 @@ from storage.jobs.changes import (
     end_pause,
     reckon_after,
     stored_schedule,
-    untell,
+    unrecord,
     withdraw_past,
     write_account,
 )
-from storage.jobs.ledger import told_by_runs
+from storage.jobs.ledger import recorded_by_runs
 from storage.jobs.reckoning import elsewhere, times_between
 from storage.jobs.rows import decode_catchup, decode_schedule
 from storage.postgres.pools import Driver
@@ -159,7 +159,7 @@ async def _unclaimed(
         first = next_fire_time(old, after=position)
     if first is None or first > start:
         return []
-    told = await told_by_runs(driver, [(row["service_id"], row["id"], position)])
+    told = await recorded_by_runs(driver, [(row["service_id"], row["id"], position)])
     decide = partial(
         plan,
         old,
@@ -187,7 +187,7 @@ async def _apply(
     start, full = edit.start, edit.full
     withdrawn = await withdraw_past(driver, row, start, Outcome.CANCELLED, edit.kept)
     withdrawn += await withdraw_later(driver, row, start)
-    await untell(driver, row, edit.old, start)
+    await unrecord(driver, row, edit.old, start)
     run_count, left = 0, None
     if full.max_runs is not None and not count_anew:
         run_count = max(row["run_count"] - count_of(edit.old, withdrawn), 0)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from commands.unit_of_work import Command, UnitOfWork, unit_of_work
 from domain.jobs.job import Job, Versions
-from storage.cache.job_cache_entries import entry_of
+from storage.cache.job_cache_entries import cache_entry_of
 from storage.jobs.changes import after_pause, change_job, end_pause, lock_job, stored_schedule
 from storage.jobs.ledger import close_pause
 from storage.jobs.rows import job_of
@@ -36,7 +36,7 @@ async def resume_job(command: ResumeJob, uow: UnitOfWork) -> Job:
     if not row["paused"]:
         # Whoever resumed it may not have told the cache yet.
         job = job_of(row, now)
-        uow.changes_only(entry_of(job, now))
+        uow.changes_only(cache_entry_of(job, now))
         return job
     schedule = await stored_schedule(driver, row)
     if command.catch_up:
@@ -47,6 +47,6 @@ async def resume_job(command: ResumeJob, uow: UnitOfWork) -> Job:
         changes = await after_pause(driver, row, schedule, max(now, row["accounted_to"]))
     await uow.audit("job.resumed", row["id"], catch_up=command.catch_up)
     job = await change_job(driver, row, now, paused=False, pause_reason=None, **changes)
-    uow.changes_only(entry_of(job, now))
+    uow.changes_only(cache_entry_of(job, now))
     uow.wake_dispatchers(changes["next_claim_at"])
     return job

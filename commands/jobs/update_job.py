@@ -20,7 +20,7 @@ from domain.quotas.checks import check_target_size
 from domain.schedules.edited import is_same
 from domain.schedules.schedule import Schedule
 from domain.targets import Target
-from storage.cache.job_cache_entries import entry_of
+from storage.cache.job_cache_entries import cache_entry_of
 from storage.documents.job import JobResource
 from storage.jobs.changes import change_from, change_job, lock_job, withdraw_to_come
 from storage.jobs.rows import job_of
@@ -50,8 +50,8 @@ ChangesOf = Callable[[Job], Changes]
 """What is to become of a job, told of the stored one."""
 
 # What a worker holds of a job whose run it has taken, and what the claim went by.
-_TOLD_TO_WORKERS = {"target", "retry", "overlap"}
-_READ_ANEW = {*_TOLD_TO_WORKERS, "catchup"}
+_PUBLISHED_TO_WORKERS = {"target", "retry", "overlap"}
+_READ_ANEW = {*_PUBLISHED_TO_WORKERS, "catchup"}
 
 
 class UpdateJob(Command, frozen=True, kw_only=True):
@@ -84,7 +84,7 @@ async def update_job(command: UpdateJob, uow: UnitOfWork) -> Job:
     changed = _changed(asked, before)
     if not changed:
         # Whoever stored it so may not have told the cache yet.
-        uow.changes_only(entry_of(before, now))
+        uow.changes_only(cache_entry_of(before, now))
         return before
     changes = {name: value for name, value in changed.items() if name != "reset_run_count"}
     if "target" in changed:
@@ -102,13 +102,13 @@ async def update_job(command: UpdateJob, uow: UnitOfWork) -> Job:
         changes |= rescheduled.changes
         uow.wake_dispatchers(changes.get("next_claim_at"))
         uow.dispatch(rescheduled.runs)
-    elif changed.keys() & _TOLD_TO_WORKERS:
+    elif changed.keys() & _PUBLISHED_TO_WORKERS:
         changes |= await withdraw_to_come(driver, row, await change_from(driver, row, now))
         uow.wake_dispatchers(changes.get("next_claim_at"))
     if changed.keys() & _READ_ANEW:
         uow.dispatch(await free_runs(driver, row, changed.get("overlap")))
     job = await change_job(driver, row, now, **changes)
-    uow.changes_only(entry_of(job, now))
+    uow.changes_only(cache_entry_of(job, now))
     await uow.audit(
         "job.updated",
         row["id"],

@@ -64,7 +64,7 @@ async def _make_key(command: _MakeKey, uow: UnitOfWork) -> str:
 async def _ensure_service(name: str, now: datetime, shards: Shards) -> UUID:
     new = new_id()
     shard = shards.all()[0]
-    secret = first_of_service(new_signing_secret(), new, now, shard.ring)
+    secret = first_of_service(new_signing_secret(), new, now, shard.keys)
     async with shard.database.transaction() as driver:
         await _ENSURE.execute(driver, id=new, name=name, signing_secrets=[secret], created_at=now)
         service_id: UUID = await _FIND.fetchval(driver, name=name)

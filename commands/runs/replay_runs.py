@@ -14,7 +14,7 @@ from domain.policies.overlap import Overlap
 from domain.runs.run import Run, Trigger
 from storage.postgres.pools import Driver
 from storage.queue.broker import RunKey
-from storage.runs.extra_runs import MOST_GENERATIONS, MoreRun, write_more_runs
+from storage.runs.extra_runs import MOST_GENERATIONS, ExtraRun, write_extra_runs
 from storage.runs.rows import SHOWN_COLUMNS, run_of
 from storage.schema.retention import ExpiringDays, expiring_days
 from storage.sql import statement
@@ -110,7 +110,7 @@ async def _replay(
 ) -> list[RunKey]:
     service_id = command.service_id
     wanted = [
-        MoreRun(
+        ExtraRun(
             job_id=row["job_id"],
             scheduled_for=row["scheduled_for"],
             overlap=OVERLAP,
@@ -118,7 +118,7 @@ async def _replay(
         )
         for row in old
     ]
-    keys = await write_more_runs(
+    keys = await write_extra_runs(
         driver, service_id, wanted, trigger=Trigger.REPLAY, due_at=command.now
     )
     await _NOTE.execute(

@@ -11,7 +11,7 @@ from domain.targets.secrets import Secret, check_value
 from storage.postgres.statements import Statement, values_of
 from storage.schema.service_tables import secrets
 from storage.services.quotas import refuse_one_too_many
-from storage.services.secrets import place_of
+from storage.services.secrets import associated_data_of
 
 _NEW = insert(secrets).values(
     **values_of("service_id", "name", "key_id", "content"),
@@ -42,7 +42,7 @@ async def put_secret(command: PutSecret, uow: UnitOfWork) -> Secret:
     """
     check_value(command.value)
     service_id, now = command.service_id, command.now
-    sealed = uow.shard.ring.seal(command.value, place_of(service_id, command.name))
+    sealed = uow.shard.keys.seal(command.value, associated_data_of(service_id, command.name))
     driver = await uow.begin()
     uow.changes_only()
     created_at = await _PUT.fetchval(

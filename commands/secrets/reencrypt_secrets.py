@@ -1,4 +1,4 @@
-"""Encrypt all secrets anew with the first key of the ring, so that the others can go."""
+"""Encrypt all secrets anew with the first key of the keys, so that the others can go."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from msgspec import Struct
 
 from domain.access.caller import Caller
 from domain.access.scopes import INSTALLATION
-from storage.crypto.encryption_keys import KeyRing, Sealed
+from storage.crypto.encryption_keys import EncryptionKeys, Sealed
 from storage.postgres.pools import Database, Driver
 from storage.services.audit import record
-from storage.services.secrets import place_of
+from storage.services.secrets import associated_data_of
 from storage.services.signing_secrets import sealed_anew, stored_of, written
 
 AT_ONCE = 200
@@ -44,7 +44,7 @@ class ReencryptSecrets(Struct, frozen=True, kw_only=True):
 
 
 async def reencrypt_secrets(
-    command: ReencryptSecrets, database: Database, ring: KeyRing
+    command: ReencryptSecrets, database: Database, keys: EncryptionKeys
 ) -> tuple[int, int]:
     """Go through all secrets in batches; safe at any time, and to repeat when interrupted.
 
@@ -52,10 +52,10 @@ async def reencrypt_secrets(
         How many secrets and how many services' signing secrets were encrypted anew.
 
     Raises:
-        Undecipherable: When the ring is empty, or lacks a key; what was done so far stays.
+        Undecipherable: When the keys is empty, or lacks a key; what was done so far stays.
     """
-    key_id = ring.first
-    counts = await _secrets(database, ring), await _signing_secrets(database, ring)
+    key_id = keys.first
+    counts = await _secrets(database, keys), await _signing_secrets(database, keys)
     async with database.driver() as driver:
         await record(
             driver,
@@ -70,23 +70,23 @@ async def reencrypt_secrets(
     return counts
 
 
-async def _secrets(database: Database, ring: KeyRing) -> int:
+async def _secrets(database: Database, keys: EncryptionKeys) -> int:
     position, count = (_START, ""), 0
     while True:
         async with database.driver() as driver:
             rows = await driver.fetch(_SECRETS, *position, AT_ONCE)
             if not rows:
                 return count
-            old = [row for row in rows if row["key_id"] != ring.first]
-            await _replace(driver, old, ring)
+            old = [row for row in rows if row["key_id"] != keys.first]
+            await _replace(driver, old, keys)
         count += len(old)
         position = rows[-1]["service_id"], rows[-1]["name"]
 
 
-async def _replace(driver: Driver, rows: Sequence[asyncpg.Record], ring: KeyRing) -> None:
-    places = [place_of(row["service_id"], row["name"]) for row in rows]
+async def _replace(driver: Driver, rows: Sequence[asyncpg.Record], keys: EncryptionKeys) -> None:
+    places = [associated_data_of(row["service_id"], row["name"]) for row in rows]
     sealed = [
-        ring.seal(ring.open(Sealed(row["key_id"], row["content"]), place), place)
+        keys.seal(keys.open(Sealed(row["key_id"], row["content"]), place), place)
         for row, place in zip(rows, places, strict=True)
     ]
     await driver.execute(
@@ -95,25 +95,25 @@ async def _replace(driver: Driver, rows: Sequence[asyncpg.Record], ring: KeyRing
         [place.name for place in places],
         [row["content"] for row in rows],
         [one.content for one in sealed],
-        ring.first,
+        keys.first,
     )
 
 
-async def _signing_secrets(database: Database, ring: KeyRing) -> int:
+async def _signing_secrets(database: Database, keys: EncryptionKeys) -> int:
     position, count = _START, 0
     while True:
         async with database.driver() as driver, driver.transaction():
             rows = await driver.fetch(_SERVICES, position, AT_ONCE)
             for row in rows:
-                count += await _reseal(driver, row, ring)
+                count += await _reseal(driver, row, keys)
         if len(rows) < AT_ONCE:
             return count
         position = UUID(int=rows[-1]["id"].int + 1)
 
 
-async def _reseal(driver: Driver, row: asyncpg.Record, ring: KeyRing) -> bool:
+async def _reseal(driver: Driver, row: asyncpg.Record, keys: EncryptionKeys) -> bool:
     stored = stored_of(row["signing_secrets"], row["id"], row["created_at"])
-    anew = [written(sealed_anew(one, row["id"], ring)) for one in stored]
+    anew = [written(sealed_anew(one, row["id"], keys)) for one in stored]
     if anew == row["signing_secrets"]:
         return False
     await driver.execute(_REPLACE_SIGNING_SECRETS, row["id"], anew)

@@ -17,7 +17,7 @@ from domain.targets.signing import (
     live,
     new_signing_secret,
 )
-from storage.crypto.encryption_keys import KeyRing
+from storage.crypto.encryption_keys import EncryptionKeys
 from storage.postgres.statements import Statement, given
 from storage.schema.service_tables import services
 from storage.services.services import lock_service
@@ -61,22 +61,24 @@ async def rotate_signing_secret(
     """
     if not timedelta(0) <= command.overlap <= LONGEST_OVERLAP:
         raise Invalid(f"Choose an overlap of 0 to {LONGEST_OVERLAP.days} days.", "/overlap")
-    service_id, ring = command.service_id, uow.shard.ring
+    service_id, keys = command.service_id, uow.shard.keys
     text = new_signing_secret()
     secret = SigningSecret(id=new_id(), created_at=command.now)
-    made = new_stored(text, service_id, secret, ring)
+    made = new_stored(text, service_id, secret, keys)
     driver = await uow.begin()
     uow.changes_only()
     row = await lock_service(driver, service_id)
     if row is None:
         raise NotFound(f"There is no service {str(service_id)!r}.")
-    secrets = [written(one) for one in (made, *_kept(command, row, ring))]
+    secrets = [written(one) for one in (made, *_kept(command, row, keys))]
     await _REPLACE.execute(driver, id=service_id, signing_secrets=secrets)
     await uow.audit("signing_secret.rotated", secret.id, until=command.now + command.overlap)
     return made, text
 
 
-def _kept(command: RotateSigningSecret, row: asyncpg.Record, ring: KeyRing) -> list[StoredSecret]:
+def _kept(
+    command: RotateSigningSecret, row: asyncpg.Record, keys: EncryptionKeys
+) -> list[StoredSecret]:
     """The old secret with its end, if there is to be one."""
     if not command.overlap:
         return []
@@ -87,4 +89,4 @@ def _kept(command: RotateSigningSecret, row: asyncpg.Record, ring: KeyRing) -> l
             f"Two secrets are live until {old[-1].expires_at}; wait, or say overlap 0 to end both."
         )
     until = command.now + command.overlap
-    return [sealed_anew(ending(one, until), row["id"], ring) for one in old]
+    return [sealed_anew(ending(one, until), row["id"], keys) for one in old]

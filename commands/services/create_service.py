@@ -45,7 +45,7 @@ async def create_service(command: CreateService, uow: UnitOfWork) -> tuple[Servi
     """
     service = Service(id=command.service_id, name=command.name, created_at=command.now)
     text = new_signing_secret()
-    secret = first_of_service(text, service.id, command.now, uow.shard.ring)
+    secret = first_of_service(text, service.id, command.now, uow.shard.keys)
     driver = await uow.begin()
     uow.changes_only()
     made = await _STORE.fetch(

@@ -7,19 +7,19 @@ from datetime import datetime
 from msgspec import Struct
 
 from storage.postgres.pools import Database
-from storage.services.statistics import Folded, fold_events, may_write
+from storage.services.statistics import Aggregated, aggregate_events, may_write
 
 
-class FoldRunEvents(Struct, frozen=True, kw_only=True):
+class AggregateRunEvents(Struct, frozen=True, kw_only=True):
     now: datetime
 
 
-async def fold_run_events(command: FoldRunEvents, database: Database) -> Folded:
+async def aggregate_run_events(command: AggregateRunEvents, database: Database) -> Aggregated:
     """Count each run once: its event is deleted in the transaction that counts it.
 
     While another process does this, or rebuilds, nothing is left to do here.
     """
     async with database.driver() as driver, driver.transaction():
         if await may_write(driver):
-            return await fold_events(driver, command.now)
-    return Folded(runs=0, more=False)
+            return await aggregate_events(driver, command.now)
+    return Aggregated(runs=0, more=False)

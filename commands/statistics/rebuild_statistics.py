@@ -13,9 +13,9 @@ from storage.postgres.pools import Database, Driver
 from storage.schema.partitions import first_day, partitions_held
 from storage.services.statistics import (
     RunsToCount,
+    aggregate_events,
     clear_stats,
     count_runs,
-    fold_events,
     sole_writer,
 )
 from storage.sql import statement
@@ -63,7 +63,7 @@ async def rebuild_stats(command: RebuildStats, database: Database) -> None:
         await driver.execute(f"SELECT {bounding_transaction('0')}")
         if not await driver.fetchval(_KNOWN, command.service_id):
             raise NotFound(f"There is no service {command.service_id}.")
-        while (await fold_events(driver, command.now)).more:
+        while (await aggregate_events(driver, command.now)).more:
             pass
         first = await _first_instant(driver)
         await clear_stats(driver, command.service_id, first)

@@ -8,8 +8,8 @@ import msgspec
 
 from domain.errors import NotFound
 from queries.cached import CachedQuery, read_cached, selected
-from storage.cache.cache_entries import Entry
-from storage.cache.job_cache_entries import entry_name, loaded_job
+from storage.cache.cache_entries import CacheEntry
+from storage.cache.job_cache_entries import cache_entry_name, loaded_job
 from storage.cache.read_cache import Loaded
 from storage.jobs.rows import JOB_COLUMNS
 from storage.postgres.pools import Driver
@@ -25,19 +25,19 @@ class GetJob(CachedQuery, frozen=True, kw_only=True):
 
     @property
     def entry(self) -> str:
-        return entry_name(self.job_id)
+        return cache_entry_name(self.job_id)
 
     async def load(self, driver: Driver, _: Shard) -> Loaded:
         return loaded_job(await driver.fetchrow(GET, self.service_id, self.job_id), self.now)
 
-    def shown(self, entry: Entry) -> Entry:
+    def shown(self, entry: CacheEntry) -> CacheEntry:
         # As long as its tag stays, so do these.
         if not self.fields:
             return entry
         return msgspec.structs.replace(entry, body=selected(entry.body, self.fields))
 
 
-async def get_job(query: GetJob, shards: Shards) -> Entry:
+async def get_job(query: GetJob, shards: Shards) -> CacheEntry:
     """The job as its service is answered.
 
     Raises:

@@ -15,7 +15,7 @@ from domain.policies.catchup import Outcome, Stretch
 from domain.policies.catchup_plan import COUNTED, account
 from domain.schedules.fire_times import TICK
 from domain.schedules.schedule import Schedule
-from storage.jobs.ledger import told_by_runs
+from storage.jobs.ledger import recorded_by_runs
 from storage.jobs.rows import CALENDARS_OF_JOB, schedule_of
 from storage.postgres.pools import Driver
 from storage.shards import Shards
@@ -67,7 +67,7 @@ class GetLedger(Struct, frozen=True, kw_only=True):
     now: datetime
 
 
-class LedgerEntry(Struct, frozen=True, kw_only=True):
+class LedgerRow(Struct, frozen=True, kw_only=True):
     """Attributes:
     until: The last of several fire times with this outcome.
     count: How many they are; None when nobody counted.
@@ -80,7 +80,7 @@ class LedgerEntry(Struct, frozen=True, kw_only=True):
     count: int | None
 
 
-async def get_ledger(query: GetLedger, shards: Shards) -> list[LedgerEntry]:
+async def get_ledger(query: GetLedger, shards: Shards) -> list[LedgerRow]:
     """At most `limit` entries, oldest first.
 
     Raises:
@@ -101,7 +101,7 @@ async def get_ledger(query: GetLedger, shards: Shards) -> list[LedgerEntry]:
         job = await driver.fetchrow(_JOB, service_id, query.job_id)
         if job is None:
             raise NotFound(f"There is no job {query.job_id}.")
-        told = await told_by_runs(driver, [(service_id, query.job_id, job["accounted_to"])])
+        told = await recorded_by_runs(driver, [(service_id, query.job_id, job["accounted_to"])])
         return job, rows, told[query.job_id]
 
     shard = shards.of(service_id)
@@ -123,34 +123,34 @@ async def get_ledger(query: GetLedger, shards: Shards) -> list[LedgerEntry]:
     ][: query.limit]
 
 
-def _entries(row: asyncpg.Record, schedule: Schedule, now: datetime) -> list[LedgerEntry]:
+def _entries(row: asyncpg.Record, schedule: Schedule, now: datetime) -> list[LedgerRow]:
     """One, or as many as a pause that goes on has until now."""
     if row["told"] is None:
         return [_entry(row["first"], row["last"], row["outcome"], row["run_id"], row["count"])]
-    return _entries_of(
+    return _ledger_rows_of(
         account(schedule, Outcome.PAUSED, after=row["first"] - TICK, until=now, told=row["told"])
     )
 
 
 def _excluded_so_far(
     job: asyncpg.Record, schedule: Schedule, told: Sequence[datetime], now: datetime
-) -> list[LedgerEntry]:
+) -> list[LedgerRow]:
     """What is excluded, and is told by the claim of what comes behind it."""
     after, upcoming = job["accounted_to"], job["next_fire_for"]
     if not schedule.exclude or upcoming is None or min(upcoming - TICK, now) <= after:
         return []
     until = min(upcoming - TICK, now)
-    return _entries_of(account(schedule, Outcome.EXCLUDED, after=after, until=until, told=told))
+    return _ledger_rows_of(account(schedule, Outcome.EXCLUDED, after=after, until=until, told=told))
 
 
-def _entries_of(stretches: list[Stretch]) -> list[LedgerEntry]:
+def _ledger_rows_of(stretches: list[Stretch]) -> list[LedgerRow]:
     return [_entry(one.first, one.last, one.outcome, None, one.count) for one in stretches]
 
 
 def _entry(
     first: datetime, last: datetime, outcome: str, run_id: UUID | None, count: int | None
-) -> LedgerEntry:
-    return LedgerEntry(
+) -> LedgerRow:
+    return LedgerRow(
         scheduled_for=first,
         until=None if last == first else last,
         outcome=Outcome(outcome),

@@ -12,7 +12,7 @@ from domain.filters.job_filter import JobFilter, JobOrder, JobSort
 from domain.filters.keyset import Place
 from queries.cached import CachedQuery, read_cached, selected
 from queries.jobs.pages import JobQuery, page_of_jobs, place_of
-from storage.cache.cache_entries import LIFE, Entry, kept_until
+from storage.cache.cache_entries import LIFE, CacheEntry, kept_until
 from storage.cache.encoded_jobs import EncodedJobs, Shown
 from storage.cache.read_cache import Loaded, digest
 from storage.jobs.rows import encode
@@ -70,7 +70,7 @@ class ListJobs(CachedQuery, frozen=True, kw_only=True):
         return Loaded(version=0, until=until, etag=f'"{digest(body)}"', body=body)
 
 
-async def list_jobs(query: ListJobs, shards: Shards) -> Entry:
+async def list_jobs(query: ListJobs, shards: Shards) -> CacheEntry:
     """The page as its service is answered."""
     return await read_cached(query, shards)
 

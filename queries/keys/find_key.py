@@ -12,7 +12,7 @@ from sqlalchemy import Text, and_, bindparam, cast, or_, select
 from domain.access.keys import key_hash, service_of
 from domain.access.scopes import SCOPES_OF, Role, Scope
 from domain.quotas.limits import Limits
-from storage.cache.authorization_cache import Lasting
+from storage.cache.authorization_cache import CachedAnswer
 from storage.postgres.pools import Driver
 from storage.postgres.statements import Statement
 from storage.schema.service_tables import api_keys, members, services
@@ -63,12 +63,16 @@ async def find_key(text: str, now: datetime, shards: Shards) -> FoundKey | None:
         return None
     hashed = key_hash(text)
 
-    async def load(driver: Driver) -> Lasting[FoundKey | None]:
+    async def load(driver: Driver) -> CachedAnswer[FoundKey | None]:
         row = await FIND.fetchrow(driver, service_id=service_id, hash=hashed, now=now)
         # Whoever guesses keys is not to fill the memory with them.
-        return Lasting(None, now) if row is None else Lasting(_found(row), row["expires_at"])
+        return (
+            CachedAnswer(None, now) if row is None else CachedAnswer(_found(row), row["expires_at"])
+        )
 
-    return await shards.of(service_id).read_lasting(service_id, f"key:{hashed.hex()}", now, load)
+    return await shards.of(service_id).read_authorization(
+        service_id, f"key:{hashed.hex()}", now, load
+    )
 
 
 def _found(row: asyncpg.Record) -> FoundKey:

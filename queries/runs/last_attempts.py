@@ -34,7 +34,7 @@ _LAST_ATTEMPTS = Statement(
 )
 
 
-class Told(Struct, frozen=True, kw_only=True):
+class RunDetails(Struct, frozen=True, kw_only=True):
     """Of one run.
 
     Attributes:
@@ -48,7 +48,9 @@ class Told(Struct, frozen=True, kw_only=True):
     error: str | None = None
 
 
-async def told_of(runs: Sequence[Run], service_id: UUID, driver: Driver) -> dict[UUID, Told]:
+async def details_of(
+    runs: Sequence[Run], service_id: UUID, driver: Driver
+) -> dict[UUID, RunDetails]:
     """What is told of each run, by its id."""
     if not runs:
         return {}
@@ -70,7 +72,7 @@ async def told_of(runs: Sequence[Run], service_id: UUID, driver: Driver) -> dict
         attempts = {row["run_id"]: (row["status_code"], row["error"]) for row in rows}
     nothing = (None, None)
     return {
-        run.id: Told(
+        run.id: RunDetails(
             job_name=names.get(run.job_id),
             status_code=attempts.get(run.id, nothing)[0],
             error=attempts.get(run.id, nothing)[1],

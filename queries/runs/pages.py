@@ -34,7 +34,7 @@ from domain.filters.keyset import Place
 from domain.filters.run_filter import RunFilter
 from domain.ids import first_run_id
 from domain.runs.run import Run, Trigger
-from queries.runs.last_attempts import Told, told_of
+from queries.runs.last_attempts import RunDetails, details_of
 from queries.runs.parts import (
     ALWAYS,
     BY_HAND,
@@ -103,7 +103,7 @@ class RunPage(Struct, frozen=True):
     """
 
     runs: list[Run]
-    told: dict[UUID, Told]
+    told: dict[UUID, RunDetails]
     more: Place | None
 
 
@@ -115,7 +115,7 @@ async def page_of_runs(query: RunQuery, driver: Driver, look: int = LOOK) -> Run
     shown = (rows[:-1] if ends else rows)[: query.limit]
     more = rows[-1] if ends else shown[-1] if len(rows) > query.limit else None
     page = [run_of(row) for row in shown]
-    told = await told_of(page, query.service_id, driver)
+    told = await details_of(page, query.service_id, driver)
     return RunPage(page, told, None if more is None else _place(query, more))
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, select
 
 from domain.access.scopes import Role
-from storage.cache.authorization_cache import Lasting
+from storage.cache.authorization_cache import CachedAnswer
 from storage.postgres.pools import Driver
 from storage.postgres.statements import Statement
 from storage.schema.service_tables import members
@@ -24,8 +24,8 @@ _FIND = Statement(
 async def find_role(service_id: UUID, subject: str, now: datetime, shards: Shards) -> Role | None:
     """The person's role as of now, or None."""
 
-    async def load(driver: Driver) -> Lasting[Role | None]:
+    async def load(driver: Driver) -> CachedAnswer[Role | None]:
         role = await _FIND.fetchval(driver, service_id=service_id, subject=subject)
-        return Lasting(Role(role) if role else None)
+        return CachedAnswer(Role(role) if role else None)
 
-    return await shards.of(service_id).read_lasting(service_id, f"role:{subject}", now, load)
+    return await shards.of(service_id).read_authorization(service_id, f"role:{subject}", now, load)

@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, select
 from domain.access.service import Service
 from domain.errors import NotFound
 from queries.sql_parts import columns_of
-from storage.cache.authorization_cache import Lasting
+from storage.cache.authorization_cache import CachedAnswer
 from storage.postgres.pools import Driver
 from storage.postgres.statements import Statement
 from storage.schema.service_tables import services
@@ -42,12 +42,12 @@ async def get_service(service_id: UUID, now: datetime, shards: Shards) -> Servic
         NotFound: When there is none.
     """
 
-    async def load(driver: Driver) -> Lasting[Service | None]:
+    async def load(driver: Driver) -> CachedAnswer[Service | None]:
         row = await _BY_ID.fetchrow(driver, id=service_id)
         # Whoever guesses ids is not to fill the memory with them.
-        return Lasting(service_of_row(row)) if row else Lasting(None, now)
+        return CachedAnswer(service_of_row(row)) if row else CachedAnswer(None, now)
 
-    found = await shards.of(service_id).read_lasting(service_id, "service", now, load)
+    found = await shards.of(service_id).read_authorization(service_id, "service", now, load)
     if found is None:
         raise NotFound(f"There is no service {str(service_id)!r}.")
     return found

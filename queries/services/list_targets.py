@@ -10,7 +10,7 @@ from msgspec import Struct
 from domain.access.caller import Caller
 from domain.targets.health.breaker import BreakerState
 from domain.targets.health.target_status import TargetView, merged
-from storage.redis.target_status import told_of
+from storage.redis.target_status import published_status
 from storage.shards import Shards
 
 
@@ -29,7 +29,7 @@ async def list_targets(query: ListTargets, shards: Shards) -> list[TargetView]:
     service_id = query.caller.service_id
     shard = shards.of(service_id)
     async with shard.reads.costly(service_id):
-        views = await told_of(shard.targets_redis, service_id, query.now)
+        views = await published_status(shard.targets_redis, service_id, query.now)
     same = defaultdict(list)
     for view in views:
         same[view.kind, view.name].append(view)

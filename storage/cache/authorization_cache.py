@@ -1,7 +1,7 @@
 """Answers that last: what decides who may do what, kept in this process alone.
 
-Only commands change them that void all that is cached of their service. So an answer is right as
-long as nothing became void since it was read, and Redis, which knows that, need not hold it: who
+Only commands change them that invalid all that is cached of their service. So an answer is right as
+long as nothing became invalid since it was read, and Redis, which knows that, need not hold it: who
 can write there makes nobody an administrator.
 """
 
@@ -15,8 +15,8 @@ from uuid import UUID
 from cachetools import LRUCache
 from msgspec import Struct
 
-from storage.cache.cache_entries import Position, kept_until
-from storage.cache.consistency_tokens import Commits
+from storage.cache.cache_entries import ConsistencyToken, kept_until
+from storage.cache.consistency_tokens import ConsistencyTokens
 from storage.postgres.pools import Driver
 
 KEPT = 20_000
@@ -25,7 +25,7 @@ KEPT = 20_000
 Answer = TypeVar("Answer")
 
 
-class Lasting(Struct, Generic[Answer], frozen=True):
+class CachedAnswer(Struct, Generic[Answer], frozen=True):
     """What a query read.
 
     Attributes:
@@ -36,26 +36,26 @@ class Lasting(Struct, Generic[Answer], frozen=True):
     ends: datetime | None = None
 
 
-Load = Callable[[Driver], Awaitable[Lasting[Answer]]]
-ReadAt = Callable[[Position | None, Load[Any]], Awaitable[Lasting[Any]]]
+Load = Callable[[Driver], Awaitable[CachedAnswer[Answer]]]
+ReadAt = Callable[[ConsistencyToken | None, Load[Any]], Awaitable[CachedAnswer[Any]]]
 """Reads from a server that has replayed a position, or from the primary."""
 
 
 class _Kept(Struct, frozen=True):
     answer: object
-    place: int
+    lsn: int
     until: datetime
 
 
-class LastingReads:
-    """Keeps such answers; each read asks Redis what has become void of the service.
+class AuthorizationCache:
+    """Keeps such answers; each read asks Redis what has become invalid of the service.
 
     Args:
         read_at: How to read from Postgres.
     """
 
-    def __init__(self, commits: Commits, read_at: ReadAt) -> None:
-        self._commits = commits
+    def __init__(self, consistency_tokens: ConsistencyTokens, read_at: ReadAt) -> None:
+        self._consistency_tokens = consistency_tokens
         self._read_at = read_at
         self._kept: LRUCache[tuple[int, str], _Kept] = LRUCache(KEPT)
 
@@ -67,13 +67,13 @@ class LastingReads:
             load: How Postgres is asked; it may be asked twice when a server fails.
         """
         key = (service_id.int, name)
-        looked = await self._commits.look(service_id)
+        looked = await self._consistency_tokens.look(service_id)
         position = looked.position if looked else None
         kept = self._kept.get(key)
-        if kept and position and kept.place >= position.void_before and now < kept.until:
+        if kept and position and kept.lsn >= position.invalid_before and now < kept.until:
             return cast("Answer", kept.answer)
-        found: Lasting[Answer] = await self._read_at(position, load)
+        found: CachedAnswer[Answer] = await self._read_at(position, load)
         until = kept_until(now, found.ends)
         if position and now < until:
-            self._kept[key] = _Kept(found.answer, position.place, until)
+            self._kept[key] = _Kept(found.answer, position.lsn, until)
         return found.answer

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 from msgspec import Struct
 
-VERSION_DIGITS, PLACE_DIGITS, NUMBER_DIGITS = 8, 24, 8
-ORDER_DIGITS = VERSION_DIGITS + PLACE_DIGITS
+VERSION_DIGITS, LSN_DIGITS, NUMBER_DIGITS = 8, 24, 8
+ORDER_DIGITS = VERSION_DIGITS + LSN_DIGITS
 _HEAD_DIGITS = ORDER_DIGITS + NUMBER_DIGITS
 DELETED = 0xFFFF_FFFF
 """The version of what will never exist again."""
@@ -17,60 +17,60 @@ LIFE = timedelta(seconds=60)
 """How long an entry is kept at most."""
 
 
-class Position(Struct, frozen=True, kw_only=True):
+class ConsistencyToken(Struct, frozen=True, kw_only=True):
     """How far a service has come.
 
     Attributes:
-        place: At or beyond its last commit: the primary's timeline (high bits) and bytes of WAL.
+        lsn: At or beyond its last commit: the primary's timeline (high bits) and bytes of WAL.
         number: Changes whenever a commit is told of, even if one told before had come as far.
-        void_before: What was cached of places before this one is void.
+        invalid_before: What was cached of places before this one is invalid.
     """
 
-    place: int
+    lsn: int
     number: int = 0
-    void_before: int = 0
+    invalid_before: int = 0
 
     def encode(self) -> str:
-        """As it lies in Redis: text of a fixed length, so that a later place is also greater."""
-        return f"{self.place:0{PLACE_DIGITS}x}{self.number:0{NUMBER_DIGITS}x}"
+        """As it lies in Redis: text of a fixed length, so that a later lsn is also greater."""
+        return f"{self.lsn:0{LSN_DIGITS}x}{self.number:0{NUMBER_DIGITS}x}"
 
     @classmethod
-    def decode(cls, data: bytes) -> Position:
-        """What was encoded, with `void_before` behind it."""
-        place = int(data[:PLACE_DIGITS], 16)
-        void_before = int(data[PLACE_DIGITS + NUMBER_DIGITS :], 16)
+    def decode(cls, data: bytes) -> ConsistencyToken:
+        """What was encoded, with `invalid_before` behind it."""
+        lsn = int(data[:LSN_DIGITS], 16)
+        invalid_before = int(data[LSN_DIGITS + NUMBER_DIGITS :], 16)
         return cls(
-            place=place,
-            number=int(data[PLACE_DIGITS : PLACE_DIGITS + NUMBER_DIGITS], 16),
-            # A primary that took over may lack commits of the one before, which entries reflect.
-            void_before=max(void_before, place >> 64 << 64),
+            lsn=lsn,
+            number=int(data[LSN_DIGITS : LSN_DIGITS + NUMBER_DIGITS], 16),
+            # A primary that took over may lack consistency_tokens of the one before, which entries reflect.
+            invalid_before=max(invalid_before, lsn >> 64 << 64),
         )
 
 
-class Entry(Struct, frozen=True, kw_only=True):
+class CacheEntry(Struct, frozen=True, kw_only=True):
     """An answer.
 
     Attributes:
         version: Of the object; 0 where there is none: a list, or an object that was not found.
-        position: It reflects all commits up to there; later ones may be missing.
+        position: It reflects all consistency_tokens up to there; later ones may be missing.
         until: When it is too old at the latest.
         etag: What clients may ask with whether it has changed.
         body: The answer as it is sent; empty where there is no such object.
     """
 
     version: int
-    position: Position
+    position: ConsistencyToken
     until: datetime
     etag: str
     body: bytes
 
-    def holds(self, seen: Position, now: datetime) -> bool:
+    def holds(self, seen: ConsistencyToken, now: datetime) -> bool:
         """Whether a service that has come as far as `seen` may still be answered with it."""
         if now >= self.until:
             return False
         if self.version:  # whoever changes the object replaces it
-            return self.position.place >= seen.void_before
-        return (self.position.place, self.position.number) == (seen.place, seen.number)
+            return self.position.lsn >= seen.invalid_before
+        return (self.position.lsn, self.position.number) == (seen.lsn, seen.number)
 
     def encode(self) -> bytes:
         """As it lies in Redis: first what its scripts compare, as text."""
@@ -78,13 +78,13 @@ class Entry(Struct, frozen=True, kw_only=True):
         return order.encode() + _encode((self.until.timestamp(), self.etag, self.body))
 
     @classmethod
-    def decode(cls, data: bytes) -> Entry:
+    def decode(cls, data: bytes) -> CacheEntry:
         """What was encoded."""
         until, etag, body = _decode(memoryview(data)[_HEAD_DIGITS:])
         return cls(
             version=int(data[:VERSION_DIGITS], 16),
-            position=Position(
-                place=int(data[VERSION_DIGITS:ORDER_DIGITS], 16),
+            position=ConsistencyToken(
+                lsn=int(data[VERSION_DIGITS:ORDER_DIGITS], 16),
                 number=int(data[ORDER_DIGITS:_HEAD_DIGITS], 16),
             ),
             until=datetime.fromtimestamp(until, UTC),

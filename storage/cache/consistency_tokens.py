@@ -17,7 +17,9 @@ from storage.postgres.pools import UNREACHABLE, Database
 from storage.redis.connection import RedisAway
 
 log = structlog.get_logger()
-UNRECORDED = Counter("tocsin_commits_unrecorded_total", "Commits of which Redis was not told.")
+UNRECORDED = Counter(
+    "tocsin_commits_unrecorded_total", "ConsistencyTokens of which Redis was not told."
+)
 UNRECORDED_CHANNEL = "tocsin_unrecorded"
 
 _CURRENT_POSITION = """
@@ -29,10 +31,10 @@ FROM pg_current_wal_insert_lsn() AS lsn
 _NOTE_TIMELINE = "INSERT INTO timelines VALUES ($1) ON CONFLICT DO NOTHING"
 
 
-class Commits:
+class ConsistencyTokens:
     """Remembers in Redis how far each service has come.
 
-    Commits that end at about the same time are recorded together, with one look at the primary's
+    ConsistencyTokens that end at about the same time are recorded together, with one look at the primary's
     position: any position read after a commit is late enough for it.
 
     What Redis could not be told, other processes are told through Postgres: until it is made up
@@ -43,13 +45,13 @@ class Commits:
         self._database = database
         self._cache = cache
         self._recordings: Batches[Commit, None] = Batches(self._record)
-        self._place = self._timeline = 0
+        self._lsn = self._timeline = 0
         self._doubtful: set[UUID] = set()
 
     @property
-    def place(self) -> int:
-        """A place that the primary has come to (see Position), for a commit that begins now."""
-        return self._place
+    def lsn(self) -> int:
+        """A lsn that the primary has come to (see ConsistencyToken), for a commit that begins now."""
+        return self._lsn
 
     async def record(self, commit: Commit) -> None:
         """Return when all processes know, or are told to doubt what Redis says of the service."""
@@ -63,9 +65,9 @@ class Commits:
             self._doubtful.add(commit.service_id)
             await self._announce(commit.service_id)
 
-    async def record_all(self, commits: Iterable[Commit]) -> None:
+    async def record_all(self, consistency_tokens: Iterable[Commit]) -> None:
         """The same of several."""
-        await asyncio.gather(*map(self.record, commits))
+        await asyncio.gather(*map(self.record, consistency_tokens))
 
     async def look(self, service_id: UUID, name: str | None = None) -> Looked | None:
         """What Redis knows of a service, or None when it cannot be asked or believed."""
@@ -90,7 +92,7 @@ class Commits:
         )
 
     async def _make_up_for(self, service_id: UUID) -> None:
-        await self._recordings.answer(Commit(service_id=service_id, voids=True))
+        await self._recordings.answer(Commit(service_id=service_id, invalidates=True))
         self._doubtful.discard(service_id)
 
     async def _announce(self, service_id: UUID) -> None:
@@ -100,7 +102,7 @@ class Commits:
         except UNREACHABLE as error:
             log.warning("commit.unannounced", service_id=str(service_id), error=kind_of(error))
 
-    async def _record(self, commits: list[Commit]) -> dict[Commit, None]:
+    async def _record(self, consistency_tokens: list[Commit]) -> dict[Commit, None]:
         async with self._database.driver() as driver:
             row = await driver.fetchrow(_CURRENT_POSITION)
             if row is None:
@@ -108,6 +110,6 @@ class Commits:
             if row["timeline"] > self._timeline:
                 await driver.execute(_NOTE_TIMELINE, row["timeline"])
                 self._timeline = row["timeline"]
-        self._place = row["timeline"] << 64 | row["lsn"]
-        await self._cache.record(commits, self._place)
-        return dict.fromkeys(commits)
+        self._lsn = row["timeline"] << 64 | row["lsn"]
+        await self._cache.record(consistency_tokens, self._lsn)
+        return dict.fromkeys(consistency_tokens)

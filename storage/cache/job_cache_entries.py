@@ -12,7 +12,7 @@ import msgspec
 from domain.jobs.job import Job, JobState, visible_state
 from storage.cache.cache_entries import DELETED, kept_until
 from storage.cache.read_cache import Loaded, digest
-from storage.cache.shared_cache import NewEntry
+from storage.cache.shared_cache import NewCacheEntry
 from storage.documents.instants import instant, instant_or_none
 from storage.documents.job import JobResource
 from storage.jobs.rows import encode, shown_schedule
@@ -20,16 +20,16 @@ from storage.jobs.rows import encode, shown_schedule
 NOT_FOUND_LIFE = timedelta(seconds=5)
 
 
-def entry_name(job_id: UUID) -> str:
+def cache_entry_name(job_id: UUID) -> str:
     """Under which a job is cached."""
     return f"job:{job_id.hex}"
 
 
-def entry_of(job: Job, now: datetime) -> NewEntry:
+def cache_entry_of(job: Job, now: datetime) -> NewCacheEntry:
     """What a command made of a job."""
     body = encode(JobResource.of(job))
-    return NewEntry(
-        name=entry_name(job.id),
+    return NewCacheEntry(
+        name=cache_entry_name(job.id),
         version=job.version,
         until=kept_until(now, job.next_fire_at),
         etag=_etag_of(job.version, body),
@@ -37,10 +37,14 @@ def entry_of(job: Job, now: datetime) -> NewEntry:
     )
 
 
-def entry_of_deleted(job_id: UUID, now: datetime) -> NewEntry:
+def cache_entry_of_deleted(job_id: UUID, now: datetime) -> NewCacheEntry:
     """What is left of a job that exists no more."""
-    return NewEntry(
-        name=entry_name(job_id), version=DELETED, until=kept_until(now, None), etag="", body=b""
+    return NewCacheEntry(
+        name=cache_entry_name(job_id),
+        version=DELETED,
+        until=kept_until(now, None),
+        etag="",
+        body=b"",
     )
 
 

@@ -14,8 +14,8 @@ from cachetools import LRUCache
 from msgspec import Struct
 from prometheus_client import Counter
 
-from storage.cache.cache_entries import Entry, Position
-from storage.cache.consistency_tokens import Commits
+from storage.cache.cache_entries import CacheEntry, ConsistencyToken
+from storage.cache.consistency_tokens import ConsistencyTokens
 from storage.cache.shared_cache import Fill, SharedCache
 from storage.postgres.pools import Driver
 from storage.redis.connection import RedisAway
@@ -26,11 +26,11 @@ LOCAL_BYTES = 64 * 1024 * 1024
 LISTED = 10_000
 """Names of which it is known that they were loaded lately."""
 _OVERHEAD_BYTES = 500
-_NOWHERE = Position(place=0)
+_NOWHERE = ConsistencyToken(lsn=0)
 
 
 class Loaded(Struct, frozen=True, kw_only=True):
-    """What a query read; see Entry."""
+    """What a query read; see CacheEntry."""
 
     version: int
     until: datetime
@@ -39,7 +39,7 @@ class Loaded(Struct, frozen=True, kw_only=True):
 
 
 Load = Callable[[Driver], Awaitable[Loaded]]
-ReadAs = Callable[[UUID, Position | None, Load, bool], Awaitable[Loaded]]
+ReadAs = Callable[[UUID, ConsistencyToken | None, Load, bool], Awaitable[Loaded]]
 """Reads for a service from a server that has replayed a position, or from the primary; it is told
 whether that is costly."""
 
@@ -47,8 +47,8 @@ whether that is costly."""
 class _Kept(Struct, frozen=True):
     """An entry in this process: surely right as long as the service has not committed again."""
 
-    entry: Entry
-    position: Position
+    entry: CacheEntry
+    position: ConsistencyToken
 
 
 class ReadCache:
@@ -64,18 +64,20 @@ class ReadCache:
         read_as: How to read from Postgres.
     """
 
-    def __init__(self, commits: Commits, shared: SharedCache, read_as: ReadAs) -> None:
-        self._commits = commits
+    def __init__(
+        self, consistency_tokens: ConsistencyTokens, shared: SharedCache, read_as: ReadAs
+    ) -> None:
+        self._consistency_tokens = consistency_tokens
         self._shared = shared
         self._read_as = read_as
         self._kept: LRUCache[tuple[UUID, str], _Kept] = LRUCache(LOCAL_BYTES, _size)
         self._listed: LRUCache[tuple[UUID, str], None] = LRUCache(LISTED)
-        self._flights: dict[tuple[UUID, str, str], asyncio.Task[Entry]] = {}
+        self._flights: dict[tuple[UUID, str, str], asyncio.Task[CacheEntry]] = {}
         self._fills: set[asyncio.Task[None]] = set()
 
     async def read(
         self, service_id: UUID, name: str, now: datetime, load: Load, *, costly: bool
-    ) -> Entry:
+    ) -> CacheEntry:
         """The entry under a name, loaded where no layer has it.
 
         Args:
@@ -94,15 +96,15 @@ class ReadCache:
 
     async def _look(
         self, service_id: UUID, name: str, now: datetime
-    ) -> tuple[Position | None, Entry | None]:
+    ) -> tuple[ConsistencyToken | None, CacheEntry | None]:
         """How far the service has come, if Redis tells, and the entry, if a layer has it."""
         key = (service_id, name)
         kept = self._kept.get(key)
-        looked = await self._commits.look(service_id, None if kept else name)
+        looked = await self._consistency_tokens.look(service_id, None if kept else name)
         if kept and looked and kept.position == looked.position and now < kept.entry.until:
             return looked.position, _answered("memory", kept.entry)
         if kept and looked:
-            looked = await self._commits.look(service_id, name)
+            looked = await self._consistency_tokens.look(service_id, name)
         if looked is None or looked.position is None:
             return None, None
         entry = looked.entry
@@ -114,9 +116,9 @@ class ReadCache:
     async def _load_once(
         self,
         key: tuple[UUID, str],
-        position: Position,
-        loading: Callable[[], Coroutine[Any, Any, Entry]],
-    ) -> Entry:
+        position: ConsistencyToken,
+        loading: Callable[[], Coroutine[Any, Any, CacheEntry]],
+    ) -> CacheEntry:
         flight = (*key, position.encode())
         task = self._flights.get(flight)
         if task is None:
@@ -129,11 +131,11 @@ class ReadCache:
     async def _load(
         self,
         key: tuple[UUID, str],
-        position: Position,
+        position: ConsistencyToken,
         now: datetime,
         load: Load,
         costly: bool,
-    ) -> Entry:
+    ) -> CacheEntry:
         entry = _entry(await self._read_as(key[0], position, load, costly), position)
         if entry.until > now:
             self._keep(key, entry, position)
@@ -142,7 +144,7 @@ class ReadCache:
             self._listed[key] = None
         return entry
 
-    def _share(self, key: tuple[UUID, str], entry: Entry) -> None:
+    def _share(self, key: tuple[UUID, str], entry: CacheEntry) -> None:
         service_id, name = key
         filling = asyncio.create_task(
             self._fill(Fill(service_id=service_id, name=name, entry=entry))
@@ -156,7 +158,7 @@ class ReadCache:
         except RedisAway:
             return
 
-    def _keep(self, key: tuple[UUID, str], entry: Entry, position: Position) -> None:
+    def _keep(self, key: tuple[UUID, str], entry: CacheEntry, position: ConsistencyToken) -> None:
         kept = _Kept(entry, position)
         if _size(kept) <= LOCAL_BYTES:
             self._kept[key] = kept
@@ -167,8 +169,8 @@ def digest(data: bytes) -> str:
     return blake2b(data, digest_size=12).hexdigest()
 
 
-def _entry(loaded: Loaded, position: Position) -> Entry:
-    return Entry(
+def _entry(loaded: Loaded, position: ConsistencyToken) -> CacheEntry:
+    return CacheEntry(
         version=loaded.version,
         position=position,
         until=loaded.until,
@@ -177,7 +179,7 @@ def _entry(loaded: Loaded, position: Position) -> Entry:
     )
 
 
-def _answered(layer: str, entry: Entry) -> Entry:
+def _answered(layer: str, entry: CacheEntry) -> CacheEntry:
     _READS[layer].inc()
     return entry
 

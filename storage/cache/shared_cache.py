@@ -11,12 +11,12 @@ from uuid import UUID
 from msgspec import Struct
 
 from storage.cache.cache_entries import (
+    LSN_DIGITS,
     NUMBER_DIGITS,
     ORDER_DIGITS,
-    PLACE_DIGITS,
     VERSION_DIGITS,
-    Entry,
-    Position,
+    CacheEntry,
+    ConsistencyToken,
 )
 from storage.postgres.batches import Batches
 from storage.redis.connection import RedisLink
@@ -29,24 +29,24 @@ SHARED_BYTES = 32 * 1024
 """What is larger is kept out of Redis; each process reads it of Postgres, and keeps it itself."""
 _LONG_AGO = datetime.fromtimestamp(0, UTC)
 
-# The place of each service is raised, never lowered; its number changes each time. An entry gives
-# way to a later version only. KEYS: positions, entries. ARGV: place, a random number, seconds to
-# keep positions, how many services, for each whether all that was cached before is void; then value
+# The lsn of each service is raised, never lowered; its number changes each time. An entry gives
+# way to a later version only. KEYS: positions, entries. ARGV: lsn, a random number, seconds to
+# keep positions, how many services, for each whether all that was cached before is invalid; then value
 # and end (in milliseconds) of each entry.
-_RECORD = f"""{ALWAYS}local place_digits, number_digits = {PLACE_DIGITS}, {NUMBER_DIGITS}
+_RECORD = f"""{ALWAYS}local place_digits, number_digits = {LSN_DIGITS}, {NUMBER_DIGITS}
 local count = tonumber(ARGV[4])
 for i = 1, count do
-    local place, number, void = ARGV[1], ARGV[2], string.rep('0', place_digits)
+    local lsn, number, invalid = ARGV[1], ARGV[2], string.rep('0', place_digits)
     local known = redis.call('GET', KEYS[i])
     if known then
         local known_place = string.sub(known, 1, place_digits)
-        if known_place > place then place = known_place end
+        if known_place > lsn then lsn = known_place end
         local last = tonumber(string.sub(known, place_digits + 1, place_digits + number_digits), 16)
         number = string.format('%0{NUMBER_DIGITS}x', (last + 1) % 2 ^ 32)
-        void = string.sub(known, place_digits + number_digits + 1)
+        invalid = string.sub(known, place_digits + number_digits + 1)
     end
-    if ARGV[4 + i] == '1' and ARGV[1] > void then void = ARGV[1] end
-    redis.call('SET', KEYS[i], place .. number .. void, 'EX', ARGV[3])
+    if ARGV[4 + i] == '1' and ARGV[1] > invalid then invalid = ARGV[1] end
+    redis.call('SET', KEYS[i], lsn .. number .. invalid, 'EX', ARGV[3])
 end
 for i = count + 1, #KEYS do
     local at = 4 + count + 2 * (i - count) - 1
@@ -74,11 +74,11 @@ end
 class Looked(Struct, frozen=True):
     """What Redis knows: of a service, and under a name that was asked for."""
 
-    position: Position | None
-    entry: Entry | None
+    position: ConsistencyToken | None
+    entry: CacheEntry | None
 
 
-class NewEntry(Struct, frozen=True, kw_only=True):
+class NewCacheEntry(Struct, frozen=True, kw_only=True):
     """What a commit made of an object."""
 
     name: str
@@ -93,11 +93,11 @@ class CacheChanges(Struct, kw_only=True):
 
     Attributes:
         entries: What it made, to be cached.
-        voids: Whether it changed objects that `entries` does not name: so it is until it is said.
+        invalidates: Whether it changed objects that `entries` does not name: so it is until it is said.
     """
 
-    entries: list[NewEntry] = []
-    voids: bool = True
+    entries: list[NewCacheEntry] = []
+    invalidates: bool = True
 
 
 class Commit(Struct, frozen=True, kw_only=True):
@@ -105,13 +105,13 @@ class Commit(Struct, frozen=True, kw_only=True):
 
     Attributes:
         entries: What it made, to be cached.
-        voids: Whether it changed objects that `entries` does not name.
-        after: A place that the primary had come to before the commit began.
+        invalidates: Whether it changed objects that `entries` does not name.
+        after: A lsn that the primary had come to before the commit began.
     """
 
     service_id: UUID
-    entries: tuple[NewEntry, ...] = ()
-    voids: bool = False
+    entries: tuple[NewCacheEntry, ...] = ()
+    invalidates: bool = False
     after: int = 0
 
 
@@ -120,7 +120,7 @@ class Fill(Struct, frozen=True, kw_only=True):
 
     service_id: UUID
     name: str
-    entry: Entry
+    entry: CacheEntry
 
 
 class SharedCache:
@@ -147,13 +147,15 @@ class SharedCache:
         if len(fill.entry.body) <= SHARED_BYTES:
             await self._fills.answer(fill)
 
-    async def record(self, commits: Iterable[Commit], place: int) -> None:
-        """Tell of commits, all of them before `place`."""
-        voids: dict[UUID, bool] = {}
+    async def record(self, consistency_tokens: Iterable[Commit], lsn: int) -> None:
+        """Tell of consistency_tokens, all of them before `lsn`."""
+        invalidates: dict[UUID, bool] = {}
         keys: list[tuple[UUID, str]] = []
         values: list[bytes | int] = []
-        for commit in commits:
-            voids[commit.service_id] = commit.voids or voids.get(commit.service_id, False)
+        for commit in consistency_tokens:
+            invalidates[commit.service_id] = commit.invalidates or invalidates.get(
+                commit.service_id, False
+            )
             for new in commit.entries:
                 fits = self._room.is_there and len(new.body) <= SHARED_BYTES
                 if fits or new.version > 1:  # before the first one there is none
@@ -164,14 +166,14 @@ class SharedCache:
             lambda epoch: (
                 "EVAL",
                 _RECORD,
-                len(voids) + len(keys),
-                *(_position_key(epoch, service_id) for service_id in voids),
-                *(_entry_key(epoch, service_id, name) for service_id, name in keys),
-                f"{place:0{PLACE_DIGITS}x}",
+                len(invalidates) + len(keys),
+                *(_position_key(epoch, service_id) for service_id in invalidates),
+                *(_cache_entry_key(epoch, service_id, name) for service_id, name in keys),
+                f"{lsn:0{LSN_DIGITS}x}",
                 f"{random.getrandbits(32):0{NUMBER_DIGITS}x}",
                 POSITION_SECONDS,
-                len(voids),
-                *(int(void) for void in voids.values()),
+                len(invalidates),
+                *(int(invalid) for invalid in invalidates.values()),
                 *values,
             )
         )
@@ -185,18 +187,18 @@ class SharedCache:
             lambda epoch: (
                 "MGET",
                 *(_position_key(epoch, service_id) for service_id in services),
-                *(_entry_key(epoch, service_id, name) for service_id, name in names),
+                *(_cache_entry_key(epoch, service_id, name) for service_id, name in names),
             )
         )
         positions = {
-            service_id: data and Position.decode(data)
+            service_id: data and ConsistencyToken.decode(data)
             for service_id, data in zip(services, found, strict=False)
         }
         entries = dict(zip(names, found[len(services) :], strict=True))
         return {
             (service_id, name): Looked(
                 positions[service_id],
-                Entry.decode(data) if name and (data := entries[service_id, name]) else None,
+                CacheEntry.decode(data) if name and (data := entries[service_id, name]) else None,
             )
             for service_id, name in keys
         }
@@ -214,7 +216,7 @@ class SharedCache:
                     for fill in fills
                     for key in (
                         _position_key(epoch, fill.service_id),
-                        _entry_key(epoch, fill.service_id, fill.name),
+                        _cache_entry_key(epoch, fill.service_id, fill.name),
                     )
                 ),
                 *(
@@ -235,16 +237,16 @@ def _position_key(epoch: str, service_id: UUID) -> str:
     return f"{epoch}:commit:{service_id.hex}"
 
 
-def _entry_key(epoch: str, service_id: UUID, name: str) -> str:
+def _cache_entry_key(epoch: str, service_id: UUID, name: str) -> str:
     return f"{epoch}:entry:{service_id.hex}:{name}"
 
 
-def _entry(new: NewEntry, after: int, *, fits: bool) -> Entry:
-    # Of what does not fit only its version is cached, so that no earlier one takes its place.
-    # What others committed meanwhile it may lack, so it is of the place before.
-    return Entry(
+def _entry(new: NewCacheEntry, after: int, *, fits: bool) -> CacheEntry:
+    # Of what does not fit only its version is cached, so that no earlier one takes its lsn.
+    # What others committed meanwhile it may lack, so it is of the lsn before.
+    return CacheEntry(
         version=new.version,
-        position=Position(place=after),
+        position=ConsistencyToken(lsn=after),
         until=new.until if fits else _LONG_AGO,
         etag=new.etag if fits else "",
         body=new.body if fits else b"",

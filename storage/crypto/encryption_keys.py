@@ -19,15 +19,15 @@ _NONCE_BYTES = 12
 _ENTRY = re.compile(r"(?P<id>[A-Za-z0-9._-]{1,32}):(?P<key>[A-Za-z0-9+/]+={0,2})")
 
 
-class BadKeyRing(Exception):
-    """The text of a key ring makes no sense; says where, and never what a key is."""
+class BadEncryptionKeys(Exception):
+    """The text of a key keys makes no sense; says where, and never what a key is."""
 
 
 class Undecipherable(Exception):
-    """A value cannot be encrypted or decrypted with this ring; says which key it would take."""
+    """A value cannot be encrypted or decrypted with this keys; says which key it would take."""
 
 
-class Place(Struct, frozen=True):
+class AssociatedData(Struct, frozen=True):
     """Where an encrypted value belongs; anywhere else it does not decrypt.
 
     Attributes:
@@ -56,7 +56,7 @@ class Sealed(Struct, frozen=True):
     content: bytes
 
 
-class KeyRing:
+class EncryptionKeys:
     """Encrypts with AES-256-GCM.
 
     Args:
@@ -82,7 +82,7 @@ class KeyRing:
     def __bool__(self) -> bool:
         return bool(self._keys)
 
-    def seal(self, value: str, place: Place) -> Sealed:
+    def seal(self, value: str, place: AssociatedData) -> Sealed:
         """Encrypt a value under the first key.
 
         Raises:
@@ -93,11 +93,11 @@ class KeyRing:
         content = self._keys[key_id].encrypt(nonce, value.encode(), place.with_key(key_id))
         return Sealed(key_id, nonce + content)
 
-    def open(self, sealed: Sealed, place: Place) -> str:
+    def open(self, sealed: Sealed, place: AssociatedData) -> str:
         """Decrypt a value.
 
         Raises:
-            Undecipherable: When its key is not in the ring, or it was not encrypted for that place.
+            Undecipherable: When its key is not in the keys, or it was not encrypted for that place.
         """
         from cryptography.exceptions import InvalidTag  # noqa: PLC0415 (as in _cipher)
 
@@ -117,25 +117,25 @@ class KeyRing:
             ) from None
 
 
-NO_KEYS = KeyRing()
+NO_KEYS = EncryptionKeys()
 
 
-def parse_key_ring(entries: Iterable[str]) -> KeyRing:
-    """A ring from entries of the form `id:base64-of-32-bytes`.
+def parse_encryption_keys(entries: Iterable[str]) -> EncryptionKeys:
+    """A keys from entries of the form `id:base64-of-32-bytes`.
 
     Raises:
-        BadKeyRing: When an entry makes no sense.
+        BadEncryptionKeys: When an entry makes no sense.
     """
     keys: dict[str, bytes] = {}
     for number, entry in enumerate(entries, start=1):
         match = _ENTRY.fullmatch(entry)
         if match is None:
-            raise BadKeyRing(f"entry {number} is not of the form `id:base64-of-32-bytes`")
+            raise BadEncryptionKeys(f"entry {number} is not of the form `id:base64-of-32-bytes`")
         key_id = match["id"]
         if key_id in keys:
-            raise BadKeyRing(f"the key {key_id!r} is there twice")
+            raise BadEncryptionKeys(f"the key {key_id!r} is there twice")
         keys[key_id] = _key(key_id, match["key"])
-    return KeyRing(keys.items())
+    return EncryptionKeys(keys.items())
 
 
 def new_key(key_id: str) -> str:
@@ -149,7 +149,7 @@ def _key(key_id: str, text: str) -> bytes:
     except ValueError:
         key = b""
     if len(key) != KEY_BYTES:
-        raise BadKeyRing(f"the key {key_id!r} is not the base64 of {KEY_BYTES} bytes")
+        raise BadEncryptionKeys(f"the key {key_id!r} is not the base64 of {KEY_BYTES} bytes")
     return key
 
 

@@ -25,9 +25,9 @@ from storage.jobs.ledger import (
     JobStretch,
     close_pause,
     open_pause,
-    take_back,
+    recorded_by_runs,
     takes_effect_at,
-    told_by_runs,
+    unrecord_after,
     write_stretches,
 )
 from storage.jobs.reckoning import elsewhere, times_between
@@ -112,7 +112,7 @@ async def brought_up(driver: Driver, row: JobRow) -> dict[str, Any]:
     changes: dict[str, Any] = {}
     for number, change in enumerate(pending):
         before = with_calendars(stored, in_force(now, pending[number:]))
-        changes |= await _told_until(driver, {**row, **changes}, before, change.at)
+        changes |= await _recorded_until(driver, {**row, **changes}, before, change.at)
         known = {**row, **changes}
         later = with_calendars(stored, in_force(now, pending[number + 1 :]))
         if not at_its_end(later, known["run_count"]):
@@ -121,7 +121,7 @@ async def brought_up(driver: Driver, row: JobRow) -> dict[str, Any]:
     return changes
 
 
-async def _told_until(
+async def _recorded_until(
     driver: Driver, row: JobRow, schedule: Schedule, now: datetime
 ) -> dict[str, Any]:
     """Undo a locked job's claim-ahead, and write what its schedule, until now, excluded so far."""
@@ -175,14 +175,16 @@ async def withdraw_to_come(
     run_count = max(row["run_count"] - count_of(schedule, withdrawn), 0)
     if not withdrawn and at_its_end(schedule, run_count):
         return {}  # what is told of up to the last run of all stays: no claim would tell it again
-    untold = await untell(driver, row, schedule, now)
-    if not withdrawn and not untold:
+    unrecorded = await unrecord(driver, row, schedule, now)
+    if not withdrawn and not unrecorded:
         return {}
-    first = min(withdrawn + untold)
+    first = min(withdrawn + unrecorded)
     return {**await reckon_after(schedule, first - TICK, run_count), "run_count": run_count}
 
 
-async def untell(driver: Driver, row: JobRow, schedule: Schedule, now: datetime) -> list[datetime]:
+async def unrecord(
+    driver: Driver, row: JobRow, schedule: Schedule, now: datetime
+) -> list[datetime]:
     """Take back what the ledger tells of a locked job's fire times that are still to come.
 
     Claims look ahead; what they tell there is that fire times are excluded.
@@ -190,7 +192,7 @@ async def untell(driver: Driver, row: JobRow, schedule: Schedule, now: datetime)
     Returns:
         Beginnings of what is not told any more.
     """
-    firsts = await take_back(driver, row["service_id"], row["id"], now)
+    firsts = await unrecord_after(driver, row["service_id"], row["id"], now)
     if firsts:
         tell = partial(account, schedule, Outcome.EXCLUDED, after=min(firsts) - TICK, until=now)
         past = await elsewhere(schedule, tell, times=times_between(min(firsts), now))
@@ -252,7 +254,7 @@ async def write_account(
     if at_its_end(schedule, known["run_count"]):
         return
     position = known["accounted_to"]
-    told = await told_by_runs(driver, [(row["service_id"], row["id"], position)])
+    told = await recorded_by_runs(driver, [(row["service_id"], row["id"], position)])
     tell = partial(account, schedule, outcome, after=position, until=until, told=told[row["id"]])
     times = times_between(position, until)
     await _write(driver, row, await elsewhere(schedule, tell, times=times))

@@ -14,10 +14,10 @@ from domain.access.caller import Caller
 from domain.filters.search_index import job_terms
 from domain.ids import new_id
 from domain.jobs.job import Job
-from storage.cache.consistency_tokens import Commits
+from storage.cache.consistency_tokens import ConsistencyTokens
 from storage.cache.encoded_jobs import EncodedJobs
-from storage.cache.job_cache_entries import entry_of
-from storage.cache.shared_cache import Commit, NewEntry
+from storage.cache.job_cache_entries import cache_entry_of
+from storage.cache.shared_cache import Commit, NewCacheEntry
 from storage.jobs.counts import SPARE, count_slot
 from storage.jobs.rows import encode_schedule
 from storage.postgres.batches import Batches
@@ -62,11 +62,15 @@ class JobInserts:
     """
 
     def __init__(
-        self, database: Database, commits: Commits, encoded_jobs: EncodedJobs, shares: Shares
+        self,
+        database: Database,
+        consistency_tokens: ConsistencyTokens,
+        encoded_jobs: EncodedJobs,
+        shares: Shares,
     ) -> None:
         self._database = database
         self._shares = shares
-        self._commits = commits
+        self._consistency_tokens = consistency_tokens
         self._encoded_jobs = encoded_jobs
         self._groups: Batches[NewJob, bool | None] = Batches(self._store_group, most=AT_ONCE)
 
@@ -77,17 +81,17 @@ class JobInserts:
 
     async def _store_group(self, group: list[NewJob]) -> Mapping[NewJob, bool | None]:
         """None stands for a job that is to be tried alone."""
-        place = self._commits.place
+        lsn = self._consistency_tokens.lsn
         try:
             async with self._database.driver() as driver:
                 found = await _insert(driver, group, SPARE)
         except _REFUSED:
             return dict.fromkeys(group)
-        await self._tell([new for new in group if found[new]], place)
+        await self._tell([new for new in group if found[new]], lsn)
         return found
 
     async def _store_alone(self, new: NewJob) -> bool:
-        place = self._commits.place
+        lsn = self._consistency_tokens.lsn
         async with (
             self._shares.of(new.caller.service_id),  # of a service that is nearly full, all lock it
             self._database.driver() as driver,
@@ -95,17 +99,17 @@ class JobInserts:
         ):
             stored = await insert_job(driver, new)
         if stored:
-            await self._tell([new], place)
+            await self._tell([new], lsn)
         return stored
 
-    async def _tell(self, stored: Sequence[NewJob], place: int) -> None:
-        made: dict[UUID, list[NewEntry]] = {}
+    async def _tell(self, stored: Sequence[NewJob], lsn: int) -> None:
+        made: dict[UUID, list[NewCacheEntry]] = {}
         for new in stored:
-            entry = entry_of(new.job, new.job.created_at)
+            entry = cache_entry_of(new.job, new.job.created_at)
             self._encoded_jobs.keep(new.job, entry.body)
             made.setdefault(new.caller.service_id, []).append(entry)
-        await self._commits.record_all(
-            Commit(service_id=service_id, entries=tuple(entries), after=place)
+        await self._consistency_tokens.record_all(
+            Commit(service_id=service_id, entries=tuple(entries), after=lsn)
             for service_id, entries in made.items()
         )
 

@@ -18,7 +18,7 @@ INSERT INTO ledger (service_id, job_id, first, last, outcome) VALUES ($1, $2, $3
 ON CONFLICT DO NOTHING
 """
 
-_TAKE_BACK = """
+_UNRECORD_AFTER = """
 DELETE FROM ledger
 WHERE service_id = $1 AND job_id = $2 AND last > $3 AND last <> 'infinity'
 RETURNING first
@@ -26,7 +26,7 @@ RETURNING first
 
 # Claims look ahead for what is excluded, and for what is beyond a quota; all else is told when it
 # has passed.
-_TOLD_AS_PAST = """
+_RECORDED_AS_PAST = """
 SELECT max(last) FROM ledger
 WHERE service_id = $1 AND job_id = $2 AND last > $3 AND last <> 'infinity'
     AND outcome NOT IN ('excluded', 'quota')
@@ -69,7 +69,7 @@ async def write_stretches(driver: Driver, stretches: Sequence[JobStretch]) -> No
         )
 
 
-async def told_by_runs(
+async def recorded_by_runs(
     driver: Driver, positions: Sequence[tuple[UUID, UUID, datetime]]
 ) -> dict[UUID, list[datetime]]:
     """The fire times later than the positions of locked jobs that have their run already.
@@ -88,7 +88,7 @@ async def told_by_runs(
     return {row["job_id"]: row["instants"] for row in rows}
 
 
-async def take_back(
+async def unrecord_after(
     driver: Driver, service_id: UUID, job_id: UUID, instant: datetime
 ) -> list[datetime]:
     """Delete what is told already of fire times later than an instant, as claims look ahead.
@@ -96,7 +96,7 @@ async def take_back(
     Returns:
         The beginnings of the stretches deleted.
     """
-    rows = await driver.fetch(_TAKE_BACK, service_id, job_id, instant)
+    rows = await driver.fetch(_UNRECORD_AFTER, service_id, job_id, instant)
     return [row["first"] for row in rows]
 
 
@@ -108,7 +108,7 @@ async def takes_effect_at(
     That is later than `now` where a claim has told of fire times as past meanwhile: the command has
     waited for the job, or its process's clock is behind. What is told so stays.
     """
-    told: datetime | None = await driver.fetchval(_TOLD_AS_PAST, service_id, job_id, now)
+    told: datetime | None = await driver.fetchval(_RECORDED_AS_PAST, service_id, job_id, now)
     return now if told is None else told
 
 

@@ -58,7 +58,7 @@ class Replica:
     """One replica, as it was seen last.
 
     Attributes:
-        replayed: Up to which place (see Position) it is known to have replayed the WAL.
+        replayed: Up to which lsn (see ConsistencyToken) it is known to have replayed the WAL.
     """
 
     def __init__(self, url: str, number: int, pool_size: int) -> None:
@@ -135,15 +135,15 @@ class Replicas:
         self.all = replicas
         self._questions: Batches[Replica, None] = Batches(self._ask)
 
-    async def having_replayed(self, place: int) -> Replica | None:
-        """The least-lagged usable replica, if it has replayed the WAL up to a place."""
-        # A place once replayed stays replayed, so they are asked only about newer ones.
-        if (best := self.least_lagged()) is None or best.replayed >= place:
+    async def having_replayed(self, lsn: int) -> Replica | None:
+        """The least-lagged usable replica, if it has replayed the WAL up to a lsn."""
+        # A lsn once replayed stays replayed, so they are asked only about newer ones.
+        if (best := self.least_lagged()) is None or best.replayed >= lsn:
             return best
         usable = (replica for replica in self.all if replica.usable)
         await asyncio.gather(*(self._questions.answer(replica) for replica in usable))
         best = self.least_lagged()
-        return best if best is not None and best.replayed >= place else None
+        return best if best is not None and best.replayed >= lsn else None
 
     async def answers(self, replica: Replica) -> bool:
         """Whether a replica answers now; it is ejected if it does not.

@@ -10,7 +10,7 @@ from uuid import UUID
 import asyncpg
 from prometheus_client import Counter
 
-from storage.cache.cache_entries import Position
+from storage.cache.cache_entries import ConsistencyToken
 from storage.postgres.pools import UNREACHABLE, Database, Driver
 from storage.postgres.replicas import Replicas
 from storage.shares import Shares
@@ -23,7 +23,7 @@ Answer = TypeVar("Answer")
 Question = Callable[[Driver], Awaitable[Answer]]
 
 
-ANYWHERE = Position(place=0)
+ANYWHERE = ConsistencyToken(lsn=0)
 """What every server has replayed."""
 
 
@@ -47,7 +47,7 @@ class ShardReads:
     async def read_as(
         self,
         service_id: UUID,
-        position: Position | None,
+        position: ConsistencyToken | None,
         question: Question[Answer],
         costly: bool,
     ) -> Answer:
@@ -58,7 +58,7 @@ class ShardReads:
         async with self._costly.of(service_id), self._shares.of(service_id):
             return await self.read(position, question)
 
-    async def read(self, position: Position | None, question: Question[Answer]) -> Answer:
+    async def read(self, position: ConsistencyToken | None, question: Question[Answer]) -> Answer:
         """The answer of a replica, or of the primary where that fails or none has come so far.
 
         What takes too long at a replica that answers else would do so at the primary, too.
@@ -66,7 +66,7 @@ class ShardReads:
         Args:
             position: Up to where the server must have replayed; None asks the primary.
         """
-        replica = None if position is None else await self._replicas.having_replayed(position.place)
+        replica = None if position is None else await self._replicas.having_replayed(position.lsn)
         if replica is not None:
             try:
                 async with replica.server.connection() as driver:

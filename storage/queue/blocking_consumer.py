@@ -21,16 +21,16 @@ redis.call('LTRIM', KEYS[1], -{_MOST_RINGS}, -1)
 """
 
 
-def ring_bell(broker: RedisBroker, queue_name: str) -> None:
+def wake_consumer(broker: RedisBroker, queue_name: str) -> None:
     """Wake one of those who wait for messages of a queue.
 
     Raises:
         redis.RedisError: When Redis is away.
     """
-    broker.client.eval(_RING, 1, _bell(broker, queue_name))
+    broker.client.eval(_RING, 1, _wake_key(broker, queue_name))
 
 
-class WakefulConsumer(_RedisConsumer):
+class BlockingConsumer(_RedisConsumer):
     """Dramatiq's consumer, which would sleep for tens of milliseconds between two looks."""
 
     def __init__(self, broker: RedisBroker, queue_name: str, prefetch: int, timeout: int) -> None:
@@ -47,12 +47,14 @@ class WakefulConsumer(_RedisConsumer):
             time.sleep(_FULL_SECONDS)
             return
         try:
-            self.broker.client.blpop(_bell(self.broker, self.queue_name), self.broker.wait_seconds)
+            self.broker.client.blpop(
+                _wake_key(self.broker, self.queue_name), self.broker.wait_seconds
+            )
         except (redis.ConnectionError, redis.TimeoutError) as error:
             raise ConnectionClosed(error) from None  # type: ignore[no-untyped-call]
 
 
-class BelledBroker(RedisBroker):
+class WakingBroker(RedisBroker):
     """A broker whose consumers hear the bell, and whose messages pass also when Redis is full.
 
     Args:
@@ -78,9 +80,9 @@ class BelledBroker(RedisBroker):
             self.emit_after("declare_queue", queue_name)
 
     @property
-    def consumer_class(self) -> type[WakefulConsumer]:
-        return WakefulConsumer
+    def consumer_class(self) -> type[BlockingConsumer]:
+        return BlockingConsumer
 
 
-def _bell(broker: RedisBroker, queue_name: str) -> str:
+def _wake_key(broker: RedisBroker, queue_name: str) -> str:
     return f"{broker.namespace}:bell:{queue_name}"

@@ -9,7 +9,7 @@ from uuid import UUID
 from dramatiq import Message, Middleware
 from dramatiq.brokers.redis import RedisBroker
 
-from storage.queue.blocking_consumer import BelledBroker, ring_bell
+from storage.queue.blocking_consumer import WakingBroker, wake_consumer
 from storage.redis.servers import redis_client
 from storage.tracing.spans import active
 from storage.urls import redis_database
@@ -19,7 +19,7 @@ URGENT_QUEUE = "urgent_runs"
 HOUSEKEEPING_QUEUE = "housekeeping"
 RING_ACTOR = "ring_runs"
 RING_AHEAD_ACTOR = "ring_runs_ahead"
-FOLD_ACTOR = "fold_run_events"
+AGGREGATE_ACTOR = "aggregate_run_events"
 BATCH_SIZE = 200
 MAX_DEPTH = 8
 """Messages that may wait for workers: what a dispatcher holds takes turns, what waits cannot."""
@@ -39,7 +39,7 @@ def make_broker(redis_url: str, middleware: Sequence[Middleware] = ()) -> RedisB
     """A broker without Dramatiq's default middleware: retries are rows, not messages."""
     # A repeated enqueue would be a second message, a repeated fetch a stranded one: no retries.
     client = redis_client(redis_database(redis_url, _BROKER_DATABASE), REDIS_SECONDS)
-    broker = BelledBroker(
+    broker = WakingBroker(
         client=client,
         middleware=[*middleware, *_traced()],
         heartbeat_timeout=_HEARTBEAT_TIMEOUT_MS,
@@ -66,7 +66,7 @@ class RunQueue:
         self._broker = broker
         self.batch_size = batch_size
 
-    async def hand_over(self, runs: Sequence[RunKey], *, ahead: bool = False) -> None:
+    async def dispatch(self, runs: Sequence[RunKey], *, ahead: bool = False) -> None:
         """Send runs to the workers, `batch_size` to a message.
 
         Args:
@@ -78,7 +78,7 @@ class RunQueue:
         if runs:
             await asyncio.to_thread(self._send, runs, ahead=ahead)
 
-    async def hand_over_now(self, runs: Sequence[RunKey]) -> None:
+    async def dispatch_now(self, runs: Sequence[RunKey]) -> None:
         """Send runs that are due now; a few pass by all messages that wait, if those are many.
 
         Raises:
@@ -87,7 +87,7 @@ class RunQueue:
         if runs:
             await asyncio.to_thread(self._send_now, runs)
 
-    async def ask_to_fold(self) -> None:
+    async def ask_to_aggregate(self) -> None:
         """Have a worker count ended runs in the statistics.
 
         Raises:
@@ -96,7 +96,7 @@ class RunQueue:
         # Beside the housekeeping: each further queue would cost every worker its polling.
         message: Message[None] = Message(
             queue_name=HOUSEKEEPING_QUEUE,
-            actor_name=FOLD_ACTOR,
+            actor_name=AGGREGATE_ACTOR,
             args=(),
             kwargs={},
             options={},
@@ -132,7 +132,7 @@ class RunQueue:
                     options={},
                 )
             )
-            ring_bell(self._broker, queue_name)
+            wake_consumer(self._broker, queue_name)
 
     def close(self) -> None:
         """Close the connections to Redis."""

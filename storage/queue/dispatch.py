@@ -15,9 +15,9 @@ from storage.shards import Shard
 log = structlog.get_logger()
 
 
-async def hand_over_soon(shard: Shard, runs: Sequence[RunKey]) -> None:
+async def dispatch_soon(shard: Shard, runs: Sequence[RunKey]) -> None:
     """Send runs to the workers; with Redis away, the sweep hands them over when it is back."""
     try:
-        await shard.queue.hand_over_now(runs)
+        await shard.queue.dispatch_now(runs)
     except (RedisError, BrokerError) as error:
         log.warning("runs.not_handed_over", count=len(runs), error=kind_of(error))

@@ -32,7 +32,7 @@ end
 class ProcessView(Struct, frozen=True, kw_only=True):
     """What one worker process tells of a service's targets."""
 
-    told_at: datetime
+    published_at: datetime
     targets: list[TargetView]
 
 
@@ -50,7 +50,7 @@ async def tell(
     waiting = iter(views.items())
     while batch := list(islice(waiting, _SERVICES_AT_ONCE)):
         told = [
-            msgspec.json.encode(ProcessView(told_at=now, targets=list(targets[:MAX_TARGETS])))
+            msgspec.json.encode(ProcessView(published_at=now, targets=list(targets[:MAX_TARGETS])))
             for _, targets in batch
         ]
         services = [service_id for service_id, _ in batch]
@@ -67,7 +67,7 @@ async def tell(
         )
 
 
-async def told_of(redis: RedisLink, service_id: UUID, now: datetime) -> list[TargetView]:
+async def published_status(redis: RedisLink, service_id: UUID, now: datetime) -> list[TargetView]:
     """What processes tell of a service's targets: several may tell of the same.
 
     Raises:
@@ -75,7 +75,10 @@ async def told_of(redis: RedisLink, service_id: UUID, now: datetime) -> list[Tar
     """
     views = map(_decode, await redis.call(lambda epoch: ("HVALS", _key(epoch, service_id))))
     return [
-        target for view in views if view.told_at >= now - STALE_AFTER for target in view.targets
+        target
+        for view in views
+        if view.published_at >= now - STALE_AFTER
+        for target in view.targets
     ]
 
 

@@ -1,4 +1,4 @@
-"""What is due, by an index: in the order in which it is, or with services taking turns."""
+"""What is due, by an index: in the order in which it is, or with services taking claim_shares."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _RETRIES_BY_SHARE = statement("claims/claim_retries_by_share")
 _COUNT_RETRIES = statement("claims/count_due_retries")
 
 
-class Turns(Struct, frozen=True, kw_only=True):
+class ClaimShares(Struct, frozen=True, kw_only=True):
     """How services share a claim.
 
     Attributes:
@@ -40,7 +40,7 @@ class Turns(Struct, frozen=True, kw_only=True):
     held: Mapping[UUID, int]
     room: int
 
-    def shares(self, due: Mapping[UUID, int], most: int) -> dict[UUID, int]:
+    def divide(self, due: Mapping[UUID, int], most: int) -> dict[UUID, int]:
         """How many of what is due of each service are to be claimed."""
         wanted = {
             service_id: min(count, max(self.room - self.held.get(service_id, 0), 0))
@@ -60,12 +60,12 @@ async def prepare_claim(driver: Driver, now: datetime, most_offset: timedelta | 
         refuse_if_ahead(now, row["database_now"], most_offset)
 
 
-async def due_jobs(
+async def claimable_jobs(
     driver: Driver,
     until: datetime,
     since: datetime,
     most: int,
-    turns: Turns | None,
+    claim_shares: ClaimShares | None,
     *,
     late: bool = False,
 ) -> list[asyncpg.Record]:
@@ -73,13 +73,13 @@ async def due_jobs(
 
     Args:
         most: How many at most.
-        turns: None takes them in their order, which is cheaper.
+        claim_shares: None takes them in their order, which is cheaper.
         late: Take those first that fell due last.
     """
-    if turns is None:
+    if claim_shares is None:
         return await _JOBS[late].fetch(driver, until=until, since=since, most=most)
     rows = await _COUNT_JOBS.fetch(driver, until=until, since=since, most=most)
-    shares = turns.shares({row["service_id"]: row["count"] for row in rows}, most)
+    shares = claim_shares.divide({row["service_id"]: row["count"] for row in rows}, most)
     return await _JOBS_BY_SHARE[late].fetch(
         driver,
         until=until,
@@ -95,16 +95,16 @@ async def claim_retries(  # noqa: PLR0917 (what is due, and how much of it)
     now: datetime,
     until: datetime,
     most: int,
-    turns: Turns | None,
+    claim_shares: ClaimShares | None,
 ) -> list[asyncpg.Record]:
     """Claim retries that are due by `until`, and runs whose target's rest is over."""
     deferred_until = now + DEFERRED_AHEAD
-    if turns is None:
+    if claim_shares is None:
         return await _RETRIES.fetch(
             driver, until=until, deferred_until=deferred_until, dispatcher_id=holder, most=most
         )
     rows = await _COUNT_RETRIES.fetch(driver, until=until, deferred_until=deferred_until, most=most)
-    shares = turns.shares({row["service_id"]: row["count"] for row in rows}, most)
+    shares = claim_shares.divide({row["service_id"]: row["count"] for row in rows}, most)
     if not shares:
         return []
     return await _RETRIES_BY_SHARE.fetch(

@@ -22,7 +22,7 @@ _GENERATIONS = statement("backfills/generations")
 _WRITE = statement("backfills/write_runs")
 
 
-class MoreRun(Struct, frozen=True, kw_only=True):
+class ExtraRun(Struct, frozen=True, kw_only=True):
     """A run to make, of a fire time that may have runs already."""
 
     job_id: UUID
@@ -31,10 +31,10 @@ class MoreRun(Struct, frozen=True, kw_only=True):
     utc_offset: int
 
 
-async def write_more_runs(
+async def write_extra_runs(
     driver: Driver,
     service_id: UUID,
-    wanted: Sequence[MoreRun],
+    wanted: Sequence[ExtraRun],
     *,
     trigger: Trigger,
     due_at: datetime,
@@ -79,7 +79,7 @@ async def write_more_runs(
 
 
 async def _next_ids(
-    driver: Driver, service_id: UUID, wanted: Sequence[MoreRun]
+    driver: Driver, service_id: UUID, wanted: Sequence[ExtraRun]
 ) -> list[tuple[int, UUID]]:
     """The next generation of each fire time, and the id of its run."""
     known = await _GENERATIONS.fetch(

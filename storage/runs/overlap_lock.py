@@ -12,7 +12,7 @@ from storage.postgres.pools import Driver
 from storage.sql import statement
 
 _LOCK = statement("overlap/lock")
-_HOLDER = statement("overlap/lock_owner")
+_OWNER = statement("overlap/lock_owner")
 _WAITING = statement("overlap/waiting")
 _FIRST_IN_ORDER = statement("overlap/first_in_order")
 _GIVE = statement("overlap/give")
@@ -20,7 +20,7 @@ _END_WAIT = statement("overlap/end_wait")
 _CONTEND = statement("overlap/contend")
 
 
-class Holder(Struct, frozen=True, kw_only=True):
+class LockOwner(Struct, frozen=True, kw_only=True):
     """The open run that has a job's turn.
 
     Attributes:
@@ -37,7 +37,7 @@ class Holder(Struct, frozen=True, kw_only=True):
     abort: bool
 
 
-async def lock_turn(driver: Driver, service_id: UUID, job_id: UUID) -> Holder | None:
+async def lock_overlap(driver: Driver, service_id: UUID, job_id: UUID) -> LockOwner | None:
     """Lock a job's turn until the transaction ends.
 
     Returns:
@@ -46,8 +46,8 @@ async def lock_turn(driver: Driver, service_id: UUID, job_id: UUID) -> Holder | 
     turn = await _LOCK.fetchrow(driver, service_id=service_id, job_id=job_id)
     if turn is None:
         return None
-    row = await _HOLDER.fetchrow(driver, service_id=service_id, job_id=job_id, **turn)
-    return None if row is None else Holder(**row)
+    row = await _OWNER.fetchrow(driver, service_id=service_id, job_id=job_id, **turn)
+    return None if row is None else LockOwner(**row)
 
 
 class WaitingRun(Struct, frozen=True, kw_only=True):
@@ -80,7 +80,7 @@ async def contend(driver: Driver, service_id: UUID, job_id: UUID) -> None:
     await _CONTEND.execute(driver, service_id=service_id, job_id=job_id, contended=True)
 
 
-async def give_turn(
+async def give_overlap_lock(
     driver: Driver, service_id: UUID, job_id: UUID, run_id: UUID, scheduled_for: datetime
 ) -> None:
     """Give a job's locked turn to a run that does not wait."""
@@ -95,7 +95,7 @@ async def give_turn(
     )
 
 
-async def pass_turn_on(driver: Driver, service_id: UUID, job_id: UUID) -> UUID | None:
+async def pass_overlap_lock_on(driver: Driver, service_id: UUID, job_id: UUID) -> UUID | None:
     """Give a job's locked turn to the run that waits longest.
 
     Returns:

@@ -10,7 +10,7 @@ import asyncpg
 from domain.errors import Invalid, within
 from domain.targets import Target, secret_names
 from domain.targets.secrets import Secret
-from storage.crypto.encryption_keys import Place, Sealed
+from storage.crypto.encryption_keys import AssociatedData, Sealed
 from storage.postgres.pools import Driver
 from storage.sql import statement
 
@@ -31,9 +31,9 @@ def secret_of(row: asyncpg.Record) -> Secret:
     )
 
 
-def place_of(service_id: UUID, name: str) -> Place:
+def associated_data_of(service_id: UUID, name: str) -> AssociatedData:
     """Where a secret's value belongs."""
-    return Place("secret", service_id, name)
+    return AssociatedData("secret", service_id, name)
 
 
 async def sealed_values(

@@ -14,7 +14,7 @@ import msgspec
 from msgspec.structs import asdict, replace
 
 from domain.targets.signing import SigningSecret
-from storage.crypto.encryption_keys import KeyRing, Place, Sealed
+from storage.crypto.encryption_keys import AssociatedData, EncryptionKeys, Sealed
 
 _CLEAR = "whsec_"
 
@@ -31,22 +31,24 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(StoredSecret).decode
 
 
-def new_stored(text: str, service_id: UUID, secret: SigningSecret, ring: KeyRing) -> StoredSecret:
+def new_stored(
+    text: str, service_id: UUID, secret: SigningSecret, keys: EncryptionKeys
+) -> StoredSecret:
     """A secret, encrypted.
 
     Raises:
-        Undecipherable: When the ring is empty.
+        Undecipherable: When the keys is empty.
     """
-    sealed = ring.seal(text, _place_of(service_id, secret.id))
+    sealed = keys.seal(text, _associated_data_of(service_id, secret.id))
     known = asdict(secret) | {"key_id": sealed.key_id}
     return StoredSecret(**known, content=sealed.content)
 
 
-def first_of_service(text: str, service_id: UUID, now: datetime, ring: KeyRing) -> str:
+def first_of_service(text: str, service_id: UUID, now: datetime, keys: EncryptionKeys) -> str:
     """What a new service's row is to hold: in clear when there are no keys."""
-    if not ring:
+    if not keys:
         return text
-    return written(new_stored(text, service_id, SigningSecret(id=service_id, created_at=now), ring))
+    return written(new_stored(text, service_id, SigningSecret(id=service_id, created_at=now), keys))
 
 
 def stored_of(texts: Iterable[str], service_id: UUID, created_at: datetime) -> list[StoredSecret]:
@@ -63,27 +65,27 @@ def written(stored: StoredSecret) -> str:
     return stored.content.decode() if stored.key_id is None else _encode(stored).decode()
 
 
-def text_of(stored: StoredSecret, service_id: UUID, ring: KeyRing) -> str:
+def text_of(stored: StoredSecret, service_id: UUID, keys: EncryptionKeys) -> str:
     """The secret itself, `whsec_…`.
 
     Raises:
-        Undecipherable: When the ring lacks its key.
+        Undecipherable: When the keys lacks its key.
     """
     if stored.key_id is None:
         return stored.content.decode()
     sealed = Sealed(stored.key_id, stored.content)
-    return ring.open(sealed, _place_of(service_id, stored.id))
+    return keys.open(sealed, _associated_data_of(service_id, stored.id))
 
 
-def sealed_anew(stored: StoredSecret, service_id: UUID, ring: KeyRing) -> StoredSecret:
+def sealed_anew(stored: StoredSecret, service_id: UUID, keys: EncryptionKeys) -> StoredSecret:
     """The same secret under the first key.
 
     Raises:
-        Undecipherable: When the ring lacks its key.
+        Undecipherable: When the keys lacks its key.
     """
-    if stored.key_id == ring.first:
+    if stored.key_id == keys.first:
         return stored
-    return new_stored(text_of(stored, service_id, ring), service_id, _told(stored), ring)
+    return new_stored(text_of(stored, service_id, keys), service_id, _told(stored), keys)
 
 
 def _told(stored: StoredSecret) -> SigningSecret:
@@ -101,5 +103,5 @@ def _stored_of(text: str, service_id: UUID, created_at: datetime) -> StoredSecre
     return _decode(text)
 
 
-def _place_of(service_id: UUID, secret_id: UUID) -> Place:
-    return Place("signing secret", service_id, str(secret_id))
+def _associated_data_of(service_id: UUID, secret_id: UUID) -> AssociatedData:
+    return AssociatedData("signing secret", service_id, str(secret_id))

@@ -33,7 +33,7 @@ _EXPIRE = (statement("stats/expire_job"), statement("stats/expire_service"))
 _CLEAR = (statement("stats/clear_job"), statement("stats/clear_service"))
 
 
-class Folded(NamedTuple):
+class Aggregated(NamedTuple):
     """Attributes:
     runs: How many were counted.
     more: Whether events are left.
@@ -43,7 +43,7 @@ class Folded(NamedTuple):
     more: bool
 
 
-async def fold_events(driver: Driver, now: datetime) -> Folded:
+async def aggregate_events(driver: Driver, now: datetime) -> Aggregated:
     """Count the runs of the oldest events, and delete those; within the transaction of a writer."""
     waiting = await _OLDEST_EVENTS.fetch(driver, most=EVENTS_AT_ONCE)
     taken, runs = [], 0
@@ -54,7 +54,7 @@ async def fold_events(driver: Driver, now: datetime) -> Folded:
         runs += event["count"]
     if taken:
         await _make_compact(driver, await _AGGREGATE_EVENTS.fetch(driver, now=now, event_ids=taken))
-    return Folded(runs, more=len(taken) < len(waiting) or len(waiting) == EVENTS_AT_ONCE)
+    return Aggregated(runs, more=len(taken) < len(waiting) or len(waiting) == EVENTS_AT_ONCE)
 
 
 class RunsToCount(Struct, frozen=True, kw_only=True):

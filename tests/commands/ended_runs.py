@@ -12,7 +12,7 @@ import pytest
 from msgspec import Struct
 
 from commands.firing.finish_attempts import EndedAttempt, finish_attempts
-from commands.statistics.aggregate_run_events import FoldRunEvents, fold_run_events
+from commands.statistics.aggregate_run_events import AggregateRunEvents, aggregate_run_events
 from domain.access.caller import Caller
 from domain.policies.retry import RetryPolicy
 from domain.runs.run import Outcome
@@ -90,11 +90,11 @@ async def fold(firing: Firing, now: datetime | None = None) -> int:
     """Fold all that waits, and return how many runs were counted."""
     counted, more = 0, True
     while more:
-        command = FoldRunEvents(now=now or datetime.now(UTC))
-        runs, more = await fold_run_events(command, firing.database)
+        command = AggregateRunEvents(now=now or datetime.now(UTC))
+        runs, more = await aggregate_run_events(command, firing.database)
         counted += runs
     # A fold is no commit of the service's; its next reads are to see it all the same.
-    async with firing.shard.writing(firing.caller.service_id, CacheChanges(voids=False)):
+    async with firing.shard.writing(firing.caller.service_id, CacheChanges(invalidates=False)):
         pass
     return counted
 

@@ -12,7 +12,7 @@ import msgspec
 
 from commands.firing.claims.claim_runs import Claim, ClaimRuns, claim_runs
 from commands.firing.finish_attempts import EndedAttempt, finish_attempts
-from commands.firing.overlap.pass_overlap_lock import pass_free_turns
+from commands.firing.overlap.pass_overlap_lock import pass_free_overlap_locks
 from commands.firing.overlap.resolve_overlap import ResolveOverlap, resolve_overlap
 from commands.firing.overlap.skip_blocked import SkipBlocked, skip_blocked
 from commands.firing.start_attempts import StartAttempts, start_attempts
@@ -183,9 +183,9 @@ class Firing:
         assert (await self.run(run.id))["buffered"]
         return run
 
-    async def pass_turns(self) -> list[UUID]:
+    async def pass_overlap_locks(self) -> list[UUID]:
         """The runs whose turn has come."""
-        return [run for _, run in await pass_free_turns(self.database, 100)]
+        return [run for _, run in await pass_free_overlap_locks(self.database, 100)]
 
     async def state(self, run_id: UUID) -> str:
         state: str = (await self.run(run_id))["state"]

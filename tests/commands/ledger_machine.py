@@ -20,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from commands.firing.claims.claim_runs import ClaimRuns, claim_runs
 from commands.firing.finish_attempts import EndedAttempt, finish_attempts
 from commands.firing.miss_runs import MissRuns, is_late, miss_runs
-from commands.firing.overlap.pass_overlap_lock import pass_free_turns
+from commands.firing.overlap.pass_overlap_lock import pass_free_overlap_locks
 from commands.firing.rescue_runs import RescueRuns, rescue_runs
 from commands.firing.take_runs import TakenRun, TakeRuns, take_runs
 from commands.jobs.create_job import CreateJob, create_job
@@ -218,13 +218,13 @@ class LedgerMachine(RuleBasedStateMachine):
         self.look()
 
     @rule()
-    def pass_turns(self) -> None:
+    def pass_overlap_locks(self) -> None:
         waiting = defaultdict(list)
         for row in self.wait(
             self.rows("SELECT job_id, id FROM runs WHERE buffered ORDER BY due_at, id")
         ):
             waiting[row["job_id"]].append(row["id"])
-        passed = [run for _, run in self.wait(pass_free_turns(self.firing.database, 100))]
+        passed = [run for _, run in self.wait(pass_free_overlap_locks(self.firing.database, 100))]
         longest = {runs[0] for runs in waiting.values()}
         assert set(passed) <= longest
         self.look()

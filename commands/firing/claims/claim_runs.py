@@ -21,9 +21,9 @@ from domain.policies.catchup import TOLERANCE
 from domain.schedules.fire_times import TICK
 from storage.error_kinds import kind_of
 from storage.jobs.last_runs import jobs_with_open_runs
-from storage.jobs.ledger import JobStretch, told_by_runs, write_stretches
+from storage.jobs.ledger import JobStretch, recorded_by_runs, write_stretches
 from storage.postgres.pools import Database, Driver
-from storage.runs.claimable import Turns, claim_retries, due_jobs, prepare_claim
+from storage.runs.claimable import ClaimShares, claim_retries, claimable_jobs, prepare_claim
 from storage.sql import statement
 
 log = structlog.get_logger()
@@ -46,7 +46,7 @@ class ClaimRuns(Struct, frozen=True, kw_only=True):
     dispatcher_id: Who claims, and will hand over.
     until: Claim what is due up to this instant.
     late: Claim what should have been claimed long ago, and nothing else.
-    turns: How services share the claim; without it, what is due first comes first.
+    claim_shares: How services share the claim; without it, what is due first comes first.
     most_offset: If `now` is later than the database's by more, the claim is refused; None asks not.
     """
 
@@ -54,7 +54,7 @@ class ClaimRuns(Struct, frozen=True, kw_only=True):
     now: datetime
     until: datetime
     late: bool = False
-    turns: Turns | None = None
+    claim_shares: ClaimShares | None = None
     most_offset: timedelta | None = None
 
 
@@ -78,7 +78,7 @@ async def claim_runs(command: ClaimRuns, database: Database) -> Claim:
     async with database.driver() as driver:
         async with driver.transaction():
             await prepare_claim(driver, command.now, command.most_offset)
-            due = await _due_jobs(driver, command)
+            due = await _claimable_jobs(driver, command)
             fires = await _without_ended(driver, await _fires(driver, due, command))
             fires = await fires_within_quota(driver, fires, command.now)
             runs = await _write(driver, fires, command.dispatcher_id) if fires else []
@@ -88,7 +88,7 @@ async def claim_runs(command: ClaimRuns, database: Database) -> Claim:
             command.now,
             command.until,
             JOBS_AT_ONCE,
-            _after(runs, command.turns),
+            _after(runs, command.claim_shares),
         )
     runs += [ClaimedRun(row["due_at"], row["service_id"], row["id"]) for row in retries]
     cut_short = any(fire.next_claim_at and fire.next_claim_at <= command.until for fire in fires)
@@ -96,21 +96,25 @@ async def claim_runs(command: ClaimRuns, database: Database) -> Claim:
     return Claim(runs, cut_short or len(due) == most or len(retries) == JOBS_AT_ONCE)
 
 
-async def _due_jobs(driver: Driver, command: ClaimRuns) -> list[asyncpg.Record]:
+async def _claimable_jobs(driver: Driver, command: ClaimRuns) -> list[asyncpg.Record]:
     on_time_from = command.now - TOLERANCE
     if command.late:
         late = on_time_from - TICK
-        return await due_jobs(driver, late, EPOCH, LATE_JOBS_AT_ONCE, command.turns, late=True)
-    return await due_jobs(driver, command.until, on_time_from, JOBS_AT_ONCE, command.turns)
+        return await claimable_jobs(
+            driver, late, EPOCH, LATE_JOBS_AT_ONCE, command.claim_shares, late=True
+        )
+    return await claimable_jobs(
+        driver, command.until, on_time_from, JOBS_AT_ONCE, command.claim_shares
+    )
 
 
-def _after(runs: Sequence[ClaimedRun], turns: Turns | None) -> Turns | None:
-    """The same turns once these runs are held, too."""
-    if turns is None:
+def _after(runs: Sequence[ClaimedRun], claim_shares: ClaimShares | None) -> ClaimShares | None:
+    """The same claim_shares once these runs are held, too."""
+    if claim_shares is None:
         return None
-    held = Counter(turns.held)
+    held = Counter(claim_shares.held)
     held.update(run.service_id for run in runs)
-    return Turns(held=held, room=turns.room - len(runs))
+    return ClaimShares(held=held, room=claim_shares.room - len(runs))
 
 
 async def _fires(driver: Driver, due: list[asyncpg.Record], command: ClaimRuns) -> list[JobFires]:
@@ -138,7 +142,7 @@ async def _fires(driver: Driver, due: list[asyncpg.Record], command: ClaimRuns) 
     ]
     if not doubtful:
         return fires
-    told = await told_by_runs(driver, doubtful)
+    told = await recorded_by_runs(driver, doubtful)
     return [
         await reckon(job, told[job["id"]]) if told.get(job["id"]) else fire
         for job, fire in zip(due, fires, strict=True)

@@ -13,7 +13,7 @@ import msgspec
 from commands.firing.claims.job_fires import JobFires
 from domain.policies.catchup import Outcome, Stretch
 from domain.schedules.fire_times import TICK
-from storage.jobs.ledger import told_by_runs
+from storage.jobs.ledger import recorded_by_runs
 from storage.postgres.pools import Driver
 from storage.services.fire_quotas import Minute, beyond_quota
 
@@ -28,7 +28,7 @@ async def fires_within_quota(
         return fires
     # Of those that come together, the first ones are let through.
     left = wanted - Counter(beyond)
-    told = await told_by_runs(
+    told = await recorded_by_runs(
         driver,
         [(fire.service_id, fire.job_id, min(fire.instants) - TICK) for fire in fires if fire.due],
     )

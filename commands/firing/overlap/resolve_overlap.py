@@ -17,12 +17,12 @@ from domain.runs.run import RunState, Trigger
 from storage.postgres.pools import Database, Driver
 from storage.runs.aborts import ABORT_CHANNEL, end_running
 from storage.runs.overlap_lock import (
-    Holder,
+    LockOwner,
     WaitingRun,
     contend,
-    give_turn,
+    give_overlap_lock,
     is_first_in_order,
-    lock_turn,
+    lock_overlap,
     waiting_runs,
 )
 from storage.sql import statement
@@ -52,7 +52,7 @@ async def resolve_overlap(command: ResolveOverlap, database: Database) -> bool:
         job = await _LOCK_JOB.fetchrow(driver, service_id=run.service_id, job_id=run.job_id)
         if job is None:
             return False  # deleted: its runs are cancelled
-        holder = await lock_turn(driver, run.service_id, run.job_id)
+        owner = await lock_overlap(driver, run.service_id, run.job_id)
         mine = await _MY_RUN.fetchrow(
             driver,
             **_key(run),
@@ -62,7 +62,7 @@ async def resolve_overlap(command: ResolveOverlap, database: Database) -> bool:
         )
         if mine is None:
             return False
-        if mine["state"] == RunState.RUNNING or (holder is not None and holder.id == run.id):
+        if mine["state"] == RunState.RUNNING or (owner is not None and owner.id == run.id):
             # If it has the turn: its row was taken anew while it was begun, and Postgres, looking
             # again at the newer version, could not see the turn that the statement itself gave.
             return True
@@ -70,9 +70,9 @@ async def resolve_overlap(command: ResolveOverlap, database: Database) -> bool:
         if policy is Overlap.ALLOW_ALL:
             return True
         waiting = await waiting_runs(driver, run.service_id, run.job_id)
-        is_free = holder is None and await _is_next(driver, run, policy, waiting)
-        if is_free or await _make_room(driver, command, holder, policy):
-            await give_turn(driver, run.service_id, run.job_id, run.id, run.scheduled_for)
+        is_free = owner is None and await _is_next(driver, run, policy, waiting)
+        if is_free or await _make_room(driver, command, owner, policy):
+            await give_overlap_lock(driver, run.service_id, run.job_id, run.id, run.scheduled_for)
             return True
         if verdict(policy, others_wait=bool(waiting)) is Verdict.SKIP:
             await _skip(driver, command, job, mine["trigger"])
@@ -106,52 +106,52 @@ async def _is_next(
 
 
 async def _make_room(
-    driver: Driver, command: ResolveOverlap, holder: Holder | None, policy: Overlap
+    driver: Driver, command: ResolveOverlap, owner: LockOwner | None, policy: Overlap
 ) -> bool:
     """End others, or ask them to, if the policy wants it; return whether none is left."""
     if not ends_others(policy):
         return False
     if policy is Overlap.CANCEL_OTHER:
-        return not await _ask_others_to_end(driver, command, holder)
-    await _end_others(driver, command, holder)
+        return not await _ask_others_to_end(driver, command, owner)
+    await _end_others(driver, command, owner)
     return True
 
 
 async def _ask_others_to_end(
-    driver: Driver, command: ResolveOverlap, holder: Holder | None
+    driver: Driver, command: ResolveOverlap, owner: LockOwner | None
 ) -> bool:
     """Ask the run that rings to end, and end those that do not; return whether one rings."""
     run = command.run
-    if holder is not None and holder.abort:
+    if owner is not None and owner.abort:
         # Its row is not touched again, for the end of the run would wait. If that has come
         # meanwhile, the sweep passes the turn on.
-        await _end_idle(driver, command, holder)
+        await _end_idle(driver, command, owner)
         return True
-    asked = holder is not None and await _ASK_TO_END.fetch(
+    asked = owner is not None and await _ASK_TO_END.fetch(
         driver,
         service_id=run.service_id,
         job_id=run.job_id,
-        scheduled_for=holder.scheduled_for,
-        run_id=holder.id,
+        scheduled_for=owner.scheduled_for,
+        run_id=owner.id,
         reason=_replaced_by(run),
     )
-    await _end_idle(driver, command, holder)
+    await _end_idle(driver, command, owner)
     if asked:
         await driver.execute(f"NOTIFY {ABORT_CHANNEL}")
     return bool(asked)
 
 
-async def _end_others(driver: Driver, command: ResolveOverlap, holder: Holder | None) -> None:
+async def _end_others(driver: Driver, command: ResolveOverlap, owner: LockOwner | None) -> None:
     run = command.run
-    if holder is not None:
+    if owner is not None:
         reason = _replaced_by(run)
         await end_running(
-            driver, run.service_id, holder.id, holder.scheduled_for, command.now, reason
+            driver, run.service_id, owner.id, owner.scheduled_for, command.now, reason
         )
-    await _end_idle(driver, command, holder)
+    await _end_idle(driver, command, owner)
 
 
-async def _end_idle(driver: Driver, command: ResolveOverlap, holder: Holder | None) -> None:
+async def _end_idle(driver: Driver, command: ResolveOverlap, owner: LockOwner | None) -> None:
     """End what waits for its turn, for its next attempt, or in a worker."""
     run = command.run
     await _END_IDLE.execute(
@@ -160,7 +160,7 @@ async def _end_idle(driver: Driver, command: ResolveOverlap, holder: Holder | No
         job_id=run.job_id,
         now=command.now,
         reason=_replaced_by(run),
-        holder_id=holder and holder.id,
+        holder_id=owner and owner.id,
         run_id=run.id,
     )
 

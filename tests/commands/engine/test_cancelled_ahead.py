@@ -18,7 +18,7 @@ from domain.policies.catchup import CatchupPolicy, Coalesce
 from domain.policies.overlap import Overlap
 from domain.runs.run import RunState
 from domain.schedules.schedule import Exclusion, Schedule
-from queries.jobs.get_ledger import LedgerEntry
+from queries.jobs.get_ledger import LedgerRow
 from tests.commands.changing import Change, delete, pause, resume, retarget, update
 from tests.commands.firing import ALL_OF_THEM, NOON, SECOND, Firing
 from tests.commands.telling import ledger, told
@@ -105,7 +105,7 @@ async def test_pages_hold_it_between_the_two_parts(firing: Firing, limit: int, o
     await pause(firing.shards, firing.caller, job_id, BEFORE)
     if over:
         await resume(firing.shards, firing.caller, job_id, LATER)
-    found: list[LedgerEntry] = []
+    found: list[LedgerRow] = []
     after: datetime | None = None
     while page := await ledger(firing, job_id, LATER, limit=limit, after=after):
         found += page
@@ -266,7 +266,7 @@ async def test_it_does_not_count_for_a_schedule_that_came_later(firing: Firing):
 async def test_a_claim_of_what_is_on_time_does_not_look_for_such_runs(
     firing: Firing, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(claim_runs, "told_by_runs", None)
+    monkeypatch.setattr(claim_runs, "recorded_by_runs", None)
     job_id = await cancelled_ahead(firing)
     await retarget(firing.shards, firing.caller, job_id)
     await firing.claim(NOON + 3 * MINUTE, now=BEFORE)

@@ -1,4 +1,4 @@
-"""Services take turns where more is due than one claim takes."""
+"""Services take claim_shares where more is due than one claim takes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from commands.firing.claims.claim_runs import Claim, ClaimRuns, claim_runs
 from commands.keys.bootstrap_key import BootstrapKey, bootstrap_key
 from domain.access.caller import Caller
 from domain.access.keys import service_of
-from storage.runs.claimable import Turns
+from storage.runs.claimable import ClaimShares
 from storage.shards import Shards
 from tests.commands.firing import DUE, NOON, SECOND, Firing, failed
 
@@ -40,9 +40,11 @@ async def claim(
     late: bool = False,
     room: int = ROOM,
 ) -> Claim:
-    turns = Turns(held=held or {}, room=room)
+    claim_shares = ClaimShares(held=held or {}, room=room)
     now = until + 60 * SECOND if late else until
-    command = ClaimRuns(dispatcher_id=uuid4(), now=now, until=until, late=late, turns=turns)
+    command = ClaimRuns(
+        dispatcher_id=uuid4(), now=now, until=until, late=late, claim_shares=claim_shares
+    )
     return await claim_runs(command, firing.database)
 
 
@@ -124,9 +126,12 @@ async def test_a_run_whose_target_rests_is_claimed_when_that_is_over(firing: Fir
     key = await firing.scheduled_run()
     rested = DUE + timedelta(seconds=30)
     await firing.rows("UPDATE runs SET retry_at = $1 WHERE id = $2", rested, key[1])
-    for turns in (None, Turns(held={}, room=ROOM)):
+    for claim_shares in (None, ClaimShares(held={}, room=ROOM)):
         command = ClaimRuns(
-            dispatcher_id=uuid4(), now=rested - SECOND, until=rested + 4 * SECOND, turns=turns
+            dispatcher_id=uuid4(),
+            now=rested - SECOND,
+            until=rested + 4 * SECOND,
+            claim_shares=claim_shares,
         )
         assert (await claim_runs(command, firing.database)).runs == []
     (run,) = (await firing.claim(rested, now=rested)).runs

@@ -146,7 +146,7 @@ async def test_a_run_that_waited_for_its_turn_is_not_missed(firing: Firing):
     assert await firing.begin(first, now=NOON)
     assert not await firing.begin(second, now=NOON + SECOND)
     await firing.finish(succeeded(first))
-    assert await firing.pass_turns() == [second.id]
+    assert await firing.pass_overlap_locks() == [second.id]
     (taken,) = await firing.take((second.service_id, second.id))
     late = NOON + 9 * MINUTE
     assert await miss(firing, taken, now=late) == set()
@@ -160,7 +160,7 @@ async def test_a_missed_run_lets_the_next_one_have_its_turn(firing: Firing):
     first, second = await firing.take(*keys)
     assert not await firing.begin(second, now=NOON + SECOND)  # the first is before it
     assert await miss(firing, first, now=NOON + 2 * SECOND) == {first.id}
-    assert await firing.pass_turns() == [second.id]
+    assert await firing.pass_overlap_locks() == [second.id]
 
 
 @pytest.mark.parametrize(

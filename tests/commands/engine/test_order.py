@@ -49,15 +49,15 @@ async def test_a_run_waits_for_an_earlier_one_that_is_on_its_way(firing: Firing)
         assert not await begins(firing, run)
         assert (await firing.run(run.id))["buffered"]
     # Nothing is passed on in vain, again and again.
-    assert await firing.pass_turns() == []
+    assert await firing.pass_overlap_locks() == []
     assert await begins(firing, first, by=OTHER_WORKER)
     await firing.finish(succeeded(first, by=OTHER_WORKER))
     for run in (second, third):
-        assert await firing.pass_turns() == [run.id]
+        assert await firing.pass_overlap_locks() == [run.id]
         again = await taken_again(firing, run)
         assert await begins(firing, again)
         await firing.finish(succeeded(again))
-    assert await firing.pass_turns() == []
+    assert await firing.pass_overlap_locks() == []
 
 
 async def test_a_run_waits_for_an_earlier_one_that_is_deferred_or_was_rescued(firing: Firing):
@@ -66,11 +66,11 @@ async def test_a_run_waits_for_an_earlier_one_that_is_deferred_or_was_rescued(fi
     command = DeferRuns(worker_id=OTHER_WORKER, runs=[(first, until)])
     await defer_runs(command, firing.database)
     assert not await begins(firing, second)
-    assert await firing.pass_turns() == []
+    assert await firing.pass_overlap_locks() == []
     await firing.claim(until, now=until)
     await firing.take((first.service_id, first.id), by=OTHER_WORKER, until=until)
     await rescue_runs(RescueRuns(now=until), firing.shard)
-    assert await firing.pass_turns() == []
+    assert await firing.pass_overlap_locks() == []
     assert await begins(firing, await taken_again(firing, first))
 
 
@@ -78,7 +78,7 @@ async def test_an_earlier_run_that_never_begins_is_not_waited_for(firing: Firing
     first, second = await runs_of_a_job(firing, 2)
     assert not await begins(firing, second)
     await cancel_run(CancelRun(caller=firing.caller, run_id=first.id, now=LATER), firing.shards)
-    assert await firing.pass_turns() == [second.id]
+    assert await firing.pass_overlap_locks() == [second.id]
     assert await begins(firing, await taken_again(firing, second))
 
 
@@ -87,7 +87,7 @@ async def test_a_run_that_is_retried_later_than_others_are_due_goes_first(firing
     assert await begins(firing, first, by=OTHER_WORKER)
     await firing.finish(failed(first, by=OTHER_WORKER))
     assert not await begins(firing, second)
-    assert await firing.pass_turns() == []
+    assert await firing.pass_overlap_locks() == []
     assert (await firing.next_attempt(first)).number == 2
 
 
@@ -96,7 +96,7 @@ async def test_a_late_run_goes_before_one_that_had_to_wait_for_another(firing: F
     assert await begins(firing, holder, by=OTHER_WORKER)
     assert not await begins(firing, second)
     await firing.finish(succeeded(holder, by=OTHER_WORKER))
-    assert await firing.pass_turns() == []
+    assert await firing.pass_overlap_locks() == []
     assert await begins(firing, first)
 
 

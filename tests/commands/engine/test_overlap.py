@@ -105,7 +105,7 @@ async def test_of_buffered_runs_all_are_kept_in_order(firing: Firing):
     active = holder
     for run in runs:
         await firing.finish(succeeded(active, by=WORKER if active is holder else OTHER_WORKER))
-        assert await firing.pass_turns() == [run.id]
+        assert await firing.pass_overlap_locks() == [run.id]
         (active,) = await firing.take(
             (run.service_id, run.id), by=OTHER_WORKER, until=LATER + SECOND
         )
@@ -128,12 +128,12 @@ async def test_cancel_other_asks_the_run_that_rings_to_end_and_waits_for_that(fi
     row = await firing.run(holder.id)
     assert (row["state"], row["open"], row["abort"]) == ("running", True, True)
     assert row["reason"] == f"Run {run.id} of the job took its place."
-    assert await firing.pass_turns() == []
+    assert await firing.pass_overlap_locks() == []
     await firing.finish(ended(holder, Outcome.ABANDONED))
     row = await firing.run(holder.id)
     assert (row["state"], row["open"], row["abort"]) == ("cancelled", False, False)
     assert (row["retry_at"], row["due_at"], row["failed"]) == (None, DUE, False)
-    assert await firing.pass_turns() == [run.id]
+    assert await firing.pass_overlap_locks() == [run.id]
 
 
 async def test_a_run_that_was_asked_to_end_is_not_touched_again(firing: Firing):
@@ -146,7 +146,7 @@ async def test_a_run_that_was_asked_to_end_is_not_touched_again(firing: Firing):
     await assert_waits(firing, last)
     assert await firing.rows(version, holder.id) == before
     await firing.finish(ended(holder, Outcome.ABANDONED))
-    assert await firing.pass_turns() == [last.id]
+    assert await firing.pass_overlap_locks() == [last.id]
 
 
 async def test_a_run_that_was_asked_to_end_may_have_succeeded_by_then(firing: Firing):
@@ -155,7 +155,7 @@ async def test_a_run_that_was_asked_to_end_may_have_succeeded_by_then(firing: Fi
     await firing.finish(succeeded(holder))
     row = await firing.run(holder.id)
     assert (row["state"], row["abort"], row["reason"]) == ("succeeded", False, None)
-    assert await firing.pass_turns() == [run.id]
+    assert await firing.pass_overlap_locks() == [run.id]
 
 
 async def test_a_run_that_was_asked_to_end_is_cancelled_though_it_failed_for_good(firing: Firing):
@@ -231,10 +231,10 @@ async def test_those_that_wait_make_room_too(firing: Firing, overlap: Overlap):
         assert await firing.outcomes(one.id) == []
     if overlap is Overlap.CANCEL_OTHER:
         await firing.finish(ended(holder, Outcome.ABANDONED))
-        assert await firing.pass_turns() == [run.id]
+        assert await firing.pass_overlap_locks() == [run.id]
     else:
         await assert_rings(firing, run)
-    assert await firing.pass_turns() == []
+    assert await firing.pass_overlap_locks() == []
 
 
 @pytest.mark.parametrize("overlap", ENDING)

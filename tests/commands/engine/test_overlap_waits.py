@@ -38,7 +38,7 @@ async def test_the_wait_ends_with_the_run_before_and_the_rest_is_lateness(
     holder = await firing.running_run(overlap=policy)
     run = await firing.buffered(holder.job_id, policy)
     await firing.finish(ends(holder))
-    assert await firing.pass_turns() == [run.id]
+    assert await firing.pass_overlap_locks() == [run.id]
     taken = await begun(firing, run)
     assert taken.overlap_wait == 30.0
     assert taken.seconds_late(STARTED) == pytest.approx(0.04)
@@ -69,7 +69,7 @@ async def test_what_is_alerted_counts_from_when_the_turn_had_come(firing: Firing
     holder = await firing.running_run()
     run = await firing.buffered(holder.job_id)
     await firing.finish(ends(holder))
-    await firing.pass_turns()
+    await firing.pass_overlap_locks()
     async with firing.database.reading() as driver:
         assert await oldest_untaken(driver, FREED + SECOND) == FREED
     (taken,) = await firing.take((run.service_id, run.id), until=STARTED)
@@ -80,11 +80,11 @@ async def test_of_several_each_waits_for_the_one_before(firing: Firing):
     holder = await firing.running_run(overlap=Overlap.BUFFER_ALL)
     first, second = [await firing.buffered(holder.job_id) for _ in range(2)]
     await firing.finish(ends(holder))
-    await firing.pass_turns()
+    await firing.pass_overlap_locks()
     taken = await begun(firing, first)
     end = STARTED + 5 * SECOND
     await firing.finish(msgspec.structs.replace(succeeded(taken, by=OTHER_WORKER), finished_at=end))
-    assert await firing.pass_turns() == [second.id]
+    assert await firing.pass_overlap_locks() == [second.id]
     waited = (await firing.run(second.id))["overlap_wait_ms"]
     assert waited == pytest.approx((end - LATER) / SECOND * 1_000)
 
@@ -93,7 +93,7 @@ async def test_a_turn_that_was_free_before_the_run_was_due_is_no_wait(firing: Fi
     holder = await firing.running_run()
     run = await firing.buffered(holder.job_id)
     await firing.finish(succeeded(holder))  # recorded late: it ended before the other was due
-    await firing.pass_turns()
+    await firing.pass_overlap_locks()
     taken = await begun(firing, run)
     assert taken.overlap_wait == 0
     assert taken.seconds_late(STARTED) == (STARTED - LATER) / SECOND
@@ -106,7 +106,7 @@ async def test_a_run_that_did_not_wait_tells_none_and_a_retry_is_not_measured_by
     assert (await firing.run(holder.id))["overlap_wait_ms"] is None
     run = await firing.buffered(holder.job_id)
     await firing.finish(ends(holder))
-    await firing.pass_turns()
+    await firing.pass_overlap_locks()
     taken = await begun(firing, run)
     attempt = msgspec.structs.replace(failed(taken, by=OTHER_WORKER), started_at=STARTED)
     await firing.finish(attempt)

@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from commands.firing.finish_attempts import finish_attempts
-from commands.firing.overlap.pass_overlap_lock import pass_turns
+from commands.firing.overlap.pass_overlap_lock import pass_overlap_locks
 from commands.firing.overlap.resolve_overlap import ResolveOverlap, resolve_overlap
 from commands.firing.rescue_runs import RescueRuns, rescue_runs
 from commands.firing.take_runs import TakenRun
@@ -128,7 +128,9 @@ async def test_a_run_that_was_taken_anew_while_it_began_has_its_turn_and_rings(f
         await eventually(partial(waits_for_a_lock, firing))
     assert await beginning
     assert await firing.state(run.id) == "running"
-    ((holder,),) = await firing.rows("SELECT run_id FROM turns WHERE job_id = $1", run.job_id)
+    ((holder,),) = await firing.rows(
+        "SELECT run_id FROM claim_shares WHERE job_id = $1", run.job_id
+    )
     assert holder == run.id
 
 
@@ -145,8 +147,8 @@ async def test_a_finish_passes_the_turn_to_the_run_that_waits_longest(firing: Fi
     first, second = [await firing.buffered(holder.job_id) for _ in range(2)]
     await firing.finish(succeeded(holder))
     job = (holder.service_id, holder.job_id)
-    assert await pass_turns(firing.database, [job]) == [(first.service_id, first.id)]
-    assert await pass_turns(firing.database, [job]) == []
+    assert await pass_overlap_locks(firing.database, [job]) == [(first.service_id, first.id)]
+    assert await pass_overlap_locks(firing.database, [job]) == []
     assert (await firing.run(first.id))["buffered"] is False
     assert (await firing.run(second.id))["buffered"] is True
 
@@ -156,8 +158,8 @@ async def test_a_retry_keeps_the_turn(firing: Firing):
     holder = await firing.running_run()
     await firing.buffered(holder.job_id)
     await firing.finish(failed(holder))
-    assert await pass_turns(firing.database, [(holder.service_id, holder.job_id)]) == []
-    assert await firing.pass_turns() == []
+    assert await pass_overlap_locks(firing.database, [(holder.service_id, holder.job_id)]) == []
+    assert await firing.pass_overlap_locks() == []
 
 
 @pytest.mark.parametrize("stage", ["running_run", "retrying_run"])
@@ -165,7 +167,7 @@ async def test_a_cancelled_run_passes_its_turn_on(firing: Firing, stage: str):
     holder = await getattr(firing, stage)()
     run = await firing.buffered(holder.job_id)
     await cancel(firing, holder.id)
-    assert await firing.pass_turns() == [run.id]
+    assert await firing.pass_overlap_locks() == [run.id]
 
 
 async def test_the_turn_passes_a_run_by_that_was_cancelled_while_it_waited(firing: Firing):
@@ -173,16 +175,16 @@ async def test_the_turn_passes_a_run_by_that_was_cancelled_while_it_waited(firin
     first, second = [await firing.buffered(holder.job_id) for _ in range(2)]
     await cancel(firing, first.id)
     await firing.finish(succeeded(holder))
-    assert await firing.pass_turns() == [second.id]
+    assert await firing.pass_overlap_locks() == [second.id]
 
 
 async def test_a_run_that_was_passed_the_turn_and_cancelled_passes_it_on(firing: Firing):
     holder = await firing.running_run()
     first, second = [await firing.buffered(holder.job_id) for _ in range(2)]
     await firing.finish(succeeded(holder))
-    assert await firing.pass_turns() == [first.id]
+    assert await firing.pass_overlap_locks() == [first.id]
     await cancel(firing, first.id)
-    assert await firing.pass_turns() == [second.id]
+    assert await firing.pass_overlap_locks() == [second.id]
 
 
 async def cancel(firing: Firing, run_id: UUID) -> None:
@@ -196,10 +198,10 @@ async def test_a_run_whose_worker_died_for_good_passes_its_turn_on(firing: Firin
     await rescue_runs(lapsed, firing.shard)
     # Abandoned attempts are tried again; the turn stays where it is until they are over.
     assert await firing.state(holder.id) == "retrying"
-    assert await firing.pass_turns() == []
+    assert await firing.pass_overlap_locks() == []
     again = await firing.next_attempt(holder)
     await firing.finish(failed(again))
-    assert await firing.pass_turns() == [run.id]
+    assert await firing.pass_overlap_locks() == [run.id]
 
 
 async def test_a_run_that_was_asked_to_end_and_whose_worker_died_passes_its_turn_on(
@@ -209,17 +211,17 @@ async def test_a_run_that_was_asked_to_end_and_whose_worker_died_passes_its_turn
     run = await firing.buffered(holder.job_id, Overlap.CANCEL_OTHER)
     await rescue_runs(RescueRuns(now=LATER), firing.shard)
     assert await firing.state(holder.id) == "cancelled"
-    assert await firing.pass_turns() == [run.id]
+    assert await firing.pass_overlap_locks() == [run.id]
 
 
 async def test_a_deleted_job_leaves_no_turn_and_nothing_that_waits(firing: Firing):
     holder = await firing.running_run()
     run = await firing.buffered(holder.job_id)
     await delete(firing.shards, firing.caller, holder.job_id)
-    assert await firing.rows("SELECT FROM turns WHERE job_id = $1", holder.job_id) == []
+    assert await firing.rows("SELECT FROM claim_shares WHERE job_id = $1", holder.job_id) == []
     assert await firing.state(run.id) == "cancelled"
     await firing.finish(ended(holder, Outcome.SUCCEEDED))
-    assert await firing.pass_turns() == []
+    assert await firing.pass_overlap_locks() == []
 
 
 async def test_a_pause_lets_go_what_waits_of_the_schedule_and_the_turn_heals(firing: Firing):
@@ -233,7 +235,7 @@ async def test_a_pause_lets_go_what_waits_of_the_schedule_and_the_turn_heals(fir
     await pause(firing.shards, firing.caller, job.id, LATER)
     await firing.finish(succeeded(holder))
     assert [row["id"] for row in await firing.runs(job.id)] == [holder.id, triggered.id]
-    assert await firing.pass_turns() == [triggered.id]
+    assert await firing.pass_overlap_locks() == [triggered.id]
 
 
 async def test_a_turn_whose_run_was_withdrawn_goes_to_the_next_that_asks(firing: Firing):
@@ -244,7 +246,7 @@ async def test_a_turn_whose_run_was_withdrawn_goes_to_the_next_that_asks(firing:
     assert await firing.begin(holder)
     assert not await firing.begin(waiting)
     await firing.finish(succeeded(holder))
-    assert await firing.pass_turns() == [waiting.id]
+    assert await firing.pass_overlap_locks() == [waiting.id]
     # It has the turn and has not begun: an edit of the schedule withdraws it.
     await pause(firing.shards, firing.caller, job.id, LATER)
     run = await firing.triggered(job.id, Overlap.SKIP)
@@ -257,8 +259,8 @@ async def test_a_newcomer_does_not_overtake_one_that_waits(firing: Firing):
     await firing.finish(succeeded(holder))
     newcomer = await firing.triggered(holder.job_id, Overlap.BUFFER_ALL)
     assert not await firing.begin(newcomer, by=OTHER_WORKER, now=LATER)
-    assert await firing.pass_turns() == [waiting.id]
-    assert await firing.pass_turns() == []
+    assert await firing.pass_overlap_locks() == [waiting.id]
+    assert await firing.pass_overlap_locks() == []
 
 
 async def test_turns_that_are_passed_twice_at_once_go_to_one_run(
@@ -270,7 +272,7 @@ async def test_turns_that_are_passed_twice_at_once_go_to_one_run(
     await firing.finish(succeeded(holder))
     job = (holder.service_id, holder.job_id)
     passed = await asyncio.gather(
-        *(pass_turns(databases[number % 2], [job]) for number in range(6))
+        *(pass_overlap_locks(databases[number % 2], [job]) for number in range(6))
     )
     assert sorted(map(len, passed)) == [0] * 5 + [1]
 
@@ -284,7 +286,7 @@ async def test_runs_begin_one_after_the_other_while_turns_are_passed_by_many(
     job = (holder.service_id, holder.job_id)
     for run in waiting:
         await firing.finish(succeeded(active, by=WORKER if active is holder else OTHER_WORKER))
-        await asyncio.gather(*(pass_turns(one, [job]) for one in databases * 2))
+        await asyncio.gather(*(pass_overlap_locks(one, [job]) for one in databases * 2))
         (active,) = await firing.take(
             (run.service_id, run.id), by=OTHER_WORKER, until=LATER + SECOND
         )
@@ -312,10 +314,12 @@ async def test_those_that_wait_are_not_forgotten_when_the_history_of_the_turn_is
     async with firing.database.driver() as driver:
         # As if the holder's fire time were long ago and its partition dropped.
         await driver.execute("DELETE FROM runs WHERE id = $1", holder.id)
-        await driver.execute("UPDATE turns SET scheduled_for = scheduled_for - interval '9 years'")
+        await driver.execute(
+            "UPDATE claim_shares SET scheduled_for = scheduled_for - interval '9 years'"
+        )
         await drop_partitions(driver, (NOON - 3_000 * DAY).date())
-    assert await firing.pass_turns() == [run.id]
-    assert await firing.rows("SELECT FROM turns WHERE job_id = $1", idle.job_id) == []
+    assert await firing.pass_overlap_locks() == [run.id]
+    assert await firing.rows("SELECT FROM claim_shares WHERE job_id = $1", idle.job_id) == []
 
 
 async def test_a_job_that_lets_its_runs_overlap_from_now_on_needs_no_turns(firing: Firing):
@@ -346,7 +350,7 @@ async def test_in_a_storm_of_all_policies_no_two_ring_at_once_and_nobody_is_forg
         )
         together.append(ringing)
         await finish_attempts([succeeded(run, by=by)], firing.shard)
-        passed = await pass_turns(database, [(run.service_id, run.job_id)])
+        passed = await pass_overlap_locks(database, [(run.service_id, run.job_id)])
         for key in passed:
             await live_on(key, database)
 
@@ -358,7 +362,7 @@ async def test_in_a_storm_of_all_policies_no_two_ring_at_once_and_nobody_is_forg
     await asyncio.gather(
         *(live(run, held_by[run.id], databases[n % 2]) for n, run in enumerate(runs))
     )
-    while passed := await firing.pass_turns():
+    while passed := await firing.pass_overlap_locks():
         for run_id in passed:
             await live_on((firing.caller.service_id, run_id), databases[0])
     assert set(together) <= {0, 1}

@@ -180,7 +180,7 @@ async def test_runs_of_a_paused_job_that_wait_for_its_turn_still_get_it(firing: 
     waiting = await firing.buffered(run.job_id)
     finished = await finish_attempts([gone(run)], firing.shard)
     assert finished.contended == {(run.service_id, run.job_id)}
-    assert await firing.pass_turns() == [waiting.id]
+    assert await firing.pass_overlap_locks() == [waiting.id]
 
 
 @pytest.mark.promise("Retry-After")

@@ -14,7 +14,7 @@ from domain.ids import new_id, run_id
 from domain.policies.catchup import CatchupPolicy, Coalesce, Outcome
 from domain.policies.catchup_plan import COUNTED
 from domain.schedules.schedule import Exclusion, Schedule
-from queries.jobs.get_ledger import LedgerEntry
+from queries.jobs.get_ledger import LedgerRow
 from tests.commands.changing import delete, pause, resume, trigger, update
 from tests.commands.firing import ALL_OF_THEM, NOON, SECOND, Firing, succeeded
 from tests.commands.telling import ledger, told
@@ -67,7 +67,7 @@ async def test_it_tells_in_order_what_became_of_each_fire_time(firing: Firing):
 async def test_its_pages_are_the_whole_in_order(firing: Firing, limit: int):
     job_id = await an_outage_and_a_pause(firing)
     now = NOON + 20 * MINUTE
-    pages: list[LedgerEntry] = []
+    pages: list[LedgerRow] = []
     after: datetime | None = None
     while page := await ledger(firing, job_id, now, after=after, limit=limit):
         assert len(page) <= limit
@@ -82,7 +82,7 @@ async def test_a_pause_in_pages_goes_on_where_it_stopped(firing: Firing, limit: 
     job = await firing.job(every=MINUTE, exclude=exclude)
     await pause(firing.shards, firing.caller, job.id, NOON)
     now = NOON + 12 * MINUTE
-    found: list[LedgerEntry] = []
+    found: list[LedgerRow] = []
     while page := await ledger(
         firing, job.id, now, limit=limit, after=found[-1].scheduled_for if found else None
     ):

@@ -21,7 +21,7 @@ from domain.runs.run import Run, RunState, Trigger
 from queries.runs.get_run import GetRun, get_run
 from queries.runs.list_service_runs import list_service_runs
 from queries.runs.pages import RunQuery
-from storage.runs.extra_runs import MoreRun, write_more_runs
+from storage.runs.extra_runs import ExtraRun, write_extra_runs
 from storage.schema.retention import MARGIN, note_kept_from
 from storage.shards import Shards
 from tests.commands.changing import delete
@@ -172,7 +172,7 @@ async def test_a_replay_waits_while_another_run_of_the_job_is_active(firing: Fir
     assert (await firing.run(run.id))["buffered"]
     # And what the schedule fires while a replay is active finds it active.
     await firing.finish(succeeded(active, by=OTHER_WORKER))
-    assert await firing.pass_turns() == [run.id]
+    assert await firing.pass_overlap_locks() == [run.id]
     assert await firing.begin(await take(firing, run), now=LATER)
     fired = await firing.triggered(old.job_id)
     assert not await firing.begin(fired, by=OTHER_WORKER, now=LATER)
@@ -225,9 +225,11 @@ async def test_two_dead_letters_of_one_fire_time_are_two_replays(firing: Firing)
 
 async def further_run(firing: Firing, old: TakenRun) -> UUID:
     """Another run of a fire time, as a backfill makes it."""
-    wanted = MoreRun(job_id=old.job_id, scheduled_for=DUE, overlap=Overlap.BUFFER_ALL, utc_offset=0)
+    wanted = ExtraRun(
+        job_id=old.job_id, scheduled_for=DUE, overlap=Overlap.BUFFER_ALL, utc_offset=0
+    )
     async with firing.database.driver() as driver:
-        ((_, run),) = await write_more_runs(
+        ((_, run),) = await write_extra_runs(
             driver, old.service_id, [wanted], trigger=Trigger.BACKFILL, due_at=LATER
         )
     return run

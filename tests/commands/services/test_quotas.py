@@ -21,7 +21,7 @@ from domain.quotas.checks import check_frequency
 from domain.quotas.limits import Limits
 from domain.schedules.kinds import Spec
 from domain.schedules.schedule import Schedule
-from storage.crypto.encryption_keys import KeyRing
+from storage.crypto.encryption_keys import EncryptionKeys
 from storage.jobs.calendar_changes import withdraw_ahead
 from storage.services import quotas
 from tests.commands.firing import NOON, SECOND, Firing
@@ -56,7 +56,7 @@ async def test_no_more_are_stored_than_a_service_may_have(
     table: str,
     put: Callable[..., Awaitable[Any]],
 ):
-    monkeypatch.setattr(firing.shard, "ring", KeyRing([("a", b"a" * 32)]))
+    monkeypatch.setattr(firing.shard, "ring", EncryptionKeys([("a", b"a" * 32)]))
     monkeypatch.setitem(quotas.MOST, table, 2)
     for number in (0, 1):
         await put(firing, number)

@@ -22,7 +22,7 @@ from domain.access.caller import Caller
 from domain.errors import Conflict, Invalid, NotFound
 from domain.targets.kinds.http import HttpTarget
 from queries.secrets.list_signing_secrets import ListSigningSecrets, list_signing_secrets
-from storage.crypto.encryption_keys import KeyRing, Undecipherable
+from storage.crypto.encryption_keys import EncryptionKeys, Undecipherable
 from storage.services.signing_secrets import stored_of
 from storage.shards import Shards
 from storage.urls import ShardUrls
@@ -41,7 +41,7 @@ DAY = timedelta(days=1)
 @pytest.fixture
 async def sealing(shards: Shards, commands_urls: ShardUrls) -> AsyncIterator[Shards]:
     """The shard, with a key."""
-    made = Shards(commands_urls, ring=KeyRing([OLD]))
+    made = Shards(commands_urls, keys=EncryptionKeys([OLD]))
     yield made
     await made.close()
 
@@ -66,7 +66,7 @@ def using(*names: str) -> HttpTarget:
     return msgspec.structs.replace(TARGET, body=body)
 
 
-async def value_of(firing: Firing, ring: KeyRing, name: str = "TOKEN") -> str:
+async def value_of(firing: Firing, ring: EncryptionKeys, name: str = "TOKEN") -> str:
     """What a worker with that ring would send."""
     run = msgspec.structs.replace(
         waiting_run(0), service_id=firing.caller.service_id, target=using(name)
@@ -95,20 +95,20 @@ async def test_no_table_has_the_value(firing: Firing):
 
 async def test_a_row_that_was_moved_to_another_service_does_not_decrypt(firing: Firing):
     await put(firing)
-    assert await value_of(firing, KeyRing([OLD])) == VALUE
+    assert await value_of(firing, EncryptionKeys([OLD])) == VALUE
     other, _ = await create_service(
         CreateService(caller=firing.caller, name=f"thief-{uuid4()}", now=NOON), firing.shards
     )
     await firing.rows("UPDATE secrets SET service_id = $1", other.id)
     thief = Firing(firing.shards, msgspec.structs.replace(firing.caller, service_id=other.id))
     with pytest.raises(Unreadable, match="moved"):
-        await value_of(thief, KeyRing([OLD]))
+        await value_of(thief, EncryptionKeys([OLD]))
 
 
 async def test_a_worker_without_the_key_says_which_it_lacks(firing: Firing):
     await put(firing)
     with pytest.raises(Unreadable, match="'old'") as error:
-        await value_of(firing, KeyRing([NEW]))
+        await value_of(firing, EncryptionKeys([NEW]))
     assert VALUE not in str(error.value)
 
 
@@ -117,7 +117,7 @@ async def test_values_are_read_once_for_many_and_forgotten(
 ):
     await put(firing)
     reads: list[Any] = []
-    secrets = Secrets(firing.database, KeyRing([OLD]), kept_seconds=0.2)
+    secrets = Secrets(firing.database, EncryptionKeys([OLD]), kept_seconds=0.2)
     read = secrets._rows._ask
 
     async def counted(keys: Any) -> Any:
@@ -218,7 +218,9 @@ async def test_a_new_value_of_a_secret_in_use_waits_for_nobody(firing: Firing):
 
 
 async def reencrypt(firing: Firing, *keys: tuple[str, bytes]) -> tuple[int, int]:
-    return await reencrypt_secrets(ReencryptSecrets(now=NOON), firing.database, KeyRing(keys))
+    return await reencrypt_secrets(
+        ReencryptSecrets(now=NOON), firing.database, EncryptionKeys(keys)
+    )
 
 
 async def test_all_is_encrypted_anew_under_the_first_key_in_batches_and_only_once(
@@ -232,8 +234,8 @@ async def test_all_is_encrypted_anew_under_the_first_key_in_batches_and_only_onc
     assert secrets == 5
     assert services >= 1
     for number in range(5):
-        assert await value_of(firing, KeyRing([NEW]), f"S{number}") == f"value {number}"
-    assert len(await texts(firing, KeyRing([NEW]))) == 2
+        assert await value_of(firing, EncryptionKeys([NEW]), f"S{number}") == f"value {number}"
+    assert len(await texts(firing, EncryptionKeys([NEW]))) == 2
     assert await reencrypt(firing, NEW) == (0, 0)
     (trail,) = await firing.rows(
         "SELECT details::text FROM audit WHERE action = 'secrets.reencrypted' LIMIT 1"
@@ -251,7 +253,7 @@ async def test_a_value_that_is_put_meanwhile_wins(firing: Firing, monkeypatch: p
 
     monkeypatch.setattr(reencrypting, "_replace", late)
     await reencrypt(firing, NEW, OLD)
-    assert await value_of(firing, KeyRing([NEW, OLD])) == "newer"
+    assert await value_of(firing, EncryptionKeys([NEW, OLD])) == "newer"
 
 
 async def test_without_a_key_that_is_needed_nothing_is_lost(firing: Firing):
@@ -260,7 +262,7 @@ async def test_without_a_key_that_is_needed_nothing_is_lost(firing: Firing):
         await reencrypt(firing, NEW)
     with pytest.raises(Undecipherable, match="TOCSIN_ENCRYPTION_KEYS"):
         await reencrypt(firing)
-    assert await value_of(firing, KeyRing([OLD])) == VALUE
+    assert await value_of(firing, EncryptionKeys([OLD])) == VALUE
 
 
 async def rotate(firing: Firing, overlap: timedelta = DAY, *, days: float = 0) -> str:
@@ -277,7 +279,7 @@ async def stored(firing: Firing) -> list[str]:
     return list(found)
 
 
-async def texts(firing: Firing, ring: KeyRing, *, days: float = 0) -> list[str]:
+async def texts(firing: Firing, ring: EncryptionKeys, *, days: float = 0) -> list[str]:
     """What a worker with that ring signs with."""
     opened = SigningSecrets(ring)
     now = NOON + timedelta(days=days)
@@ -285,10 +287,10 @@ async def texts(firing: Firing, ring: KeyRing, *, days: float = 0) -> list[str]:
 
 
 async def test_two_signing_secrets_are_live_for_the_overlap(firing: Firing):
-    (first,) = await texts(firing, KeyRing([OLD]))
+    (first,) = await texts(firing, EncryptionKeys([OLD]))
     second = await rotate(firing)
-    assert await texts(firing, KeyRing([OLD]), days=0.9) == [second, first]
-    assert await texts(firing, KeyRing([OLD]), days=1) == [second]
+    assert await texts(firing, EncryptionKeys([OLD]), days=0.9) == [second, first]
+    assert await texts(firing, EncryptionKeys([OLD]), days=1) == [second]
     for text in await stored(firing):
         assert first not in text
         assert second not in text
@@ -299,9 +301,9 @@ async def test_a_third_one_is_refused_while_two_are_live(firing: Firing):
     with pytest.raises(Conflict, match="live until"):
         await rotate(firing, days=0.9)
     third = await rotate(firing, days=1)
-    assert (await texts(firing, KeyRing([OLD]), days=1))[0] == third
+    assert (await texts(firing, EncryptionKeys([OLD]), days=1))[0] == third
     alone = await rotate(firing, timedelta(0), days=1.1)
-    assert await texts(firing, KeyRing([OLD]), days=1.1) == [alone]
+    assert await texts(firing, EncryptionKeys([OLD]), days=1.1) == [alone]
 
 
 @pytest.mark.parametrize("overlap", [-SECOND, timedelta(days=30, seconds=1)])
@@ -314,20 +316,20 @@ async def test_an_overlap_has_bounds(firing: Firing, overlap: timedelta):
 async def test_rotations_at_once_leave_two_live(firing: Firing):
     results = await asyncio.gather(*(rotate(firing) for _ in range(5)), return_exceptions=True)
     assert sum(isinstance(result, str) for result in results) == 1
-    assert len(await texts(firing, KeyRing([OLD]))) == 2
+    assert len(await texts(firing, EncryptionKeys([OLD]))) == 2
 
 
 async def test_a_service_made_without_keys_signs_and_is_encrypted_later(firing: Firing):
     (clear,) = await stored(firing)  # made by a fixture, before there was a key
     assert clear.startswith("whsec_")
-    assert await texts(firing, KeyRing()) == [clear]
+    assert await texts(firing, EncryptionKeys()) == [clear]
     query = ListSigningSecrets(caller=firing.caller, now=NOON)
     (told,) = await list_signing_secrets(query, firing.shards)
     assert (told.id, told.key_id) == (firing.caller.service_id, None)
     await reencrypt(firing, NEW, OLD)
     (sealed,) = await stored(firing)
     assert clear not in sealed
-    assert await texts(firing, KeyRing([NEW])) == [clear]
+    assert await texts(firing, EncryptionKeys([NEW])) == [clear]
     (told_later,) = await list_signing_secrets(query, firing.shards)
     assert (told_later.id, told_later.key_id) == (told.id, "new")
 
@@ -339,9 +341,9 @@ async def test_a_service_made_with_keys_is_never_in_clear(firing: Firing):
     rows = await firing.rows("SELECT signing_secrets FROM services WHERE id = $1", service.id)
     assert text not in str(rows)
     (one,) = stored_of(rows[0]["signing_secrets"], service.id, NOON)
-    assert SigningSecrets(KeyRing([OLD])).live(service.id, rows[0]["signing_secrets"], NOON) == [
-        text
-    ]
+    assert SigningSecrets(EncryptionKeys([OLD])).live(
+        service.id, rows[0]["signing_secrets"], NOON
+    ) == [text]
     assert one.key_id == "old"
 
 

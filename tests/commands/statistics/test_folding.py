@@ -13,7 +13,7 @@ from commands.firing.finish_attempts import finish_attempts
 from domain.runs.run import Outcome
 from storage.postgres.pools import Database
 from storage.services import statistics as stats
-from storage.services.statistics import LOOSE, fold_events, may_write, sole_writer
+from storage.services.statistics import LOOSE, aggregate_events, may_write, sole_writer
 from tests.commands.ended_runs import (
     Ending,
     agree,
@@ -86,7 +86,7 @@ async def test_a_fold_that_dies_before_its_commit_has_not_been(
     with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):  # noqa: PT012
         async with other_database.driver() as driver, driver.transaction():
             assert await may_write(driver)
-            assert (await fold_events(driver, DUE)).runs == 5
+            assert (await aggregate_events(driver, DUE)).runs == 5
             mine = await driver.fetchval("SELECT pg_backend_pid()")
             await firing.rows("SELECT pg_terminate_backend($1, 5000)", mine)
     assert await job_counts(firing, job.id) == {}
@@ -117,7 +117,7 @@ async def test_a_fold_takes_few_at_once_and_says_that_there_is_more(
         await end(firing.shard, firing.caller, moved)
     async with firing.database.driver() as driver, driver.transaction():
         assert await may_write(driver)
-        assert await fold_events(driver, DUE) == (6, True)
+        assert await aggregate_events(driver, DUE) == (6, True)
     assert await fold(firing) == 6
     assert await job_counts(firing, job.id) == {"succeeded": 12}
 

@@ -10,34 +10,34 @@ import pytest
 
 from storage.crypto.encryption_keys import (
     NO_KEYS,
-    BadKeyRing,
-    KeyRing,
-    Place,
+    AssociatedData,
+    BadEncryptionKeys,
+    EncryptionKeys,
     Undecipherable,
     new_key,
-    parse_key_ring,
+    parse_encryption_keys,
 )
 
 OLD, NEW = ("old", b"o" * 32), ("new", b"n" * 32)
-PLACE = Place("secret", uuid4(), "TOKEN")
+PLACE = AssociatedData("secret", uuid4(), "TOKEN")
 VALUE = "s3cr3t \N{SNOWMAN}\r\n"
 
 
 @pytest.mark.parametrize("value", ["", VALUE, "x" * 8_192])
 def test_a_value_comes_back(value: str):
-    ring = KeyRing([NEW])
+    ring = EncryptionKeys([NEW])
     assert ring.open(ring.seal(value, PLACE), PLACE) == value
 
 
 def test_the_first_key_encrypts_and_all_decrypt():
-    old = KeyRing([OLD]).seal(VALUE, PLACE)
-    ring = KeyRing([NEW, OLD])
+    old = EncryptionKeys([OLD]).seal(VALUE, PLACE)
+    ring = EncryptionKeys([NEW, OLD])
     assert ring.seal(VALUE, PLACE).key_id == "new"
     assert ring.open(old, PLACE) == VALUE
 
 
 def test_the_same_value_is_never_encrypted_alike():
-    ring = KeyRing([NEW])
+    ring = EncryptionKeys([NEW])
     contents = {ring.seal(VALUE, PLACE).content for _ in range(100)}
     assert len({content[:12] for content in contents}) == 100
     assert len({content[12:] for content in contents}) == 100
@@ -46,20 +46,20 @@ def test_the_same_value_is_never_encrypted_alike():
 @pytest.mark.parametrize(
     "place",
     [
-        Place("secret", uuid4(), "TOKEN"),
-        Place("secret", PLACE.service_id, "OTHER"),
-        Place("signing secret", PLACE.service_id, "TOKEN"),
+        AssociatedData("secret", uuid4(), "TOKEN"),
+        AssociatedData("secret", PLACE.service_id, "OTHER"),
+        AssociatedData("signing secret", PLACE.service_id, "TOKEN"),
     ],
     ids=["another service", "another name", "another kind"],
 )
-def test_a_value_that_was_moved_does_not_decrypt(place: Place):
-    ring = KeyRing([NEW])
+def test_a_value_that_was_moved_does_not_decrypt(place: AssociatedData):
+    ring = EncryptionKeys([NEW])
     with pytest.raises(Undecipherable, match="moved"):
         ring.open(ring.seal(VALUE, PLACE), place)
 
 
 def test_a_value_that_was_changed_does_not_decrypt():
-    ring = KeyRing([NEW])
+    ring = EncryptionKeys([NEW])
     sealed = ring.seal(VALUE, PLACE)
     for at in range(len(sealed.content)):
         content = bytearray(sealed.content)
@@ -72,16 +72,16 @@ def test_a_value_that_was_changed_does_not_decrypt():
 
 
 def test_the_name_of_the_key_cannot_be_exchanged():
-    sealed = KeyRing([NEW]).seal(VALUE, PLACE)
-    same_key = KeyRing([("other", NEW[1])])
+    sealed = EncryptionKeys([NEW]).seal(VALUE, PLACE)
+    same_key = EncryptionKeys([("other", NEW[1])])
     with pytest.raises(Undecipherable):
         same_key.open(msgspec.structs.replace(sealed, key_id="other"), PLACE)
 
 
 def test_a_missing_key_is_named_and_no_value_is():
-    sealed = KeyRing([OLD]).seal(VALUE, PLACE)
+    sealed = EncryptionKeys([OLD]).seal(VALUE, PLACE)
     with pytest.raises(Undecipherable, match=r"'old'.*TOCSIN_ENCRYPTION_KEYS") as error:
-        KeyRing([NEW]).open(sealed, PLACE)
+        EncryptionKeys([NEW]).open(sealed, PLACE)
     assert "s3cr3t" not in str(error.value)
 
 
@@ -91,7 +91,7 @@ def test_without_keys_nothing_is_encrypted():
 
 
 def test_a_new_key_is_an_entry_of_a_ring():
-    ring = parse_key_ring([new_key("k2"), new_key("k1")])
+    ring = parse_encryption_keys([new_key("k2"), new_key("k1")])
     assert ring.first == "k2"
     assert ring.open(ring.seal(VALUE, PLACE), PLACE) == VALUE
 
@@ -109,6 +109,6 @@ def test_a_new_key_is_an_entry_of_a_ring():
     ],
 )
 def test_nonsense_is_refused_and_not_repeated(entries: list[str], said: str):
-    with pytest.raises(BadKeyRing, match=said) as error:
-        parse_key_ring(entries)
+    with pytest.raises(BadEncryptionKeys, match=said) as error:
+        parse_encryption_keys(entries)
     assert "c2VjcmV0" not in str(error.value)

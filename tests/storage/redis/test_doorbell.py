@@ -10,14 +10,14 @@ from dramatiq import Message
 from dramatiq.brokers.redis import RedisBroker
 
 from storage.queue import blocking_consumer as doorbell
-from storage.queue.blocking_consumer import BelledBroker, WakefulConsumer, ring_bell
+from storage.queue.blocking_consumer import BlockingConsumer, WakingBroker, wake_consumer
 from storage.queue.broker import REDIS_SECONDS, RUNS_QUEUE
 from storage.redis.servers import redis_client
 from storage.urls import ShardUrls, redis_database
 from tests.processes import wait_until
 
 QUIET_DATABASE = 9
-NewBroker = Callable[..., BelledBroker]
+NewBroker = Callable[..., WakingBroker]
 
 
 @pytest.fixture
@@ -26,8 +26,8 @@ def new_broker(commands_urls: ShardUrls) -> Iterator[NewBroker]:
     client = redis_client(redis_database(commands_urls.redis, QUIET_DATABASE), REDIS_SECONDS)
     client.flushdb()
 
-    def make(**options: float) -> BelledBroker:
-        broker = BelledBroker(client=client, middleware=[], **options)
+    def make(**options: float) -> WakingBroker:
+        broker = WakingBroker(client=client, middleware=[], **options)
         broker.declare_queue(RUNS_QUEUE)
         return broker
 
@@ -36,13 +36,13 @@ def new_broker(commands_urls: ShardUrls) -> Iterator[NewBroker]:
 
 
 @pytest.fixture
-def broker(new_broker: NewBroker) -> BelledBroker:
+def broker(new_broker: NewBroker) -> WakingBroker:
     """A broker as shipped."""
     return new_broker()
 
 
 @pytest.fixture
-def patient(new_broker: NewBroker) -> BelledBroker:
+def patient(new_broker: NewBroker) -> WakingBroker:
     """A broker whose consumers fail when no bell rings."""
     return new_broker(wait_seconds=0)
 
@@ -51,20 +51,20 @@ def a_message() -> Message[None]:
     return Message(queue_name=RUNS_QUEUE, actor_name="any", args=(), kwargs={}, options={})
 
 
-def next_message(consumer: WakefulConsumer) -> object:
+def next_message(consumer: BlockingConsumer) -> object:
     while (message := next(consumer)) is None:
         pass
     return message
 
 
-def test_who_waits_is_woken_by_the_bell(patient: BelledBroker):
+def test_who_waits_is_woken_by_the_bell(patient: WakingBroker):
     found: list[object] = []
     consumer = patient.consume(RUNS_QUEUE)
     waiting = threading.Thread(target=lambda: found.append(next_message(consumer)))
     waiting.start()
     wait_until(lambda: is_waited_for(patient), what="the consumer waits for the bell")
     patient.enqueue(a_message())
-    ring_bell(patient, RUNS_QUEUE)
+    wake_consumer(patient, RUNS_QUEUE)
     waiting.join(10)
     assert len(found) == 1
 
@@ -82,9 +82,9 @@ def test_a_message_without_a_bell_is_found(broker: RedisBroker):
     assert getattr(next_message(consumer), "message_id", None) == sent.message_id
 
 
-def test_a_bell_that_rang_before_is_not_missed(patient: BelledBroker):
+def test_a_bell_that_rang_before_is_not_missed(patient: WakingBroker):
     consumer = patient.consume(RUNS_QUEUE)
-    ring_bell(patient, RUNS_QUEUE)
+    wake_consumer(patient, RUNS_QUEUE)
     assert next(consumer) is None
     patient.enqueue(a_message())
     assert next(consumer) is not None
@@ -92,8 +92,8 @@ def test_a_bell_that_rang_before_is_not_missed(patient: BelledBroker):
 
 def test_bells_that_nobody_hears_do_not_gather(broker: RedisBroker):
     for _ in range(100):
-        ring_bell(broker, RUNS_QUEUE)
-    bell = doorbell._bell(broker, RUNS_QUEUE)
+        wake_consumer(broker, RUNS_QUEUE)
+    bell = doorbell._wake_key(broker, RUNS_QUEUE)
     assert broker.client.llen(bell) == doorbell._MOST_RINGS
 
 
@@ -102,8 +102,8 @@ def test_one_that_has_enough_in_hand_does_not_take_the_bell(broker: RedisBroker)
     for _ in range(2):
         broker.enqueue(a_message())
     first = next_message(consumer)
-    ring_bell(broker, RUNS_QUEUE)
+    wake_consumer(broker, RUNS_QUEUE)
     assert next(consumer) is None
-    assert broker.client.llen(doorbell._bell(broker, RUNS_QUEUE)) == 1
+    assert broker.client.llen(doorbell._wake_key(broker, RUNS_QUEUE)) == 1
     consumer.ack(first)
     assert next_message(consumer) is not None

@@ -16,7 +16,7 @@ from queries.services.list_targets import ListTargets, list_targets
 from storage import shares
 from storage.postgres.routed_reads import COSTLY_READS
 from storage.redis.connection import RedisAway, RedisLink
-from storage.redis.target_status import MAX_TARGETS, STALE_AFTER, tell, told_of
+from storage.redis.target_status import MAX_TARGETS, STALE_AFTER, published_status, tell
 from storage.shards import Shards
 from storage.shares import ShareUsedUp
 
@@ -48,29 +48,34 @@ async def test_each_process_replaces_what_it_told_and_nothing_else(redis: RedisL
     first, second = uuid4(), uuid4()
     await tell(redis, first, {mine: [ONE, OTHER], neighbour: [OTHER]}, NOW)
     await tell(redis, second, {mine: [ONE]}, NOW)
-    assert len(await told_of(redis, mine, NOW)) == 3
+    assert len(await published_status(redis, mine, NOW)) == 3
     await tell(redis, first, {mine: [OTHER]}, NOW)
-    assert sorted(view.name for view in await told_of(redis, mine, NOW)) == [ONE.name, OTHER.name]
-    assert await told_of(redis, neighbour, NOW) == [OTHER]
+    assert sorted(view.name for view in await published_status(redis, mine, NOW)) == [
+        ONE.name,
+        OTHER.name,
+    ]
+    assert await published_status(redis, neighbour, NOW) == [OTHER]
 
 
 async def test_a_process_that_tells_no_more_is_forgotten(redis: RedisLink):
     service_id = uuid4()
     await tell(redis, uuid4(), {service_id: [ONE]}, NOW)
-    assert await told_of(redis, service_id, NOW + STALE_AFTER) == [ONE]
-    assert await told_of(redis, service_id, NOW + STALE_AFTER + SECOND) == []
+    assert await published_status(redis, service_id, NOW + STALE_AFTER) == [ONE]
+    assert await published_status(redis, service_id, NOW + STALE_AFTER + SECOND) == []
 
 
 async def test_there_is_a_bound_on_what_one_process_tells_of_a_service(redis: RedisLink):
     service_id = uuid4()
     await tell(redis, uuid4(), {service_id: [ONE] * (MAX_TARGETS + 1)}, NOW)
-    assert len(await told_of(redis, service_id, NOW)) == MAX_TARGETS
+    assert len(await published_status(redis, service_id, NOW)) == MAX_TARGETS
 
 
 async def test_many_services_are_told_of_at_once(redis: RedisLink):
     services = [uuid4() for _ in range(120)]
     await tell(redis, uuid4(), {service_id: [ONE] for service_id in services}, NOW)
-    assert [len(await told_of(redis, service_id, NOW)) for service_id in services] == [1] * 120
+    assert [len(await published_status(redis, service_id, NOW)) for service_id in services] == [
+        1
+    ] * 120
 
 
 async def test_a_target_of_several_processes_is_listed_once_those_in_trouble_first(

@@ -184,7 +184,7 @@ async def test_a_run_triggered_while_messages_wait_passes_them_by(firing: Firing
     job = await firing.job(at=DUE + 3_600 * SECOND)
     key = (firing.caller.service_id, uuid4())
     for _ in range(MAX_DEPTH):
-        await firing.shard.queue.hand_over([key])
+        await firing.shard.queue.dispatch([key])
     command = TriggerJob(caller=firing.caller, job_id=job.id, now=NOON)
     run = await trigger_job(command, firing.shards)
     assert waiting_messages(firing.shards, ahead=True) == [(firing.caller.service_id, run.id)]
@@ -194,7 +194,7 @@ async def test_a_run_triggered_while_messages_wait_passes_them_by(firing: Firing
 async def test_while_a_worker_has_messages_in_hand_who_has_few_runs_passes_them_by(
     firing: Firing, dispatcher: Dispatcher
 ):
-    await firing.shard.queue.hand_over([(firing.caller.service_id, uuid4())])
+    await firing.shard.queue.dispatch([(firing.caller.service_id, uuid4())])
     await dispatcher._sweep.resend(NOON)
     job = await firing.job()
     await dispatcher.claim(NOON)

@@ -33,7 +33,7 @@ async def test_what_is_late_is_left_to_the_lane_of_its_own(firing: Firing, dispa
 async def test_while_messages_wait_nothing_late_is_claimed(firing: Firing, dispatcher: Dispatcher):
     late = await firing.job(every=60 * SECOND, now=NOON - OUTAGE)
     waiting = [(uuid4(), uuid4())] * (BATCH_SIZE * (DEFAULTS.catch_up_depth + 1))
-    await firing.shard.queue.hand_over(waiting)
+    await firing.shard.queue.dispatch(waiting)
     assert not await dispatcher.catch_up(NOON)
     assert await firing.runs(late.id) == []
 

@@ -57,7 +57,7 @@ async def test_a_run_is_given_its_grace_before_it_counts_as_lost(firing: Firing,
 
 async def test_while_messages_wait_a_late_run_most_likely_has_one(firing: Firing, sweep: Sweep):
     first = await firing.scheduled_run()
-    await firing.shard.queue.hand_over([first])
+    await firing.shard.queue.dispatch([first])
     assert await sweep.resend(DUE + BACKLOG_GRACE) == 0
     assert await sweep.resend(DUE + BACKLOG_GRACE + TICK) == 1
 
@@ -120,7 +120,7 @@ async def test_while_messages_wait_what_another_that_lives_holds_is_not_lost(
 ):
     await firing.job()
     (run,) = (await firing.claim(by=OTHER_WORKER)).runs
-    await firing.shard.queue.hand_over([(run.service_id, run.id)])
+    await firing.shard.queue.dispatch([(run.service_id, run.id)])
     await firing.beat(OTHER_WORKER, kind="dispatcher")
     assert await sweep.resend(LATE) == 0
     await firing.beat(OTHER_WORKER, kind="dispatcher", ago=LAPSE + TICK)

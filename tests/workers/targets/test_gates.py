@@ -10,7 +10,7 @@ import pytest
 from domain.runs.run import Outcome
 from domain.targets.health.breaker import FAILURES, BreakerState
 from domain.targets.kinds.http import HttpTarget
-from storage.redis.target_status import told_of
+from storage.redis.target_status import published_status
 from storage.shards import Shards
 from tests.commands.firing import NOON, TARGET
 from workers.targets.answer import Answer
@@ -106,15 +106,15 @@ async def test_services_whose_targets_were_rung_are_told_of_and_all_now_and_then
     rung(limiters, TARGET)
     limiters.to(neighbour, TARGET, NOON)  # nothing rang there
     await publisher.publish(NOON)
-    (told,) = await told_of(shard.redis, SERVICE, NOON)
+    (told,) = await published_status(shard.redis, SERVICE, NOON)
     assert (told.name, told.state, told.under_way) == (
         "https://example.com",
         BreakerState.CLOSED,
         0,
     )
-    assert await told_of(shard.redis, neighbour, NOON) == []
+    assert await published_status(shard.redis, neighbour, NOON) == []
     late = NOON + 60 * SECOND
     await publisher.publish(NOON + REPUBLISH_AFTER - SECOND)
-    assert await told_of(shard.redis, SERVICE, late) == []
+    assert await published_status(shard.redis, SERVICE, late) == []
     await publisher.publish(NOON + REPUBLISH_AFTER)
-    assert len(await told_of(shard.redis, SERVICE, late)) == 1
+    assert len(await published_status(shard.redis, SERVICE, late)) == 1

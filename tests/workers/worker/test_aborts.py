@@ -77,7 +77,7 @@ async def test_a_run_whose_place_another_takes_is_cut_off_and_the_other_has_its_
     assert (row["state"], row["abort"], row["held_by"]) == ("cancelled", False, None)
     ((error,),) = await firing.rows("SELECT error FROM attempts WHERE run_id = $1", key[1])
     assert error == "The run was asked to end."
-    assert await firing.pass_turns() == [waiting.id]
+    assert await firing.pass_overlap_locks() == [waiting.id]
 
 
 async def is_over(firing: Firing, key: RunKey) -> bool:

@@ -60,7 +60,7 @@ async def test_what_waits_for_a_turn_does_not_hold_up_what_ended(
         await goes_on.wait()
         return []
 
-    monkeypatch.setattr("workers.worker.overlap.pass_turns", hanging)
+    monkeypatch.setattr("workers.worker.overlap.pass_overlap_locks", hanging)
     recorder = Recorder(firing.shard, overlap=OverlapResolver(firing.shard, WORKER))
     working = asyncio.create_task(recorder.run())
     runs = [await firing.running_run(overlap=Overlap.BUFFER_ALL) for _ in range(3)]

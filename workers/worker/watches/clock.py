@@ -50,7 +50,7 @@ class ClockWatch:
     async def _pass_on(self) -> None:
         try:
             given_back = await self._ringer.intake.give_back()
-            await self._shard.queue.hand_over(given_back)
+            await self._shard.queue.dispatch(given_back)
         except (*UNREACHABLE, RedisError, BrokerError) as error:
             # Sweeps find runs that are free and not dispatched.
             log.warning("worker.not_passed_on", error=kind_of(error))

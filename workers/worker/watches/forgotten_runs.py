@@ -54,7 +54,7 @@ class ForgottenWatch:
                 continue  # neither what is due is known, nor when an attempt ended
             try:
                 freed = await self.look(datetime.now(UTC))
-                await self._shard.queue.hand_over(freed)
+                await self._shard.queue.dispatch(freed)
             except (*UNREACHABLE, RedisError, BrokerError) as error:
                 log.warning("forgotten.not_looked_for", error=kind_of(error))
             except Exception:
