@@ -1,7 +1,7 @@
 """How each order of a list of jobs is walked: here is what a `sort=` comes to.
 
 A walk looks at so many rows, at most, that an index has in the list's order. It selects the columns
-`id` (the job's), `at` and `place` (see Place) and `fits`.
+`id` (the job's), `at` and `place` (see Keyset) and `fits`.
 """
 
 from __future__ import annotations
