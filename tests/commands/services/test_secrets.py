@@ -214,7 +214,7 @@ async def test_a_new_value_of_a_secret_in_use_waits_for_nobody(firing: Firing):
     await put(firing)
     await job_using(firing, "TOKEN")
     await put(firing, value="another")
-    assert await value_of(firing, firing.shard.ring) == "another"
+    assert await value_of(firing, firing.shard.keys) == "another"
 
 
 async def reencrypt(firing: Firing, *keys: tuple[str, bytes]) -> tuple[int, int]:
