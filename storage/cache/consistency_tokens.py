@@ -35,8 +35,9 @@ class ConsistencyTokens:
     Commits that end at about the same time are recorded together, with one look at the primary's
     LSN: any LSN read after a commit is late enough for it.
 
-    What Redis could not be told, other processes are told through Postgres: until it is made up
-    for, they do not believe what Redis says of that service.
+    When the primary dies after a commit, Redis is told to doubt what it knows of the service. When
+    Redis is away, other processes are told through Postgres. Until the next record of the service,
+    nobody believes what Redis says of it.
     """
 
     def __init__(self, database: Database, cache: SharedCache) -> None:
@@ -52,7 +53,12 @@ class ConsistencyTokens:
         return self._lsn
 
     async def record(self, commit: Commit) -> None:
-        """Return when all processes know, or are told to doubt what Redis says of the service."""
+        """Return when all processes know, or are told to doubt what Redis says of the service.
+
+        Raises:
+            UNREACHABLE: When neither Redis nor Postgres can be told. The client is not answered
+                then as if the others knew.
+        """
         try:
             await self._recordings.answer(commit)
         except (RedisAway, *UNREACHABLE) as error:
@@ -61,7 +67,7 @@ class ConsistencyTokens:
                 "commit.unrecorded", service_id=str(commit.service_id), error=kind_of(error)
             )
             self._doubtful.add(commit.service_id)
-            await self._announce(commit.service_id)
+            await self._tell_to_doubt(commit.service_id)
 
     async def record_all(self, commits: Iterable[Commit]) -> None:
         """The same of several."""
@@ -93,12 +99,12 @@ class ConsistencyTokens:
         await self._recordings.answer(Commit(service_id=service_id, invalidates=True))
         self._doubtful.discard(service_id)
 
-    async def _announce(self, service_id: UUID) -> None:
+    async def _tell_to_doubt(self, service_id: UUID) -> None:
         try:
+            await self._cache.doubt(service_id)
+        except RedisAway:
             async with self._database.driver() as driver:
                 await driver.execute("SELECT pg_notify($1, $2)", UNRECORDED_CHANNEL, service_id.hex)
-        except UNREACHABLE as error:
-            log.warning("commit.unannounced", service_id=str(service_id), error=kind_of(error))
 
     async def _record(self, consistency_tokens: list[Commit]) -> dict[Commit, None]:
         async with self._database.driver() as driver:
