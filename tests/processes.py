@@ -20,6 +20,8 @@ import msgspec
 from app.up.supervised import Lifeline
 from commands.bootstrap_key import BootstrapKey, bootstrap_key
 from storage.embedded.ports import free_port
+from storage.migrate import is_migrated
+from storage.postgres import Database
 from storage.shards import Shards
 from storage.urls import ShardUrls
 
@@ -153,8 +155,16 @@ class System:
         return f"http://127.0.0.1:{self.port}"
 
     def migrate(self) -> None:
-        """Bring the database to the newest schema."""
-        self.run("migrate")
+        """Bring the database to the newest schema, if it is not there."""
+        if not asyncio.run(self._is_migrated()):
+            self.run("migrate")
+
+    async def _is_migrated(self) -> bool:
+        database = Database(self.urls.primary)
+        try:
+            return await is_migrated(database)
+        finally:
+            await database.close()
 
     def start(self, *names: str) -> None:
         """Start `api`, `dispatcher`, `worker`, `clock`, all at once, and wait until they work."""
