@@ -39,8 +39,13 @@ ended AS (
 
 
 class RebuildStats(Struct, frozen=True, kw_only=True):
+    """Attributes:
+    at_once: Runs of a portion.
+    """
+
     service_id: UUID
     now: datetime
+    at_once: int = RUNS_AT_ONCE
 
 
 async def services_to_rebuild(database: Database) -> list[UUID]:
@@ -85,7 +90,7 @@ async def rebuild_stats(command: RebuildStats, database: Database) -> None:
 async def _fold_runs(driver: Driver, command: RebuildStats, first: datetime) -> None:
     start = _START
     while start != _END:
-        last = await driver.fetchrow(_LAST_OF_NEXT, command.service_id, *start, RUNS_AT_ONCE - 1)
+        last = await driver.fetchrow(_LAST_OF_NEXT, command.service_id, *start, command.at_once - 1)
         end = _END if last is None else tuple(last)
         await fold(driver, _FOLD_RUNS, command.now, command.service_id, first, *start, *end)
         start = end

@@ -13,7 +13,6 @@ from domain.breaker import BreakerState
 from domain.caller import Caller
 from domain.target_view import TargetView
 from queries.list_targets import ListTargets, list_targets
-from storage import shares
 from storage.redis_link import RedisAway, RedisLink
 from storage.shard_reads import COSTLY_READS
 from storage.shards import Shards
@@ -98,7 +97,7 @@ async def test_what_is_told_of_targets_keeps_nobody_from_the_cache(
     async def broken(_: object) -> None:
         raise RedisAway
 
-    monkeypatch.setattr(shares, "WAIT_SECONDS", 0.01)
+    shard.reads._costly.wait_seconds = 0.01
     monkeypatch.setattr(redis, "call", broken)
     assert await list_targets(asked, shards) == [ONE]
     async with AsyncExitStack() as others:
