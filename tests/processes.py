@@ -30,6 +30,9 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 START_SECONDS = 60.0
 ENCRYPTION_KEYS = "test:" + "QUJD" * 10 + "QUI="
 STOP_SECONDS = 30.0
+SHORTEST_PAUSE_SECONDS = 0.02
+LONGEST_PAUSE_SECONDS = 0.1
+"""Who asks the API more often takes the processor from what is waited for."""
 TOLD_CHARACTERS = 4_000
 NO_TLS = False
 """As `verify` of httpx, which takes 30 ms to read the world's certificates for each client."""
@@ -44,10 +47,12 @@ def wait_until(condition: Callable[[], Held], *, seconds: float = 20.0, what: st
     worker's writes, and not every server that is asked has them at once.
     """
     deadline = time.monotonic() + seconds
+    pause = SHORTEST_PAUSE_SECONDS
     while not (held := condition()):
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {seconds:g} s: {what or condition}")
-        time.sleep(0.02)
+        time.sleep(pause)
+        pause = min(pause * 1.3, LONGEST_PAUSE_SECONDS)
     return held
 
 
