@@ -6,7 +6,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Tests start some hundred processes: each takes a second less of a processor from compiled modules.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run test test-fast isolation fuzz chaos lint clients format bench bench-compare autoscaling loadtest loadtest-throttled image image-base manifests lock clean
+.PHONY: help run test test-fast reference fuzz chaos lint clients format bench bench-compare autoscaling loadtest loadtest-throttled image image-base manifests lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,16 +17,16 @@ run: .venv/run.installed ## Start everything on embedded servers
 test: .venv/dev.installed ## Run all tests on embedded servers
 	$(BIN)/pytest
 
+reference: .venv/dev.installed ## Write the pages of docs that are made from the code
+	$(BIN)/python -m tests.docs.reference
+
 test-fast: .venv/dev.installed ## Run the tests that start no servers
 	$(BIN)/pytest -m "not processes" --hypothesis-profile=fast
 
-isolation: .venv/dev.installed ## Write docs/explain/isolation.md anew, from the code's constants
-	$(BIN)/python -m tests.isolation_page > docs/explain/isolation.md
-
-fuzz: .venv/dev.installed ## Try everything that the API describes at random, for ten minutes
+fuzz: .venv/dev.installed ## Send random requests of everything that the API describes, for ten minutes
 	$(BIN)/python -m tests.api.fuzzing
 
-chaos: .venv/dev.installed ## Disturb everything at random, and judge [SEEDS=1-10] [SECONDS=1800] [PARALLEL=1]
+chaos: .venv/dev.installed ## Kill, stop and mislead everything at random, and judge [SEEDS=1-10] [SECONDS=1800] [PARALLEL=1]
 	$(BIN)/python -m tests.chaos --seeds $(or $(SEEDS),$(SEED),1) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(PARALLEL),--parallel $(PARALLEL))
 
 lint: .venv/dev.installed ## Check style, types, import directions and the API's document
@@ -36,7 +36,7 @@ lint: .venv/dev.installed ## Check style, types, import directions and the API's
 	$(BIN)/lint-imports
 	$(BIN)/python -m app.openapi | $(BIN)/openapi-spec-validator -
 
-clients: .venv/dev.installed ## Try clients that other people's generators make of /openapi.json (needs npm and Java)
+clients: .venv/dev.installed ## Generate clients from /openapi.json and try them (needs npm and Java)
 	$(BIN)/python -m tests.clients .venv/clients
 
 format: .venv/dev.installed ## Rewrite files in the project's style
@@ -47,24 +47,24 @@ bench: .venv/dev.installed .venv/loadtest.installed ## Measure firing and the AP
 	$(BIN)/python -m loadtests.bench $(if $(ONLY),--only $(ONLY)) $(if $(SIZES),--sizes $(SIZES))
 
 bench-compare: .venv/dev.installed ## Measure BASE and this checkout in turn: BASE=main [ONLY=burst] [TURNS=3]
-	$(BIN)/python -m loadtests.compare $(BASE) $(if $(ONLY),--only $(ONLY)) $(if $(TURNS),--turns $(TURNS))
+	$(BIN)/python -m loadtests.compare.revisions $(BASE) $(if $(ONLY),--only $(ONLY)) $(if $(TURNS),--turns $(TURNS))
 
 loadtest: .venv/loadtest.installed ## Simulate 10,000 users, and judge [SHAPE=steady|ramp|spike|soak] [SECONDS=45] [RATE=200]
-	$(BIN)/python -m loadtests.locust_run $(if $(SHAPE),--shape $(SHAPE)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(RATE),--rate $(RATE))
+	$(BIN)/python -m loadtests.locust.run $(if $(SHAPE),--shape $(SHAPE)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(RATE),--rate $(RATE))
 
-autoscaling: .venv/loadtest.installed ## Try the autoscaler's thresholds on a day of load, and draw it [DAY=recorded.csv]
+autoscaling: .venv/loadtest.installed ## Try the autoscaler's thresholds on a day of load, and draw the result [DAY=recorded.csv]
 	$(BIN)/python -m loadtests.scaling $(if $(DAY),--day $(DAY))
 
-loadtest-throttled: .venv/loadtest.installed ## The same against an API that is held back: this has to fail
-	$(BIN)/python -m loadtests.locust_run --throttle 0.8 --seconds 20; test $$? -eq 3
+loadtest-throttled: .venv/loadtest.installed ## Run the load test against a throttled API: it has to fail
+	$(BIN)/python -m loadtests.locust.run --throttle 0.8 --seconds 20; test $$? -eq 3
 
-image: ## Build the image with docker, podman or buildah; BASE_IMAGE says on what
+image: ## Build the image with docker, podman or buildah [BASE_IMAGE=…]
 	@k8s/image/build.sh
 
-image-base: ## Make a base image of Debian's packages, where no registry of images can be reached
+image-base: ## Make a base image from Debian's packages, for use without a registry of images
 	@k8s/image/base.sh
 
-manifests: .venv/manifests/installed ## Check all that is deployed (needs kubectl or kustomize)
+manifests: .venv/manifests/installed ## Check everything that is deployed (needs kubectl or kustomize)
 	.venv/manifests/bin/python -m tests.manifests.check
 
 lock: ## Resolve the locks anew from pyproject.toml (needs uv)

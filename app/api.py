@@ -13,22 +13,19 @@ from litestar.datastructures import State
 from litestar.static_files import create_static_files_router
 from litestar_offline_docs import __file__ as offline_docs
 
-from app.access import rules
-from app.admission import Admission
-from app.auth import Authentication
-from app.authorization import authorize
-from app.clock_watch import ClockWatch
-from app.cross_origin import CrossOrigin
-from app.large_answers import LargeAnswers
-from app.methods import Methods
-from app.observation import Observation
+from app.edge.authentication.authorization import authorize
+from app.edge.authentication.key_use import KeyUse
+from app.edge.authentication.principals import Authentication
+from app.edge.cached_reads import Remembered
+from app.edge.layers import through_the_edge
+from app.observability.clock_watch import ClockWatch
+from app.observability.readiness import Readiness
 from app.openapi.document import openapi_document
 from app.openapi.page import ASSETS, openapi_config, page_script
-from app.problems import HANDLERS
-from app.query_strings import check_query
-from app.readiness import Readiness
-from app.requests import MAX_BODY_BYTES, ServiceRequest
-from app.response_headers import ResponseHeaders
+from app.requests.access import rules
+from app.requests.query_strings import check_query
+from app.requests.request import MAX_BODY_BYTES, ServiceRequest
+from app.responses.problems import HANDLERS
 from app.routes.audit import list_audit_entries
 from app.routes.backfills import BackfillController
 from app.routes.calendars import CalendarController
@@ -46,27 +43,27 @@ from app.routes.signing_secrets import SigningSecretController
 from app.routes.stats import job_stats, service_stats
 from app.routes.targets import targets
 from app.settings import Settings
-from app.short_cut import ShortCut
-from app.traced_requests import TracedRequests
-from commands import trigger_job
-from domain.schedules.zones import VERSION
-from queries import find_key, get_job, job_pages
-from storage import encoded_jobs, job_inserts
-from storage.postgres import LOCK_SECONDS
+from commands.jobs import trigger_job
+from domain.schedules.clocks.zones import VERSION
+from queries.jobs import get_job
+from queries.jobs import pages as job_pages
+from queries.keys import find_key
+from storage.cache import encoded_jobs
+from storage.jobs import inserts as job_inserts
+from storage.jobs.zone_tables import watch_tables
+from storage.postgres.pools import LOCK_SECONDS
 from storage.shards import Shards
-from storage.tracing import active
-from storage.zone_tables import watch_tables
 
 if TYPE_CHECKING:
-    from app.tokens import Tokens
+    from app.edge.authentication.tokens import Tokens
 
 log = structlog.get_logger()
-HOT = (job_inserts.INSERT, trigger_job.JOB, trigger_job.RUN)
+HOT = (job_inserts.INSERT.text, trigger_job.JOB, trigger_job.RUN.text)
 """Statements that the primary plans before the first request comes."""
 HOT_READS = (
-    find_key.FIND,
+    find_key.FIND.text,
     get_job.GET,
-    job_pages.NEWEST,
+    job_pages.NEWEST.text,
     encoded_jobs.READ,
     encoded_jobs.READ_MANY,
 )
@@ -83,17 +80,19 @@ def create_app(settings: Settings) -> Litestar:
         settings.shard_urls(),
         pool_size=settings.pool_size,
         lock_seconds=LOCK_SECONDS,
-        ring=settings.key_ring(),
+        keys=settings.encryption(),
     )
     authentication = Authentication(shards, _tokens(settings))
     clock = ClockWatch(shards)
+    key_use = KeyUse(shards)
+    remembered = Remembered()
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         background = [
             asyncio.create_task(shards.watch()),
             asyncio.create_task(clock.run()),
-            asyncio.create_task(admission.key_use.run()),
+            asyncio.create_task(key_use.run()),
             *(asyncio.create_task(watch_tables(shard.database)) for shard in shards.all()),
             *(asyncio.create_task(shard.warm_up(HOT, HOT_READS)) for shard in shards.all()),
         ]
@@ -101,7 +100,7 @@ def create_app(settings: Settings) -> Litestar:
         yield
         for task in background:
             task.cancel()
-        await admission.key_use.write()
+        await key_use.write()
         await shards.close()
 
     app = Litestar(
@@ -117,9 +116,9 @@ def create_app(settings: Settings) -> Litestar:
             {
                 "shards": shards,
                 "clock": clock,
+                "remembered": remembered,
                 "authentication": authentication,
-                "actors": frozenset(settings.actors),
-                "egress": settings.egress(),
+                "allowed": settings.allowed(),
                 "readiness": Readiness(shards),
                 "metrics_port": settings.metrics_port,
             }
@@ -131,15 +130,9 @@ def create_app(settings: Settings) -> Litestar:
         openapi_config=openapi_config(),
         logging_config=None,
     )
-    # As one of Litestar's middlewares it would not see what the router refuses.
-    routed = Methods(app.asgi_handler, app.routes)
-    short_cut = app.state.short_cut = ShortCut(routed, shards)
-    admission = Admission(LargeAnswers(short_cut), authentication, shards, clock)
-    origins = settings.cors_origins
-    shared = CrossOrigin(admission, origins) if origins else admission
-    app.asgi_handler = Observation(shared, ResponseHeaders(tls=settings.tls))
-    if (tracing := active()) is not None:
-        app.asgi_handler = TracedRequests(app.asgi_handler, tracing)
+    app.asgi_handler = through_the_edge(
+        app, settings, shards, authentication, key_use, clock, remembered
+    )
     list(rules(app))  # none is missing
     return app
 
@@ -175,8 +168,8 @@ def _tokens(settings: Settings) -> Tokens | None:
     """The check of people's tokens, if an identity provider is set."""
     if settings.oidc_issuer is None or settings.oidc_audience is None:
         return None
-    from app.identity_provider import IdentityProvider  # noqa: PLC0415 (its libraries are large)
-    from app.tokens import Tokens  # noqa: PLC0415
+    from app.edge.authentication.identity_provider import IdentityProvider  # noqa: PLC0415 (its libraries are large)
+    from app.edge.authentication.tokens import Tokens  # noqa: PLC0415
 
     provider = IdentityProvider(settings.oidc_issuer)
     return Tokens(provider, settings.oidc_audience, settings.oidc_algorithms)

@@ -12,10 +12,10 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 import msgspec
-from msgspec import Struct
 
-from domain.egress import Egress, parse_egress
-from storage.key_ring import BadKeyRing, KeyRing, parse_key_ring
+from domain.targets import Allowed, TargetSettings, allowed_by
+from domain.targets.egress import Egress, parse_egress
+from storage.crypto.encryption_keys import BadEncryptionKeys, EncryptionKeys, parse_encryption_keys
 from storage.urls import BadRedisUrl, ShardUrls, parse_sentinels
 
 PREFIX = "TOCSIN_"
@@ -25,7 +25,7 @@ _LISTS = (
     "egress_allow",
     "egress_deny",
     "name_servers",
-    "actors",
+    *TargetSettings.__struct_fields__,
     "cors_origins",
     "oidc_algorithms",
     "encryption_keys",
@@ -41,43 +41,51 @@ class SettingsError(Exception):
     """A setting is missing or makes no sense; says which and what to do."""
 
 
-class Settings(Struct, frozen=True, kw_only=True):
-    """What an operator can set; the field `port` is `TOCSIN_PORT`.
+class Settings(TargetSettings, frozen=True, kw_only=True):
+    """What an operator can set, beside `TargetSettings`; the field `port` is `TOCSIN_PORT`.
 
     Attributes:
         data_dir: Where the embedded servers keep their data.
-        host: Address that the API listens on.
-        port: Port of the API.
-        primary_url: `postgresql://…` of the primary; without it, `up` embeds Postgres.
-        pooler_url: The same of a PgBouncer in transaction mode before the primary; all that needs
-            no session of its own then goes through it.
-        replica_urls: The same of each replica, separated by commas.
-        redis_url: `redis://…`, or where Sentinels know which Redis is the primary
-            `redis+sentinel://[[username]:password@]host[:port],host[:port],…/SERVICE[/database]`,
-            with `?sentinel_username=…&sentinel_password=…` if they want that; without it, `up`
-            embeds Valkey.
-        egress_allow: Networks (CIDR, separated by commas) for targets beside public ones.
-        egress_deny: Networks, and names of hosts (`*.` before one: all below it), where targets may
-            not lie even if that is allowed.
-        egress_proxy: `http://…` of the proxy that targets are called through.
-        name_servers: Addresses, with ports if need be and separated by commas, of the DNS servers
-            that targets' names are looked up at; without them, those of the system.
-        actors: Dramatiq actors that targets may name, separated by commas.
-        retention_days: How long runs, attempts and audit are kept.
+        host: The address on which the API listens.
+        port: The port of the API.
+        primary_url: `postgresql://user:password@host:port/database` of the primary. It may name
+            several hosts, separated by commas: the one that takes writes is used. Without it, `up`
+            embeds PostgreSQL.
+        pooler_url: The same of a PgBouncer in transaction mode in front of the primary. Statements
+            that need no session of their own go through it.
+        replica_urls: The same of each replica, separated by commas. Without them the primary
+            answers reads.
+        redis_url: `redis://:password@host:port`, or
+            `redis+sentinel://[[username]:password@]host[:port],host[:port],…/SERVICE[/database]`
+            where Sentinels know which Redis is the primary, with
+            `?sentinel_username=…&sentinel_password=…` if they want that. Database 0 holds the cache
+            and commit positions, 1 the queue. Without it, `up` embeds Valkey.
+        egress_allow: Networks (CIDR, separated by commas) where targets may lie, beside public
+            addresses. `up` allows loopback.
+        egress_deny: Networks, and names of hosts (`*.` in front: all names below), where targets
+            may not lie even if that is allowed.
+        egress_proxy: `http://host:port` of the proxy through which HTTP targets are called.
+        name_servers: Addresses of the DNS servers that look up names of targets, such as
+            `192.0.2.53,[2001:db8::53]:5353`. Without them, those of the system.
+        retention_days: How many days runs, attempts and audit are kept. Each hour the three oldest
+            days at most are dropped.
         pool_size: Connections of an API process to each Postgres server.
-        processes: How many API and how many worker processes `up` starts; 0 is one a core, 4 at
-            most.
-        cors_origins: Web origins whose pages may call the API, separated by commas.
-        tls: Whether TLS ends in front of the API, so that browsers are told to insist on it.
-        metrics_port: Where each process serves metrics, and dispatcher, worker and clock their
-            health; with 0 the API does so at `/metrics` of its own port, and the others nowhere.
-        oidc_issuer: URL of the OIDC provider whose tokens people may send; with https, unless it is
-            on this host.
+        processes: How many API processes and how many worker processes `up` starts. 0 is one for
+            each core, at most 4.
+        cors_origins: Web origins whose pages may call the API, such as `https://console.example`,
+            separated by commas.
+        tls: Whether TLS ends in front of the API: browsers are then told to insist on it.
+        metrics_port: The port where each process serves `/metrics`, and dispatcher, worker and
+            clock also `/live` and `/ready`. With 0 the API serves its metrics at `/metrics` of its
+            own port, in that spelling only, and the others serve nothing.
+        oidc_issuer: URL of the OpenID provider whose tokens people may send; with https, unless
+            it is on this host.
         oidc_audience: What such a token must say in `aud`.
-        oidc_algorithms: How such a token may be signed, separated by commas.
-        encryption_keys: `id:base64-of-32-bytes`, separated by commas: the first encrypts secrets,
-            all decrypt.
-        log_level: debug, info, warning or error.
+        oidc_algorithms: How such a token may be signed, separated by commas; never with a shared
+            secret.
+        encryption_keys: `id:base64-of-32-bytes`, separated by commas. The first key encrypts
+            secrets, all decrypt. `up` makes one.
+        log_level: `debug`, `info`, `warning` or `error`. Logs are JSON unless on a terminal.
     """
 
     data_dir: Path = Path(".data")
@@ -91,7 +99,6 @@ class Settings(Struct, frozen=True, kw_only=True):
     egress_deny: tuple[str, ...] = ()
     egress_proxy: str | None = None
     name_servers: tuple[str, ...] = ()
-    actors: tuple[str, ...] = ("log", "noop")
     retention_days: int = 30
     pool_size: int = 20
     processes: int = 0
@@ -135,15 +142,27 @@ class Settings(Struct, frozen=True, kw_only=True):
                 f"Bad TOCSIN_EGRESS_ALLOW or TOCSIN_EGRESS_DENY: {error}."
             ) from None
 
-    def key_ring(self) -> KeyRing:
+    def allowed(self) -> Allowed:
+        """What targets may be.
+
+        Raises:
+            SettingsError: When a setting of some kind of target makes no sense.
+        """
+        egress = self.egress()
+        try:
+            return allowed_by(self, egress)
+        except ValueError as error:
+            raise SettingsError(str(error)) from None
+
+    def encryption(self) -> EncryptionKeys:
         """What secrets are encrypted with.
 
         Raises:
             SettingsError: When an entry makes no sense; it tells which, and nothing of a key.
         """
         try:
-            return parse_key_ring(self.encryption_keys)
-        except BadKeyRing as error:
+            return parse_encryption_keys(self.encryption_keys)
+        except BadEncryptionKeys as error:
             raise SettingsError(f"Bad TOCSIN_ENCRYPTION_KEYS: {error}.") from None
 
     @property

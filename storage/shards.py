@@ -6,38 +6,33 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 import structlog
 
-from domain.idempotency import Claim
-from storage.commits import Commits
-from storage.encoded_jobs import EncodedJobs
-from storage.entries import Entry
+from storage.cache.authorization_cache import AuthorizationCache
+from storage.cache.authorization_cache import Load as AuthorizationLoad
+from storage.cache.cache_entries import CacheEntry
+from storage.cache.consistency_tokens import ConsistencyTokens
+from storage.cache.encoded_jobs import EncodedJobs
+from storage.cache.read_cache import Load, ReadCache
+from storage.cache.shared_cache import CacheChanges, Commit, SharedCache
+from storage.crypto.encryption_keys import NO_KEYS, EncryptionKeys
 from storage.error_kinds import kind_of
-from storage.idempotency import holding, look_up
-from storage.job_inserts import JobInserts
-from storage.kept_answers import KeptAnswers
-from storage.key_ring import NO_KEYS, KeyRing
-from storage.lasting_reads import LastingReads
-from storage.lasting_reads import Load as LastingLoad
-from storage.migrate import until_migrated
-from storage.postgres import POOL_SIZE, UNREACHABLE, Database, Driver
-from storage.queue import RunQueue, make_broker
-from storage.rate_limits import RateLimits
-from storage.read_cache import Load, ReadCache
-from storage.reckoning import Reckoning
-from storage.redis_link import RedisLink
-from storage.redis_memory import CacheRoom
-from storage.replicas import Replica, Replicas
-from storage.shard_reads import Question, ShardReads
-from storage.shared_cache import Commit, NewEntry, SharedCache
+from storage.jobs.inserts import JobInserts
+from storage.jobs.reckoning import Reckoning
+from storage.postgres.pools import POOL_SIZE, UNREACHABLE, Database, Driver
+from storage.postgres.replicas import Replica, Replicas
+from storage.postgres.routed_reads import ANYWHERE, Question, ShardReads
+from storage.queue.broker import RunQueue, make_broker
+from storage.redis.connection import RedisLink
+from storage.redis.kept_answers import KeptAnswers
+from storage.redis.memory import CacheRoom
+from storage.redis.rate_limits import RateLimits
+from storage.schema.migrate import until_migrated
 from storage.shares import Shares
 from storage.urls import ShardUrls, redis_database
-
-if TYPE_CHECKING:
-    from storage.transactions import WriteConnection
 
 log = structlog.get_logger()
 WAKE_CHANNEL = "tocsin_due"
@@ -49,16 +44,27 @@ Answer = TypeVar("Answer")
 
 
 class Shard:
-    """One primary, its replicas and its Redis."""
+    """One primary, its replicas and its Redis.
+
+    Attributes:
+        keys: What services' secrets are encrypted with.
+        writes: Each service's share of what writes at once.
+    """
 
     def __init__(
-        self, urls: ShardUrls, *, pool_size: int = POOL_SIZE, lock_seconds: float | None = None
+        self,
+        urls: ShardUrls,
+        *,
+        pool_size: int = POOL_SIZE,
+        lock_seconds: float | None = None,
+        keys: EncryptionKeys = NO_KEYS,
     ) -> None:
         self.urls = urls
+        self.keys = keys
         self.database = Database(
             urls.primary, pool_size=pool_size, pooler_url=urls.pooler, lock_seconds=lock_seconds
         )
-        self._writes = Shares.of_a_pool(pool_size, "writes")
+        self.writes = Shares.of_a_pool(pool_size, "writes")
         self.replicas = Replicas(
             [Replica(url, number, pool_size) for number, url in enumerate(urls.replicas, start=1)]
         )
@@ -74,93 +80,43 @@ class Shard:
         self.reckoning = Reckoning()
         self._cache_room = CacheRoom(self.redis)
         shared = SharedCache(self.redis, self._cache_room)
-        self._commits = Commits(self.database, shared)
+        self._consistency_tokens = ConsistencyTokens(self.database, shared)
         self.encoded_jobs = EncodedJobs()
-        self.job_inserts = JobInserts(self.database, self._commits, self.encoded_jobs, self._writes)
-        self._cache = ReadCache(self._commits, shared, self.reads.read_as)
-        self._lasting = LastingReads(self._commits, self.reads.read_at)
+        self.job_inserts = JobInserts(
+            self.database, self._consistency_tokens, self.encoded_jobs, self.writes
+        )
+        self._cache = ReadCache(self._consistency_tokens, shared, self.reads.read_as)
+        self._authorization = AuthorizationCache(self._consistency_tokens, self.reads.read)
 
     @asynccontextmanager
     async def writing(
-        self,
-        service_id: UUID,
-        made: Sequence[NewEntry] | None = None,
-        claim: Claim | None = None,
-    ) -> AsyncIterator[WriteConnection]:
+        self, service_id: UUID, cached: CacheChanges | None = None, *, each_commits: bool = False
+    ) -> AsyncIterator[Driver]:
         """One transaction of a service; afterwards the service reads at least this commit.
 
+        Commands write by a UnitOfWork, which does the rest of what goes with a commit.
+
         Args:
-            made: What the block adds is cached after the commit; it names all that is cached and
-                changed. Without it, all that is cached of the service becomes void.
-            claim: To an idempotency key; the block settles it, and both commit or neither does.
+            cached: What the block makes of what is cached; all of the service becomes void if that
+                is not said.
+            each_commits: Whether each statement consistency_tokens by itself, for one that writes.
 
         Raises:
-            Answered, KeyInProgress, KeyReused: Before the block, when the claim does not hold.
             ShareUsedUp: Before the block, when the service has written all that it may at once.
         """
-        place = self._commits.place
-        async with self._writes.of(service_id), self.database.transaction() as connection:
-            if claim is None:
-                yield connection
-            else:
-                driver = await self.database.transactions.begun(connection)
-                async with holding(driver, service_id, claim):
-                    yield connection
-        await self._record(service_id, made, place)
-
-    @asynccontextmanager
-    async def writing_driver(
-        self,
-        service_id: UUID,
-        made: Sequence[NewEntry] | None = None,
-        claim: Claim | None = None,
-    ) -> AsyncIterator[Driver]:
-        """The same without SQLAlchemy in between."""
-        place = self._commits.place
-        async with (
-            self._writes.of(service_id),
-            self.database.driver() as driver,
-            driver.transaction(),
-        ):
-            if claim is None:
-                yield driver
-            else:
-                async with holding(driver, service_id, claim):
-                    yield driver
-        await self._record(service_id, made, place)
-
-    @asynccontextmanager
-    async def writing_once(
-        self, service_id: UUID, made: Sequence[NewEntry] | None = None
-    ) -> AsyncIterator[Driver]:
-        """The same for one statement that writes: it is a transaction of its own."""
-        place = self._commits.place
-        async with self._writes.of(service_id), self.database.driver() as driver:
+        cached = cached or CacheChanges()
+        lsn = self._consistency_tokens.lsn
+        opened = self.database.driver() if each_commits else self.database.transaction()
+        async with self.writes.of(service_id), opened as driver:
             yield driver
-        await self._record(service_id, made, place)
-
-    async def keep_answer(self, service_id: UUID, claim: Claim) -> None:
-        """Keep the answer of a claim whose command wrote nothing.
-
-        Raises:
-            Answered, KeyInProgress, KeyReused: When somebody else came first meanwhile.
-        """
-        async with (
-            self._writes.of(service_id),
-            self.database.driver() as driver,
-            driver.transaction(),
-            holding(driver, service_id, claim),
-        ):
-            pass
-
-    async def answer_kept(self, service_id: UUID, claim: Claim) -> None:
-        """Return if nothing is kept under a claim's key.
-
-        Raises:
-            Answered, KeyReused: When something is.
-        """
-        async with self._writes.of(service_id), self.database.reading() as driver:
-            await look_up(driver, service_id, claim)
+        await self._consistency_tokens.record(
+            Commit(
+                service_id=service_id,
+                entries=tuple(cached.entries),
+                invalidates=cached.invalidates,
+                after=lsn,
+            )
+        )
 
     async def read(
         self, service_id: UUID, question: Question[Answer], *, costly: bool = False
@@ -174,25 +130,29 @@ class Shard:
         Raises:
             ShareUsedUp: When the service reads as much as it may at once.
         """
-        looked = await self._commits.look(service_id)
+        looked = await self._consistency_tokens.look(service_id)
         position = looked.position if looked else None
         return await self.reads.read_as(service_id, position, question, costly)
 
     async def read_cached(
         self, service_id: UUID, name: str, now: datetime, load: Load, *, costly: bool = False
-    ) -> Entry:
+    ) -> CacheEntry:
         """The same where the answer may be cached; see ReadCache."""
         return await self._cache.read(service_id, name, now, load, costly=costly)
 
-    async def read_lasting(
-        self, service_id: UUID, name: str, now: datetime, load: LastingLoad[Answer]
+    async def read_authorization(
+        self, service_id: UUID, name: str, now: datetime, load: AuthorizationLoad[Answer]
     ) -> Answer:
-        """The same where only what voids the service's cache changes it; see LastingReads."""
-        return await self._lasting.read(service_id, name, now, load)
+        """The same where only what invalidates the service's cache changes it; see AuthorizationCache."""
+        return await self._authorization.read(service_id, name, now, load)
 
     async def read_any(self, question: Question[Answer]) -> Answer:
-        """A server that may lag: for what has no service's commits to wait for."""
-        return await self.reads.ask(self.replicas.least_lagged(), question)
+        """A server that may lag: for what has no service's consistency_tokens to wait for."""
+        return await self.reads.read(ANYWHERE, question)
+
+    async def read_latest(self, question: Question[Answer]) -> Answer:
+        """The primary: for what no server that lags may say."""
+        return await self.reads.read(None, question)
 
     async def wake_for(self, due_at: datetime | None, now: datetime) -> None:
         """Tell dispatchers of an instant that they may have looked past already.
@@ -215,7 +175,9 @@ class Shard:
 
     async def watch(self) -> None:
         """Watch the replicas and Redis, and hear what that was not told, until cancelled."""
-        await asyncio.gather(self.replicas.watch(), self._commits.hear(), self._cache_room.watch())
+        await asyncio.gather(
+            self.replicas.watch(), self._consistency_tokens.hear(), self._cache_room.watch()
+        )
 
     async def close(self) -> None:
         """Close every connection."""
@@ -227,21 +189,13 @@ class Shard:
         self.queue.close()
         self.reckoning.close()
 
-    async def _record(self, service_id: UUID, made: Sequence[NewEntry] | None, after: int) -> None:
-        commit = Commit(
-            service_id=service_id, entries=tuple(made or ()), voids=made is None, after=after
-        )
-        await self._commits.record(commit)
-
 
 class Shards:
     """The one seam between a service and its servers. A single shard for now.
 
     Args:
         lock_seconds: See Database.
-
-    Attributes:
-        ring: What services' secrets are encrypted with.
+        keys: What services' secrets are encrypted with.
     """
 
     def __init__(
@@ -250,10 +204,9 @@ class Shards:
         *,
         pool_size: int = POOL_SIZE,
         lock_seconds: float | None = None,
-        ring: KeyRing = NO_KEYS,
+        keys: EncryptionKeys = NO_KEYS,
     ) -> None:
-        self._shard = Shard(urls, pool_size=pool_size, lock_seconds=lock_seconds)
-        self.ring = ring
+        self._shard = Shard(urls, pool_size=pool_size, lock_seconds=lock_seconds, keys=keys)
 
     def of(self, service_id: UUID) -> Shard:
         """The shard that a service lives on."""

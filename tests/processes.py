@@ -17,18 +17,20 @@ from typing import Self, TypeVar
 import httpx
 import msgspec
 
+from app.embedded.ports import free_port
 from app.up.supervised import Lifeline
-from commands.bootstrap_key import BootstrapKey, bootstrap_key
-from storage.embedded.ports import free_port
-from storage.migrate import is_migrated
-from storage.postgres import Database
+from commands.keys.bootstrap_key import BootstrapKey, bootstrap_key
+from storage.postgres.pools import Database
+from storage.schema.migrate import is_migrated
 from storage.shards import Shards
-from storage.urls import ShardUrls
+from storage.urls import ShardUrls, redis_database
 
 Held = TypeVar("Held")
 CHECKOUT = Path(__file__).resolve().parents[1]
 START_SECONDS = 60.0
 ENCRYPTION_KEYS = "test:" + "QUJD" * 10 + "QUI="
+STREAMS_DATABASE = 9
+"""Of the Redis, with the streams that targets may add to."""
 STOP_SECONDS = 30.0
 SHORTEST_PAUSE_SECONDS = 0.02
 LONGEST_PAUSE_SECONDS = 0.1
@@ -152,6 +154,7 @@ class System:
             "TOCSIN_PORT": str(self.port),
             "TOCSIN_EGRESS_ALLOW": "127.0.0.0/8",
             "TOCSIN_ENCRYPTION_KEYS": ENCRYPTION_KEYS,
+            "TOCSIN_REDIS_STREAMS": f"test={redis_database(urls.redis, STREAMS_DATABASE)}#test:*",
         }
 
     @property

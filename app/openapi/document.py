@@ -9,11 +9,12 @@ from litestar import Litestar, MediaType, Response, get
 from litestar.serialization import encode_json
 from msgspec import Struct
 
-from app.access import Access
-from app.entries import has_tag
-from app.openapi.operations import NOT_KEYED, complete_operation, operations_of
+from app.openapi.handlers import handlers_of
+from app.openapi.operations import METHODS, complete_operation
 from app.openapi.schemas import schemas
-from app.requests import MERGE_PATCH, ServiceRequest
+from app.requests.access import Access
+from app.requests.request import MERGE_PATCH, ServiceRequest
+from app.responses.cached_answers import has_tag
 
 _TAGS = {
     "Jobs": "What is to be rung, and when",
@@ -52,12 +53,11 @@ def description_of(app: Litestar) -> dict[str, Any]:
     """The document of an application: what Litestar knows of it, and all that it leaves out."""
     document = app.openapi_schema.to_schema()
     document["tags"] = [{"name": name, "description": text} for name, text in _TAGS.items()]
-    document["components"]["schemas"] = schemas()
-    posts = {id(item["post"]) for item in document["paths"].values() if "post" in item}
-    for operation in operations_of(document):
-        keyed = id(operation) in posts and operation["operationId"] not in NOT_KEYED
-        complete_operation(operation, keyed=keyed)
+    handlers = handlers_of(app)
+    document["components"]["schemas"] = schemas(handlers.values())
     for item in document["paths"].values():
+        for method in item.keys() & set(METHODS):
+            complete_operation(item[method], handlers[item[method]["operationId"]])
         if "patch" in item:
             content = item["patch"]["requestBody"]["content"]
             content[MERGE_PATCH] = content["application/json"]

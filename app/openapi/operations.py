@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any
 
-from app.openapi.examples import EXAMPLES
+from litestar.handlers import HTTPRouteHandler
+
+from app.openapi.handlers import body_of
+from app.openapi.plain_words import REF
+from app.requests.access import Access
+from app.requests.request import refuse_body
+from app.responses.problems import MEDIA_TYPE, Problem
+from app.schemas.examples import Examples
 
 Object = dict[str, Any]
 
 METHODS = ("get", "put", "post", "patch", "delete")
-# What changes nothing; and what is answered with a new key or secret, which is kept nowhere.
-NOT_KEYED = {
-    "previewSchedule",
-    "createService",
-    "createKey",
-    "rotateKey",
-    "createMyKey",
-    "rotateMyKey",
-    "rotateSigningSecret",
-}
 _TEXT = {"type": "string"}
 _REQUEST_ID = {
     "description": "The request's, or a new one: what logs and the audit name it by",
@@ -55,24 +52,14 @@ _IF_NONE_MATCH = {
 _NULL = {"type": "null"}
 
 
-def operations_of(document: Object) -> Iterator[Object]:
-    """Every operation of a document."""
-    for item in document["paths"].values():
-        yield from (item[method] for method in METHODS if method in item)
-
-
-_PARTIAL = {
-    "getJob": [{"$ref": f"#/components/schemas/{name}"} for name in ("JobResource", "ListedJob")]
-}
-"""Answers that may have some fields only."""
-
-
-def complete_operation(operation: Object, *, keyed: bool) -> None:
+def complete_operation(operation: Object, handler: HTTPRouteHandler) -> None:
     """Say all of it.
 
     Args:
-        keyed: Whether it takes an `Idempotency-Key`.
+        handler: Its `opt` has `keyed`, if it takes an `Idempotency-Key`; and `partial`, the name of
+            the schema that it may answer with in place of its own.
     """
+    keyed = handler.opt.get("keyed", False)
     # Where nothing is asked for, that is said: left out, it could have been forgotten.
     operation.setdefault("security", [])
     parameters = operation.setdefault("parameters", [])
@@ -83,12 +70,37 @@ def complete_operation(operation: Object, *, keyed: bool) -> None:
     if "304" in operation["responses"]:
         parameters.append(_IF_NONE_MATCH)
     if "requestBody" in operation:
-        _complete_body(operation["requestBody"])
+        _complete_body(operation["requestBody"], body_of(handler).EXAMPLES)
+    # In place of what Litestar says of a 400 of its own.
+    refusals = {str(status): _refusal(status) for status in _refusals_of(handler)}
+    operation["responses"] = dict(sorted((operation["responses"] | refusals).items()))
     for status, response in operation["responses"].items():
         _complete_response(response, status, keyed=keyed)
-    if (choices := _PARTIAL.get(operation["operationId"])) is not None:
-        operation["responses"]["200"]["content"]["application/json"]["schema"] = {"anyOf": choices}
+    if "partial" in handler.opt:
+        content = operation["responses"]["200"]["content"]["application/json"]
+        content["schema"] = {
+            "anyOf": [content["schema"], {"$ref": f"{REF}{handler.opt['partial']}"}]
+        }
     del operation["deprecated"]
+
+
+def _refusals_of(handler: HTTPRouteHandler) -> set[int]:
+    """The statuses of problems that follow from what a handler is."""
+    if handler.opt["needs"] is Access.PUBLIC:
+        return set()
+    found = {400, 401, 403, 422, 429, 503}
+    if body_of(handler) is not None:
+        found |= {413, 415}
+    if handler.before_request is refuse_body:
+        found |= {413}
+    if handler.opt.get("keyed"):
+        found |= {409}
+    return found
+
+
+def _refusal(status: int) -> Object:
+    content = {MEDIA_TYPE: {"schema": {"$ref": f"{REF}{Problem.__name__}"}}}
+    return {"description": HTTPStatus(status).phrase, "content": content}
 
 
 def _complete_parameter(parameter: Object) -> None:
@@ -111,16 +123,14 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _complete_body(body: Object) -> None:
+def _complete_body(body: Object, examples: Examples) -> None:
     (media,) = body["content"].values()
     choices = media["schema"].get("oneOf", ())
     if _NULL in choices:
         (media["schema"],) = [choice for choice in choices if choice != _NULL]
         body["required"] = False
-    name = media["schema"]["$ref"].rpartition("/")[2]
     media["examples"] = {
-        example.name: {"summary": example.summary, "value": example.value}
-        for example in EXAMPLES[name]
+        example.name: {"summary": example.summary, "value": example.value} for example in examples
     }
 
 

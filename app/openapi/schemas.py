@@ -2,128 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
+from litestar.handlers import HTTPRouteHandler
 
-from app.bodies import (
-    BackfillBody,
-    ChosenRunsBody,
-    JobBody,
-    PauseBody,
-    PreviewBody,
-    ResumeBody,
-    TriggerBody,
-)
-from app.job_patches import JobChangesBody
+from app.openapi.handlers import shapes_of
 from app.openapi.plain_words import DURATION, REF, in_words, name_of, plain
-from app.problems import Problem
-from app.resources import (
-    BackfillPage,
-    BackfillResource,
-    BulkResource,
-    CalendarPage,
-    JobPage,
-    LedgerPage,
-    RunDetailResource,
-    RunPage,
-    RunResource,
-)
-from app.routes.health import Health
-from app.schedule_bodies import CalendarBody
-from app.schedule_resources import CalendarResource, PreviewResource
-from app.secret_resources import (
-    SecretBody,
-    SecretPage,
-    SecretResource,
-    SigningSecretPage,
-    SigningSecretResource,
-    SigningSecretRotationBody,
-)
-from app.service_bodies import (
-    KeyBody,
-    MemberBody,
-    RotationBody,
-    ServiceBody,
-    ServiceChangesBody,
-)
-from app.service_resources import (
-    AuditPage,
-    KeyPage,
-    KeyResource,
-    MemberPage,
-    MemberResource,
-    MeResource,
-    ServicePage,
-    ServiceResource,
-)
-from app.stats_resources import StatsResource
-from app.target_resources import TargetList
-from domain.job_filter import JobSort, Order
-from domain.resources.job import JobResource
-from domain.schedules.schedule import SPECS
+from domain.schedules.kinds import NAMES
 
 Schema = dict[str, Any]
 
-_BODIES = (
-    JobBody,
-    JobChangesBody,
-    PreviewBody,
-    TriggerBody,
-    PauseBody,
-    ResumeBody,
-    BackfillBody,
-    ChosenRunsBody,
-    CalendarBody,
-    JobResource,
-    JobPage,
-    RunResource,
-    RunPage,
-    RunDetailResource,
-    LedgerPage,
-    PreviewResource,
-    CalendarResource,
-    CalendarPage,
-    BackfillResource,
-    BackfillPage,
-    BulkResource,
-    StatsResource,
-    ServiceBody,
-    ServiceChangesBody,
-    ServiceResource,
-    ServicePage,
-    KeyBody,
-    RotationBody,
-    KeyResource,
-    KeyPage,
-    SecretBody,
-    SecretResource,
-    SecretPage,
-    SigningSecretRotationBody,
-    SigningSecretResource,
-    SigningSecretPage,
-    MemberBody,
-    MemberResource,
-    MemberPage,
-    MeResource,
-    AuditPage,
-    TargetList,
-    Problem,
-    Health,
-    JobSort,
-    Order,
-)
 _PARTS_OF_BODIES = {"Limits"}
 _ONE_OF_FIELDS = {
-    "SpecBody": SPECS,
-    "ScheduleBody": (*SPECS, "specs"),
-    "ExclusionBody": (*SPECS, "date", "from", "calendar"),
+    "SpecBody": NAMES,
+    "ScheduleBody": (*NAMES, "specs"),
+    "ExclusionBody": (*NAMES, "date", "from", "calendar"),
 }
 
 
-def schemas() -> dict[str, Schema]:
-    """All schemas by name."""
-    _, found = msgspec.json.schema_components(_BODIES, ref_template=f"{REF}{{name}}")
+def schemas(handlers: Iterable[HTTPRouteHandler]) -> dict[str, Schema]:
+    """The schemas of all that handlers take and answer, by name."""
+    shapes = [shape for handler in handlers for shape in shapes_of(handler) if shape is not Any]
+    _, found = msgspec.json.schema_components(shapes, ref_template=f"{REF}{{name}}")
     named = {name_of(name): plain(schema) for name, schema in found.items()}
     named["Duration"] = DURATION
     for name, schema in named.items():

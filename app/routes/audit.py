@@ -9,19 +9,18 @@ from uuid import UUID
 from litestar import get
 from litestar.params import QueryParameter
 
-from app.access import Access
-from app.cursors import audit_after
-from app.paging import Cursor, Limit, cursor_behind_cut
-from app.problems import problems
-from app.requests import ServiceRequest
-from app.service_resources import AuditPage, AuditResource
-from app.windows import Grain
-from queries.list_audit import ListAudit, list_audit
+from app.requests.access import Access
+from app.requests.cursors import Cursor, Limit, by_moment
+from app.requests.request import ServiceRequest
+from app.requests.windows import Grain
+from app.schemas.audit import AuditPage, AuditResource
+from queries.services.list_audit import ListAudit, list_audit
 
 PRINTABLE = r"^[!-~]+(?!\n)$"
 WINDOW = Grain(
     bucket=timedelta(microseconds=1), default=timedelta(days=7), longest=timedelta(days=400)
 )
+_CURSORS = by_moment("audit")
 
 
 @get(
@@ -30,7 +29,6 @@ WINDOW = Grain(
     needs=Access.ADMIN,
     summary="List what was done, newest first",
     tags=["Audit"],
-    responses=problems(422),
 )
 async def list_audit_entries(  # noqa: PLR0917
     request: ServiceRequest,
@@ -51,7 +49,7 @@ async def list_audit_entries(  # noqa: PLR0917
         caller=request.caller,
         since=since,
         before=before,
-        behind=audit_after("audit", cursor),
+        behind=_CURSORS.after(cursor),
         action=action,
         principal=principal,
         object_id=object_id,
@@ -60,5 +58,5 @@ async def list_audit_entries(  # noqa: PLR0917
     found = await list_audit(query, request.shards)
     return AuditPage(
         items=[AuditResource.of(entry) for entry in found.items],
-        next_cursor=cursor_behind_cut("audit", found, lambda entry: (entry.at, entry.id)),
+        next_cursor=_CURSORS.behind_cut(found, lambda entry: (entry.at, entry.id)),
     )

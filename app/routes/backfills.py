@@ -9,20 +9,18 @@ from litestar import Controller, Response, get, post
 from litestar.datastructures import ResponseHeader
 from litestar.params import FromPath, JSONBody
 
-from app.access import Access
-from app.bodies import BackfillBody
-from app.cursors import id_after
-from app.idempotency import REFUSALS, once
-from app.paging import Cursor, Limit, next_cursor
-from app.problems import problems
-from app.requests import ServiceRequest, refuse_body
-from app.resources import BackfillPage, BackfillResource
-from commands.cancel_backfill import CancelBackfill, cancel_backfill
-from commands.start_backfill import StartBackfill, start_backfill
-from domain.backfill import Backfill
+from app.requests.access import Access
+from app.requests.cursors import Cursor, Limit, by_id
+from app.requests.idempotency import once
+from app.requests.request import ServiceRequest, refuse_body
+from app.responses.problems import problems
+from app.schemas.backfills import BackfillBody, BackfillPage, BackfillResource
+from commands.backfills.cancel_backfill import CancelBackfill, cancel_backfill
+from commands.backfills.start_backfill import StartBackfill, start_backfill
 from domain.durations import instant_of
-from queries.get_backfill import GetBackfill, get_backfill
-from queries.list_backfills import ListBackfills, list_backfills
+from domain.jobs.backfill import Backfill
+from queries.backfills.get_backfill import GetBackfill, get_backfill
+from queries.backfills.list_backfills import ListBackfills, list_backfills
 
 LOCATION = ResponseHeader(
     name="Location", description="Where to see how far it is", documentation_only=True
@@ -39,10 +37,11 @@ class BackfillController(Controller):
         "/jobs/{job_id:uuid}/backfills",
         operation_id="startBackfill",
         needs=Access.OPERATE,
+        keyed=True,
         summary="Run a job for fire times that have passed",
         status_code=202,
         response_headers=[LOCATION],
-        responses=problems(*REFUSALS, 404, 413, 415),
+        responses=problems(404),
     )
     async def start(
         self, job_id: FromPath[UUID], data: JSONBody[BackfillBody], request: ServiceRequest
@@ -66,7 +65,7 @@ class BackfillController(Controller):
         operation_id="listBackfills",
         needs=Access.READ,
         summary="List a job's backfills, newest first",
-        responses=problems(404, 422),
+        responses=problems(404),
     )
     async def page(
         self,
@@ -75,14 +74,14 @@ class BackfillController(Controller):
         limit: Limit = 50,
         cursor: Cursor = None,
     ) -> BackfillPage:
-        listing = f"jobs/{job_id}/backfills"
+        cursors = by_id(f"jobs/{job_id}/backfills")
         query = ListBackfills(
-            caller=request.caller, job_id=job_id, limit=limit + 1, before=id_after(listing, cursor)
+            caller=request.caller, job_id=job_id, limit=limit + 1, before=cursors.after(cursor)
         )
         backfills = await list_backfills(query, request.shards)
         return BackfillPage(
             items=[BackfillResource.of(backfill) for backfill in backfills[:limit]],
-            next_cursor=next_cursor(listing, backfills, limit, lambda backfill: backfill.id),
+            next_cursor=cursors.behind_page(backfills, limit, lambda backfill: backfill.id),
         )
 
     @get(
@@ -100,10 +99,11 @@ class BackfillController(Controller):
         "/backfills/{backfill_id:uuid}/cancel",
         operation_id="cancelBackfill",
         needs=Access.OPERATE,
+        keyed=True,
         before_request=refuse_body,
         summary="End a backfill, and its runs that have not begun",
         status_code=200,
-        responses=problems(*REFUSALS, 404, 413),
+        responses=problems(404),
     )
     async def cancel(
         self, backfill_id: FromPath[UUID], request: ServiceRequest

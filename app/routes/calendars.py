@@ -8,21 +8,21 @@ from typing import Annotated
 from litestar import Controller, Response, delete, get, put
 from litestar.params import JSONBody, PathParameter
 
-from app.access import Access
-from app.answers import made, stored
-from app.cursors import name_after
-from app.paging import Cursor, Limit, cursor_behind_cut
-from app.problems import problems
-from app.requests import ServiceRequest
-from app.resources import CalendarPage
-from app.schedule_bodies import CALENDAR_NAME, CalendarBody
-from app.schedule_resources import CalendarResource
-from commands.delete_calendar import DeleteCalendar, delete_calendar
-from commands.put_calendar import PutCalendar, put_calendar
-from queries.get_calendar import GetCalendar, get_calendar
-from queries.list_calendars import ListCalendars, list_calendars
+from app.requests.access import Access
+from app.requests.cursors import Cursor, Limit, by_name
+from app.requests.request import ServiceRequest
+from app.responses.answers import made, stored
+from app.responses.problems import problems
+from app.schemas.calendars import CalendarBody, CalendarPage, CalendarResource
+from app.schemas.schedules import CALENDAR_NAME
+from commands.calendars.delete_calendar import DeleteCalendar, delete_calendar
+from commands.calendars.put_calendar import PutCalendar, put_calendar
+from queries.calendars.get_calendar import GetCalendar, get_calendar
+from queries.calendars.list_calendars import ListCalendars, list_calendars
 
 NamePath = Annotated[str, PathParameter(pattern=CALENDAR_NAME)]
+
+_CURSORS = by_name("calendars")
 
 
 class CalendarController(Controller):
@@ -35,18 +35,17 @@ class CalendarController(Controller):
         operation_id="listCalendars",
         needs=Access.READ,
         summary="List calendars by name",
-        responses=problems(422),
     )
     async def page(
         self, request: ServiceRequest, limit: Limit = 50, cursor: Cursor = None
     ) -> CalendarPage:
         query = ListCalendars(
-            caller=request.caller, limit=limit, after=name_after("calendars", cursor) or ""
+            caller=request.caller, limit=limit, after=_CURSORS.after(cursor) or ""
         )
         found = await list_calendars(query, request.shards)
         return CalendarPage(
             items=[CalendarResource.of(calendar) for calendar in found.items],
-            next_cursor=cursor_behind_cut("calendars", found, lambda calendar: calendar.name),
+            next_cursor=_CURSORS.behind_cut(found, lambda calendar: calendar.name),
         )
 
     @get(
@@ -54,7 +53,7 @@ class CalendarController(Controller):
         operation_id="getCalendar",
         needs=Access.READ,
         summary="Read a calendar",
-        responses=problems(404, 422),
+        responses=problems(404),
     )
     async def read(self, name: NamePath, request: ServiceRequest) -> CalendarResource:
         query = GetCalendar(caller=request.caller, name=name)
@@ -66,7 +65,7 @@ class CalendarController(Controller):
         needs=Access.WRITE,
         summary="Make a calendar, or replace what it holds",
         status_code=200,
-        responses=problems(413, 415, 422) | made(CalendarResource),
+        responses=made(CalendarResource),
     )
     async def store(
         self, name: NamePath, data: JSONBody[CalendarBody], request: ServiceRequest
@@ -87,7 +86,7 @@ class CalendarController(Controller):
         operation_id="deleteCalendar",
         needs=Access.WRITE,
         summary="Delete a calendar that no job uses",
-        responses=problems(404, 409, 422),
+        responses=problems(404, 409),
     )
     async def remove(self, name: NamePath, request: ServiceRequest) -> None:
         command = DeleteCalendar(caller=request.caller, name=name, now=datetime.now(UTC))

@@ -7,28 +7,25 @@ from functools import partial
 from typing import Annotated
 from uuid import UUID
 
+import msgspec
 from litestar import Controller, get
 from litestar.params import FromPath, QueryParameter
 
-from app import run_lists
-from app.access import Access
-from app.cursors import fire_time_after
-from app.instants import utc_parameter
-from app.paging import Cursor, Limit, next_cursor
-from app.problems import problems
-from app.requests import ServiceRequest
-from app.resources import (
-    LedgerEntryResource,
-    LedgerPage,
-    RunPage,
-)
-from app.schedule_resources import PreviewResource
-from app.schedule_views import preview_resource
-from domain.job_filter import Order
-from domain.schedules.schedule import TICK
-from queries.get_ledger import GetLedger, get_ledger
-from queries.list_runs import list_runs
-from queries.preview_job import PreviewJob, schedule_to_preview
+from app.requests import run_lists
+from app.requests.access import Access
+from app.requests.cursors import Cursor, Limit, by_fire_time
+from app.requests.instants import utc_parameter
+from app.requests.request import ServiceRequest
+from app.responses.problems import problems
+from app.schemas.filters import filtered
+from app.schemas.previews import PreviewResource, preview_resource
+from app.schemas.runs import LedgerEntryResource, LedgerPage, RunPage
+from domain.filters.job_filter import Order
+from domain.filters.run_filter import RunFilter
+from domain.schedules.fire_times import TICK
+from queries.jobs.get_ledger import GetLedger, get_ledger
+from queries.jobs.preview_job import PreviewJob, schedule_to_preview
+from queries.runs.list_runs import list_runs
 
 LEDGER_SPAN = timedelta(days=1)
 FIRST = datetime.min.replace(tzinfo=UTC)
@@ -51,36 +48,20 @@ class JobHistoryController(Controller):
         needs=Access.READ,
         summary="List a job's runs, by filter and fire time",
         description=run_lists.DESCRIPTION,
-        responses=problems(404, 422),
+        responses=problems(404),
     )
+    @filtered(without={"job_id", "tags"})
     async def runs(  # noqa: PLR0917
         self,
         job_id: FromPath[UUID],
         request: ServiceRequest,
-        state_: run_lists.States = None,
-        trigger: run_lists.Triggered = None,
-        backfill_id: run_lists.Backfill = None,
-        status_code: run_lists.StatusCodes = None,
-        since: run_lists.Since = None,
-        before: run_lists.Before = None,
+        chosen: RunFilter,
         order: run_lists.Direction = Order.DESC,
         limit: Limit = 50,
         cursor: Cursor = None,
     ) -> RunPage:
-        asked = run_lists.RunList(
-            "job",
-            run_lists.chosen_runs(
-                states=state_,
-                trigger=trigger,
-                job_id=job_id,
-                backfill_id=backfill_id,
-                status_codes=status_code,
-                tags=None,
-                since=since,
-                before=before,
-            ),
-            order,
-        )
+        of_job = msgspec.structs.replace(chosen, job_id=job_id)
+        asked = run_lists.RunList("job", of_job, order)
         query = asked.query(request.caller, limit, cursor, datetime.now(UTC))
         return asked.page(await list_runs(query, request.shards))
 
@@ -89,7 +70,7 @@ class JobHistoryController(Controller):
         operation_id="getLedger",
         needs=Access.READ,
         summary="Why a job did, or did not, run at each of its fire times",
-        responses=problems(404, 422),
+        responses=problems(404),
     )
     async def ledger(  # noqa: PLR0917
         self,
@@ -100,7 +81,7 @@ class JobHistoryController(Controller):
         limit: Limit = 50,
         cursor: Cursor = None,
     ) -> LedgerPage:
-        listing = f"jobs/{job_id}/ledger"
+        cursors = by_fire_time(f"jobs/{job_id}/ledger")
         now = datetime.now(UTC)
         end = now if to is None else utc_parameter(to, "to")
         start = _day_before(end) if from_ is None else utc_parameter(from_, "from")
@@ -109,14 +90,14 @@ class JobHistoryController(Controller):
             job_id=job_id,
             start=max(start, request.caller.limits.history_start(now)),
             end=end,
-            after=fire_time_after(listing, cursor),
+            after=cursors.after(cursor),
             limit=limit + 1,
             now=now,
         )
         entries = await get_ledger(query, request.shards)
         return LedgerPage(
             items=[LedgerEntryResource.of(entry) for entry in entries[:limit]],
-            next_cursor=next_cursor(listing, entries, limit, lambda entry: entry.scheduled_for),
+            next_cursor=cursors.behind_page(entries, limit, lambda entry: entry.scheduled_for),
         )
 
     @get(
@@ -124,7 +105,7 @@ class JobHistoryController(Controller):
         operation_id="previewJob",
         needs=Access.READ,
         summary="When a job will fire, in instants and in words",
-        responses=problems(404, 422),
+        responses=problems(404),
     )
     async def preview(
         self,

@@ -11,33 +11,32 @@ from litestar import Controller, Response, delete, get, patch, post
 from litestar.datastructures import ResponseHeader
 from litestar.params import FromPath, JSONBody
 
-from app import job_lists
-from app.access import Access
-from app.answers import run_accepted
-from app.bodies import JobBody, PauseBody, ResumeBody, TriggerBody, target_of
-from app.entries import NOT_MODIFIED, answer
-from app.idempotency import REFUSALS, once
-from app.job_patches import JobChangesBody
-from app.list_cursors import cursor_behind, list_of, place_behind
-from app.paging import Cursor, Limit
-from app.preconditions import IfMatch, versions_of
-from app.problems import problems
-from app.requests import ServiceRequest
-from app.resources import JobPage, RunResource
-from commands.create_job import CreateJob, create_job
-from commands.delete_job import DeleteJob, delete_job
-from commands.pause_job import PauseJob, pause_job
-from commands.resume_job import ResumeJob, resume_job
-from commands.trigger_job import TriggerJob, trigger_job
-from commands.update_job import UpdateJob, update_job
+from app.requests import job_lists
+from app.requests.access import Access
+from app.requests.cursors import Cursor, FilteredCursors, Limit
+from app.requests.idempotency import once
+from app.requests.preconditions import IfMatch, versions_of
+from app.requests.request import ServiceRequest
+from app.responses.answers import run_accepted
+from app.responses.cached_answers import NOT_MODIFIED, answer
+from app.responses.problems import problems
+from app.schemas.filters import filtered
+from app.schemas.job_changes import JobChangesBody
+from app.schemas.jobs import JobBody, JobPage, PauseBody, ResumeBody, TriggerBody, target_of
+from app.schemas.runs import RunResource
+from commands.jobs.create_job import CreateJob, create_job
+from commands.jobs.delete_job import DeleteJob, delete_job
+from commands.jobs.pause_job import PauseJob, pause_job
+from commands.jobs.resume_job import ResumeJob, resume_job
+from commands.jobs.trigger_job import TriggerJob, trigger_job
+from commands.jobs.update_job import UpdateJob, update_job
 from domain.errors import Gathering
-from domain.job import Job
-from domain.job_filter import JobSort
-from domain.resources.job import JobResource
-from queries.get_job import GetJob, get_job
-from queries.list_jobs import ListJobs, list_jobs
-from storage.job_entries import etag_of
-from storage.jobs import encode
+from domain.filters.job_filter import JobFilter, JobSort
+from domain.jobs.job import Job
+from queries.jobs.get_job import GetJob, get_job
+from queries.jobs.list_jobs import ListJobs, list_jobs
+from storage.cache.job_cache_entries import cache_entry_of
+from storage.documents.job import JobResource
 
 ETAG = ResponseHeader(
     name="ETag",
@@ -58,9 +57,9 @@ class JobController(Controller):
     @post(
         operation_id="createJob",
         needs=Access.WRITE,
+        keyed=True,
         summary="Store a job",
         response_headers=[ETAG, LOCATION],
-        responses=problems(*REFUSALS, 413, 415),
     )
     async def create(
         self, data: JSONBody[JobBody], request: ServiceRequest
@@ -70,7 +69,7 @@ class JobController(Controller):
         with wrong.within("/schedule"):
             schedule = data.schedule.schedule(now)
         with wrong.within():
-            target = target_of(data.target, request.actors, request.egress)
+            target = target_of(data.target, request.allowed)
         with wrong.within("/retry"):
             retry = data.retry.policy()
         with wrong.within("/catchup"):
@@ -96,44 +95,30 @@ class JobController(Controller):
         summary="List jobs, by filter and order",
         description=job_lists.DESCRIPTION,
         response_headers=[ETAG],
-        responses=problems(422) | NOT_MODIFIED,
+        responses=NOT_MODIFIED,
     )
+    @filtered()
     async def page(  # noqa: PLR0917
         self,
         request: ServiceRequest,
-        state_: job_lists.States = None,
-        tag: job_lists.Tags = None,
-        name_prefix: job_lists.NamePrefix = None,
-        target_host: job_lists.TargetHost = None,
-        next_fire_after: job_lists.NextFireAfter = None,
-        next_fire_before: job_lists.NextFireBefore = None,
-        search: job_lists.Search = None,
+        chosen: JobFilter,
         sort: job_lists.Sort = JobSort.CREATED,
         order: job_lists.Direction = None,
         fields: job_lists.Fields = None,
         limit: Limit = 50,
         cursor: Cursor = None,
     ) -> Response[JobPage]:
-        chosen = job_lists.chosen_jobs(
-            states=state_,
-            tag=tag,
-            name_prefix=name_prefix,
-            target_host=target_host,
-            next_fire_after=next_fire_after,
-            next_fire_before=next_fire_before,
-            search=search,
-        )
         ordered = job_lists.ordered_jobs(sort, order)
-        this = list_of("jobs", chosen, ordered)
+        cursors = FilteredCursors("jobs", chosen, ordered)
         query = ListJobs(
             service_id=request.caller.service_id,
             chosen=chosen,
             order=ordered,
             fields=job_lists.chosen_fields(fields),
             limit=limit,
-            after=place_behind(cursor, this, UUID),
+            after=cursors.after(cursor),
             now=datetime.now(UTC),
-            cursor_of=lambda place: cursor_behind(place, this),
+            cursor_of=cursors.behind_or_end,
         )
         return answer(await list_jobs(query, request.shards), query, request)
 
@@ -141,6 +126,7 @@ class JobController(Controller):
         "/{job_id:uuid}",
         operation_id="getJob",
         needs=Access.READ,
+        partial="ListedJob",
         summary="Read a job",
         response_headers=[ETAG],
         responses=problems(404) | NOT_MODIFIED,
@@ -162,7 +148,7 @@ class JobController(Controller):
         needs=Access.WRITE,
         summary="Change a job, by a merge patch: what is not named stays, null removes",
         response_headers=[ETAG],
-        responses=problems(404, 412, 413, 415, 422),
+        responses=problems(404, 412),
     )
     async def change(
         self,
@@ -175,7 +161,7 @@ class JobController(Controller):
         command = UpdateJob(
             caller=request.caller,
             job_id=job_id,
-            changes=data.changes(now, request.actors, request.egress),
+            changes=data.changes(now, request.allowed),
             now=now,
             versions=versions_of(if_match),
         )
@@ -203,10 +189,11 @@ class JobController(Controller):
         "/{job_id:uuid}/pause",
         operation_id="pauseJob",
         needs=Access.OPERATE,
+        keyed=True,
         summary="Stop a job from firing",
         status_code=200,
         response_headers=[ETAG],
-        responses=problems(*REFUSALS, 404, 412, 413, 415),
+        responses=problems(404, 412),
     )
     async def pause(
         self,
@@ -228,10 +215,11 @@ class JobController(Controller):
         "/{job_id:uuid}/resume",
         operation_id="resumeJob",
         needs=Access.OPERATE,
+        keyed=True,
         summary="Let a paused job fire again, from now on",
         status_code=200,
         response_headers=[ETAG],
-        responses=problems(*REFUSALS, 404, 412, 413, 415),
+        responses=problems(404, 412),
     )
     async def resume(
         self,
@@ -253,10 +241,11 @@ class JobController(Controller):
         "/{job_id:uuid}/trigger",
         operation_id="triggerJob",
         needs=Access.OPERATE,
+        keyed=True,
         summary="Run a job now, beside its schedule",
         status_code=202,
         response_headers=[LOCATION],
-        responses=problems(*REFUSALS, 404, 413, 415),
+        responses=problems(404),
     )
     async def trigger(
         self,
@@ -278,9 +267,7 @@ def _created(job: Job) -> Response[Any]:
 
 
 def _answer(job: Job, *, status_code: int = 200, **headers: str) -> Response[Any]:
-    body = encode(JobResource.of(job))
+    entry = cache_entry_of(job, job.updated_at)
     return Response(
-        msgspec.Raw(body),
-        status_code=status_code,
-        headers={"ETag": etag_of(job.version, body), **headers},
+        msgspec.Raw(entry.body), status_code=status_code, headers={"ETag": entry.etag, **headers}
     )

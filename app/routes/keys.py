@@ -8,19 +8,19 @@ from uuid import UUID
 from litestar import Controller, Response, delete, get, post
 from litestar.params import FromPath, JSONBody
 
-from app.access import Access
-from app.cursors import id_after
-from app.paging import Cursor, Limit, next_cursor
-from app.problems import problems
-from app.requests import ServiceRequest
-from app.service_bodies import KeyBody, RotationBody
-from app.service_resources import KeyPage, KeyResource
-from commands.create_key import CreateKey, create_key
-from commands.revoke_key import RevokeKey, revoke_key
-from commands.rotate_key import RotateKey, rotate_key
+from app.requests.access import Access
+from app.requests.cursors import Cursor, Limit, by_id
+from app.requests.request import ServiceRequest
+from app.responses.problems import problems
+from app.schemas.keys import KeyBody, KeyPage, KeyResource, RotationBody
+from commands.keys.create_key import CreateKey, create_key
+from commands.keys.revoke_key import RevokeKey, revoke_key
+from commands.keys.rotate_key import RotateKey, rotate_key
+from domain.access.keys import Key
 from domain.durations import duration_of, instant_of
-from domain.keys import Key
-from queries.list_keys import ListKeys, list_keys
+from queries.keys.list_keys import ListKeys, list_keys
+
+_CURSORS = by_id("keys")
 
 
 class ServiceKeyController(Controller):
@@ -33,7 +33,7 @@ class ServiceKeyController(Controller):
         operation_id="listKeys",
         needs=Access.ADMIN,
         summary="List a service's keys, newest first, those that are good no more among them",
-        responses=problems(404, 422),
+        responses=problems(404),
     )
     async def page(
         self,
@@ -48,7 +48,7 @@ class ServiceKeyController(Controller):
         operation_id="createKey",
         needs=Access.ADMIN,
         summary="Make a key; its text is told only now",
-        responses=problems(404, 409, 413, 415, 422),
+        responses=problems(404, 409),
     )
     async def create(
         self, service_id: FromPath[UUID], data: JSONBody[KeyBody], request: ServiceRequest
@@ -60,7 +60,7 @@ class ServiceKeyController(Controller):
         operation_id="rotateKey",
         needs=Access.ADMIN,
         summary="Replace a key: the new one's text is told only now, the old one ends soon",
-        responses=problems(404, 409, 413, 415, 422),
+        responses=problems(404, 409),
     )
     async def rotate(
         self,
@@ -90,12 +90,12 @@ async def page_of(
 ) -> KeyPage:
     """A page of keys, of one person if a subject is given."""
     query = ListKeys(
-        caller=request.caller, subject=subject, limit=limit + 1, before=id_after("keys", cursor)
+        caller=request.caller, subject=subject, limit=limit + 1, before=_CURSORS.after(cursor)
     )
     keys = await list_keys(query, request.shards)
     return KeyPage(
         items=[KeyResource.of(key) for key in keys[:limit]],
-        next_cursor=next_cursor("keys", keys, limit, lambda key: key.id),
+        next_cursor=_CURSORS.behind_page(keys, limit, lambda key: key.id),
     )
 
 

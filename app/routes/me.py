@@ -9,15 +9,15 @@ from uuid import UUID
 from litestar import Controller, Response, delete, get, post
 from litestar.params import FromPath, JSONBody
 
-from app.access import Access
-from app.paging import Cursor, Limit
-from app.problems import problems
-from app.requests import ServiceRequest
+from app.requests.access import Access
+from app.requests.cursors import Cursor, Limit
+from app.requests.request import ServiceRequest
+from app.responses.problems import problems
 from app.routes.keys import make, new_key, page_of, replace
-from app.service_bodies import KeyBody, RotationBody
-from app.service_resources import KeyPage, KeyResource, MeResource
-from commands.revoke_key import RevokeKey, revoke_key
-from queries.list_memberships import list_memberships
+from app.schemas.keys import KeyBody, KeyPage, KeyResource, RotationBody
+from app.schemas.members import MeResource
+from commands.keys.revoke_key import RevokeKey, revoke_key
+from queries.services.list_memberships import list_memberships
 
 
 class MeController(Controller):
@@ -30,7 +30,6 @@ class MeController(Controller):
         operation_id="getMe",
         needs=Access.KNOWN,
         summary="Who calls, and what that may do",
-        responses=problems(),
     )
     async def read(self, request: ServiceRequest) -> MeResource:
         subject = request.caller.subject
@@ -42,7 +41,6 @@ class MeController(Controller):
         operation_id="listMyKeys",
         needs=Access.PERSON,
         summary="List the calling person's keys of the service, newest first",
-        responses=problems(422),
     )
     async def keys(
         self, request: ServiceRequest, limit: Limit = 50, cursor: Cursor = None
@@ -54,7 +52,7 @@ class MeController(Controller):
         operation_id="createMyKey",
         needs=Access.PERSON,
         summary="Make a key of the calling person: it never does more than the person may",
-        responses=problems(409, 413, 415, 422),
+        responses=problems(409),
     )
     async def create(
         self, data: JSONBody[KeyBody], request: ServiceRequest
@@ -66,7 +64,7 @@ class MeController(Controller):
         operation_id="rotateMyKey",
         needs=Access.PERSON,
         summary="Replace one of the calling person's keys",
-        responses=problems(404, 409, 413, 415, 422),
+        responses=problems(404, 409),
     )
     async def rotate(
         self,

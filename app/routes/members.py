@@ -9,20 +9,20 @@ from uuid import UUID
 from litestar import Controller, Response, delete, get, put
 from litestar.params import FromPath, JSONBody, PathParameter
 
-from app.access import Access
-from app.answers import made, stored
-from app.cursors import subject_after
-from app.paging import Cursor, Limit, next_cursor
-from app.problems import problems
-from app.requests import ServiceRequest
-from app.service_bodies import MemberBody
-from app.service_resources import MemberPage, MemberResource
-from commands.put_member import PutMember, put_member
-from commands.remove_member import RemoveMember, remove_member
-from domain.service import SUBJECT
-from queries.list_members import ListMembers, list_members
+from app.requests.access import Access
+from app.requests.cursors import Cursor, Limit, by_subject
+from app.requests.request import ServiceRequest
+from app.responses.answers import made, stored
+from app.responses.problems import problems
+from app.schemas.members import MemberBody, MemberPage, MemberResource
+from commands.services.put_member import PutMember, put_member
+from commands.services.remove_member import RemoveMember, remove_member
+from domain.access.service import SUBJECT
+from queries.services.list_members import ListMembers, list_members
 
 Subject = Annotated[str, PathParameter(pattern=SUBJECT, description="`sub` of the person's token")]
+
+_CURSORS = by_subject("members")
 
 
 class MemberController(Controller):
@@ -35,7 +35,7 @@ class MemberController(Controller):
         operation_id="listMembers",
         needs=Access.ADMIN,
         summary="List a service's members by subject",
-        responses=problems(404, 422),
+        responses=problems(404),
     )
     async def page(
         self,
@@ -45,12 +45,12 @@ class MemberController(Controller):
         cursor: Cursor = None,
     ) -> MemberPage:
         query = ListMembers(
-            caller=request.caller, limit=limit + 1, after=subject_after("members", cursor) or ""
+            caller=request.caller, limit=limit + 1, after=_CURSORS.after(cursor) or ""
         )
         members = await list_members(query, request.shards)
         return MemberPage(
             items=[MemberResource.of(member) for member in members[:limit]],
-            next_cursor=next_cursor("members", members, limit, lambda member: member.subject),
+            next_cursor=_CURSORS.behind_page(members, limit, lambda member: member.subject),
         )
 
     @put(
@@ -59,7 +59,7 @@ class MemberController(Controller):
         needs=Access.ADMIN,
         summary="Make a person a member, or change the role",
         status_code=200,
-        responses=problems(404, 413, 415, 422) | made(MemberResource),
+        responses=problems(404) | made(MemberResource),
     )
     async def store(
         self,
@@ -80,7 +80,7 @@ class MemberController(Controller):
         operation_id="removeMember",
         needs=Access.ADMIN,
         summary="End a membership, and the person's own keys of the service",
-        responses=problems(404, 422),
+        responses=problems(404),
     )
     async def remove(
         self, service_id: FromPath[UUID], subject: Subject, request: ServiceRequest

@@ -8,23 +8,24 @@ from uuid import UUID
 
 from litestar import Controller, Response, get, post
 from litestar.datastructures import ResponseHeader
-from litestar.params import FromPath, FromQuery, JSONBody
+from litestar.params import FromPath, JSONBody
 
-from app import run_lists
-from app.access import Access
-from app.answers import run_accepted
-from app.bodies import ChosenRunsBody
-from app.idempotency import REFUSALS, once
-from app.paging import Cursor, Limit
-from app.problems import problems
-from app.requests import ServiceRequest, refuse_body
-from app.resources import BulkResource, RunDetailResource, RunPage, RunResource
-from commands.cancel_runs import CancelRun, CancelRuns, cancel_run, cancel_runs
-from commands.replay_runs import ReplayRun, ReplayRuns, replay_run, replay_runs
-from domain.job_filter import Order
-from domain.run import Run
-from queries.get_run import GetRun, get_run
-from queries.list_service_runs import list_service_runs
+from app.requests import run_lists
+from app.requests.access import Access
+from app.requests.cursors import Cursor, Limit
+from app.requests.idempotency import once
+from app.requests.request import ServiceRequest, refuse_body
+from app.responses.answers import run_accepted
+from app.responses.problems import problems
+from app.schemas.filters import filtered
+from app.schemas.runs import BulkResource, ChosenRunsBody, RunDetailResource, RunPage, RunResource
+from commands.runs.cancel_runs import CancelRun, CancelRuns, cancel_run, cancel_runs
+from commands.runs.replay_runs import ReplayRun, ReplayRuns, replay_run, replay_runs
+from domain.filters.job_filter import Order
+from domain.filters.run_filter import RunFilter
+from domain.runs.run import Run
+from queries.runs.get_run import GetRun, get_run
+from queries.runs.list_service_runs import list_service_runs
 
 LOCATION = ResponseHeader(
     name="Location", description="Where to read what was made", documentation_only=True
@@ -42,37 +43,17 @@ class RunController(Controller):
         needs=Access.READ,
         summary="List runs, by filter and fire time; `state=failed` are the dead letters",
         description=run_lists.DESCRIPTION,
-        responses=problems(422),
     )
-    async def page(  # noqa: PLR0917
+    @filtered()
+    async def page(
         self,
         request: ServiceRequest,
-        state_: run_lists.States = None,
-        trigger: run_lists.Triggered = None,
-        backfill_id: run_lists.Backfill = None,
-        status_code: run_lists.StatusCodes = None,
-        tag: run_lists.Tags = None,
-        job_id: FromQuery[UUID | None] = None,
-        since: run_lists.Since = None,
-        before: run_lists.Before = None,
+        chosen: RunFilter,
         order: run_lists.Direction = Order.DESC,
         limit: Limit = 50,
         cursor: Cursor = None,
     ) -> RunPage:
-        asked = run_lists.RunList(
-            "service",
-            run_lists.chosen_runs(
-                states=state_,
-                trigger=trigger,
-                job_id=job_id,
-                backfill_id=backfill_id,
-                status_codes=status_code,
-                tags=tag,
-                since=since,
-                before=before,
-            ),
-            order,
-        )
+        asked = run_lists.RunList("service", chosen, order)
         query = asked.query(request.caller, limit, cursor, datetime.now(UTC))
         return asked.page(await list_service_runs(query, request.shards))
 
@@ -93,10 +74,11 @@ class RunController(Controller):
         "/{run_id:uuid}/cancel",
         operation_id="cancelRun",
         needs=Access.OPERATE,
+        keyed=True,
         before_request=refuse_body,
         summary="End a run; what rings is cut off",
         status_code=200,
-        responses=problems(*REFUSALS, 404, 413),
+        responses=problems(404),
     )
     async def cancel(
         self, run_id: FromPath[UUID], request: ServiceRequest
@@ -108,11 +90,12 @@ class RunController(Controller):
         "/{run_id:uuid}/replay",
         operation_id="replayRun",
         needs=Access.OPERATE,
+        keyed=True,
         before_request=refuse_body,
         summary="Run a run that has ended once more",
         status_code=202,
         response_headers=[LOCATION],
-        responses=problems(*REFUSALS, 404, 413),
+        responses=problems(404),
     )
     async def replay(
         self, run_id: FromPath[UUID], request: ServiceRequest
@@ -124,9 +107,9 @@ class RunController(Controller):
         "/cancel",
         operation_id="cancelRuns",
         needs=Access.OPERATE,
+        keyed=True,
         summary="End open runs in bulk",
         status_code=200,
-        responses=problems(*REFUSALS, 413, 415),
     )
     async def cancel_chosen(
         self, data: JSONBody[ChosenRunsBody], request: ServiceRequest
@@ -140,9 +123,9 @@ class RunController(Controller):
         "/replay",
         operation_id="replayRuns",
         needs=Access.OPERATE,
+        keyed=True,
         summary="Replay failed runs in bulk, each once",
         status_code=202,
-        responses=problems(*REFUSALS, 413, 415),
     )
     async def replay_chosen(
         self, data: JSONBody[ChosenRunsBody], request: ServiceRequest

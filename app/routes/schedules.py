@@ -7,17 +7,14 @@ from datetime import UTC, datetime
 from litestar import post
 from litestar.params import JSONBody
 
-from app.access import Access
-from app.bodies import PreviewBody
-from app.problems import problems
-from app.requests import ServiceRequest
-from app.schedule_resources import PreviewResource
-from app.schedule_views import preview_resource
+from app.requests.access import Access
+from app.requests.request import ServiceRequest
+from app.schemas.previews import PreviewBody, PreviewResource, preview_resource
 from domain.durations import instant_of
 from domain.errors import within
 from domain.schedules.checks import check_schedule
-from domain.schedules.schedule import first_moment
-from queries.fill_in_calendars import FillInCalendars, fill_in_calendars
+from domain.schedules.fire_times import first_moment
+from queries.jobs.fill_in_calendars import FillInCalendars, fill_in_calendars
 
 
 @post(
@@ -27,7 +24,6 @@ from queries.fill_in_calendars import FillInCalendars, fill_in_calendars
     summary="When a schedule would fire, in instants and in words; nothing is stored",
     status_code=200,
     tags=["Schedules"],
-    responses=problems(413, 415, 422),
 )
 async def preview_schedule(data: JSONBody[PreviewBody], request: ServiceRequest) -> PreviewResource:
     """Preview a schedule without a job."""

@@ -9,18 +9,19 @@ from uuid import UUID
 from litestar import Controller, Response, delete, get, put
 from litestar.params import FromPath, JSONBody, PathParameter
 
-from app.access import Access
-from app.answers import made, stored
-from app.cursors import name_after
-from app.paging import Cursor, Limit, next_cursor
-from app.problems import problems
-from app.requests import ServiceRequest
-from app.secret_resources import SECRET_NAME, SecretBody, SecretPage, SecretResource
-from commands.delete_secret import DeleteSecret, delete_secret
-from commands.put_secret import PutSecret, put_secret
-from queries.list_secrets import ListSecrets, list_secrets
+from app.requests.access import Access
+from app.requests.cursors import Cursor, Limit, by_name
+from app.requests.request import ServiceRequest
+from app.responses.answers import made, stored
+from app.responses.problems import problems
+from app.schemas.secrets import SECRET_NAME, SecretBody, SecretPage, SecretResource
+from commands.secrets.delete_secret import DeleteSecret, delete_secret
+from commands.secrets.put_secret import PutSecret, put_secret
+from queries.secrets.list_secrets import ListSecrets, list_secrets
 
 NamePath = Annotated[str, PathParameter(pattern=SECRET_NAME)]
+
+_CURSORS = by_name("secrets")
 
 
 class SecretController(Controller):
@@ -33,7 +34,7 @@ class SecretController(Controller):
         operation_id="listSecrets",
         needs=Access.ADMIN,
         summary="List secrets by name; no value is ever told",
-        responses=problems(404, 422),
+        responses=problems(404),
     )
     async def page(
         self,
@@ -43,12 +44,12 @@ class SecretController(Controller):
         cursor: Cursor = None,
     ) -> SecretPage:
         query = ListSecrets(
-            caller=request.caller, limit=limit + 1, after=name_after("secrets", cursor) or ""
+            caller=request.caller, limit=limit + 1, after=_CURSORS.after(cursor) or ""
         )
         secrets = await list_secrets(query, request.shards)
         return SecretPage(
             items=[SecretResource.of(secret) for secret in secrets[:limit]],
-            next_cursor=next_cursor("secrets", secrets, limit, lambda secret: secret.name),
+            next_cursor=_CURSORS.behind_page(secrets, limit, lambda secret: secret.name),
         )
 
     @put(
@@ -57,7 +58,7 @@ class SecretController(Controller):
         needs=Access.ADMIN,
         summary="Store a secret, or give it another value",
         status_code=200,
-        responses=problems(404, 413, 415, 422) | made(SecretResource),
+        responses=problems(404) | made(SecretResource),
     )
     async def store(
         self,
@@ -78,7 +79,7 @@ class SecretController(Controller):
         operation_id="deleteSecret",
         needs=Access.ADMIN,
         summary="Delete a secret that no job uses",
-        responses=problems(404, 409, 422),
+        responses=problems(404, 409),
     )
     async def remove(
         self, service_id: FromPath[UUID], name: NamePath, request: ServiceRequest

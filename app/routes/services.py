@@ -8,17 +8,17 @@ from uuid import UUID
 from litestar import Controller, Response, get, patch, post
 from litestar.params import FromPath, JSONBody
 
-from app.access import Access
-from app.cursors import id_after
-from app.paging import Cursor, Limit, next_cursor
-from app.problems import problems
-from app.requests import ServiceRequest
-from app.service_bodies import ServiceBody, ServiceChangesBody
-from app.service_resources import ServicePage, ServiceResource
-from commands.create_service import CreateService, create_service
-from commands.update_service import UpdateService, update_service
-from queries.find_service import get_service
-from queries.list_services import ListServices, list_services
+from app.requests.access import Access
+from app.requests.cursors import Cursor, Limit, by_id
+from app.requests.request import ServiceRequest
+from app.responses.problems import problems
+from app.schemas.services import ServiceBody, ServiceChangesBody, ServicePage, ServiceResource
+from commands.services.create_service import CreateService, create_service
+from commands.services.update_service import UpdateService, update_service
+from queries.services.find_service import get_service
+from queries.services.list_services import ListServices, list_services
+
+_CURSORS = by_id("services")
 
 
 class ServiceController(Controller):
@@ -31,25 +31,22 @@ class ServiceController(Controller):
         operation_id="listServices",
         needs=Access.OPERATOR,
         summary="List all services, newest first",
-        responses=problems(422),
     )
     async def page(
         self, request: ServiceRequest, limit: Limit = 50, cursor: Cursor = None
     ) -> ServicePage:
-        query = ListServices(
-            caller=request.caller, limit=limit + 1, before=id_after("services", cursor)
-        )
+        query = ListServices(caller=request.caller, limit=limit + 1, before=_CURSORS.after(cursor))
         services = await list_services(query, request.shards)
         return ServicePage(
             items=[ServiceResource.of(service) for service in services[:limit]],
-            next_cursor=next_cursor("services", services, limit, lambda service: service.id),
+            next_cursor=_CURSORS.behind_page(services, limit, lambda service: service.id),
         )
 
     @post(
         operation_id="createService",
         needs=Access.OPERATOR,
         summary="Make a service; its signing secret is told only now",
-        responses=problems(409, 413, 415, 422),
+        responses=problems(409),
     )
     async def create(
         self, data: JSONBody[ServiceBody], request: ServiceRequest
@@ -77,7 +74,7 @@ class ServiceController(Controller):
         operation_id="updateService",
         needs=Access.OPERATOR,
         summary="Change a service's limits, by a merge patch: null is as for every service",
-        responses=problems(404, 413, 415, 422),
+        responses=problems(404),
     )
     async def update(
         self,

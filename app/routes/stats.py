@@ -9,12 +9,12 @@ from uuid import UUID
 from litestar import get
 from litestar.params import FromPath, QueryParameter
 
-from app.access import Access
-from app.problems import problems
-from app.requests import ServiceRequest
-from app.stats_resources import StatsResource
-from app.windows import Grain
-from queries.get_stats import GetJobStats, GetServiceStats, get_job_stats, get_service_stats
+from app.requests.access import Access
+from app.requests.request import ServiceRequest
+from app.requests.windows import Grain
+from app.responses.problems import problems
+from app.schemas.stats import StatsResource
+from queries.stats.get_stats import GetJobStats, GetServiceStats, get_job_stats, get_service_stats
 
 DAYS = Grain(bucket=timedelta(days=1), default=timedelta(days=30), longest=timedelta(days=400))
 HOURS = Grain(bucket=timedelta(hours=1), default=timedelta(days=1), longest=timedelta(days=31))
@@ -27,7 +27,7 @@ To = Annotated[datetime | None, QueryParameter(description="RFC 3339; now if lef
     needs=Access.READ,
     summary="How a job's runs ended, by whole days in UTC; a run counts seconds after its end",
     tags=["Jobs"],
-    responses=problems(404, 422),
+    responses=problems(404),
 )
 async def job_stats(
     job_id: FromPath[UUID],
@@ -50,7 +50,6 @@ async def job_stats(
     needs=Access.READ,
     summary="How all runs ended, by whole hours; a run counts seconds after its end",
     tags=["Runs"],
-    responses=problems(422),
 )
 async def service_stats(
     request: ServiceRequest,

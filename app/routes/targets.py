@@ -6,11 +6,10 @@ from datetime import UTC, datetime
 
 from litestar import get
 
-from app.access import Access
-from app.problems import problems
-from app.requests import ServiceRequest
-from app.target_resources import TargetList, TargetResource
-from queries.list_targets import ListTargets, list_targets
+from app.requests.access import Access
+from app.requests.request import ServiceRequest
+from app.schemas.targets import TargetList, TargetResource
+from queries.services.list_targets import ListTargets, list_targets
 
 MAX_TARGETS = 1_000
 
@@ -22,7 +21,6 @@ MAX_TARGETS = 1_000
     summary="Targets rung lately: how they fare, and what they are given at most",
     description="What workers know, a second or two old. Targets in trouble come first.",
     tags=["Targets"],
-    responses=problems(),
 )
 async def targets(request: ServiceRequest) -> TargetList:
     """The calling service's targets."""

@@ -7,7 +7,8 @@ from datetime import datetime
 from msgspec import Struct
 
 from domain.errors import Invalid, within
-from domain.schedules.checks import Reading, check_exclusion
+from domain.schedules.checks import check_exclusion
+from domain.schedules.kinds.reading import Reading
 from domain.schedules.schedule import MAX_EXCLUSIONS, Exclusion
 
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from datetime import date
 
-from domain.schedules.cron_words import cron_in_words, fields_of
-from domain.schedules.rrule_words import rrule_in_words
-from domain.schedules.schedule import Exclusion, Schedule, Spec
-from domain.schedules.wall_clock import Fold, Gap
+from domain.schedules.clocks.wall_clock import Fold, Gap
+from domain.schedules.kinds import kind_of
+from domain.schedules.kinds.kind import Kind
+from domain.schedules.schedule import Exclusion, Schedule
 from domain.schedules.words import (
     counted,
     day_in_words,
     duration_in_words,
     instant_in_words,
-    interval_in_words,
     listed,
     quoted,
     sentence,
@@ -31,44 +30,17 @@ _CLOCK_CHANGES = {
 
 def describe(schedule: Schedule) -> str:
     """One sentence or two: when it fires and when not, and what bounds it."""
-    fires = "; and ".join(_spec(spec, schedule) for spec in schedule.parts)
+    fires = "; and ".join(kind.in_words(schedule) for kind in schedule.kinds) or "never"
     exceptions = _exceptions(schedule)
     first = sentence(f"{fires}, except {listed(exceptions)}" if exceptions else fires)
     bounds = _bounds(schedule)
     return f"{first} {sentence(bounds)}" if bounds else first
 
 
-def _spec(spec: Spec, schedule: Schedule) -> str:
-    if spec.at is not None:
-        return f"once, at {instant_in_words(spec.at)}"
-    if spec.after is not None:
-        delay = duration_in_words(spec.after)
-        return f"once, {delay} after it is accepted" if spec.after else "once, when it is accepted"
-    if spec.cron is not None:
-        return cron_in_words(spec.cron, schedule.seed) + _zone(spec.cron, schedule.timezone)
-    if spec.rrule is not None:
-        return rrule_in_words(spec.rrule, schedule.timezone)
-    if spec.every is not None:
-        offset = f", offset by {duration_in_words(spec.phase)}" if spec.phase else ""
-        return interval_in_words(spec.every) + offset
-    return "never"
-
-
-def _zone(cron: str, timezone: str) -> str:
-    """Where the clock hangs, unless each hour of UTC is alike."""
-    in_zone = f", in {timezone}"
-    try:
-        fields = fields_of(cron)
-    except TypeError:  # not an expression at all
-        return in_zone
-    open_fields = {fields.hour, fields.date, fields.month, fields.weekday, fields.year}
-    return "" if timezone == "UTC" and open_fields <= {"*", "?"} else in_zone
-
-
 def _exceptions(schedule: Schedule) -> list[str]:
     return [
         *_excluded_days(schedule.exclude),
-        *_excluded_instants(schedule.exclude),
+        *_excluded_instants(schedule),
         *_excluded_rules(schedule),
         *(f"in calendar {quoted(name)}" for name in schedule.calendars),
     ]
@@ -104,26 +76,23 @@ def _count_days(spans: list[tuple[date, date]]) -> int:
     return total
 
 
-def _excluded_instants(exclude: tuple[Exclusion, ...]) -> list[str]:
-    instants = [one.at for one in exclude if one.at is not None]
+def _excluded_instants(schedule: Schedule) -> list[str]:
+    kinds = _excluded_kinds(schedule)
+    instants = [one for kind in kinds if (one := kind.only_instant(schedule)) is not None]
     if len(instants) == 1:
         return [f"at {instant_in_words(instants[0])}"]
     return [f"at {len(instants)} instants"] if instants else []
 
 
 def _excluded_rules(schedule: Schedule) -> list[str]:
-    rules = [one for one in schedule.exclude if one.every or one.cron or one.rrule]
-    named = [_excluded_rule(rule, schedule) for rule in rules[:_NAMED_RULES]]
+    rules = [kind for kind in _excluded_kinds(schedule) if kind.only_instant(schedule) is None]
+    named = [rule.excluded_in_words(schedule) for rule in rules[:_NAMED_RULES]]
     more = len(rules) - len(named)
     return [*named, f"by {counted(more, 'further rule')}"] if more else named
 
 
-def _excluded_rule(rule: Exclusion, schedule: Schedule) -> str:
-    if rule.cron is None:
-        return _spec(rule, schedule)
-    words = cron_in_words(rule.cron, schedule.seed)
-    # A rule that excludes every minute of a day excludes the day.
-    return words.removeprefix("every minute, ").removeprefix("only ")
+def _excluded_kinds(schedule: Schedule) -> list[Kind]:
+    return [kind for kind in map(kind_of, schedule.exclude) if kind is not None]
 
 
 def _bounds(schedule: Schedule) -> str:
@@ -141,7 +110,7 @@ def _manners(schedule: Schedule) -> list[str]:
     manners = []
     if schedule.jitter:
         manners.append(f"each run starts up to {duration_in_words(schedule.jitter)} later")
-    if any(spec.cron or spec.rrule for spec in schedule.parts):
+    if any(kind.by_clock for kind in schedule.kinds):
         manners += [
             _CLOCK_CHANGES[one] for one in (schedule.gap, schedule.fold) if one in _CLOCK_CHANGES
         ]

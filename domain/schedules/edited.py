@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 
-from domain.schedules.cron import MACROS
-from domain.schedules.schedule import (
-    TICK,
-    Exclusion,
-    Schedule,
-    Spec,
-    is_excluded,
-    next_nominal_time,
-)
+from domain.schedules.fire_times import TICK, is_excluded, next_nominal_time
+from domain.schedules.kinds import Spec, kind_of
+from domain.schedules.kinds.kind import Kind
+from domain.schedules.schedule import Exclusion, Schedule
 
 _OWN = {"accepted_at", "counted_from", "seed"}
 _FORM = {*Spec.__struct_fields__, "specs", "exclude"}
 _BESIDE_SPECS = [name for name in Schedule.__struct_fields__ if name not in _FORM | _OWN]
+_DAYS = [name for name in Exclusion.__struct_fields__ if name not in Spec.__struct_fields__]
 _ALL = [*Spec.__struct_fields__, "specs", "exclude", *_BESIDE_SPECS]
 
 
@@ -33,15 +28,15 @@ def names_alike(schedule: Schedule, other: Schedule) -> bool:
     A delay counts from when its schedule was accepted: it is alike where it is as long.
     """
     return (
-        _specs(schedule.parts) == _specs(other.parts)
-        and _specs(schedule.exclude) == _specs(other.exclude)
+        set(map(_normal, schedule.kinds)) == set(map(_normal, other.kinds))
+        and _excluded(schedule) == _excluded(other)
         and all(getattr(schedule, name) == getattr(other, name) for name in _BESIDE_SPECS)
     )
 
 
-def delays(schedule: Schedule) -> set[object]:
-    """The delays that count from when the schedule was accepted."""
-    return {spec.after for spec in schedule.parts if spec.after is not None}
+def delays(schedule: Schedule) -> set[Kind]:
+    """What counts from when the schedule was accepted."""
+    return {kind for kind in schedule.kinds if kind.counts_from_acceptance}
 
 
 def names(schedule: Schedule, instant: datetime) -> bool:
@@ -56,20 +51,17 @@ def counted_after(schedule: Schedule) -> datetime:
     return (schedule.counted_from or schedule.accepted_at) - TICK
 
 
-def _specs(specs: tuple[Spec, ...]) -> set[tuple[Any, ...]]:
-    return {_spec(spec) for spec in specs}
+def count_of(schedule: Schedule, fire_times: Iterable[datetime]) -> int:
+    """How many of some fire times counted: those of before runs were counted anew never did."""
+    after = counted_after(schedule)
+    return sum(instant > after for instant in fire_times)
 
 
-def _spec(spec: Spec) -> tuple[Any, ...]:
-    fields = Exclusion if isinstance(spec, Exclusion) else Spec
-    return tuple(_value(name, getattr(spec, name)) for name in fields.__struct_fields__)
+def _excluded(schedule: Schedule) -> set[tuple[object, ...]]:
+    return {
+        (_normal(kind_of(one)), *(getattr(one, name) for name in _DAYS)) for one in schedule.exclude
+    }
 
 
-def _value(name: str, value: Any) -> Any:
-    if value is None or name not in ("cron", "rrule"):
-        return value
-    if name == "cron":
-        text = value.strip().lower()
-        return tuple(MACROS.get(text, text).lower().split())
-    lines = value.upper().splitlines()
-    return frozenset(frozenset(re.split("[:;]", line.strip())) for line in lines)
+def _normal(kind: Kind | None) -> object:
+    return None if kind is None else kind.normal()

@@ -4,20 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
-from domain.ids import EPOCH
-from domain.schedules.cron import parse_cron
-from domain.schedules.rrule import parse_rrule
-from domain.schedules.rrule_end import last_instant, next_of, unbounded
-from domain.schedules.wall_clock import Gap, WallPattern, skipped_before
-from domain.schedules.zones import zone_of
-
-if TYPE_CHECKING:  # schedules look in here
-    from domain.schedules.schedule import Schedule, Spec
-
-_TICK = timedelta(microseconds=1)
+from domain.schedules.clocks.wall_clock import Gap, WallPattern, skipped_before
+from domain.schedules.clocks.zones import zone_of
+from domain.schedules.kinds.by_clock import ByClock
+from domain.schedules.kinds.kind import Kind
+from domain.schedules.rrule.end import last_instant, unbounded
+from domain.schedules.schedule import Schedule
 
 
 class Moved:
@@ -31,7 +24,7 @@ class Moved:
         self._schedule = schedule
         self._names = names
         self._zone = zone_of(schedule.timezone)
-        by_clock = any(spec.cron or spec.rrule for spec in schedule.parts)
+        by_clock = any(kind.by_clock for kind in schedule.kinds)
         self._never = (
             schedule.gap is not Gap.RUN_AFTER or schedule.timezone == "UTC" or not by_clock
         )
@@ -48,38 +41,25 @@ class Moved:
 
     def _is_excluded(self, instant: datetime, shown: datetime, skipped: timedelta) -> bool:
         some = False
-        for spec in self._schedule.parts:
-            pattern, zone = self._pattern(spec)
-            if pattern is None:
-                if self._names_itself(spec, instant):
+        for kind in self._schedule.kinds:
+            placed = self._in_this_zone(kind)
+            if placed is None:
+                if kind.names(self._schedule, instant):
                     return False
-            elif zone is not self._zone:
-                if self._fires(pattern, zone, instant):
-                    return False
-            elif self._is_in_force(pattern, instant):
-                for wall in _walls(unbounded(pattern, zone), shown - skipped, shown):
+            elif self._is_in_force(placed, instant):
+                pattern = unbounded(placed, self._zone)
+                for wall in _walls(pattern, shown - skipped, shown):
                     if wall == shown or not any(names(wall) for names in self._names):
                         return False
                     some = True
         return some
 
-    def _pattern(self, spec: Spec) -> tuple[WallPattern | None, ZoneInfo]:
-        if spec.cron is not None:
-            return parse_cron(spec.cron, seed=self._schedule.seed), self._zone
-        if spec.rrule is not None:
-            rule = parse_rrule(spec.rrule)
-            return rule, self._zone if rule.timezone is None else zone_of(rule.timezone)
-        return None, self._zone
-
-    def _names_itself(self, spec: Spec, instant: datetime) -> bool:
-        if spec.every is not None:
-            return not (instant - EPOCH - spec.phase) % spec.every
-        after = None if spec.after is None else self._schedule.accepted_at + spec.after
-        return instant in {spec.at, after}
-
-    def _fires(self, pattern: WallPattern, zone: ZoneInfo, instant: datetime) -> bool:
-        gap, fold = self._schedule.gap, self._schedule.fold
-        return next_of(pattern, zone, after=instant - _TICK, gap=gap, fold=fold) == instant
+    def _in_this_zone(self, kind: Kind) -> WallPattern | None:
+        """The pattern of a kind that is read by the clocks of the schedule's zone."""
+        if not isinstance(kind, ByClock):
+            return None
+        pattern, zone = kind.placed(self._schedule.timezone, self._schedule.seed)
+        return pattern if zone is self._zone else None
 
     def _is_in_force(self, pattern: WallPattern, instant: datetime) -> bool:
         schedule = self._schedule

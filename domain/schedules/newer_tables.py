@@ -6,11 +6,12 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from domain.ids import EPOCH
-from domain.schedules.rrule_end import next_of
-from domain.schedules.schedule import TICK, Schedule, Spec, next_fire_time, utc_offset
-from domain.schedules.wall_patterns import pattern_of
-from domain.schedules.zones import zone_of
+from domain.schedules.clocks.zones import zone_of
+from domain.schedules.fire_times import next_fire_time
+from domain.schedules.kinds import kind_of
+from domain.schedules.kinds.by_clock import ByClock
+from domain.schedules.kinds.kind import Kind
+from domain.schedules.schedule import Schedule, utc_offset
 
 
 class Claimed(NamedTuple):
@@ -44,8 +45,8 @@ def next_by_newer_tables(
 
 def depends_on_tables(schedule: Schedule) -> bool:
     """Whether newer tables may move what it fires next."""
-    specs = (*schedule.parts, *schedule.exclude)
-    return schedule.timezone != "UTC" or any("TZID" in (one.rrule or "").upper() for one in specs)
+    kinds = map(kind_of, (*schedule.parts, *schedule.exclude))
+    return schedule.timezone != "UTC" or any(kind is not None and kind.names_zone for kind in kinds)
 
 
 def _wall(instant: datetime, offset: int) -> datetime:
@@ -54,17 +55,12 @@ def _wall(instant: datetime, offset: int) -> datetime:
 
 def _is_fixed(schedule: Schedule, instant: datetime) -> bool:
     """Whether the instant fires only because of what clocks of the schedule's zone show then."""
-    return not any(_names_itself(schedule, spec, instant) for spec in schedule.parts)
+    return not any(_names_itself(schedule, kind, instant) for kind in schedule.kinds)
 
 
-def _names_itself(schedule: Schedule, spec: Spec, instant: datetime) -> bool:
-    found = pattern_of(spec, schedule)
-    if found is not None:
-        pattern, zone = found
+def _names_itself(schedule: Schedule, kind: Kind, instant: datetime) -> bool:
+    if isinstance(kind, ByClock):
+        pattern, zone = kind.placed(schedule.timezone, schedule.seed)
         if not pattern.elapsed and zone is zone_of(schedule.timezone):
             return False
-        gap, fold = schedule.gap, schedule.fold
-        return next_of(pattern, zone, after=instant - TICK, gap=gap, fold=fold) == instant
-    if spec.every is not None:
-        return not (instant - EPOCH - spec.phase) % spec.every
-    return instant in {spec.at, spec.after and schedule.accepted_at + spec.after}
+    return kind.names(schedule, instant)

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 from yarl import URL
 
-from domain.egress import Egress
 from domain.errors import Invalid
-from domain.secrets import MARK
+from domain.targets.egress import Egress
+from domain.targets.secrets import MARK
 
 _ENCODED = re.compile(r"[\x00-\x20\x7f]")
 _LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")

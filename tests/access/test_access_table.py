@@ -10,14 +10,14 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from app.access import Access, rules
-from app.access_page import COLUMNS, cells, page
 from app.api import create_app
+from app.openapi.access_page import COLUMNS, cells
+from app.requests.access import Access, rules
 from app.settings import Settings
-from domain.access import Role, Scope
+from domain.access.scopes import Role, Scope
 from tests.access.conftest import calling, new_key, new_service
 from tests.access.issuer import Issuer
-from tests.processes import CHECKOUT, System
+from tests.processes import System
 
 MARK = "only-the-owner-knows-this"
 APP = create_app(Settings(primary_url="postgresql://nowhere", redis_url="redis://nowhere"))
@@ -94,10 +94,6 @@ def ids(callers: dict[str, httpx.Client], own: str) -> Ids:
 def send(client: httpx.Client, method: str, path: str, ids: Ids) -> httpx.Response:
     body = BODIES.get(f"{method} {path}")
     return client.request(method, path.format(**ids), json=body)
-
-
-def test_the_page_is_that_of_the_routes() -> None:
-    assert (CHECKOUT / "docs" / "access.md").read_text() == page(RULES)
 
 
 def test_no_route_is_forgotten(installation: System) -> None:

@@ -10,9 +10,9 @@ import httpx
 import pytest
 from litestar.exceptions import NotAuthorizedException
 
-from app.auth import Authentication
-from app.credentials import Credentials
-from app.failed_logins import A_MINUTE
+from app.edge.authentication.credentials import Credentials
+from app.edge.authentication.failed_logins import A_MINUTE
+from app.edge.authentication.principals import Authentication
 from storage.shards import Shards
 from tests.access.conftest import calling, new_key, new_service
 from tests.access.issuer import Issuer

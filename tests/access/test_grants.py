@@ -8,7 +8,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from domain.access import Role, Scope
+from domain.access.scopes import Role, Scope
 from tests.access.conftest import calling, new_key
 from tests.access.issuer import Issuer
 from tests.processes import System, wait_until

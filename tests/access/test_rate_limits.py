@@ -16,14 +16,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.api import create_app
-from app.auth import Principal
-from app.failed_logins import A_MINUTE, FailedLogins
-from app.rate_limiting import UNLIMITED, RateLimiting
+from app.edge.authentication.failed_logins import A_MINUTE, FailedLogins
+from app.edge.authentication.principals import Principal
+from app.edge.rate_limiting import UNLIMITED, RateLimiting
 from app.settings import Settings
-from domain.access import ALL_SCOPES
-from domain.limits import Limits
-from storage.rate_limits import Bucket, Grant, Level, RateLimits
-from storage.redis_link import RedisAway
+from domain.access.scopes import ALL_SCOPES
+from domain.quotas.limits import Limits
+from storage.redis.connection import RedisAway
+from storage.redis.rate_limits import Bucket, Grant, Level, RateLimits
 from storage.shards import Shards
 from storage.urls import ShardUrls
 from tests.access.conftest import calling, new_key, new_service

@@ -17,10 +17,10 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from app.identity_provider import IdentityProvider, Patience
-from app.person import ProviderAway, TokenRefused
+from app.edge.authentication.identity_provider import IdentityProvider, Patience
+from app.edge.authentication.person import ProviderAway, TokenRefused
+from app.edge.authentication.tokens import Tokens
 from app.settings import SettingsError, read_settings
-from app.tokens import Tokens
 from tests.access.conftest import calling
 from tests.access.issuer import AUDIENCE, Issuer, SigningKey
 from tests.processes import System

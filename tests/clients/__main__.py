@@ -1,7 +1,7 @@
 """Clients that generators make create, list, read, change and trigger jobs, and read the ledger.
 
 `make clients` brings the generators from PyPI and npm, checks the document by three validators, and
-lets every client tell its story against a Tocsin of its own: see docs/http.md.
+lets every client tell its story against a Tocsin of its own: see docs/reference/http.md.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from uuid import uuid4
 
 import httpx
 
-from loadtests.sink_process import SinkProcess
+from loadtests.sink.process import SinkProcess
 from tests.clients import python_clients
 from tests.clients.python_clients import HERE, describe, run, tell
 from tests.processes import System

@@ -12,19 +12,18 @@ import uvloop
 from redis import Connection
 from redis.asyncio import Connection as AsyncConnection
 
-from storage.connecting import connect
-from storage.keepalive import IDLE_SECONDS, OPTIONS, SERVER_SIDE
-from storage.postgres import Database
+from storage.postgres.connect import connect
+from storage.postgres.keepalive import IDLE_SECONDS, OPTIONS, SERVER_SIDE
+from storage.postgres.pools import Database
 from storage.urls import ShardUrls
 
 
 async def opened(urls: ShardUrls) -> None:
     """All kinds of connections that we make know when the other end is silent."""
     database = Database(urls.primary)
-    async with database.driver() as driver, database.transaction() as connection:
-        below = await database.transactions.begun(connection)
+    async with database.driver() as driver, database.reading() as reading:
         listening = await connect(urls.primary, server_settings=SERVER_SIDE)
-        for one in (driver, below, listening):
+        for one in (driver, reading, listening):
             watches(one)
             assert await one.fetchval("SHOW tcp_keepalives_idle") == str(IDLE_SECONDS)
             milliseconds = SERVER_SIDE["tcp_user_timeout"]

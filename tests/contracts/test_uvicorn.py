@@ -1,117 +1,101 @@
-"""What we rely on in the insides of uvicorn: app/bounded_protocol.py, app/leaving_server.py."""
+"""What we rely on within uvicorn's protocol (app/edge/connections), which it promises to nobody."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any
 
-import pytest
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from tests.storage.eventually import eventually
+REQUEST = b"POST /jobs HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n"
+REFUSED_WITH = (400, 408, 413, 414, 431, 503)
 
-REQUEST = b"GET /path?a=1 HTTP/1.1\r\nhost: h\r\n\r\n"
 
-
-class Wire(asyncio.Transport):
-    """A connection whose other end is a list."""
+class Connection(asyncio.Transport):
+    """A socket that is always read."""
 
     def __init__(self) -> None:
         super().__init__()
         self.written: list[bytes] = []
-        self.is_closed = False
 
-    def write(self, data: Any) -> None:
-        self.written.append(bytes(data))
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return default
 
     def is_closing(self) -> bool:
-        return self.is_closed
-
-    def close(self) -> None:
-        self.is_closed = True
+        return False
 
     def pause_reading(self) -> None: ...
 
     def resume_reading(self) -> None: ...
 
+    def write(self, data: Any) -> None:
+        self.written.append(bytes(data))
 
-class Noting(HttpToolsProtocol):
-    """Notes which of its methods the parser calls."""
+    def close(self) -> None: ...
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self.called: list[str] = []
+
+class Watched(HttpToolsProtocol):
+    """Tells what it is called for, as our own would hear it."""
+
+    def __init__(self, app: Any, *, refuses: bool = False) -> None:
+        config = uvicorn.Config(app, ws="none", access_log=False)
+        super().__init__(config=config, server_state=ServerState(), app_state={})
+        self.heard: list[str] = []
+        self._refuses = refuses
+        self.connection = Connection()
+        self.connection_made(self.connection)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.called.append("begin")
+        self.heard.append("begin")
 
     def on_headers_complete(self) -> None:
-        self.called.append(f"headers of {self.url.decode()}: {len(self.headers)}")
+        self.heard.append(f"head of {len(self.headers)} at {self.url.decode()}")
+        if self._refuses:
+            raise ConnectionAbortedError
         super().on_headers_complete()
-        self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
+        self.heard.append("end")
         super().on_message_complete()
-        self.called.append("complete")
 
     def send_400_response(self, msg: str) -> None:
-        self.called.append("400")
+        self.heard.append("refused")
 
 
-async def application(scope: Any, receive: Any, send: Any) -> None:
-    await send({"type": "http.response.start", "status": 200, "headers": []})
-    await send({"type": "http.response.body", "body": b"ok"})
+async def answer(scope: Any, receive: Any, send: Any) -> None:
+    while (await receive())["more_body"]:
+        pass
+    await send({"type": "http.response.start", "status": 204, "headers": []})
+    await send({"type": "http.response.body"})
 
 
-def config() -> uvicorn.Config:
-    return uvicorn.Config(application, port=0, http=Noting, log_config=None)
-
-
-@pytest.fixture
-async def protocol() -> Noting:
-    made = Noting(config=config(), server_state=ServerState(), app_state={})
-    made.connection_made(Wire())
-    return made
-
-
-async def test_a_request_goes_through_our_methods_and_its_cycle_is_known(protocol: Noting) -> None:
-    assert protocol.connections == {protocol}
-    assert protocol.cycle is None
+async def test_a_request_is_heard_of_part_by_part_and_answered_by_its_cycle() -> None:
+    protocol = Watched(answer)
     protocol.data_received(REQUEST)
-    assert protocol.called == ["begin", "headers of /path?a=1: 1", "complete"]
+    assert protocol.heard == ["begin", "head of 2 at /jobs"]
     cycle = protocol.cycle
     assert (cycle.response_started, cycle.response_complete, cycle.disconnected) == (False,) * 3
-    assert isinstance(cycle.message_event, asyncio.Event)
+    assert cycle.keep_alive
     assert not protocol.pipeline
-    assert not protocol.parser.should_upgrade()
-    protocol.flow.resume_reading()
-    await asyncio.gather(*protocol.tasks)
+    protocol.data_received(b"{}")
+    assert protocol.heard[2:] == ["end"]
+    async with asyncio.timeout(5):
+        await asyncio.gather(*protocol.tasks)
     assert cycle.response_complete
-    written: Any = protocol.transport
-    answer = b"".join(written.written)
-    assert answer.startswith(STATUS_LINE[200])
-    assert b"connection: close" in answer.lower()
+    assert protocol.timeout_keep_alive_task is not None
+    assert protocol.connection.written[0].startswith(STATUS_LINE[204])
+    protocol.timeout_keep_alive_task.cancel()
 
 
-async def test_what_the_parser_cannot_read_or_who_is_idle_is_ours_to_end(protocol: Noting) -> None:
-    protocol.data_received(b"\0\r\n\r\n")
-    assert protocol.called[-1] == "400"
-    protocol.timeout_keep_alive_handler()
-    assert protocol.transport.is_closing()
+async def test_a_head_that_is_refused_ends_what_the_parser_has_in_hand() -> None:
+    protocol = Watched(answer, refuses=True)
+    protocol.data_received(REQUEST + b"{}" + REQUEST)
+    assert protocol.heard == ["begin", "head of 2 at /jobs", "refused"]
+    assert protocol.cycle is None
 
 
-async def test_a_server_tells_of_its_doors_connections_and_protocol() -> None:
-    server = uvicorn.Server(config())
-    serving = asyncio.create_task(server.serve())
-    await eventually(lambda: asyncio.sleep(0, server.started), what="it listens")
-    (listening,) = server.servers
-    assert listening.sockets[0].getsockname()[1] > 0
-    assert server.server_state.connections == set()
-    assert server.config.http_protocol_class is Noting
-    assert server.lifespan.state == {}
-    assert not server.force_exit
-    server.should_exit = True
-    await asyncio.wait_for(serving, 10)
+def test_every_refusal_has_a_status_line() -> None:
+    assert all(STATUS_LINE[status].startswith(b"HTTP/1.1 ") for status in REFUSED_WITH)

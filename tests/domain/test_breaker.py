@@ -7,7 +7,14 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.breaker import CLOSED, FAILURES, FIRST_REST, LONGEST_REST, Breaker, BreakerState
+from domain.targets.health.breaker import (
+    CLOSED,
+    FAILURES,
+    FIRST_REST,
+    LONGEST_REST,
+    Breaker,
+    BreakerState,
+)
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

@@ -12,29 +12,14 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-import domain.catchup
-from domain.catchup import (
-    COUNTED,
-    CatchupPolicy,
-    Coalesce,
-    Outcome,
-    Plan,
-    Stretch,
-    account,
-    check_catchup,
-    plan,
-)
+import domain.policies.catchup_plan
 from domain.errors import Invalid
-from domain.schedules import named
-from domain.schedules.schedule import (
-    Exclusion,
-    Schedule,
-    Spec,
-    due_time,
-    is_excluded,
-    next_fire_time,
-    nominal_times,
-)
+from domain.policies.catchup import CatchupPolicy, Coalesce, Outcome, Plan, Stretch, check_catchup
+from domain.policies.catchup_plan import COUNTED, account, plan
+from domain.schedules.fire_times import due_time, is_excluded, next_fire_time, nominal_times
+from domain.schedules.kinds import Spec
+from domain.schedules.kinds.every import Every
+from domain.schedules.schedule import Exclusion, Schedule
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -73,9 +58,9 @@ EVERY_MINUTE = Schedule(accepted_at=NOON - YEAR, every=60 * SECOND)
 
 @pytest.fixture(scope="module", autouse=True)
 def without_a_budget() -> Iterator[None]:
-    """What is decided, whatever it costs; tests/commands/test_costly_schedules.py has budgets."""
+    """What is decided, whatever it costs; tests/commands/jobs/test_costly_schedules.py has budgets."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("domain.catchup.PLAN_STEPS", 10**9)
+        patch.setattr("domain.policies.catchup_plan.PLAN_STEPS", 10**9)
         yield
 
 
@@ -197,7 +182,7 @@ def test_an_account_leaves_out_what_is_told_by_runs(
         Outcome.EXCLUDED if is_excluded(schedule, one) else Outcome.PAUSED for one in others
     ]
     assert sum(one.count or 0 for one in found) == len(others)
-    with patch.object(domain.catchup, "COUNTED", counted):
+    with patch.object(domain.policies.catchup_plan, "COUNTED", counted):
         rough = account(schedule, Outcome.PAUSED, after=start, until=NOON, told=told)
     outcomes_of([], rough, others)
     for stretches in (found, rough):
@@ -261,7 +246,7 @@ def test_where_there_are_too_many_to_count_the_runs_are_the_same_and_nothing_is_
     schedule: Schedule, policy: CatchupPolicy, outage: timedelta, counted: int
 ):
     exact = after_an_outage(schedule, policy, outage)
-    with patch.object(domain.catchup, "COUNTED", max(counted, policy.limit)):
+    with patch.object(domain.policies.catchup_plan, "COUNTED", max(counted, policy.limit)):
         planned = after_an_outage(schedule, policy, outage)
     if planned is None or exact is None:
         return
@@ -316,7 +301,7 @@ def test_a_year_without_a_dispatcher_takes_bounded_work_for_a_job_of_every_secon
 ):
     schedule = Schedule(accepted_at=NOON - YEAR, every=SECOND, exclude=exclude)
     policy = CatchupPolicy(window=window, coalesce=coalesce, limit=10)
-    with patch.object(named, "_next_multiple", wraps=named._next_multiple) as reckoned:
+    with patch.object(Every, "next", autospec=True, side_effect=Every.next) as reckoned:
         planned = after_an_outage(schedule, policy, YEAR)
     assert reckoned.call_count < 4 * COUNTED
     assert planned is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from domain.deferral import LONGEST_DEFERRAL, give_up_at
+from domain.policies.deferral import LONGEST_DEFERRAL, give_up_at
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from domain.errors import Invalid, within
-from domain.job import JobState, visible_state
-from domain.targets import check_target
-from domain.targets.http import HttpTarget
+from domain.jobs.job import JobState, visible_state
+from domain.targets import Allowed, check_target
+from domain.targets.kinds.http import HttpTarget
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -26,7 +26,7 @@ SECOND = timedelta(seconds=1)
     ],
 )
 def test_an_absolute_url_is_accepted(url: str):
-    check_target(HttpTarget(url=url), ())
+    check_target(HttpTarget(url=url), Allowed())
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_an_absolute_url_is_accepted(url: str):
 )
 def test_a_url_that_could_never_be_rung_is_refused(url: str):
     with pytest.raises(Invalid) as refusal:
-        check_target(HttpTarget(url=url), ())
+        check_target(HttpTarget(url=url), Allowed())
     assert refusal.value.pointer == "/url"
 
 
@@ -72,7 +72,7 @@ def test_a_url_that_could_never_be_rung_is_refused(url: str):
 )
 def test_a_header_that_tocsin_sets_is_refused(name: str):
     with pytest.raises(Invalid, match="set by Tocsin") as refusal:
-        check_target(HttpTarget(url="https://example.com", headers={name: "x"}), ())
+        check_target(HttpTarget(url="https://example.com", headers={name: "x"}), Allowed())
     assert refusal.value.pointer == f"/headers/{name}"
 
 
@@ -91,13 +91,13 @@ def test_a_header_that_tocsin_sets_is_refused(name: str):
 )
 def test_a_header_that_http_cannot_carry_is_refused(name: str, value: str, pointer: str):
     with pytest.raises(Invalid) as refusal:
-        check_target(HttpTarget(url="https://example.com", headers={name: value}), ())
+        check_target(HttpTarget(url="https://example.com", headers={name: value}), Allowed())
     assert refusal.value.pointer == pointer
 
 
 def test_the_longest_headers_are_accepted():
     headers = {"X" * 128: "x" * 4_096, "X-Empty": "", "X-Tab": "a\tb", "Authorization": "Bearer x"}
-    check_target(HttpTarget(url="https://example.com", headers=headers), ())
+    check_target(HttpTarget(url="https://example.com", headers=headers), Allowed())
 
 
 @pytest.mark.parametrize(
@@ -106,16 +106,16 @@ def test_the_longest_headers_are_accepted():
 def test_a_timeout_lies_between_a_second_and_half_an_hour(seconds: float, accepted: bool):
     target = HttpTarget(url="https://example.com", timeout=timedelta(seconds=seconds))
     if accepted:
-        check_target(target, ())
+        check_target(target, Allowed())
     else:
         with pytest.raises(Invalid) as refusal:
-            check_target(target, ())
+            check_target(target, Allowed())
         assert refusal.value.pointer == "/timeout"
 
 
 def test_a_refusal_inside_an_object_points_below_it():
     with pytest.raises(Invalid) as refusal, within("/target"):
-        check_target(HttpTarget(url=""), ())
+        check_target(HttpTarget(url=""), Allowed())
     assert refusal.value.pointer == "/target/url"
 
 

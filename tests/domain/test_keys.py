@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.keys import key_text, service_of
+from domain.access.keys import key_text, service_of
 
 SERVICE = UUID("0199e0a0-0000-7000-8000-00000000000a")
 SECRET = "A" * 43

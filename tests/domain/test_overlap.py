@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from domain.overlap import Overlap, Verdict, ends_others, verdict
+from domain.policies.overlap import Overlap, Verdict, ends_others, verdict
 
 
 @pytest.mark.parametrize(

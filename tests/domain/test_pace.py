@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.pace import (
+from domain.targets.health.rate_control import (
     FULL,
     LONGEST_REST,
     MAX_CONCURRENCY,

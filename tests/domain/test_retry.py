@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.errors import Invalid
-from domain.retry import (
+from domain.policies.retry import (
     MAX_ATTEMPTS,
     MAX_BACKOFF,
     MAX_RETRY_DURATION,

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.errors import Invalid
-from domain.secrets import in_header, in_json
-from domain.targets import check_target, secret_names
-from domain.targets.actor import ActorTarget
-from domain.targets.http import HttpTarget
+from domain.targets import Allowed, check_target, secret_names
+from domain.targets.kinds.actor import ActorTarget
+from domain.targets.kinds.http import HttpTarget
+from domain.targets.secrets import in_header, in_json
 
 URL = "https://example.com/"
 
@@ -39,7 +39,7 @@ def body(text: str) -> HttpTarget:
 )
 def test_references_are_found(target: Any, names: dict[str, str]):
     assert secret_names(target) == names
-    check_target(target, ["a"])
+    check_target(target, Allowed(actor=frozenset({"a"})))
 
 
 @pytest.mark.parametrize(
@@ -66,20 +66,20 @@ def test_a_malformed_reference_is_refused_where_it_stands(text: str):
         if pointer.startswith("/headers") and not text.isascii():
             continue  # refused for that already
         with pytest.raises(Invalid) as refusal:
-            check_target(target, ["a"])
+            check_target(target, Allowed(actor=frozenset({"a"})))
         assert refusal.value.pointer == pointer
 
 
 def test_a_url_takes_no_secret():
     with pytest.raises(Invalid, match="header or the body") as refusal:
-        check_target(HttpTarget(url="https://example.com/?t=${secret.A}"), ())
+        check_target(HttpTarget(url="https://example.com/?t=${secret.A}"), Allowed())
     assert refusal.value.pointer == "/url"
 
 
 def test_a_target_refers_to_twenty_secrets_at_most():
-    check_target(body(json.dumps([f"${{secret.A{n}}}" for n in range(20)])), ())
+    check_target(body(json.dumps([f"${{secret.A{n}}}" for n in range(20)])), Allowed())
     with pytest.raises(Invalid, match="20"):
-        check_target(body(json.dumps([f"${{secret.A{n}}}" for n in range(21)])), ())
+        check_target(body(json.dumps([f"${{secret.A{n}}}" for n in range(21)])), Allowed())
 
 
 @given(value=st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])))

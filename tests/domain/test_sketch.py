@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.sketch import ACCURACY, BINS_PER_E, LEAST_MS, compacted, percentiles
+from domain.runs.sketch import ACCURACY, BINS_PER_E, LEAST_MS, compacted, percentiles
 
 YEAR_MS = 366 * 86_400_000.0
 VALUES = st.lists(

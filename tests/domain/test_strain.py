@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from domain.run import Outcome
-from domain.strain import Strain, strain_of
+from domain.runs.run import Outcome
 from domain.targets import reached_by
-from domain.targets.actor import ActorTarget
-from domain.targets.http import HttpTarget
+from domain.targets.health.health_signal import Strain, strain_of
+from domain.targets.kinds.actor import ActorTarget
+from domain.targets.kinds.http import HttpTarget
 
 
 @pytest.mark.parametrize(

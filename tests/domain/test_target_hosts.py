@@ -5,17 +5,17 @@ from __future__ import annotations
 import pytest
 
 from app.settings import SettingsError, read_settings
-from domain.egress import Egress, parse_egress
 from domain.errors import Invalid
-from domain.targets import check_target
-from domain.targets.http import HttpTarget
+from domain.targets import Allowed, check_target
+from domain.targets.egress import Egress, parse_egress
+from domain.targets.kinds.http import HttpTarget
 
 PUBLIC_ONLY = Egress()
 
 
 def refuse(url: str, egress: Egress = PUBLIC_ONLY) -> str:
     with pytest.raises(Invalid) as refusal:
-        check_target(HttpTarget(url=url), (), egress)
+        check_target(HttpTarget(url=url), Allowed(http=egress))
     assert refusal.value.pointer == "/url"
     return refusal.value.detail
 
@@ -103,7 +103,7 @@ def test_an_address_that_is_not_public_is_refused_if_it_is_not_allowed(host: str
     ],
 )
 def test_the_others_are_taken(host: str):
-    check_target(HttpTarget(url=f"http://{host}/"), (), parse_egress(["10.0.0.0/8"], []))
+    check_target(HttpTarget(url=f"http://{host}/"), Allowed(http=parse_egress(["10.0.0.0/8"], [])))
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_a_denied_host_is_refused(host: str):
 @pytest.mark.parametrize("host", ["internal", "xdb.internal", "corp", "a.corp.example", "10.0.0.2"])
 def test_a_denied_host_denies_no_other(host: str):
     rules = parse_egress(["10.0.0.0/8"], ["db.internal", "*.corp", "10.0.0.1/32"])
-    check_target(HttpTarget(url=f"http://{host}/"), (), rules)
+    check_target(HttpTarget(url=f"http://{host}/"), Allowed(http=rules))
 
 
 @pytest.mark.parametrize(

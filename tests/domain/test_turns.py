@@ -7,7 +7,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.turns import fair_shares
+from domain.quotas.share import fair_shares
 
 SERVICES = [UUID(int=n) for n in range(5)]
 WANTED = st.dictionaries(st.sampled_from(SERVICES), st.integers(0, 50))

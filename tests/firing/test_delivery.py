@@ -12,12 +12,10 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from sqlalchemy import select
 from standardwebhooks import Webhook
 
-from loadtests.sink_process import SinkProcess
-from storage.postgres import Database
-from storage.service_tables import services
+from loadtests.sink.process import SinkProcess
+from storage.postgres.pools import Database
 from storage.urls import ShardUrls
 from tests.firing.target import JobBody, Target, created, ended
 
@@ -96,9 +94,9 @@ def test_a_ring_without_a_body_is_verified_and_its_fire_time_has_one_form(
 async def _secrets(urls: ShardUrls, client: httpx.Client) -> list[str]:
     service_id = UUID(client.headers["authorization"].split("_")[1])
     database = Database(urls.primary)
-    async with database.transaction() as connection:
-        found = await connection.scalar(
-            select(services.c.signing_secrets).where(services.c.id == service_id)
+    async with database.driver() as driver:
+        found = await driver.fetchval(
+            "SELECT signing_secrets FROM services WHERE id = $1", service_id
         )
     await database.close()
     return list(found)

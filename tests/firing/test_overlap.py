@@ -11,8 +11,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from domain.overlap import Overlap
-from loadtests.sink_process import SinkProcess
+from domain.policies.overlap import Overlap
+from loadtests.sink.process import SinkProcess
 from tests.firing.target import created
 from tests.processes import runs_of, wait_until
 

@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from storage.postgres import Database
+from storage.postgres.pools import Database
 from storage.urls import ShardUrls
 from tests.firing.collector import Collector, Link
 from tests.firing.target import Target, ended
@@ -204,14 +204,15 @@ def test_a_collector_that_is_away_stops_nothing(
     ],
 )
 @pytest.mark.usefixtures("starts_processes")
-def test_nothing_of_it_is_imported_unless_it_is_wanted(
+def test_what_makes_traces_is_imported_only_where_they_are_wanted(
     environment: dict[str, str], wanted: bool
 ) -> None:
     look = (
-        "import os, sys; from app.cli import main, begin_traces;"
-        "main(['version'], standalone_mode=False); begin_traces('api', os.environ);"
-        "import app.api, workers.dispatcher, workers.worker, workers.clock;"
-        "print(bool(sys.modules.get('opentelemetry')))"
+        "import os, sys; from app.cli import main; from storage.tracing.spans import begin;"
+        "main(['version'], standalone_mode=False); begin('api', os.environ);"
+        "import app.api, workers.dispatcher.process, workers.worker.process;"
+        "import workers.housekeeping.clock;"
+        "print('storage.tracing.otel' in sys.modules)"
     )
     done = subprocess.run(
         [sys.executable, "-c", look],

@@ -14,9 +14,9 @@ import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from loadtests.sink_process import SinkProcess
-from storage.migrate import migrate, until_migrated
-from storage.postgres import READ_SECONDS, READ_SETTINGS, SERVER_SETTINGS, Database
+from loadtests.sink.process import SinkProcess
+from storage.postgres.pools import READ_SECONDS, READ_SETTINGS, SERVER_SETTINGS, Database
+from storage.schema.migrate import migrate, until_migrated
 from storage.urls import ShardUrls
 from tests.ha.pgbouncer import SERVER_CONNECTIONS, pgbouncer_before
 from tests.ha.traffic import Outcome, traffic
@@ -80,8 +80,7 @@ async def test_statements_meet_no_other_connections_leavings(
             assert await driver.fetch("SELECT $1::uuid[] AS ids", [uuid4()])
             bounded = READ_SETTINGS | {"statement_timeout": f"{READ_SECONDS}s"}
             assert await _shown(driver, bounded) == bounded
-        async with pooled.transaction() as connection:
-            driver = await pooled.transactions.begun(connection)
+        async with pooled.transaction() as driver:
             assert await _shown(driver, SERVER_SETTINGS) == SERVER_SETTINGS
 
     await asyncio.gather(*(work(number) for number in range(8 * SERVER_CONNECTIONS)))

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from loadtests.plans import Recorder, explained
+from loadtests.plans.explain import Recorder, explained
 from storage.shards import Shards
 
 
@@ -32,3 +32,10 @@ async def test_a_statement_is_explained_as_it_was_asked(
         (asked,) = recorder.asked
         plan = await explained(driver, *asked)
     assert "on jobs" in plan.text or "One-Time Filter" in plan.text
+
+
+async def test_an_index_of_a_partition_is_named_as_that_of_the_table(shards: Shards) -> None:
+    async with shards.all()[0].database.driver() as driver:
+        statement = "SELECT id FROM runs WHERE service_id = $1::uuid AND id = $2::uuid"
+        plan = await explained(driver, statement, (uuid4(), uuid4()))
+    assert plan.indexes == ["runs_by_id"]

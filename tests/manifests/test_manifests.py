@@ -15,26 +15,25 @@ import yaml
 from prometheus_client import REGISTRY
 
 import app.api  # noqa: F401
-import workers.clock
-import workers.dispatcher
-import workers.worker  # noqa: F401
+import workers.dispatcher.process
+import workers.housekeeping.clock
+import workers.worker.process  # noqa: F401
 from app.cli import main
-from app.leaving_server import SHUTDOWN_SECONDS
-from app.process_health import LIVE, READY
+from app.edge.connections.leaving_server import SHUTDOWN_SECONDS
+from app.edge.connections.serving import LAST_SECONDS
+from app.observability.process_health import LIVE, READY
 from app.routes.health import HealthController, metrics
-from app.serving import LAST_SECONDS
 from app.settings import PREFIX, Settings
 from tests.manifests.objects import K8S, METRIC, loaded, name_of, named, pod_of, queries_of, written
 from tests.processes import CHECKOUT, System
-from workers.bytes_in_hand import BUDGET_BYTES
 from workers.main import DISPATCHER_ENDS_SECONDS, POOL_SIZE, STOP_SECONDS, WORKER_ENDS_SECONDS
-from workers.worker import DRAIN_SECONDS
+from workers.worker.config import DEFAULTS as WORKER
 
 PROCESSES = ("api", "dispatcher", "worker", "clock")
 NEEDED_TO_STOP = {
     "api": SHUTDOWN_SECONDS + LAST_SECONDS,
     "dispatcher": STOP_SECONDS,
-    "worker": DRAIN_SECONDS,
+    "worker": WORKER.drain_seconds,
     "clock": 0,
 }
 COMPOSE: dict[str, Any] = yaml.safe_load((CHECKOUT / "compose.yaml").read_text())["services"]
@@ -137,7 +136,7 @@ def test_processes_are_given_the_time_that_they_take_to_stop(process: str) -> No
     ("process", "needed", "most"),
     [
         ("dispatcher", STOP_SECONDS, DISPATCHER_ENDS_SECONDS),
-        ("worker", DRAIN_SECONDS, WORKER_ENDS_SECONDS),
+        ("worker", WORKER.drain_seconds, WORKER_ENDS_SECONDS),
     ],
 )
 def test_processes_cut_themselves_off_before_their_host_does(
@@ -174,7 +173,8 @@ def test_all_processes_at_their_most_find_connections() -> None:
     }
     (overlay,) = loaded(K8S / "overlays" / "production" / "kustomization.yaml")
     (dispatchers,) = (one["count"] for one in overlay["replicas"])
-    # Three pools and a connection that listens; during an upgrade there is one more of each.
+    # Twice the pool's size for what writes, once for reads, and one that listens; during an upgrade
+    # there is one more process of each.
     api = (scaled["tocsin-api"] + 1) * (3 * pool + 1)
     others = (scaled["tocsin-worker"] + 1 + dispatchers + 1) * (3 * POOL_SIZE + 1)
     cluster = named("Cluster/postgres")
@@ -236,4 +236,4 @@ def test_valkey_is_bounded_below_its_pod(started: str, limited: str, limit: str)
 def test_what_a_worker_has_in_hand_fits_into_its_pod() -> None:
     manifest = (CHECKOUT / "k8s/base/worker.yaml").read_text()
     ((asked, most),) = re.findall(r"memory: (\d+)Mi\}\n +limits: \{memory: (\d+)Mi", manifest)
-    assert int(asked) * 1_024 * 1_024 + 4 * BUDGET_BYTES < int(most) * 1_024 * 1_024
+    assert int(asked) * 1_024 * 1_024 + 4 * WORKER.memory_bytes < int(most) * 1_024 * 1_024

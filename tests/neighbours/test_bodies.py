@@ -10,7 +10,7 @@ from uuid import uuid4
 import asyncpg
 import httpx
 
-from domain.limits import LARGEST_PAYLOAD
+from domain.quotas.limits import LARGEST_PAYLOAD
 from storage.urls import ShardUrls
 from tests.neighbours.neighbour import Neighbour, keeps_to_its_memory
 from tests.processes import System, wait_until

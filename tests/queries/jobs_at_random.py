@@ -9,13 +9,13 @@ from uuid import UUID
 from hypothesis import strategies as st
 from msgspec import Struct
 
+from domain.filters.job_filter import JobFilter, JobOrder, JobSort
+from domain.filters.search_index import LEAST_PREFIX_BYTES, host_of, terms_of, words_of
 from domain.ids import run_id
-from domain.job import JobState, visible_state
-from domain.job_filter import JobFilter, JobOrder, JobSort
-from domain.targets.http import HttpTarget
-from domain.terms import LEAST_PREFIX_BYTES, host_of, terms_of, words_of
-from storage.jobs import encode
-from storage.postgres import Driver
+from domain.jobs.job import JobState, visible_state
+from domain.targets.kinds.http import HttpTarget
+from storage.jobs.rows import encode
+from storage.postgres.pools import Driver
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 SECOND = timedelta(seconds=1)
@@ -135,7 +135,7 @@ def _fits(job: Stored, chosen: JobFilter) -> bool:
         and job.name.startswith(chosen.name_prefix or "")
         and chosen.target_host in (None, host_of(f"http://{job.host}/"))
         and all(any(_begins(begin, word) for word in words) for begin in chosen.words)
-        and (not chosen.has_window or upcoming is not None)
+        and (upcoming is not None or not {"next_fire_after", "next_fire_before"} & chosen.given)
         and (upcoming is None or _within(upcoming, chosen))
     )
 

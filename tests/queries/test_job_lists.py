@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from domain.job_filter import JobFilter, JobOrder, JobSort, Order
-from domain.place import Place
-from queries import job_pages, job_sources
-from queries.job_pages import JobQuery, page_of_jobs
-from storage.postgres import READ_SETTINGS, Driver
+from domain.filters.job_filter import JobFilter, JobOrder, JobSort, Order
+from domain.filters.keyset import AssociatedData
+from queries.jobs import pages as job_pages
+from queries.jobs.pages import JobQuery, Looks, page_of_jobs
+from storage.postgres.pools import READ_SETTINGS, Driver
 from storage.urls import ShardUrls
 from tests.queries.jobs_at_random import NOW, Stored, expected, filters, many_jobs, store
 
@@ -26,27 +26,21 @@ ORDERS = [
 ]
 
 
-@pytest.fixture(params=[(3, 6, 2), (6, 40, 8), (256, 2_048, 2_000)], ids=str)
-def looks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """How far a page looks: little, so that it ends early; some; and as it really does."""
-    first, long, candidates = request.param
-    monkeypatch.setattr(job_pages, "FIRST_LOOK", first)
-    monkeypatch.setattr(job_pages, "LONG_LOOK", long)
-    monkeypatch.setattr(job_pages, "CANDIDATES", candidates)
-    monkeypatch.setattr(job_sources, "CANDIDATES", candidates)
+LOOKS = [Looks(3, 2, 6), Looks(6, 8, 40), job_pages.LOOKS]
+"""How far a page looks: little, so that it ends early; some; and as it really does."""
 
 
-async def walked(
-    driver: Driver, service_id: UUID, chosen: JobFilter, order: JobOrder, limit: int
+async def walked(  # noqa: PLR0917
+    driver: Driver, service_id: UUID, chosen: JobFilter, order: JobOrder, limit: int, looks: Looks
 ) -> list[UUID]:
     """The ids on all pages."""
     ids: list[UUID] = []
-    after: Place | None = None
+    after: AssociatedData | None = None
     for _ in range(200):
         query = JobQuery(
             service_id=service_id, chosen=chosen, order=order, limit=limit, after=after, now=NOW
         )
-        page = await page_of_jobs(query, driver)
+        page = await page_of_jobs(query, driver, looks)
         assert len(page.rows) <= limit
         ids += [row["id"] for row in page.rows]
         if (after := page.more) is None:
@@ -54,8 +48,13 @@ async def walked(
     raise AssertionError("The list does not end.")
 
 
-async def compare(
-    urls: ShardUrls, jobs: list[Stored], chosen: JobFilter, order: JobOrder, limit: int
+async def compare(  # noqa: PLR0917
+    urls: ShardUrls,
+    jobs: list[Stored],
+    chosen: JobFilter,
+    order: JobOrder,
+    limit: int,
+    looks: Looks,
 ) -> None:
     driver = await asyncpg.connect(urls.primary, server_settings=READ_SETTINGS)
     try:
@@ -68,14 +67,14 @@ async def compare(
             )
         await store(driver, mine, jobs)
         await store(driver, others, jobs[:3])
-        found = await walked(driver, mine, chosen, order, limit)
+        found = await walked(driver, mine, chosen, order, limit, looks)
         await transaction.rollback()
     finally:
         await driver.close()
     assert found == expected(jobs, chosen, order)
 
 
-@pytest.mark.usefixtures("looks")
+@pytest.mark.parametrize("looks", LOOKS, ids=lambda looks: str(looks.first))
 @pytest.mark.parametrize("order", ORDERS, ids=lambda order: f"{order.sort}-{order.order}")
 @given(jobs=many_jobs(), chosen=filters, limit=st.integers(1, 9))
 @settings(
@@ -84,7 +83,12 @@ async def compare(
     phases=[Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-def test_a_list_shows_what_a_recount_finds(
-    commands_urls: ShardUrls, order: JobOrder, jobs: list[Stored], chosen: JobFilter, limit: int
+def test_a_list_shows_what_a_recount_finds(  # noqa: PLR0917
+    commands_urls: ShardUrls,
+    looks: Looks,
+    order: JobOrder,
+    jobs: list[Stored],
+    chosen: JobFilter,
+    limit: int,
 ) -> None:
-    asyncio.run(compare(commands_urls, jobs, chosen, order, limit))
+    asyncio.run(compare(commands_urls, jobs, chosen, order, limit, looks))

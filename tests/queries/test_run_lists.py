@@ -13,14 +13,13 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from msgspec import Struct
 
+from domain.filters.job_filter import Order
+from domain.filters.keyset import AssociatedData
+from domain.filters.run_filter import RunFilter
 from domain.ids import run_id
-from domain.job_filter import Order
-from domain.place import Place
-from domain.run import RunState, Trigger
-from domain.run_filter import RunFilter
-from queries import run_pages
-from queries.run_pages import RunQuery, page_of_runs
-from storage.postgres import READ_SETTINGS, Driver
+from domain.runs.run import RunState, Trigger
+from queries.runs.pages import RunQuery, page_of_runs
+from storage.postgres.pools import READ_SETTINGS, Driver
 from storage.urls import ShardUrls
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -99,10 +98,10 @@ async def store(driver: Driver, service_id: UUID, runs: Sequence[Stored]) -> Non
         )
 
 
-async def walked(driver: Driver, query: RunQuery) -> list[UUID]:
+async def walked(driver: Driver, query: RunQuery, look: int) -> list[UUID]:
     """The ids on all pages."""
     ids: list[UUID] = []
-    after: Place | None = None
+    after: AssociatedData | None = None
     for _ in range(100):
         page = await page_of_runs(
             RunQuery(
@@ -113,6 +112,7 @@ async def walked(driver: Driver, query: RunQuery) -> list[UUID]:
                 after=after,
             ),
             driver,
+            look,
         )
         assert len(page.runs) <= query.limit
         ids += [run.id for run in page.runs]
@@ -121,14 +121,14 @@ async def walked(driver: Driver, query: RunQuery) -> list[UUID]:
     raise AssertionError("The list does not end.")
 
 
-async def compare(urls: ShardUrls, runs: list[Stored], query: RunQuery) -> None:
+async def compare(urls: ShardUrls, runs: list[Stored], query: RunQuery, look: int) -> None:
     driver = await asyncpg.connect(urls.primary, server_settings=READ_SETTINGS)
     try:
         transaction = driver.transaction()
         await transaction.start()
         await store(driver, query.service_id, runs)
         await store(driver, uuid4(), runs[:5])
-        found = await walked(driver, query)
+        found = await walked(driver, query, look)
         await transaction.rollback()
     finally:
         await driver.close()
@@ -146,13 +146,11 @@ async def compare(urls: ShardUrls, runs: list[Stored], query: RunQuery) -> None:
 )
 def test_a_list_shows_what_a_recount_finds(  # noqa: PLR0917
     commands_urls: ShardUrls,
-    monkeypatch: pytest.MonkeyPatch,
     look: int,
     order: Order,
     runs: list[Stored],
     chosen: RunFilter,
     limit: int,
 ) -> None:
-    monkeypatch.setattr(run_pages, "LOOK", look)
     query = RunQuery(service_id=uuid4(), chosen=chosen, order=order, limit=limit, after=None)
-    asyncio.run(compare(commands_urls, runs, query))
+    asyncio.run(compare(commands_urls, runs, query, look))

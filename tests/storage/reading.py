@@ -8,10 +8,8 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import asyncpg
-from sqlalchemy import insert
 
-from storage.embedded.servers import EmbeddedServers
-from storage.service_tables import services
+from app.embedded.servers import EmbeddedServers
 from storage.shards import Shard
 from tests.storage.eventually import eventually
 
@@ -26,11 +24,13 @@ class Reader:
     async def write(self) -> str:
         """Commit something, and return what to look for."""
         name = f"written-{uuid4()}"
-        async with self._shard.writing(self.id) as connection:
-            await connection.execute(
-                insert(services).values(
-                    id=uuid4(), name=name, signing_secrets=[], created_at=datetime.now(UTC)
-                )
+        async with self._shard.writing(self.id) as driver:
+            await driver.execute(
+                "INSERT INTO services (id, name, signing_secrets, created_at)"
+                " VALUES ($1, $2, '{}', $3)",
+                uuid4(),
+                name,
+                datetime.now(UTC),
             )
         return name
 

@@ -9,14 +9,14 @@ from uuid import UUID
 import msgspec
 from cachetools import LRUCache
 
-from commands.take_runs import TakenRun
+from commands.firing.take_runs import TakenRun
 from domain.errors import Invalid
-from domain.run import Outcome
+from domain.runs.run import Outcome
 from domain.targets import secret_names
-from storage.batches import Batches
-from storage.key_ring import KeyRing, Sealed, Undecipherable
-from storage.postgres import UNREACHABLE, Database
-from storage.secrets import place_of
+from storage.crypto.encryption_keys import EncryptionKeys, Sealed, Undecipherable
+from storage.postgres.batches import Batches
+from storage.postgres.pools import UNREACHABLE, Database
+from storage.services.secrets import associated_data_of, sealed_values
 from workers.targets.answer import Answer
 from workers.targets.mask import Mask
 
@@ -24,33 +24,35 @@ KEPT_SECONDS = 4.0
 KEPT_VALUES = 2_048
 _READ_SECONDS = 5.0
 
-_READ = """
-SELECT secrets.service_id, secrets.name, secrets.key_id, secrets.content
-FROM unnest($1::uuid[], $2::text[]) AS asked (service_id, name)
-JOIN secrets ON secrets.service_id = asked.service_id AND secrets.name = asked.name
-"""
-
 Key = tuple[UUID, str]
 
 
 class Unreadable(Exception):
-    """The target cannot be rung without a value that is not to be had; says which, not what."""
+    """A value that the target needs cannot be read; the text names the secret, not the value."""
 
 
 class Secrets:
-    """Decrypts values and keeps a bounded number of them for a few seconds."""
+    """Decrypts values, and keeps 2,048 of them for 4 s at most.
 
-    def __init__(self, database: Database, ring: KeyRing) -> None:
+    Args:
+        keys: The keys that values are encrypted with.
+        kept_seconds: How long a value is used after it was read.
+    """
+
+    def __init__(
+        self, database: Database, keys: EncryptionKeys, *, kept_seconds: float = KEPT_SECONDS
+    ) -> None:
+        self._kept_seconds = kept_seconds
         self._database = database
-        self._ring = ring
+        self._ring = keys
         self._kept: LRUCache[Key, str] = LRUCache(KEPT_VALUES)
         self._rows: Batches[Key, Sealed | None] = Batches(self._read)
 
     async def fill_in(self, run: TakenRun) -> tuple[TakenRun, Mask]:
-        """The run with values in place of its target's references, and what hides them again.
+        """The run with values in place of its target's references, and a mask that hides them.
 
         Raises:
-            Unreadable: When that cannot be done.
+            Unreadable: When a value cannot be read.
         """
         try:
             async with asyncio.timeout(_READ_SECONDS):
@@ -76,21 +78,15 @@ class Secrets:
         sealed = await self._rows.answer(key)
         if sealed is None:
             raise Unreadable(f"There is no secret {key[1]!r}.")
-        value = self._ring.open(sealed, place_of(*key))
+        value = self._ring.open(sealed, associated_data_of(*key))
         self._kept[key] = value
-        # Reckoned from before it was read: so long after a change, at most, it is still used.
-        loop.call_at(now + KEPT_SECONDS, self._kept.pop, key, None)
+        # Counted from before the read: after a change, the old value is used no longer than that.
+        loop.call_at(now + self._kept_seconds, self._kept.pop, key, None)
         return value
 
     async def _read(self, keys: list[Key]) -> Mapping[Key, Sealed | None]:
         async with self._database.driver() as driver:
-            rows = await driver.fetch(
-                _READ, [service_id for service_id, _ in keys], [name for _, name in keys]
-            )
-        found = {
-            (row["service_id"], row["name"]): Sealed(row["key_id"], row["content"]) for row in rows
-        }
-        return {key: found.get(key) for key in keys}
+            return await sealed_values(driver, keys)
 
 
 def failed(error: Unreadable) -> Answer:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
 from zoneinfo import ZoneInfo
 
-from domain.schedules.wall_clock import Fold, Gap
+from domain.schedules.clocks.wall_clock import Fold, Gap
 from tests.domain.schedules.cron_oracle import Cron
 
 SECOND = timedelta(seconds=1)

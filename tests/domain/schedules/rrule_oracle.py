@@ -9,8 +9,8 @@ from itertools import groupby, product
 
 from hypothesis import strategies as st
 
-from domain.schedules.rrule_parts import Frequency, Parts
-from domain.schedules.rrule_text import read_parts
+from domain.schedules.rrule.parts import Frequency, Parts
+from domain.schedules.rrule.text import read_parts
 
 SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
 UNITS = {

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from domain.schedules.cron import parse_cron
+from domain.schedules.cron.expression import parse_cron
 from tests.domain.schedules.cron_oracle import (
     DAYS,
     MONTHS,

@@ -16,8 +16,8 @@ from hypothesis import assume, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from domain.schedules.cron import parse_cron
-from domain.schedules.wall_clock import Fold, Gap, next_instant
+from domain.schedules.clocks.wall_clock import Fold, Gap, next_instant
+from domain.schedules.cron.expression import parse_cron
 from tests.domain.instants import instants
 from tests.domain.schedules.cron_oracle import DAYS, MONTHS, WEEKDAYS, Cron, crons, either
 

@@ -12,8 +12,8 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from domain.errors import Invalid
-from domain.schedules.cron import Cron, parse_cron
-from domain.schedules.cron_days import Month, days_of
+from domain.schedules.cron.days import Month, days_of
+from domain.schedules.cron.expression import Cron, parse_cron
 
 MAY = Month(5, 31)
 FIELDS = st.text("0123*/-,~?#LWH()", min_size=1, max_size=6)
@@ -169,7 +169,7 @@ def test_a_spread_time_never_changes():
 @pytest.mark.usefixtures("starts_processes")
 def test_a_spread_time_is_the_same_in_another_process():
     code = (
-        "from domain.schedules.cron import parse_cron; "
+        "from domain.schedules.cron.expression import parse_cron; "
         "c = parse_cron('H H(0-7) H H H', seed='a job'); "
         "print(c.minutes, c.hours, c.months)"
     )

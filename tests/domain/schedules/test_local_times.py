@@ -6,11 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.schedule_bodies import CalendarBody, ExclusionBody, ScheduleBody, SpecBody
+from app.schemas.calendars import CalendarBody
+from app.schemas.schedules import ExclusionBody, ScheduleBody, SpecBody
 from domain.errors import Invalid
 from domain.schedules.checks import check_schedule
-from domain.schedules.schedule import Schedule, due_time, fire_times, next_fire_time
-from domain.schedules.wall_clock import Fold, Gap
+from domain.schedules.clocks.wall_clock import Fold, Gap
+from domain.schedules.fire_times import due_time, fire_times, next_fire_time
+from domain.schedules.schedule import Schedule
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
 NEW_YORK = "America/New_York"

@@ -26,9 +26,9 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from domain.errors import Invalid
-from domain.schedules.rrule import Rrule, parse_rrule
-from domain.schedules.rrule_parts import Frequency
-from domain.schedules.rrule_text import read_parts
+from domain.schedules.rrule.parts import Frequency
+from domain.schedules.rrule.rule import Rrule, parse_rrule
+from domain.schedules.rrule.text import read_parts
 from tests.domain.schedules.rrule_oracle import (
     DAY,
     MIXED,

@@ -12,7 +12,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from domain.errors import Invalid
-from domain.schedules.rrule import parse_rrule
+from domain.schedules.rrule.rule import parse_rrule
 
 ANY_TEXT = st.text(max_size=60) | st.text("DTSARULEFQ=;:,+-0123456789\nZYM", max_size=60)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from domain.schedules.rrule_words import rrule_in_words
+from domain.schedules.rrule.words import rrule_in_words
 
 RULES = {
     "FREQ=DAILY": "every day at 09:00, in Europe/Paris, from 24 November 2026",

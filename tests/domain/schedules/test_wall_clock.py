@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from domain.schedules.cron import parse_cron
-from domain.schedules.wall_clock import Fold, Gap, next_instant, note_of
+from domain.schedules.clocks.wall_clock import Fold, Gap, next_instant, note_of
+from domain.schedules.cron.expression import parse_cron
 from tests.domain.instants import instants
 from tests.domain.schedules.cron_clocks import HOUR, SECOND, YEARS, changes, offset, readings
 from tests.domain.schedules.cron_oracle import DAYS, WEEKDAYS, Cron, crons, either, fixed, starred

@@ -12,7 +12,7 @@ from zoneinfo import TZPATH, ZoneInfo
 import pytest
 import tzdata
 
-from domain.schedules.zones import VERSION, zone_of
+from domain.schedules.clocks.zones import VERSION, zone_of
 
 # What the `tzdata` package of 2026 says and older tables do not (IANA's NEWS of 2026a to 2026f):
 # name, an instant, and what clocks there show.
@@ -27,7 +27,7 @@ import sys
 from datetime import datetime, UTC
 from zoneinfo import ZoneInfo
 {before}
-from domain.schedules.zones import zone_of
+from domain.schedules.clocks.zones import zone_of
 noon = datetime(2026, 12, 10, 12, tzinfo=UTC)
 print(noon.astimezone(zone_of("Europe/London")).isoformat())
 print(noon.astimezone(ZoneInfo("Europe/London")).isoformat())

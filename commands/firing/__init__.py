@@ -1,0 +1,1 @@
+"""What the engine does: claim, take, start, finish, and what may come between."""

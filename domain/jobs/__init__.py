@@ -1,0 +1,1 @@
+"""What a service stores: jobs, and backfills of them."""

@@ -1,0 +1,1 @@
+"""What a service may use, and how what is scarce is shared."""

@@ -1,0 +1,1 @@
+"""Firings of jobs: runs, attempts, and their statistics."""

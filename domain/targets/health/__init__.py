@@ -1,0 +1,1 @@
+"""How targets fare: circuit breakers, rates, and the signs of trouble."""

@@ -1,0 +1,5 @@
+SELECT EXISTS (
+    SELECT FROM jobs
+    WHERE
+        \ir stale.sql
+)

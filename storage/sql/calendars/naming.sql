@@ -1,0 +1,1 @@
+service_id = :service_id AND calendars @> ARRAY[:name::text] AND NOT paused

@@ -1,0 +1,1 @@
+DELETE FROM ledger_default WHERE last < :before

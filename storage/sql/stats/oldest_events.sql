@@ -1,0 +1,1 @@
+SELECT id, count FROM run_events ORDER BY id LIMIT :most
