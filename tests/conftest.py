@@ -23,6 +23,7 @@ from storage.postgres.pools import Database
 from storage.schema.migrate import migrate
 from storage.shards import Shards
 from storage.urls import ShardUrls
+from tests.domain.examples import FEW
 from tests.processes import System
 from tests.servers import started_servers, stopped_servers, urls_of
 from tests.suite.seconds import Seconds
@@ -32,7 +33,7 @@ COMMANDS_DATABASE = "commands"
 
 # A red CI is to be about the change and no other chance; on people's machines examples vary.
 settings.register_profile("ci", derandomize=True)
-settings.register_profile("fast", max_examples=25)
+settings.register_profile("fast", max_examples=FEW)
 if os.environ.get("CI"):
     settings.load_profile("ci")
 STORED = (
