@@ -32,7 +32,7 @@ STREAM = "orders:due"
 
 
 @pytest.fixture(scope="module")
-def port() -> Iterator[int]:
+def port(starts_processes: None) -> Iterator[int]:
     """Where a Valkey of these tests' own listens."""
     port = free_port()
     options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--requirepass", PASSWORD]
