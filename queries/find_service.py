@@ -14,6 +14,7 @@ from storage.lasting_reads import Lasting
 from storage.postgres import Driver
 from storage.service_tables import services
 from storage.services import service_of_row
+from storage.shard_reads import LATEST
 from storage.shards import Shards
 from storage.statements import Statement
 
@@ -56,7 +57,7 @@ async def get_service(service_id: UUID, now: datetime, shards: Shards) -> Servic
 async def _by_name(name: str, shards: Shards) -> Service:
     for shard in shards.all():
         # Which service's commits to wait for, one knows only when it is found.
-        row = await shard.read_latest(lambda driver: _BY_NAME.fetchrow(driver, name=name))
+        row = await shard.reads.read(LATEST, lambda driver: _BY_NAME.fetchrow(driver, name=name))
         if row:
             return service_of_row(row)
     raise NotFound(f"There is no service {name!r}.")

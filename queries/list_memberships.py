@@ -11,6 +11,7 @@ from domain.access.scopes import Role
 from queries.sql_parts import LIMIT
 from storage.postgres import Driver
 from storage.service_tables import members, services
+from storage.shard_reads import ANYWHERE, LATEST
 from storage.shards import Shards
 from storage.statements import Statement
 
@@ -40,7 +41,7 @@ async def list_memberships(subject: str, shards: Shards) -> list[Membership]:
         rows = await _LIST.fetch(driver, subject=subject, limit=MOST)
         return [Membership(row["service_id"], row["name"], Role(row["role"])) for row in rows]
 
-    found = [one for shard in shards.all() for one in await shard.read_any(ask)]
+    found = [one for shard in shards.all() for one in await shard.reads.read(ANYWHERE, ask)]
     if not found:
-        found = [one for shard in shards.all() for one in await shard.read_latest(ask)]
+        found = [one for shard in shards.all() for one in await shard.reads.read(LATEST, ask)]
     return found[:MOST]

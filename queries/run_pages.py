@@ -131,8 +131,6 @@ class _Shape(NamedTuple):
     @classmethod
     def of(cls, query: RunQuery) -> Self:
         given = query.chosen.given
-        if unknown := given - ALWAYS.keys() - SELDOM.keys() - WINDOW:
-            raise KeyError(*unknown)
         seldom = tuple(name for name in SELDOM if name in given)
         begun, descending = query.after is not None, query.order is Order.DESC
         return cls(query.by_id, query.rare, seldom, begun, descending)

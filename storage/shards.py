@@ -29,7 +29,7 @@ from storage.reckoning import Reckoning
 from storage.redis_link import RedisLink
 from storage.redis_memory import CacheRoom
 from storage.replicas import Replica, Replicas
-from storage.shard_reads import ANYWHERE, Question, ShardReads
+from storage.shard_reads import Question, ShardReads
 from storage.shared_cache import CacheChanges, Commit, SharedCache
 from storage.shares import Shares
 from storage.urls import ShardUrls, redis_database
@@ -143,14 +143,6 @@ class Shard:
     ) -> Answer:
         """The same where only what voids the service's cache changes it; see LastingReads."""
         return await self._lasting.read(service_id, name, now, load)
-
-    async def read_any(self, question: Question[Answer]) -> Answer:
-        """A server that may lag: for what has no service's commits to wait for."""
-        return await self.reads.read(ANYWHERE, question)
-
-    async def read_latest(self, question: Question[Answer]) -> Answer:
-        """The primary: for what no server that lags may say."""
-        return await self.reads.read(None, question)
 
     async def wake_for(self, due_at: datetime | None, now: datetime) -> None:
         """Tell dispatchers of an instant that they may have looked past already.
