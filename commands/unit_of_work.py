@@ -14,7 +14,7 @@ from msgspec import Struct
 from domain.access.caller import Caller
 from domain.access.idempotency import Answer, Claim
 from domain.errors import AnswersKept, Conflict, Invalid, NotFound, PreconditionFailed
-from storage.cache.job_cache_entries import cache_entry_of
+from storage.cache.job_cache_entry import cache_entry_of
 from storage.cache.shared_cache import CacheChanges, NewCacheEntry
 from storage.jobs.inserts import NewJob, insert_job
 from storage.postgres.pools import Driver

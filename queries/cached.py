@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
-from storage.cache.cache_entries import CacheEntry
+from storage.cache.cache_entry import CacheEntry
 from storage.cache.read_cache import Loaded
 from storage.jobs.rows import encode
 from storage.postgres.pools import Driver

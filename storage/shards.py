@@ -13,7 +13,7 @@ import structlog
 
 from storage.cache.authorization_cache import AuthorizationCache
 from storage.cache.authorization_cache import Load as AuthorizationLoad
-from storage.cache.cache_entries import CacheEntry
+from storage.cache.cache_entry import CacheEntry
 from storage.cache.consistency_tokens import ConsistencyTokens
 from storage.cache.encoded_jobs import EncodedJobs
 from storage.cache.read_cache import Load, ReadCache
@@ -143,7 +143,7 @@ class Shard:
     async def read_authorization(
         self, service_id: UUID, name: str, now: datetime, load: AuthorizationLoad[Answer]
     ) -> Answer:
-        """The same where only what invalidates the service's cache changes it; see AuthorizationCache."""
+        """The same for what only invalidating commands change; see AuthorizationCache."""
         return await self._authorization.read(service_id, name, now, load)
 
     async def wake_for(self, due_at: datetime | None, now: datetime) -> None:

@@ -23,8 +23,7 @@ from domain.quotas import checks as quotas
 from domain.quotas import limits
 from domain.schedules import preview
 from storage import shares
-from storage.cache import authorization_cache as authorization_cache
-from storage.cache import encoded_jobs, page_bytes, read_cache, shared_cache
+from storage.cache import authorization_cache, encoded_jobs, page_bytes, read_cache, shared_cache
 from storage.jobs import reckoning
 from storage.postgres import pools as postgres
 from storage.postgres import routed_reads as shard_reads

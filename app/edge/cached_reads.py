@@ -21,7 +21,7 @@ from app.responses.cached_answers import has_tag
 from domain.access.scopes import INSTALLATION
 from domain.access.scopes import Scope as Right
 from queries.cached import CachedQuery
-from storage.cache.cache_entries import CacheEntry
+from storage.cache.cache_entry import CacheEntry
 from storage.cache.read_cache import Loaded
 from storage.postgres.pools import Driver
 from storage.shards import Shards

@@ -18,7 +18,7 @@ from app.responses.problems import BadParameter
 from domain.access.service import SUBJECT
 from domain.durations import END_OF_TIME
 from domain.filters.filters import Filter
-from domain.filters.keyset import Place
+from domain.filters.keyset import Keyset
 from domain.ids import EPOCH
 from storage.cache.page_bytes import Cut
 
@@ -94,7 +94,7 @@ class Cursors(_Cursors[Key]):
         return self._decoder.decode(urlsafe_b64decode(cursor))[1]
 
 
-class FilteredCursors(_Cursors[Place]):
+class FilteredCursors(_Cursors[Keyset]):
     """Of a list that is filtered and sorted.
 
     Args:
@@ -110,18 +110,18 @@ class FilteredCursors(_Cursors[Place]):
         self._name = blake2b(_encode_identity(told), digest_size=8).digest()
         self._row_id = row_id
 
-    def behind(self, key: Place) -> str:
+    def behind(self, key: Keyset) -> str:
         at = None if key.at is None else (key.at - EPOCH) // _MICROSECOND
         row_id = key.id.bytes if isinstance(key.id, UUID) else key.id
         return urlsafe_b64encode(_encode((self._name, at, row_id))).decode().rstrip("=")
 
-    def behind_or_end(self, place: Place | None) -> str | None:
+    def behind_or_end(self, place: Keyset | None) -> str | None:
         """The cursor, if the list goes on."""
         return None if place is None else self.behind(place)
 
-    def _key(self, cursor: str) -> Place:
+    def _key(self, cursor: str) -> Keyset:
         name, at, row_id = self._decode(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        place = Place(
+        place = Keyset(
             at=None if at is None else EPOCH + at * _MICROSECOND,
             id=row_id if isinstance(row_id, int) else UUID(bytes=row_id),
         )
@@ -132,7 +132,7 @@ class FilteredCursors(_Cursors[Place]):
         return place
 
 
-def _can_be(place: Place) -> bool:
+def _can_be(place: Keyset) -> bool:
     if isinstance(place.id, int) and not 0 <= place.id < 1 << 15:
         return False
     return place.at is None or _FIRST <= place.at <= END_OF_TIME

@@ -9,7 +9,7 @@ from litestar.openapi.datastructures import ResponseSpec
 
 from app.requests.request import ServiceRequest
 from queries.cached import CachedQuery
-from storage.cache.cache_entries import CacheEntry
+from storage.cache.cache_entry import CacheEntry
 
 NOT_MODIFIED = {304: ResponseSpec(None, description="The client has it already")}
 

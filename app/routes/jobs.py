@@ -35,7 +35,7 @@ from domain.filters.job_filter import JobFilter, JobSort
 from domain.jobs.job import Job
 from queries.jobs.get_job import GetJob, get_job
 from queries.jobs.list_jobs import ListJobs, list_jobs
-from storage.cache.job_cache_entries import cache_entry_of
+from storage.cache.job_cache_entry import cache_entry_of
 from storage.documents.job import JobResource
 
 ETAG = ResponseHeader(

@@ -70,7 +70,7 @@ def _in_place_of(
 
 
 def _parameter(field: Field) -> str:
-    """What the parameter is called here; app.responses.problems tells clients its name."""
+    """What the parameter is called here; app.responses.problems says how clients are told."""
     return f"{field.asked_as}_" if field.asked_as in RESERVED_KWARGS else field.asked_as
 
 

@@ -28,7 +28,7 @@ STEP_STEPS = 20_000
 """What a step may cost to reckon: about 20 ms."""
 ALL_STEPS = 80_000
 
-_DUE = statement("backfills/due")
+_DUE = statement("backfills/to_continue")
 _NOT_MISSING = statement("backfills/not_missing")
 
 # One step at a time writes a job's backfilled runs: what another one writes cannot be seen yet, and

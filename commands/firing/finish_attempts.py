@@ -14,7 +14,7 @@ from domain.access.caller import Caller
 from domain.errors import NotFound
 from domain.policies.retry import RetryPolicy
 from domain.runs.run import Outcome, RunState
-from storage.cache.job_cache_entries import cache_entry_of
+from storage.cache.job_cache_entry import cache_entry_of
 from storage.cache.shared_cache import CacheChanges
 from storage.postgres.pools import Driver
 from storage.runs.fences import Fence, Moved, move_all

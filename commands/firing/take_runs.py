@@ -122,7 +122,7 @@ async def take_runs(command: TakeRuns, database: Database) -> Taken:
         told = await _take(driver, command, command.runs)
         rows = [row for row in told if row["fits"]]
         if len(told) < len(command.runs):
-            # It may be that one was taken and is not told of (storage/runs/fences.py). If so once more,
+            # One may have been taken and not returned (storage/runs/fences.py). If so once more,
             # which is rarer still, it is handed over again.
             known = {row["id"] for row in told}
             missing = [key for key in command.runs if key[1] not in known]

@@ -9,7 +9,7 @@ from sqlalchemy import Table, bindparam, delete, update
 from commands.unit_of_work import Command, UnitOfWork, unit_of_work
 from domain.jobs.backfill import BackfillState
 from domain.jobs.job import Versions
-from storage.cache.job_cache_entries import cache_entry_of_deleted
+from storage.cache.job_cache_entry import cache_entry_of_deleted
 from storage.jobs.changes import change_from, lock_job, withdraw_to_come
 from storage.jobs.counts import uncount_job
 from storage.postgres.statements import Statement, given

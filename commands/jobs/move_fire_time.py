@@ -14,7 +14,7 @@ from domain.errors import NotFound
 from domain.runs.run import Trigger
 from domain.schedules.fire_times import due_time
 from domain.schedules.newer_tables import Claimed, next_by_newer_tables
-from storage.cache.job_cache_entries import cache_entry_of
+from storage.cache.job_cache_entry import cache_entry_of
 from storage.documents.instants import instant_or_none
 from storage.jobs.changes import change_job, lock_job, stored_schedule
 from storage.postgres.pools import Driver

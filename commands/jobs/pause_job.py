@@ -10,7 +10,7 @@ from domain.errors import Conflict
 from domain.jobs.job import Job, JobState, Versions
 from domain.policies.catchup import Outcome
 from domain.schedules.edited import count_of, counted_after
-from storage.cache.job_cache_entries import cache_entry_of
+from storage.cache.job_cache_entry import cache_entry_of
 from storage.jobs.calendar_changes import JobRow
 from storage.jobs.changes import (
     at_its_end,

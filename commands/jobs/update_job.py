@@ -20,7 +20,7 @@ from domain.quotas.checks import check_target_size
 from domain.schedules.edited import is_same
 from domain.schedules.schedule import Schedule
 from domain.targets import Target
-from storage.cache.job_cache_entries import cache_entry_of
+from storage.cache.job_cache_entry import cache_entry_of
 from storage.documents.job import JobResource
 from storage.jobs.changes import change_from, change_job, lock_job, withdraw_to_come
 from storage.jobs.rows import job_of

@@ -28,7 +28,7 @@ FOR UPDATE
 """
 
 _OPEN = statement("cancel/open")
-_CANCEL_WAITING = statement("cancel/waiting")
+_CANCEL_WAITING = statement("cancel/not_begun")
 
 _READ = f"SELECT {SHOWN_COLUMNS} FROM runs WHERE service_id = $1 AND id = $2 AND scheduled_for = $3"
 

@@ -1,4 +1,4 @@
-"""Encrypt all secrets anew with the first key of the keys, so that the others can go."""
+"""Encrypt all secrets anew with the first key, so that the others can go."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ async def reencrypt_secrets(
         How many secrets and how many services' signing secrets were encrypted anew.
 
     Raises:
-        Undecipherable: When the keys is empty, or lacks a key; what was done so far stays.
+        Undecipherable: When there are no keys, or one is missing; what was done so far stays.
     """
     key_id = keys.first
     counts = await _secrets(database, keys), await _signing_secrets(database, keys)

@@ -8,7 +8,7 @@ from uuid import UUID
 from msgspec import Struct
 
 
-class Place(Struct, frozen=True, kw_only=True):
+class Keyset(Struct, frozen=True, kw_only=True):
     """Behind a row, which need not exist any more.
 
     Attributes:

@@ -31,7 +31,7 @@ RUN_FIELDS = words("""
     service_id job_id scheduled_for id due_at trigger state open attempt_count started_at
     finished_at lateness_ms failed
 """)
-# A job's number leaves this byte of its id at 0 (loadtests/plans/made_up.py); that of a copy is its own.
+# A job's number leaves this byte of its id at 0 (loadtests/plans/made_up.py); a copy sets it.
 _COPY = """
 INSERT INTO {table} (service_id, id, {others})
 SELECT service_id, encode(set_byte(uuid_send(id), 12, $1), 'hex')::uuid, {others}

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from domain.access.caller import Caller
 from domain.filters.job_filter import JobFilter, JobOrder, JobSort, Order
-from domain.filters.keyset import Place
+from domain.filters.keyset import Keyset
 from domain.filters.run_filter import RunFilter
 from domain.jobs.job import JobState
 from domain.runs.run import RunState, Trigger
@@ -90,7 +90,7 @@ def _jobs(order: JobOrder | None = None, *, from_middle: bool = False, **chosen:
             order=order or JobOrder(),
             fields=(),
             limit=LIMIT,
-            after=Place(at=None, id=subject.middle) if from_middle else None,
+            after=Keyset(at=None, id=subject.middle) if from_middle else None,
             now=subject.now,
             cursor_of=lambda place: None if place is None else place.id.hex,  # type: ignore[union-attr]
         )

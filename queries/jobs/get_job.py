@@ -8,8 +8,8 @@ import msgspec
 
 from domain.errors import NotFound
 from queries.cached import CachedQuery, read_cached, selected
-from storage.cache.cache_entries import CacheEntry
-from storage.cache.job_cache_entries import cache_entry_name, loaded_job
+from storage.cache.cache_entry import CacheEntry
+from storage.cache.job_cache_entry import cache_entry_name, loaded_job
 from storage.cache.read_cache import Loaded
 from storage.jobs.rows import JOB_COLUMNS
 from storage.postgres.pools import Driver

@@ -9,10 +9,10 @@ import msgspec
 from msgspec import Struct
 
 from domain.filters.job_filter import JobFilter, JobOrder, JobSort
-from domain.filters.keyset import Place
+from domain.filters.keyset import Keyset
 from queries.cached import CachedQuery, read_cached, selected
 from queries.jobs.pages import JobQuery, keyset_of, page_of_jobs
-from storage.cache.cache_entries import LIFE, CacheEntry, kept_until
+from storage.cache.cache_entry import LIFE, CacheEntry, kept_until
 from storage.cache.encoded_jobs import EncodedJobs, Shown
 from storage.cache.read_cache import Loaded, digest
 from storage.jobs.rows import encode
@@ -37,8 +37,8 @@ class ListJobs(CachedQuery, frozen=True, kw_only=True):
     chosen: JobFilter
     order: JobOrder
     limit: int
-    after: Place | None
-    cursor_of: Callable[[Place | None], str | None]
+    after: Keyset | None
+    cursor_of: Callable[[Keyset | None], str | None]
 
     @property
     def entry(self) -> str:
@@ -77,7 +77,7 @@ async def list_jobs(query: ListJobs, shards: Shards) -> CacheEntry:
 
 async def _page(
     query: JobQuery, driver: Driver, encoded_jobs: EncodedJobs
-) -> tuple[Shown, Place | None]:
+) -> tuple[Shown, Keyset | None]:
     """A page as it was at one moment, and where the next one begins."""
     while True:
         found = await page_of_jobs(query, driver)

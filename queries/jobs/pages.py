@@ -33,7 +33,7 @@ from sqlalchemy import (
 )
 
 from domain.filters.job_filter import JobFilter, JobOrder, JobSort
-from domain.filters.keyset import Place
+from domain.filters.keyset import Keyset
 from domain.filters.search_index import terms_query
 from domain.ids import first_run_id
 from queries.jobs.parts import BY_TERM, JOB, SERVICE_ID, Shape, job_fits
@@ -90,7 +90,7 @@ class JobQuery(Struct, frozen=True, kw_only=True):
     chosen: JobFilter
     order: JobOrder
     limit: int
-    after: Place | None
+    after: Keyset | None
     now: datetime
 
 
@@ -101,7 +101,7 @@ class JobRows(Struct, frozen=True):
     """
 
     rows: list[asyncpg.Record]
-    more: Place | None
+    more: Keyset | None
 
 
 async def page_of_jobs(query: JobQuery, driver: Driver, looks: Looks = LOOKS) -> JobRows:
@@ -264,12 +264,12 @@ def _split(got: list[asyncpg.Record]) -> JobRows:
     return JobRows(got, None)
 
 
-def _shown(rows: list[asyncpg.Record], limit: int, more: Place | None) -> JobRows:
+def _shown(rows: list[asyncpg.Record], limit: int, more: Keyset | None) -> JobRows:
     if len(rows) > limit:
         return JobRows(rows[:limit], keyset_of(rows[limit - 1]))
     return JobRows(rows, more)
 
 
-def keyset_of(row: asyncpg.Record) -> Place:
+def keyset_of(row: asyncpg.Record) -> Keyset:
     """Where the list goes on behind a row."""
-    return Place(at=row.get("at"), id=row.get("row_id") or row["id"])
+    return Keyset(at=row.get("at"), id=row.get("row_id") or row["id"])

@@ -28,7 +28,7 @@ _NOW = "SELECT extract(epoch FROM clock_timestamp())::float8"
 _CONNECTIONS = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
 _FLUSHED = "SELECT (pg_current_wal_flush_lsn() - '0/0')::bigint"
 _REPLAYED = "SELECT (pg_last_wal_replay_lsn() - '0/0')::bigint"
-# As processes note it (storage.cache.consistency_tokens), so that a replica has it when it has replayed that.
+# As processes note it (storage.cache.consistency_tokens): a replica that has replayed that has it.
 _TIMELINE = "SELECT coalesce(max(id), 0) FROM timelines"
 
 

@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 
 from domain.filters.job_filter import Order
-from domain.filters.keyset import Place
+from domain.filters.keyset import Keyset
 from domain.filters.run_filter import RunFilter
 from domain.ids import first_run_id
 from domain.runs.run import Run, Trigger
@@ -73,7 +73,7 @@ class RunQuery(Struct, frozen=True, kw_only=True):
     chosen: RunFilter
     order: Order
     limit: int
-    after: Place | None
+    after: Keyset | None
 
     @property
     def by_id(self) -> bool:
@@ -104,7 +104,7 @@ class RunPage(Struct, frozen=True):
 
     runs: list[Run]
     told: dict[UUID, RunDetails]
-    more: Place | None
+    more: Keyset | None
 
 
 async def page_of_runs(query: RunQuery, driver: Driver, look: int = LOOK) -> RunPage:
@@ -228,5 +228,5 @@ def _window(query: RunQuery) -> tuple[datetime, datetime]:
     return max(since, query.after.at - _SLACK), before
 
 
-def _keyset(query: RunQuery, row: asyncpg.Record) -> Place:
-    return Place(at=row["scheduled_for"], id=row["id"] if query.by_id else row["generation"])
+def _keyset(query: RunQuery, row: asyncpg.Record) -> Keyset:
+    return Keyset(at=row["scheduled_for"], id=row["id"] if query.by_id else row["generation"])

@@ -1,8 +1,8 @@
 """Answers that last: what decides who may do what, kept in this process alone.
 
-Only commands change them that invalid all that is cached of their service. So an answer is right as
-long as nothing became invalid since it was read, and Redis, which knows that, need not hold it: who
-can write there makes nobody an administrator.
+Only commands that invalidate everything cached of their service change them. So an answer is right
+as long as nothing became invalid since it was read, and Redis, which knows that, need not hold it:
+who can write there makes nobody an administrator.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from uuid import UUID
 from cachetools import LRUCache
 from msgspec import Struct
 
-from storage.cache.cache_entries import ConsistencyToken, kept_until
+from storage.cache.cache_entry import ConsistencyToken, kept_until
 from storage.cache.consistency_tokens import ConsistencyTokens
 from storage.postgres.pools import Driver
 
@@ -48,7 +48,7 @@ class _Kept(Struct, frozen=True):
 
 
 class AuthorizationCache:
-    """Keeps such answers; each read asks Redis what has become invalid of the service.
+    """Keeps such answers; each read asks Redis what has become invalid for the service.
 
     Args:
         read_at: How to read from Postgres.

@@ -17,12 +17,10 @@ from storage.postgres.pools import UNREACHABLE, Database
 from storage.redis.connection import RedisAway
 
 log = structlog.get_logger()
-UNRECORDED = Counter(
-    "tocsin_commits_unrecorded_total", "ConsistencyTokens of which Redis was not told."
-)
+UNRECORDED = Counter("tocsin_commits_unrecorded_total", "Commits of which Redis was not told.")
 UNRECORDED_CHANNEL = "tocsin_unrecorded"
 
-_CURRENT_POSITION = """
+_CURRENT_LSN = """
 SELECT ('x' || left(pg_walfile_name(lsn), 8))::bit(32)::bigint AS timeline,
     (lsn - '0/0')::bigint AS lsn
 FROM pg_current_wal_insert_lsn() AS lsn
@@ -34,8 +32,8 @@ _NOTE_TIMELINE = "INSERT INTO timelines VALUES ($1) ON CONFLICT DO NOTHING"
 class ConsistencyTokens:
     """Remembers in Redis how far each service has come.
 
-    ConsistencyTokens that end at about the same time are recorded together, with one look at the primary's
-    position: any position read after a commit is late enough for it.
+    Commits that end at about the same time are recorded together, with one look at the primary's
+    LSN: any LSN read after a commit is late enough for it.
 
     What Redis could not be told, other processes are told through Postgres: until it is made up
     for, they do not believe what Redis says of that service.
@@ -50,7 +48,7 @@ class ConsistencyTokens:
 
     @property
     def lsn(self) -> int:
-        """A lsn that the primary has come to (see ConsistencyToken), for a commit that begins now."""
+        """An LSN that the primary has reached, for a commit that begins now."""
         return self._lsn
 
     async def record(self, commit: Commit) -> None:
@@ -65,9 +63,9 @@ class ConsistencyTokens:
             self._doubtful.add(commit.service_id)
             await self._announce(commit.service_id)
 
-    async def record_all(self, consistency_tokens: Iterable[Commit]) -> None:
+    async def record_all(self, commits: Iterable[Commit]) -> None:
         """The same of several."""
-        await asyncio.gather(*map(self.record, consistency_tokens))
+        await asyncio.gather(*map(self.record, commits))
 
     async def look(self, service_id: UUID, name: str | None = None) -> Looked | None:
         """What Redis knows of a service, or None when it cannot be asked or believed."""
@@ -104,9 +102,9 @@ class ConsistencyTokens:
 
     async def _record(self, consistency_tokens: list[Commit]) -> dict[Commit, None]:
         async with self._database.driver() as driver:
-            row = await driver.fetchrow(_CURRENT_POSITION)
+            row = await driver.fetchrow(_CURRENT_LSN)
             if row is None:
-                raise ValueError("The primary tells of no position.")
+                raise ValueError("The primary tells of no LSN.")
             if row["timeline"] > self._timeline:
                 await driver.execute(_NOTE_TIMELINE, row["timeline"])
                 self._timeline = row["timeline"]

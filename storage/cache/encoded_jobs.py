@@ -12,7 +12,7 @@ import msgspec
 from cachetools import LRUCache
 
 from domain.jobs.job import Job, visible_state
-from storage.cache.job_cache_entries import encoded_job
+from storage.cache.job_cache_entry import encoded_job
 from storage.cache.page_bytes import PAGE_BYTES, bytes_of
 from storage.jobs.rows import JOB_COLUMNS
 from storage.postgres.pools import Driver

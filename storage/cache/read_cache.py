@@ -14,7 +14,7 @@ from cachetools import LRUCache
 from msgspec import Struct
 from prometheus_client import Counter
 
-from storage.cache.cache_entries import CacheEntry, ConsistencyToken
+from storage.cache.cache_entry import CacheEntry, ConsistencyToken
 from storage.cache.consistency_tokens import ConsistencyTokens
 from storage.cache.shared_cache import Fill, SharedCache
 from storage.postgres.pools import Driver

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from storage.cache.cache_entries import (
+from storage.cache.cache_entry import (
     LSN_DIGITS,
     NUMBER_DIGITS,
     ORDER_DIGITS,
@@ -29,21 +29,21 @@ SHARED_BYTES = 32 * 1024
 """What is larger is kept out of Redis; each process reads it of Postgres, and keeps it itself."""
 _LONG_AGO = datetime.fromtimestamp(0, UTC)
 
-# The lsn of each service is raised, never lowered; its number changes each time. An entry gives
-# way to a later version only. KEYS: positions, entries. ARGV: lsn, a random number, seconds to
-# keep positions, how many services, for each whether all that was cached before is invalid; then value
+# The LSN of each service is raised, never lowered; its number changes each time. An entry gives
+# way to a later version only. KEYS: tokens, entries. ARGV: LSN, a random number, seconds to keep
+# tokens, how many services, for each whether all that was cached before is invalid; then value
 # and end (in milliseconds) of each entry.
-_RECORD = f"""{ALWAYS}local place_digits, number_digits = {LSN_DIGITS}, {NUMBER_DIGITS}
+_RECORD = f"""{ALWAYS}local lsn_digits, number_digits = {LSN_DIGITS}, {NUMBER_DIGITS}
 local count = tonumber(ARGV[4])
 for i = 1, count do
-    local lsn, number, invalid = ARGV[1], ARGV[2], string.rep('0', place_digits)
+    local lsn, number, invalid = ARGV[1], ARGV[2], string.rep('0', lsn_digits)
     local known = redis.call('GET', KEYS[i])
     if known then
-        local known_place = string.sub(known, 1, place_digits)
-        if known_place > lsn then lsn = known_place end
-        local last = tonumber(string.sub(known, place_digits + 1, place_digits + number_digits), 16)
+        local known_lsn = string.sub(known, 1, lsn_digits)
+        if known_lsn > lsn then lsn = known_lsn end
+        local last = tonumber(string.sub(known, lsn_digits + 1, lsn_digits + number_digits), 16)
         number = string.format('%0{NUMBER_DIGITS}x', (last + 1) % 2 ^ 32)
-        invalid = string.sub(known, place_digits + number_digits + 1)
+        invalid = string.sub(known, lsn_digits + number_digits + 1)
     end
     if ARGV[4 + i] == '1' and ARGV[1] > invalid then invalid = ARGV[1] end
     redis.call('SET', KEYS[i], lsn .. number .. invalid, 'EX', ARGV[3])
@@ -93,7 +93,7 @@ class CacheChanges(Struct, kw_only=True):
 
     Attributes:
         entries: What it made, to be cached.
-        invalidates: Whether it changed objects that `entries` does not name: so it is until it is said.
+        invalidates: Whether it changed objects that `entries` does not name; assumed unless told.
     """
 
     entries: list[NewCacheEntry] = []
@@ -106,7 +106,7 @@ class Commit(Struct, frozen=True, kw_only=True):
     Attributes:
         entries: What it made, to be cached.
         invalidates: Whether it changed objects that `entries` does not name.
-        after: A lsn that the primary had come to before the commit began.
+        after: An LSN that the primary had reached before the commit began.
     """
 
     service_id: UUID
@@ -147,12 +147,12 @@ class SharedCache:
         if len(fill.entry.body) <= SHARED_BYTES:
             await self._fills.answer(fill)
 
-    async def record(self, consistency_tokens: Iterable[Commit], lsn: int) -> None:
-        """Tell of consistency_tokens, all of them before `lsn`."""
+    async def record(self, commits: Iterable[Commit], lsn: int) -> None:
+        """Tell of commits, all of them before `lsn`."""
         invalidates: dict[UUID, bool] = {}
         keys: list[tuple[UUID, str]] = []
         values: list[bytes | int] = []
-        for commit in consistency_tokens:
+        for commit in commits:
             invalidates[commit.service_id] = commit.invalidates or invalidates.get(
                 commit.service_id, False
             )
@@ -242,8 +242,8 @@ def _cache_entry_key(epoch: str, service_id: UUID, name: str) -> str:
 
 
 def _entry(new: NewCacheEntry, after: int, *, fits: bool) -> CacheEntry:
-    # Of what does not fit only its version is cached, so that no earlier one takes its lsn.
-    # What others committed meanwhile it may lack, so it is of the lsn before.
+    # Of what does not fit only its version is cached, so that no earlier one takes its place.
+    # What others committed meanwhile it may lack, so it has the LSN before.
     return CacheEntry(
         version=new.version,
         position=ConsistencyToken(lsn=after),

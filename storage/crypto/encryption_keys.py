@@ -20,11 +20,11 @@ _ENTRY = re.compile(r"(?P<id>[A-Za-z0-9._-]{1,32}):(?P<key>[A-Za-z0-9+/]+={0,2})
 
 
 class BadEncryptionKeys(Exception):
-    """The text of a key keys makes no sense; says where, and never what a key is."""
+    """The text of the keys makes no sense; says where, and never what a key is."""
 
 
 class Undecipherable(Exception):
-    """A value cannot be encrypted or decrypted with this keys; says which key it would take."""
+    """A value cannot be encrypted or decrypted with these keys; says which key it would take."""
 
 
 class AssociatedData(Struct, frozen=True):
@@ -97,7 +97,7 @@ class EncryptionKeys:
         """Decrypt a value.
 
         Raises:
-            Undecipherable: When its key is not in the keys, or it was not encrypted for that place.
+            Undecipherable: When its key is missing, or it was sealed with other associated data.
         """
         from cryptography.exceptions import InvalidTag  # noqa: PLC0415 (as in _cipher)
 
@@ -121,7 +121,7 @@ NO_KEYS = EncryptionKeys()
 
 
 def parse_encryption_keys(entries: Iterable[str]) -> EncryptionKeys:
-    """A keys from entries of the form `id:base64-of-32-bytes`.
+    """Keys from a list of the form `id:base64-of-32-bytes`.
 
     Raises:
         BadEncryptionKeys: When an entry makes no sense.

@@ -16,7 +16,7 @@ from domain.ids import new_id
 from domain.jobs.job import Job
 from storage.cache.consistency_tokens import ConsistencyTokens
 from storage.cache.encoded_jobs import EncodedJobs
-from storage.cache.job_cache_entries import cache_entry_of
+from storage.cache.job_cache_entry import cache_entry_of
 from storage.cache.shared_cache import Commit, NewCacheEntry
 from storage.jobs.counts import SPARE, count_slot
 from storage.jobs.rows import encode_schedule

@@ -58,7 +58,7 @@ class Replica:
     """One replica, as it was seen last.
 
     Attributes:
-        replayed: Up to which lsn (see ConsistencyToken) it is known to have replayed the WAL.
+        replayed: The LSN (see ConsistencyToken) up to which it is known to have replayed the WAL.
     """
 
     def __init__(self, url: str, number: int, pool_size: int) -> None:
@@ -136,8 +136,8 @@ class Replicas:
         self._questions: Batches[Replica, None] = Batches(self._ask)
 
     async def having_replayed(self, lsn: int) -> Replica | None:
-        """The least-lagged usable replica, if it has replayed the WAL up to a lsn."""
-        # A lsn once replayed stays replayed, so they are asked only about newer ones.
+        """The least-lagged usable replica, if it has replayed the WAL up to an LSN."""
+        # An LSN once replayed stays replayed, so they are asked only about newer ones.
         if (best := self.least_lagged()) is None or best.replayed >= lsn:
             return best
         usable = (replica for replica in self.all if replica.usable)

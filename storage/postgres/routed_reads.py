@@ -10,7 +10,7 @@ from uuid import UUID
 import asyncpg
 from prometheus_client import Counter
 
-from storage.cache.cache_entries import ConsistencyToken
+from storage.cache.cache_entry import ConsistencyToken
 from storage.postgres.pools import UNREACHABLE, Database, Driver
 from storage.postgres.replicas import Replicas
 from storage.shares import Shares

@@ -1,4 +1,4 @@
-"""What is due, by an index: in the order in which it is, or with services taking claim_shares."""
+"""What is due, by an index: in the order in which it is, or in equal shares for services."""
 
 from __future__ import annotations
 

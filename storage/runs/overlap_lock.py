@@ -13,7 +13,7 @@ from storage.sql import statement
 
 _LOCK = statement("overlap/lock")
 _OWNER = statement("overlap/lock_owner")
-_WAITING = statement("overlap/waiting")
+_WAITING = statement("overlap/buffered")
 _FIRST_IN_ORDER = statement("overlap/first_in_order")
 _GIVE = statement("overlap/give")
 _END_WAIT = statement("overlap/end_wait")

@@ -114,7 +114,7 @@ job_counts = Table(
     postgresql_with={"fillfactor": "50"},
 )
 
-# The trace in which a job or run was asked for, if that request was traced (storage.tracing.stored_traces).
+# The trace in which a job or run was asked for, if it was traced (storage.tracing.stored_traces).
 traces = Table(
     "traces",
     metadata,

@@ -21,7 +21,8 @@ _CLEAR = "whsec_"
 
 class StoredSecret(SigningSecret, frozen=True, kw_only=True, omit_defaults=True):
     """Attributes:
-    content: As storage.crypto.encryption_keys.Sealed has it; the text itself where there is no `key_id`.
+    content: As in `Sealed` (storage.crypto.encryption_keys); the text itself where there is no
+        `key_id`.
     """
 
     content: bytes
@@ -37,7 +38,7 @@ def new_stored(
     """A secret, encrypted.
 
     Raises:
-        Undecipherable: When the keys is empty.
+        Undecipherable: When there are no keys.
     """
     sealed = keys.seal(text, _associated_data_of(service_id, secret.id))
     known = asdict(secret) | {"key_id": sealed.key_id}
@@ -69,7 +70,7 @@ def text_of(stored: StoredSecret, service_id: UUID, keys: EncryptionKeys) -> str
     """The secret itself, `whsec_…`.
 
     Raises:
-        Undecipherable: When the keys lacks its key.
+        Undecipherable: When its key is not among them.
     """
     if stored.key_id is None:
         return stored.content.decode()
@@ -81,7 +82,7 @@ def sealed_anew(stored: StoredSecret, service_id: UUID, keys: EncryptionKeys) ->
     """The same secret under the first key.
 
     Raises:
-        Undecipherable: When the keys lacks its key.
+        Undecipherable: When its key is not among them.
     """
     if stored.key_id == keys.first:
         return stored

@@ -1,4 +1,4 @@
-"""Traces, where `OTEL_*` variables ask for them; elsewhere `storage.tracing.otel` is not even imported.
+"""Traces, where `OTEL_*` variables ask for them; elsewhere `storage.tracing.otel` is not imported.
 
 Whoever has something to tell asks for `active()` and is given None where there is nobody to tell.
 """

@@ -58,7 +58,7 @@ EVERY_MINUTE = Schedule(accepted_at=NOON - YEAR, every=60 * SECOND)
 
 @pytest.fixture(scope="module", autouse=True)
 def without_a_budget() -> Iterator[None]:
-    """What is decided, whatever it costs; tests/commands/jobs/test_costly_schedules.py has budgets."""
+    """What is decided, whatever it costs; test_costly_schedules.py has budgets."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("domain.policies.catchup_plan.PLAN_STEPS", 10**9)
         yield

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from storage.cache import read_cache
-from storage.cache.cache_entries import LIFE
-from storage.cache.job_cache_entries import NOT_FOUND_LIFE
+from storage.cache.cache_entry import LIFE
+from storage.cache.job_cache_entry import NOT_FOUND_LIFE
 from storage.postgres import replicas
 from storage.postgres.pools import ANSWER_SECONDS, READ_SECONDS
 from storage.redis.connection import AWAY_SECONDS, BUDGET_SECONDS

@@ -6,7 +6,7 @@ import asyncio
 from uuid import UUID, uuid4
 
 from app.embedded.servers import EmbeddedServers
-from storage.cache.cache_entries import kept_until
+from storage.cache.cache_entry import kept_until
 from storage.cache.read_cache import Loaded
 from storage.cache.shared_cache import Commit, NewCacheEntry, SharedCache
 from storage.postgres.pools import Driver

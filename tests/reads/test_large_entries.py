@@ -10,7 +10,7 @@ import pytest
 
 from commands.jobs.update_job import Changes, UpdateJob, update_job
 from domain.targets.kinds.http import HttpTarget
-from storage.cache.cache_entries import kept_until
+from storage.cache.cache_entry import kept_until
 from storage.cache.shared_cache import SHARED_BYTES, Commit, NewCacheEntry, SharedCache
 from tests.reads.client import ReadingClient, now
 

@@ -10,7 +10,7 @@ import pytest
 
 from app.embedded.servers import EmbeddedServers
 from storage.cache.authorization_cache import CachedAnswer
-from storage.cache.cache_entries import LIFE
+from storage.cache.cache_entry import LIFE
 from storage.postgres.pools import Driver
 from tests.reads.client import ReadingClient, now
 from tests.storage.reading import replay_paused

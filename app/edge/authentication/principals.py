@@ -80,7 +80,8 @@ class _Known(Struct, frozen=True):
 class Authentication:
     """Finds the principal of each request; each is looked up once a second at most.
 
-    What is looked up then is kept for longer, until a command makes it void (see AuthorizationCache).
+    What is looked up then is kept for longer, until a command invalidates it
+    (see AuthorizationCache).
 
     Args:
         tokens: Of the provider that signs people in, if there is one.

@@ -28,7 +28,7 @@ from storage.sql import statement
 
 log = structlog.get_logger()
 STALE_REST = timedelta(seconds=1)
-"""Until then a job is brought up to changes of its calendars (commands/calendars/continue_calendars.py)."""
+"""Until then a job is brought up to changes of its calendars (continue_calendars.py)."""
 
 BROKEN_REST = timedelta(minutes=1)
 """After so long, a job is looked at again that could not be reckoned with."""
@@ -109,7 +109,7 @@ async def _claimable_jobs(driver: Driver, command: ClaimRuns) -> list[asyncpg.Re
 
 
 def _after(runs: Sequence[ClaimedRun], claim_shares: ClaimShares | None) -> ClaimShares | None:
-    """The same claim_shares once these runs are held, too."""
+    """The shares that are left once these runs are claimed, too."""
     if claim_shares is None:
         return None
     held = Counter(claim_shares.held)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from app.requests.cursors import Cursors, FilteredCursors, by_fire_time, by_id, by_moment, by_name
 from app.responses.problems import BadParameter
 from domain.filters.job_filter import JobFilter, JobOrder, JobSort, Order
-from domain.filters.keyset import Place
+from domain.filters.keyset import Keyset
 from domain.filters.run_filter import RunFilter
 from domain.jobs.job import JobState
 from domain.runs.run import RunState, Trigger
@@ -38,8 +38,8 @@ WRITTEN: list[tuple[Cursors[Any], Any, str]] = [
     (by_name("secrets"), "a.b", "kqdzZWNyZXRzo2EuYg=="),
     (by_moment("audit"), (INSTANT, ID), "kqVhdWRpdJLW_2sE_bDEEAGS86EAAHAAgAAAAAAAAAE="),
 ]
-OF_SERVICE = Place(at=INSTANT, id=ID)
-WRITTEN_OF_FILTERS: list[tuple[tuple[object, ...], Place, str]] = [
+OF_SERVICE = Keyset(at=INSTANT, id=ID)
+WRITTEN_OF_FILTERS: list[tuple[tuple[object, ...], Keyset, str]] = [
     (
         ("jobs", JobFilter(), JobOrder()),
         OF_SERVICE,
@@ -71,7 +71,7 @@ WRITTEN_OF_FILTERS: list[tuple[tuple[object, ...], Place, str]] = [
     ),
     (
         ("runs", "job", RunFilter(job_id=ID), Order.DESC),
-        Place(at=INSTANT, id=7),
+        Keyset(at=INSTANT, id=7),
         "k8QI3epi9_mEJ5XPAAZg_Of2zAAH",
     ),
 ]
@@ -87,7 +87,7 @@ def test_what_an_earlier_version_wrote_is_read(
 
 @pytest.mark.parametrize(("identity", "place", "written"), WRITTEN_OF_FILTERS)
 def test_what_an_earlier_version_wrote_of_a_filter_is_read(
-    identity: tuple[object, ...], place: Place, written: str
+    identity: tuple[object, ...], place: Keyset, written: str
 ) -> None:
     cursors = FilteredCursors(*identity, row_id=type(place.id))
     assert cursors.behind(place) == written

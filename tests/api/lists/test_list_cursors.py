@@ -13,7 +13,7 @@ import pytest
 
 from app.requests.cursors import FilteredCursors
 from domain.filters.job_filter import JobFilter, JobOrder, JobSort, Order
-from domain.filters.keyset import Place
+from domain.filters.keyset import Keyset
 from domain.filters.run_filter import RunFilter
 from tests.api.conftest import FAR
 from tests.api.problems import wrong_parameters
@@ -143,7 +143,7 @@ def test_a_cursor_that_was_made_up_does_no_harm(
     nine_jobs: httpx.Client, path: str, at: int | None, key: bytes | int
 ) -> None:
     named = {"/runs": ("runs", "service", RunFilter(), Order.DESC), "/jobs": JOBS_BY_CHANGE}
-    good = FilteredCursors(*named[path]).behind(Place(at=None, id=0))
+    good = FilteredCursors(*named[path]).behind(Keyset(at=None, id=0))
     name, *_ = msgspec.msgpack.decode(urlsafe_b64decode(good + "=" * (-len(good) % 4)))
     made = msgspec.msgpack.encode((name, at, key))
     cursor = urlsafe_b64encode(made).decode().rstrip("=")

@@ -1,4 +1,4 @@
-"""Services take claim_shares where more is due than one claim takes."""
+"""Services get equal shares where more is due than one claim takes."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import asyncpg
 import msgspec
 
 from domain.jobs.job import Job, JobState, visible_state
-from storage.cache.cache_entries import DELETED, kept_until
+from storage.cache.cache_entry import DELETED, kept_until
 from storage.cache.read_cache import Loaded, digest
 from storage.cache.shared_cache import NewCacheEntry
 from storage.documents.instants import instant, instant_or_none

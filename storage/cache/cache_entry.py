@@ -23,7 +23,7 @@ class ConsistencyToken(Struct, frozen=True, kw_only=True):
     Attributes:
         lsn: At or beyond its last commit: the primary's timeline (high bits) and bytes of WAL.
         number: Changes whenever a commit is told of, even if one told before had come as far.
-        invalid_before: What was cached of places before this one is invalid.
+        invalid_before: What was cached before this LSN is invalid.
     """
 
     lsn: int
@@ -31,7 +31,7 @@ class ConsistencyToken(Struct, frozen=True, kw_only=True):
     invalid_before: int = 0
 
     def encode(self) -> str:
-        """As it lies in Redis: text of a fixed length, so that a later lsn is also greater."""
+        """As it lies in Redis: text of a fixed length, so that a later LSN is also greater."""
         return f"{self.lsn:0{LSN_DIGITS}x}{self.number:0{NUMBER_DIGITS}x}"
 
     @classmethod
@@ -42,7 +42,7 @@ class ConsistencyToken(Struct, frozen=True, kw_only=True):
         return cls(
             lsn=lsn,
             number=int(data[LSN_DIGITS : LSN_DIGITS + NUMBER_DIGITS], 16),
-            # A primary that took over may lack consistency_tokens of the one before, which entries reflect.
+            # A promoted primary may lack commits of the one before, which entries reflect.
             invalid_before=max(invalid_before, lsn >> 64 << 64),
         )
 
@@ -52,7 +52,7 @@ class CacheEntry(Struct, frozen=True, kw_only=True):
 
     Attributes:
         version: Of the object; 0 where there is none: a list, or an object that was not found.
-        position: It reflects all consistency_tokens up to there; later ones may be missing.
+        position: The entry reflects all commits up to there; later ones may be missing.
         until: When it is too old at the latest.
         etag: What clients may ask with whether it has changed.
         body: The answer as it is sent; empty where there is no such object.
