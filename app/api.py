@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from app.edge.authentication.tokens import Tokens
 
 log = structlog.get_logger()
-HOT = (job_inserts.INSERT, trigger_job.JOB, trigger_job.RUN)
+HOT = (job_inserts.INSERT.text, trigger_job.JOB, trigger_job.RUN.text)
 """Statements that the primary plans before the first request comes."""
 HOT_READS = (
     find_key.FIND,

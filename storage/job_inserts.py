@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -17,57 +18,19 @@ from domain.terms import job_terms
 from storage.batches import Batches
 from storage.commits import Commits
 from storage.encoded_jobs import EncodedJobs
-from storage.job_counts import COUNT_JOBS, JOBS_OF_SERVICES, SPARE, count_slot
+from storage.job_counts import SPARE, count_slot
 from storage.job_entries import entry_of
 from storage.jobs import encode_schedule
 from storage.postgres import Database, Driver
 from storage.services import lock_service
 from storage.shared_cache import Commit, NewEntry
 from storage.shares import Shares
+from storage.sql import statement
 
 AT_ONCE = 100
 """Jobs that share a commit, at most."""
 
-# The jobs, their listings, their places in the counts and their audit rows in one statement: one
-# round trip and one transaction. Nothing of a job whose service has as many as it may, or nearly.
-INSERT = f"""
-WITH asked AS MATERIALIZED (
-    SELECT *, row_number() OVER (PARTITION BY service_id) AS nth
-    FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-        $8::text[], $9::text[], $10::text[], $11::text[], $12::timestamptz[], $13::timestamptz[],
-        $14::timestamptz[], $15::timestamptz[], $16::text[], $17::uuid[], $18::text[], $19::text[],
-        $20::text[], $21::int[])
-        AS asked (service_id, id, name, description, tags, schedule, target, retry, overlap,
-            catchup, calendars, next_fire_for, next_claim_at, accounted_to, created_at, terms,
-            audit_id, principal, request_id, address, most)
-), known AS MATERIALIZED (
-    {JOBS_OF_SERVICES.format(services="SELECT DISTINCT service_id FROM asked")}
-), decided AS MATERIALIZED (
-    SELECT asked.*, known.jobs + nth <= most - $22 AS accepted, known.jobs >= most AS refused
-    FROM asked JOIN known USING (service_id)
-), counted AS (
-    {COUNT_JOBS.format(jobs="SELECT service_id FROM decided WHERE accepted", slot="$23")}
-), audited AS (
-    INSERT INTO audit
-        (service_id, at, id, principal, action, object_id, request_id, address, details)
-    SELECT service_id, created_at, audit_id, principal, 'job.created', id, request_id, address,
-        '{{}}'
-    FROM decided WHERE accepted
-), listed AS (
-    INSERT INTO listings (service_id, id, terms, updated_at)
-    SELECT service_id, id, array_to_tsvector(terms::text[]), created_at
-    FROM decided WHERE accepted
-), stored AS (
-    INSERT INTO jobs (service_id, id, name, description, tags, schedule, target, retry, overlap,
-        catchup, calendars, paused, next_fire_for, next_claim_at, accounted_to, claimed_for,
-        version, created_at, updated_at)
-    SELECT service_id, id, name, description, tags::text[], schedule::json, target::json,
-        retry::json, overlap, catchup::json, calendars::text[], false, next_fire_for,
-        next_claim_at, accounted_to, '{{}}', 1, created_at, created_at
-    FROM decided WHERE accepted
-)
-SELECT id, accepted, refused FROM decided
-"""
+INSERT = statement("jobs/insert")
 # What Postgres may say of a single row that it does not take.
 _REFUSED = (
     asyncpg.DataError,
@@ -164,35 +127,66 @@ async def _insert(driver: Driver, group: Sequence[NewJob], spare: int) -> dict[N
         Whether each was stored; None where it was not, though there seems to be room.
     """
     columns = map(list, zip(*map(_row, group), strict=True))
-    rows = await driver.fetch(INSERT, *columns, spare, count_slot(group[0].job.id))
+    rows = await INSERT.fetch(
+        driver,
+        **dict(zip(_Row._fields, columns, strict=True)),
+        spare=spare,
+        slot=count_slot(group[0].job.id),
+    )
     found = {row["id"]: row["accepted"] or (False if row["refused"] else None) for row in rows}
     return {new: found[new.job.id] for new in group}
 
 
-def _row(new: NewJob) -> tuple[object, ...]:
+class _Row(NamedTuple):
+    """What the statement is given of each job; `most` is what its service may have."""
+
+    service_id: UUID
+    id: UUID
+    name: str
+    description: str
+    tags: str
+    schedule: str
+    target: str
+    retry: str
+    overlap: str
+    catchup: str
+    calendars: str
+    next_fire_for: datetime | None
+    next_claim_at: datetime | None
+    accounted_to: datetime
+    created_at: datetime
+    terms: str
+    audit_id: UUID
+    principal: str
+    request_id: str
+    address: str
+    most: int
+
+
+def _row(new: NewJob) -> _Row:
     caller, job = new.caller, new.job
-    return (
-        caller.service_id,
-        job.id,
-        job.name,
-        job.description,
-        _array_text(job.tags),
-        encode_schedule(job.schedule),
-        _json(job.target),
-        _json(job.retry),
-        job.overlap,
-        _json(job.catchup),
-        _array_text(job.schedule.calendars),
-        new.next_fire_for,
-        new.next_claim_at,
-        new.accounted_to,
-        job.created_at,
-        _array_text(job_terms(caller.service_id, job)),
-        new_id(),
-        caller.principal,
-        caller.request_id,
-        caller.address,
-        caller.limits.jobs,
+    return _Row(
+        service_id=caller.service_id,
+        id=job.id,
+        name=job.name,
+        description=job.description,
+        tags=_array_text(job.tags),
+        schedule=encode_schedule(job.schedule),
+        target=_json(job.target),
+        retry=_json(job.retry),
+        overlap=job.overlap,
+        catchup=_json(job.catchup),
+        calendars=_array_text(job.schedule.calendars),
+        next_fire_for=new.next_fire_for,
+        next_claim_at=new.next_claim_at,
+        accounted_to=new.accounted_to,
+        created_at=job.created_at,
+        terms=_array_text(job_terms(caller.service_id, job)),
+        audit_id=new_id(),
+        principal=caller.principal,
+        request_id=caller.request_id,
+        address=caller.address,
+        most=caller.limits.jobs,
     )
 
 
@@ -201,6 +195,5 @@ def _json(value: Struct) -> str:
 
 
 def _array_text(texts: Sequence[str]) -> str:
-    # unnest() would flatten an array of arrays, so each travels as Postgres writes it.
     quoted = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
     return '{"' + '","'.join(quoted) + '"}' if texts else "{}"
