@@ -12,7 +12,8 @@ from domain.errors import NotFound
 from domain.ids import new_id, run_id
 from domain.policies.overlap import Overlap
 from domain.runs.run import Run, RunState, Trigger
-from domain.schedules.schedule import TICK, next_nominal_time, utc_offset
+from domain.schedules.fire_times import TICK, next_nominal_time
+from domain.schedules.schedule import utc_offset
 from storage.jobs import decode_schedule
 from storage.postgres import Driver
 from storage.sql import statement
@@ -82,7 +83,7 @@ async def _write(
     caller = command.caller
     row = await RUN.fetchrow(
         driver,
-        service_id=caller.service_id,
+        service_id=command.service_id,
         job_id=command.job_id,
         version=job["version"],
         scheduled_for=run.scheduled_for,

@@ -36,7 +36,7 @@ FIRST_RUN_TO_COME = bindparam("first_run_to_come", type_=Uuid)
 """What all ids of runs are above whose fire time is yet to come."""
 OF_SERVICE: Clause = JOB.c.service_id == SERVICE_ID
 
-# Fire times that are claimed and yet to come are still "next": domain.jobs.job.visible_state in SQL.
+# Claimed fire times that are yet to come are still "next": domain.jobs.job.visible_state in SQL.
 PENDING: Clause = (JOB.c.claimed_for[func.cardinality(JOB.c.claimed_for)] > NOW).is_(true())
 _CLAIMED = func.unnest(JOB.c.claimed_for).column_valued("claimed_time")
 NEXT_FIRE: ColumnElement[Any] = case(
@@ -97,7 +97,7 @@ WINDOW: dict[str, Callable[[ColumnElement[Any]], Clause]] = {
     "next_fire_before": lambda at: at < bindparam("next_fire_before", type_=INSTANT),
 }
 """The bounds of the next fire time, which several columns hold."""
-_BY_ROW: dict[str, Callable[[Shape], Clause]] = {
+BY_ROW: dict[str, Callable[[Shape], Clause]] = {
     "states": _in_states,
     "next_fire_after": lambda _: WINDOW["next_fire_after"](NEXT_FIRE),
     "next_fire_before": lambda _: WINDOW["next_fire_before"](NEXT_FIRE),
@@ -143,7 +143,7 @@ def claimed_jobs() -> Select[Any]:
 
 
 def _of_row(shape: Shape) -> Iterator[Clause]:
-    return (_BY_ROW[name](shape) for name in shape.row_fields)
+    return (BY_ROW[name](shape) for name in shape.row_fields)
 
 
 def _job_of(shape: Shape, job_id: ColumnElement[Any]) -> Clause:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -126,68 +125,39 @@ async def _insert(driver: Driver, group: Sequence[NewJob], spare: int) -> dict[N
     Returns:
         Whether each was stored; None where it was not, though there seems to be room.
     """
-    columns = map(list, zip(*map(_row, group), strict=True))
-    rows = await INSERT.fetch(
-        driver,
-        **dict(zip(_Row._fields, columns, strict=True)),
-        spare=spare,
-        slot=count_slot(group[0].job.id),
-    )
-    found = {row["id"]: row["accepted"] or (False if row["refused"] else None) for row in rows}
+    rows = [_row(new) for new in group]
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    told = await INSERT.fetch(driver, **columns, spare=spare, slot=count_slot(group[0].job.id))
+    found = {row["id"]: row["accepted"] or (False if row["refused"] else None) for row in told}
     return {new: found[new.job.id] for new in group}
 
 
-class _Row(NamedTuple):
-    """What the statement is given of each job; `most` is what its service may have."""
-
-    service_id: UUID
-    id: UUID
-    name: str
-    description: str
-    tags: str
-    schedule: str
-    target: str
-    retry: str
-    overlap: str
-    catchup: str
-    calendars: str
-    next_fire_for: datetime | None
-    next_claim_at: datetime | None
-    accounted_to: datetime
-    created_at: datetime
-    terms: str
-    audit_id: UUID
-    principal: str
-    request_id: str
-    address: str
-    most: int
-
-
-def _row(new: NewJob) -> _Row:
+def _row(new: NewJob) -> dict[str, object]:
+    """The job's element of each parameter."""
     caller, job = new.caller, new.job
-    return _Row(
-        service_id=caller.service_id,
-        id=job.id,
-        name=job.name,
-        description=job.description,
-        tags=_array_text(job.tags),
-        schedule=encode_schedule(job.schedule),
-        target=_json(job.target),
-        retry=_json(job.retry),
-        overlap=job.overlap,
-        catchup=_json(job.catchup),
-        calendars=_array_text(job.schedule.calendars),
-        next_fire_for=new.next_fire_for,
-        next_claim_at=new.next_claim_at,
-        accounted_to=new.accounted_to,
-        created_at=job.created_at,
-        terms=_array_text(job_terms(caller.service_id, job)),
-        audit_id=new_id(),
-        principal=caller.principal,
-        request_id=caller.request_id,
-        address=caller.address,
-        most=caller.limits.jobs,
-    )
+    return {
+        "service_ids": caller.service_id,
+        "ids": job.id,
+        "names": job.name,
+        "descriptions": job.description,
+        "tags": _array_text(job.tags),
+        "schedules": encode_schedule(job.schedule),
+        "targets": _json(job.target),
+        "retries": _json(job.retry),
+        "overlaps": job.overlap,
+        "catchups": _json(job.catchup),
+        "calendars": _array_text(job.schedule.calendars),
+        "next_fire_for": new.next_fire_for,
+        "next_claim_at": new.next_claim_at,
+        "accounted_to": new.accounted_to,
+        "created_at": job.created_at,
+        "terms": _array_text(job_terms(caller.service_id, job)),
+        "audit_ids": new_id(),
+        "principals": caller.principal,
+        "request_ids": caller.request_id,
+        "addresses": caller.address,
+        "most": caller.limits.jobs,
+    }
 
 
 def _json(value: Struct) -> str:
@@ -195,5 +165,6 @@ def _json(value: Struct) -> str:
 
 
 def _array_text(texts: Sequence[str]) -> str:
+    # unnest() would flatten an array of arrays, so each travels as Postgres writes it.
     quoted = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
     return '{"' + '","'.join(quoted) + '"}' if texts else "{}"

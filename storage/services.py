@@ -12,9 +12,6 @@ from domain.access.service import Member, Service
 from domain.quotas.limits import Limits
 from storage.postgres import Driver
 
-SERVICE_COLUMNS = "id, name, limits, created_at"
-MEMBER_COLUMNS = "service_id, subject, role, created_at"
-
 # Whoever has the lock sees all that was stored by those who had it before; what refers to the
 # service is not held up.
 _LOCK = """

@@ -1,15 +1,13 @@
--- Stores jobs, their listings, their places in the counts and their audit rows: one round trip and
--- one transaction. Nothing of a job whose service has as many as it may, or nearly.
---
--- unnest() would flatten arrays of arrays, so these come as Postgres writes them.
+-- Writes jobs, their search index, their counts and their audit rows: one round trip and one
+-- transaction. Nothing of a job whose service has as many as it may, or nearly.
 WITH asked AS MATERIALIZED (
     SELECT *, row_number() OVER (PARTITION BY service_id) AS nth
-    FROM unnest(:service_id::uuid[], :id::uuid[], :name::text[], :description::text[],
-        :tags::text[], :schedule::text[], :target::text[], :retry::text[], :overlap::text[],
-        :catchup::text[], :calendars::text[], :next_fire_for::timestamptz[],
+    FROM unnest(:service_ids::uuid[], :ids::uuid[], :names::text[], :descriptions::text[],
+        :tags::text[], :schedules::text[], :targets::text[], :retries::text[], :overlaps::text[],
+        :catchups::text[], :calendars::text[], :next_fire_for::timestamptz[],
         :next_claim_at::timestamptz[], :accounted_to::timestamptz[], :created_at::timestamptz[],
-        :terms::text[], :audit_id::uuid[], :principal::text[], :request_id::text[],
-        :address::text[], :most::int[])
+        :terms::text[], :audit_ids::uuid[], :principals::text[], :request_ids::text[],
+        :addresses::text[], :most::int[])
         AS asked (service_id, id, name, description, tags, schedule, target, retry, overlap,
             catchup, calendars, next_fire_for, next_claim_at, accounted_to, created_at, terms,
             audit_id, principal, request_id, address, most)
@@ -26,7 +24,7 @@ WITH asked AS MATERIALIZED (
     -- All of one service in one row, of several that it has: who makes jobs at the same time seldom
     -- meets. Services in order, so that nobody waits for each other.
     INSERT INTO job_counts (service_id, slot, count)
-    SELECT service_id, :slot, count(*) FROM (SELECT service_id FROM decided WHERE accepted) AS stored
+    SELECT service_id, :slot, count(*) FROM decided WHERE accepted
     GROUP BY service_id ORDER BY service_id
     ON CONFLICT (service_id, slot) DO UPDATE SET count = job_counts.count + excluded.count
 ), audited AS (

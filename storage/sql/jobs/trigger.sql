@@ -1,8 +1,8 @@
--- Writes a run of a job that is due now, and that it was asked for. The job is locked: neither is it
--- deleted meanwhile, nor is it another version's schedule that its fire time was held against.
+-- Writes a run that is due at once, and its audit row. The job is locked: neither is it deleted
+-- meanwhile, nor is it another version's schedule that its fire time was held against.
 WITH job AS MATERIALIZED (
-    SELECT FROM jobs
-    WHERE service_id = :service_id AND id = :job_id AND version = :version FOR UPDATE
+    SELECT FROM jobs WHERE service_id = :service_id AND id = :job_id AND version = :version
+    FOR UPDATE
 ), run AS (
     INSERT INTO runs (service_id, job_id, scheduled_for, id, due_at, trigger, state, overlap,
         utc_offset, open, attempt_count)
