@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 from periodiq import Scheduler, cron
-from workers.clock import RETRY_SECONDS
+
+from workers.housekeeping.clock import RETRY_SECONDS
 
 
 @pytest.fixture
