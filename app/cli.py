@@ -80,13 +80,13 @@ def dispatcher(settings: Settings) -> None:
     from app.ending import run_until_signal
     from app.metrics import serve_metrics
     from workers.main import DISPATCHER_ENDS_SECONDS, run_dispatcher
-    from workers.vitals import Vitals
+    from workers.process_health import ProcessHealth
 
     urls = begin(settings, traced="dispatcher").shard_urls()
-    vitals = Vitals()
-    serve_metrics(settings.metrics_port, settings.host, vitals)
+    health = ProcessHealth()
+    serve_metrics(settings.metrics_port, settings.host, health)
     run_until_signal(
-        lambda stop: run_dispatcher(urls, stop, vitals), seconds=DISPATCHER_ENDS_SECONDS
+        lambda stop: run_dispatcher(urls, stop, health), seconds=DISPATCHER_ENDS_SECONDS
     )
 
 
@@ -97,11 +97,11 @@ def worker(settings: Settings) -> None:
     from app.ending import run_until_signal
     from app.metrics import serve_metrics
     from workers.main import WORKER_ENDS_SECONDS, run_worker
-    from workers.vitals import Vitals
+    from workers.process_health import ProcessHealth
 
     urls = readable(begin(settings, traced="worker")).shard_urls()
-    vitals = Vitals()
-    serve_metrics(settings.metrics_port, settings.host, vitals)
+    health = ProcessHealth()
+    serve_metrics(settings.metrics_port, settings.host, health)
     run_until_signal(
         lambda stop: run_worker(
             urls,
@@ -111,7 +111,7 @@ def worker(settings: Settings) -> None:
             proxy=settings.egress_proxy,
             name_servers=settings.name_servers,
             ring=settings.key_ring(),
-            vitals=vitals,
+            health=health,
         ),
         seconds=WORKER_ENDS_SECONDS,
     )
@@ -123,14 +123,14 @@ def clock(settings: Settings) -> None:
     """Enqueue housekeeping, minute by minute."""
     from app.metrics import serve_metrics
     from workers.main import run_clock
-    from workers.vitals import Vitals
+    from workers.process_health import ProcessHealth
 
     urls = begin(settings).shard_urls()
-    vitals = Vitals()
-    serve_metrics(settings.metrics_port, settings.host, vitals)
+    health = ProcessHealth()
+    serve_metrics(settings.metrics_port, settings.host, health)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     signal.signal(signal.SIGINT, lambda *_: sys.exit(0))
-    run_clock(urls.redis, vitals)
+    run_clock(urls.redis, health)
 
 
 for operators in OPERATOR_COMMANDS:

@@ -21,7 +21,7 @@ START_IN_ORDER = statement("attempts/start_in_order")
 
 class StartAttempts(Struct, frozen=True, kw_only=True):
     """Attributes:
-    runs: At most one of each job whose runs take turns (workers/waiting.py).
+    runs: At most one of each job whose runs take turns (workers/worker/fair_queue.py).
     """
 
     worker_id: UUID

@@ -67,6 +67,16 @@ class BelledBroker(RedisBroker):
         script = ALWAYS.encode() + _scripts["dispatch"]
         self.scripts["dispatch"] = self.client.register_script(script)
 
+    def declare_queue(self, queue_name: str) -> None:
+        """Declare a queue, without Dramatiq's queue of delayed messages: none is ever delayed.
+
+        Each queue has a thread and a connection in each worker, and asks Redis four times a second.
+        """
+        if queue_name not in self.queues:
+            self.emit_before("declare_queue", queue_name)
+            self.queues.add(queue_name)
+            self.emit_after("declare_queue", queue_name)
+
     @property
     def consumer_class(self) -> type[WakefulConsumer]:
         return WakefulConsumer

@@ -15,6 +15,7 @@ from storage.tracing import active
 from storage.urls import redis_database
 
 RUNS_QUEUE = "runs"
+URGENT_QUEUE = "urgent_runs"
 HOUSEKEEPING_QUEUE = "housekeeping"
 RING_ACTOR = "ring_runs"
 RING_AHEAD_ACTOR = "ring_runs_ahead"
@@ -61,11 +62,12 @@ def _traced() -> list[Middleware]:
 class RunQueue:
     """Hands runs over by actor name, so that no sender imports the workers."""
 
-    def __init__(self, broker: RedisBroker) -> None:
+    def __init__(self, broker: RedisBroker, batch_size: int = BATCH_SIZE) -> None:
         self._broker = broker
+        self.batch_size = batch_size
 
     async def hand_over(self, runs: Sequence[RunKey], *, ahead: bool = False) -> None:
-        """Send runs to the workers, `BATCH_SIZE` to a message.
+        """Send runs to the workers, `batch_size` to a message.
 
         Args:
             ahead: Pass by all messages that wait.
@@ -119,9 +121,8 @@ class RunQueue:
         self._send(runs, ahead=len(runs) <= FEW and self._unfinished() >= MAX_DEPTH)
 
     def _send(self, runs: Sequence[RunKey], *, ahead: bool) -> None:
-        # Beside the housekeeping, where hardly anything ever waits, for the reason told above.
-        queue_name = HOUSEKEEPING_QUEUE if ahead else RUNS_QUEUE
-        for batch in _batches(runs):
+        queue_name = URGENT_QUEUE if ahead else RUNS_QUEUE
+        for batch in _batches(runs, self.batch_size):
             self._broker.enqueue(
                 Message(
                     queue_name=queue_name,
@@ -138,6 +139,6 @@ class RunQueue:
         self._broker.close()
 
 
-def _batches(runs: Sequence[RunKey]) -> Iterator[Sequence[RunKey]]:
-    for start in range(0, len(runs), BATCH_SIZE):
-        yield runs[start : start + BATCH_SIZE]
+def _batches(runs: Sequence[RunKey], size: int) -> Iterator[Sequence[RunKey]]:
+    for start in range(0, len(runs), size):
+        yield runs[start : start + size]

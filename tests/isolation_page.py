@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -34,7 +34,8 @@ from storage import (
     target_views,
 )
 from storage import quotas as stored_quotas
-from workers.targets import names, reading, tls_contexts
+from workers.targets.http import config as transport
+from workers.targets.http import names, reading, tls_contexts
 
 HEAD = """# What one service may use, so that its neighbours notice nothing
 
@@ -72,9 +73,9 @@ class Bound(NamedTuple):
         if isinstance(self.named, int):
             return self.named
         module, name = self.named
-        found = vars(module)
+        found: Any = module
         for part in name.split("."):
-            found = found[part]
+            found = found[part] if isinstance(found, Mapping) else getattr(found, part)
         return found
 
     @property
@@ -104,10 +105,10 @@ WORK = [
     Bound((durations, "END_OF_TIME"), "", "instants", "422: they come before it"),
 ]
 NAMES = [
-    Bound((names, "LOOK_UPS_OF_A_SERVICE"), "look-ups", "a service in a worker", "the next wait for them"),
-    Bound((names, "LOOK_UP_SECONDS"), "s", "a look-up", "the attempt fails"),
-    Bound((names, "KEPT_SECONDS"), "s", "what was looked up is kept", "it is looked up anew"),
-    Bound((names, "KEPT_FAILURE_SECONDS"), "s", "so is a failure", "it is looked up anew"),
+    Bound((transport, "DEFAULTS.look_ups_of_a_service"), "look-ups", "a service in a worker", "the next wait for them"),
+    Bound((transport, "DEFAULTS.look_up_seconds"), "s", "a look-up", "the attempt fails"),
+    Bound((transport, "DEFAULTS.kept_seconds"), "s", "what was looked up is kept", "it is looked up anew"),
+    Bound((transport, "DEFAULTS.kept_failure_seconds"), "s", "so is a failure", "it is looked up anew"),
     Bound((names, "MOST_ADDRESSES"), "addresses", "a name", "the others are not tried"),
     Bound((reading, "EXCERPT_BYTES"), "bytes", "what is read of the body of a target's answer", "it is left unread"),
     Bound((reading, "MOST_BYTES_BESIDE_BODY"), "bytes", "what of an answer is no body", "the attempt fails"),
@@ -117,7 +118,7 @@ NAMES = [
     Bound((reading, "LONGEST_LINE"), "bytes", "a line of its head", "the attempt fails"),
     Bound((tls_contexts, "MOST_CONTEXTS_OF_A_SERVICE"), "authorities", "`tls.ca` that a worker keeps ready, of a service", "its own least used is made anew when it is wanted"),
     Bound((tls_contexts, "MOST_CONTEXTS"), "authorities", "the same of all services", "the least used is made anew"),
-    Bound((tls_contexts, "PAUSE_SECONDS"), "s", "between two that are made for a service", "its ring waits"),
+    Bound((transport, "DEFAULTS.context_pause_seconds"), "s", "between two that are made for a service", "its ring waits"),
 ]
 BYTES = [
     Bound((requests, "MAX_BODY_BYTES"), "bytes", "the body of a request", "413"),

@@ -1,1 +1,1 @@
-"""Firing: dispatchers claim ahead and hand over, ringers ring, housekeeping keeps order."""
+"""Firing: dispatchers claim runs ahead, workers ring targets, housekeeping tidies up."""

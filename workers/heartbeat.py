@@ -1,4 +1,4 @@
-"""One row a process, touched every second: what the process holds is its own while it beats."""
+"""The heartbeat of a process: a row touched every second. While it beats, it owns its runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from storage.clock_offset import Moment, read_clocks
 from storage.error_kinds import kind_of
 from storage.heartbeats import LAPSE, Beat, leave, write_beat
 from storage.postgres import UNREACHABLE, Database
-from workers.vitals import Vitals
+from workers.process_health import ProcessHealth
 
 log = structlog.get_logger()
 INTERVAL = timedelta(seconds=1)
@@ -24,30 +24,27 @@ _LAPSE_SECONDS = LAPSE.total_seconds()
 
 
 class Heartbeat:
-    """Keeps one process's row fresh, and knows how long it has been doing so without a gap.
-
-    Each beat measures how far the process's clock is from the database's.
-    """
+    """Touches the row, and measures the offset of the process's clock to the database's."""
 
     def __init__(
         self,
         process_id: UUID,
         kind: str,
         database: Database,
-        vitals: Vitals | None = None,
+        health: ProcessHealth | None = None,
         clocks: Callable[[], Moment] = read_clocks,
     ) -> None:
         self.process_id = process_id
         self._kind = kind
         self._database = database
-        self._vitals = vitals or Vitals()
+        self._health = health or ProcessHealth()
         self._clocks = clocks
         self._started_at = clocks().wall
         self._last_beat: float | None = None
         self._steady_since: float | None = None
 
     async def begin(self) -> None:
-        """Beat for the first time, whenever the database is there."""
+        """Beat for the first time, as soon as the database answers."""
         while True:
             try:
                 return await self.beat()
@@ -56,9 +53,9 @@ class Heartbeat:
                 await asyncio.sleep(INTERVAL.total_seconds())
 
     async def run(self) -> None:
-        """Beat until cancelled; a beat that fails is tried again at the next interval."""
+        """Beat until cancelled; a failed beat is repeated after the interval."""
         while True:
-            self._vitals.beat("heartbeat")
+            self._health.beat("heartbeat")
             try:
                 await self.beat()
             except UNREACHABLE as error:
@@ -91,10 +88,10 @@ class Heartbeat:
         self._last_beat = at
 
     def may_judge(self) -> bool:
-        """Whether this process may call others dead.
+        """Whether this process may declare others dead.
 
-        When the primary was away nobody could beat, so whoever just came back must first give
-        the others the time to be heard again.
+        While the primary was away, nobody could beat. So a process must have beaten without a gap
+        for longer than others need to beat again.
         """
         if self._last_beat is None or self._steady_since is None:
             return False
@@ -103,6 +100,6 @@ class Heartbeat:
         return is_beating and now - self._steady_since > _LAPSE_SECONDS
 
     async def stop(self) -> None:
-        """Remove the row: this process holds nothing any more."""
+        """Remove the row: this process owns nothing any more."""
         async with self._database.driver() as driver:
             await leave(driver, self.process_id)

@@ -1,4 +1,4 @@
-"""The processes of this folder, as the command line starts them; each imports only its own."""
+"""Entry points of the command line: dispatcher, worker, clock. Each imports only its own."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from storage.error_kinds import kind_of
 from storage.garbage import collect_rarely
 from storage.key_ring import KeyRing
 from storage.urls import ShardUrls
-from workers.vitals import Vitals
+from workers.process_health import ProcessHealth
 
 log = structlog.get_logger()
 POOL_SIZE = 6
 STOP_SECONDS = 5.0
 DISPATCHER_ENDS_SECONDS = 8.0
 WORKER_ENDS_SECONDS = 35.0
-"""What a process may take to end, with all that it waits for; its host gives it longer."""
+"""How long a process may take to end; its host waits longer (k8s/base)."""
 
 
-async def run_dispatcher(urls: ShardUrls, stop: asyncio.Event, vitals: Vitals) -> None:
+async def run_dispatcher(urls: ShardUrls, stop: asyncio.Event, health: ProcessHealth) -> None:
     """Dispatch until `stop` is set."""
     from storage.shards import Shards
-    from workers.dispatcher import TROUBLE, Dispatcher
+    from workers.dispatcher.process import TROUBLE, Dispatcher
 
     collect_rarely()
     shards = Shards(urls, pool_size=POOL_SIZE)
     (shard,) = shards.all()
-    dispatcher = Dispatcher(shard, new_id(), vitals)
+    dispatcher = Dispatcher(shard, new_id(), health)
     async with asyncio.TaskGroup() as tasks:
-        work = [tasks.create_task(one) for one in (vitals.run(), dispatcher.run())]
+        work = [tasks.create_task(one) for one in (health.run(), dispatcher.run())]
         await stop.wait()
         for task in work:
             task.cancel()
@@ -42,7 +42,7 @@ async def run_dispatcher(urls: ShardUrls, stop: asyncio.Event, vitals: Vitals) -
         async with asyncio.timeout(STOP_SECONDS):
             await dispatcher.stop()
     except (*TROUBLE, TimeoutError) as error:
-        # What was not handed over is found by the other dispatchers' sweeps.
+        # Sweeps of other dispatchers find runs that were not dispatched.
         log.warning("dispatcher.not_stopped_cleanly", error=kind_of(error))
     await shards.close()
     log.info("dispatcher.stopped")
@@ -57,19 +57,19 @@ async def run_worker(
     proxy: str | None,
     name_servers: Sequence[str],
     ring: KeyRing,
-    vitals: Vitals,
+    health: ProcessHealth,
 ) -> None:
     """Ring until `stop` is set.
 
     Args:
         allowed: What the operator allows targets to be.
-        proxy: URL of the HTTP proxy through which they are called, if any.
+        proxy: URL of the HTTP proxy for HTTP targets, if any.
         name_servers: Where names of targets are looked up, if not at the system's.
-        ring: What secrets are encrypted with.
-        vitals: Are told how the process fares.
+        ring: The keys that secrets are encrypted with.
+        health: Where the process reports its health.
     """
     from storage.shards import Shards
-    from workers.worker import Worker
+    from workers.worker.process import Worker
 
     collect_rarely()
     shards = Shards(urls, pool_size=POOL_SIZE)
@@ -81,16 +81,16 @@ async def run_worker(
         proxy=proxy,
         name_servers=name_servers,
         ring=ring,
-        vitals=vitals,
+        health=health,
     )
-    beating = asyncio.create_task(vitals.run())
+    reporting = asyncio.create_task(health.run())
     await worker.run(stop)
-    beating.cancel()
+    reporting.cancel()
     await shards.close()
 
 
-def run_clock(redis_url: str, vitals: Vitals) -> None:
-    """Enqueue housekeeping, minute by minute, until the process is ended."""
-    from workers.clock import run_clock as run
+def run_clock(redis_url: str, health: ProcessHealth) -> None:
+    """Enqueue housekeeping each minute until the process is killed."""
+    from workers.housekeeping.clock import run_clock as run
 
-    run(redis_url, vitals)
+    run(redis_url, health)

@@ -1,4 +1,4 @@
-"""Whether the servers of a shard answer, and its clock is right: another thread asks for it."""
+"""Checks the servers of a shard and the clock, on behalf of another thread."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from functools import partial
 from storage.checks import OK, asked, look_at_schema
 from storage.clock_offset import read_clocks
 from storage.shards import Shard
-from workers.vitals import Servers
+from workers.process_health import Servers
 
 CHECK_SECONDS = 2.0
 
 
 def asks(shard: Shard) -> Callable[[], Servers]:
-    """What asks them, on the event loop that runs now."""
+    """A check that any thread may call; it runs on the current event loop."""
     return partial(_ask_on, asyncio.get_running_loop(), shard)
 
 

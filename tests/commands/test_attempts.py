@@ -210,7 +210,7 @@ async def test_an_answer_after_an_abandoned_attempt_is_the_last(firing: Firing):
 
 @pytest.mark.parametrize("end", ["rescued", "cancelled"])
 async def test_no_run_that_was_cut_off_began_before_it_was_due(firing: Firing, end: str):
-    """Postgres knows a moment before it is due that it begins (workers/ringer.py)."""
+    """Postgres knows a moment before it is due that it begins (workers/worker/attempts.py)."""
     run = await firing.queued_run()
     early = DUE - timedelta(milliseconds=5)
     assert await firing.start(run, now=early) == {run.id}

@@ -29,7 +29,7 @@ from tests.commands.naming import (
 )
 from tests.commands.telling import told
 from tests.storage.eventually import eventually
-from workers.calendars import Calendars
+from workers.dispatcher.calendars import Calendars
 
 HALF_PAST = NOON + 30 * MINUTE
 

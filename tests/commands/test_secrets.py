@@ -30,9 +30,8 @@ from tests.commands.changing import update
 from tests.commands.firing import NOON, SECOND, TARGET, Firing
 from tests.storage.eventually import eventually
 from tests.workers.ringing import waiting_run
-from workers.targets import secrets as filling_in
+from workers.targets.http.signature import SigningSecrets
 from workers.targets.secrets import Secrets, Unreadable
-from workers.targets.signature import SigningSecrets
 
 OLD, NEW = ("old", b"o" * 32), ("new", b"n" * 32)
 VALUE = "s3cr3t-value"
@@ -114,12 +113,11 @@ async def test_a_worker_without_the_key_says_which_it_lacks(firing: Firing):
 
 
 async def test_values_are_read_once_for_many_and_forgotten(
-    firing: Firing, monkeypatch: pytest.MonkeyPatch
+    firing: Firing,
 ):
-    monkeypatch.setattr(filling_in, "KEPT_SECONDS", 0.2)
     await put(firing)
     reads: list[Any] = []
-    secrets = Secrets(firing.database, KeyRing([OLD]))
+    secrets = Secrets(firing.database, KeyRing([OLD]), kept_seconds=0.2)
     read = secrets._rows._ask
 
     async def counted(keys: Any) -> Any:

@@ -19,8 +19,8 @@ from storage.postgres import Database
 from storage.urls import ShardUrls
 from tests.firing.target import Target, created, ended
 from tests.processes import ENCRYPTION_KEYS, System, wait_until
+from workers.targets.http.signature import sign
 from workers.targets.secrets import KEPT_SECONDS
-from workers.targets.signature import sign
 
 VALUE = 'to"ken\\with \N{SNOWMAN}\nlines'
 TOKEN = "plain-t0ken"

@@ -210,7 +210,8 @@ def test_what_makes_traces_is_imported_only_where_they_are_wanted(
     look = (
         "import os, sys; from app.cli import main; from storage.tracing import begin;"
         "main(['version'], standalone_mode=False); begin('api', os.environ);"
-        "import app.api, workers.dispatcher, workers.worker, workers.clock;"
+        "import app.api, workers.dispatcher.process, workers.worker.process;"
+        "import workers.housekeeping.clock;"
         "print('storage.otel' in sys.modules)"
     )
     done = subprocess.run(

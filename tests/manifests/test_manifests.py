@@ -15,9 +15,9 @@ import yaml
 from prometheus_client import REGISTRY
 
 import app.api  # noqa: F401
-import workers.clock
-import workers.dispatcher
-import workers.worker  # noqa: F401
+import workers.dispatcher.process
+import workers.housekeeping.clock
+import workers.worker.process  # noqa: F401
 from app.cli import main
 from app.edge.connections.leaving_server import SHUTDOWN_SECONDS
 from app.edge.connections.serving import LAST_SECONDS
@@ -26,15 +26,14 @@ from app.routes.health import HealthController, metrics
 from app.settings import PREFIX, Settings
 from tests.manifests.objects import K8S, METRIC, loaded, name_of, named, pod_of, queries_of, written
 from tests.processes import CHECKOUT, System
-from workers.bytes_in_hand import BUDGET_BYTES
 from workers.main import DISPATCHER_ENDS_SECONDS, POOL_SIZE, STOP_SECONDS, WORKER_ENDS_SECONDS
-from workers.worker import DRAIN_SECONDS
+from workers.worker.config import DEFAULTS as WORKER
 
 PROCESSES = ("api", "dispatcher", "worker", "clock")
 NEEDED_TO_STOP = {
     "api": SHUTDOWN_SECONDS + LAST_SECONDS,
     "dispatcher": STOP_SECONDS,
-    "worker": DRAIN_SECONDS,
+    "worker": WORKER.drain_seconds,
     "clock": 0,
 }
 COMPOSE: dict[str, Any] = yaml.safe_load((CHECKOUT / "compose.yaml").read_text())["services"]
@@ -137,7 +136,7 @@ def test_processes_are_given_the_time_that_they_take_to_stop(process: str) -> No
     ("process", "needed", "most"),
     [
         ("dispatcher", STOP_SECONDS, DISPATCHER_ENDS_SECONDS),
-        ("worker", DRAIN_SECONDS, WORKER_ENDS_SECONDS),
+        ("worker", WORKER.drain_seconds, WORKER_ENDS_SECONDS),
     ],
 )
 def test_processes_cut_themselves_off_before_their_host_does(
@@ -237,4 +236,4 @@ def test_valkey_is_bounded_below_its_pod(started: str, limited: str, limit: str)
 def test_what_a_worker_has_in_hand_fits_into_its_pod() -> None:
     manifest = (CHECKOUT / "k8s/base/worker.yaml").read_text()
     ((asked, most),) = re.findall(r"memory: (\d+)Mi\}\n +limits: \{memory: (\d+)Mi", manifest)
-    assert int(asked) * 1_024 * 1_024 + 4 * BUDGET_BYTES < int(most) * 1_024 * 1_024
+    assert int(asked) * 1_024 * 1_024 + 4 * WORKER.memory_bytes < int(most) * 1_024 * 1_024

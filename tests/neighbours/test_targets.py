@@ -19,7 +19,7 @@ from tests.firing.listening import Listening, QuietHandler
 from tests.firing.target import Target, created
 from tests.processes import System, runs_of, wait_until
 from tests.workers.name_server import NameServer, name_server
-from workers.targets.reading import MOST_BYTES_BESIDE_BODY
+from workers.targets.http.reading import MOST_BYTES_BESIDE_BODY
 
 NAMES = 60
 FIRES = 8

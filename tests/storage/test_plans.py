@@ -15,7 +15,7 @@ from commands.firing import skip_blocked
 from storage.embedded.ports import free_port
 from storage.migrate import migrate
 from storage.postgres import WARM, Database, Driver, Server
-from workers import worker
+from workers.worker import process as worker
 
 NOW = datetime(2031, 5, 10, 15, tzinfo=UTC)
 SERVICE = uuid4()

@@ -16,7 +16,7 @@ from storage.retention import MARGIN, expiring_days, note_kept_from
 from storage.shards import Shard
 from storage.urls import ShardUrls
 from tests.storage.test_partitions import DAY, drop, make, named, partitions, places, write_run
-from workers.housekeeping import keep_partitions
+from workers.housekeeping.retention import keep_partitions
 
 NOW = datetime.now(UTC).replace(hour=15)
 TODAY = NOW.date()

@@ -15,8 +15,9 @@ from tests.commands.firing import WORKER, Firing
 from tests.workers.ringing import Bell
 from tests.workers.stepped_clocks import SteppedClocks
 from workers.heartbeat import Heartbeat
-from workers.recorder import Recorder
-from workers.ringer import Ringer
+from workers.worker.config import WorkerConfig
+from workers.worker.recorder import Recorder
+from workers.worker.ringer import Ringer
 
 QUIET_DATABASE = 7
 
@@ -59,7 +60,8 @@ async def recorder(firing: Firing) -> AsyncIterator[Recorder]:
 @pytest.fixture
 async def ringer(firing: Firing, bell: Bell, recorder: Recorder) -> AsyncIterator[Ringer]:
     """A ringer that works, with room for one batch of messages."""
-    made = Ringer(firing.database, WORKER, bell.ring, recorder, concurrency=8, capacity=201)
+    config = WorkerConfig(concurrency=8, queue_capacity=201, wrong_clock_seconds=0.01)
+    made = Ringer(firing.shard, WORKER, bell.ring, recorder, config=config)
     working = asyncio.create_task(made.run())
     yield made
     bell.silence()

@@ -15,9 +15,10 @@ from storage.queue import RunKey
 from tests.commands.firing import OTHER_WORKER, WORKER, Firing
 from tests.storage.eventually import eventually
 from tests.workers.ringing import Bell, due_in, now, state_of
-from workers.aborts import AbortWatch
-from workers.recorder import Recorder
-from workers.ringer import Ringer
+from workers.worker.config import WorkerConfig
+from workers.worker.recorder import Recorder
+from workers.worker.ringer import Ringer
+from workers.worker.watches.aborts import AbortWatch
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ async def ringing(firing: Firing, ringer: Ringer, bell: Bell) -> RunKey:
     """A run whose attempt goes on until it is cut off."""
     bell.keep_ringing()
     _, key = await due_in(firing, -1)
-    await ringer.take([key])
+    await ringer.intake.take([key])
     await bell.rings(len(bell.rung) + 1)
     return key
 
@@ -58,7 +59,7 @@ async def test_the_attempt_of_a_cancelled_run_is_cut_off_and_recorded_once(
     before = await firing.rows("SELECT * FROM attempts WHERE run_id = $1", key[1])
     await eventually(partial(forgotten, firing, watch, key[1]), what="the abort is forgotten")
     assert bell.cut_off == [key[1]]
-    assert not ringer.holds(key[1])
+    assert not ringer.owned.has_attempt(key[1])
     assert await state_of(firing, key) == "cancelled"
     assert await firing.rows("SELECT * FROM attempts WHERE run_id = $1", key[1]) == before
     assert await firing.outcomes(key[1]) == ["abandoned"]
@@ -99,7 +100,7 @@ async def test_a_cut_off_attempt_makes_room_for_another(
 ):
     keys = [await ringing(firing, ringer, bell) for _ in range(8)]  # as many as the ringer rings
     _, next_one = await due_in(firing, -1)
-    await ringer.take([next_one])
+    await ringer.intake.take([next_one])
     assert await state_of(firing, next_one) == "queued"
     await cancel(firing, keys[0])
     await watch.look()
@@ -140,7 +141,7 @@ async def test_an_attempt_that_ended_by_then_is_recorded_as_it_ended(  # noqa: P
         await ended.wait()
     await firing.rows("UPDATE runs SET abort = true WHERE id = $1", key[1])
     await watch.look()
-    assert ringer.holds(key[1])
+    assert ringer.owned.has_attempt(key[1])
     may_record.set()
     await eventually(partial(is_over, firing, key))
     assert await state_of(firing, key) == "succeeded"
@@ -152,10 +153,8 @@ async def test_a_notice_is_enough(
     firing: Firing,
     ringer: Ringer,
     bell: Bell,
-    watch: AbortWatch,
-    monkeypatch: pytest.MonkeyPatch,
 ):
-    monkeypatch.setattr("workers.aborts.LOOK_SECONDS", 3_600)
+    watch = AbortWatch(firing.shard, WORKER, ringer, WorkerConfig(abort_poll_seconds=3_600))
     key = await ringing(firing, ringer, bell)
     watching = asyncio.create_task(watch.run())
     await eventually(partial(listens, firing))
@@ -177,14 +176,13 @@ async def test_a_lost_notice_costs_a_look(
     firing: Firing,
     ringer: Ringer,
     bell: Bell,
-    watch: AbortWatch,
     monkeypatch: pytest.MonkeyPatch,
 ):
     async def deaf(*_: object) -> None:
         await asyncio.Event().wait()
 
-    monkeypatch.setattr("workers.aborts.listen", deaf)
-    monkeypatch.setattr("workers.aborts.LOOK_SECONDS", 0.05)
+    monkeypatch.setattr("workers.worker.watches.aborts.listen", deaf)
+    watch = AbortWatch(firing.shard, WORKER, ringer, WorkerConfig(abort_poll_seconds=0.05))
     key = await ringing(firing, ringer, bell)
     watching = asyncio.create_task(watch.run())
     await cancel(firing, key)

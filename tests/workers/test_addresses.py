@@ -6,7 +6,7 @@ import pytest
 
 from tests.workers.http_server import OK, raw_target
 from tests.workers.test_transport import ring, ringing
-from workers.targets.address import address_of
+from workers.targets.http.address import address_of
 
 SIGNED = "/a%2Fb;c=%3b/../%7Euser//?sig=a%2Fb%2b%3D&t=00%3A00&q=a+b%20c&e=%c3%a4&x='(*)!|\"&&="
 

@@ -25,9 +25,10 @@ from storage.queue import RunKey
 from tests.commands.firing import DUE, NOON, TARGET, WORKER, Firing
 from tests.storage.eventually import eventually
 from tests.workers.ringing import Bell, due_in, state_of, waiting_run
-from workers.bytes_in_hand import LARGEST_BYTES, SHARE, BytesInHand
-from workers.recorder import Recorder
-from workers.ringer import Ringer
+from workers.worker.backpressure import LARGEST_BYTES, SHARE, MemoryBudget
+from workers.worker.config import WorkerConfig
+from workers.worker.recorder import Recorder
+from workers.worker.ringer import Ringer
 
 BUDGET = 4 * LARGEST_BYTES
 BODY = b'"' + b"x" * (LARGEST_PAYLOAD - 2) + b'"'
@@ -44,15 +45,14 @@ def sized(service: int, size: int) -> TakenRun:
 
 
 @pytest.fixture
-def in_hand() -> BytesInHand:
-    return BytesInHand(BUDGET)
+def in_hand() -> MemoryBudget:
+    return MemoryBudget(BUDGET)
 
 
 @pytest.fixture
-async def ringer(
-    firing: Firing, bell: Bell, recorder: Recorder, in_hand: BytesInHand
-) -> AsyncIterator[Ringer]:
-    made = Ringer(firing.database, WORKER, bell.ring, recorder, in_hand=in_hand)
+async def ringer(firing: Firing, bell: Bell, recorder: Recorder) -> AsyncIterator[Ringer]:
+    config = WorkerConfig(memory_bytes=BUDGET)
+    made = Ringer(firing.shard, WORKER, bell.ring, recorder, config=config)
     working = asyncio.create_task(made.run())
     yield made
     bell.silence()
@@ -103,7 +103,7 @@ def test_no_target_is_larger_than_is_reckoned_with() -> None:
     assert len(encode(target)) < LARGEST_BYTES
 
 
-def test_a_service_with_nothing_in_hand_has_room_for_any_target(in_hand: BytesInHand) -> None:
+def test_a_service_with_nothing_in_hand_has_room_for_any_target(in_hand: MemoryBudget) -> None:
     in_hand.keep(sized(1, BUDGET - 2 * LARGEST_BYTES))
     assert in_hand.has_room
     rooms = in_hand.reserve([key(2), key(1)])
@@ -113,13 +113,13 @@ def test_a_service_with_nothing_in_hand_has_room_for_any_target(in_hand: BytesIn
     assert not in_hand.has_room
 
 
-def test_a_service_leaves_room_for_others(in_hand: BytesInHand) -> None:
+def test_a_service_leaves_room_for_others(in_hand: MemoryBudget) -> None:
     in_hand.keep(sized(1, BUDGET * SHARE // (SHARE + 1)))
     rooms = in_hand.reserve([key(1)])
     assert rooms.of_service == {UUID(int=1): 0}
 
 
-def test_takes_at_once_have_no_room_twice(in_hand: BytesInHand) -> None:
+def test_takes_at_once_have_no_room_twice(in_hand: MemoryBudget) -> None:
     rooms = [in_hand.reserve([key(service)]) for service in range(4)]
     assert sum(one.bytes for one in rooms) < BUDGET
     for one in rooms:
@@ -127,7 +127,7 @@ def test_takes_at_once_have_no_room_twice(in_hand: BytesInHand) -> None:
     assert in_hand.in_hand == 0
 
 
-def test_what_was_kept_and_dropped_leaves_nothing(in_hand: BytesInHand) -> None:
+def test_what_was_kept_and_dropped_leaves_nothing(in_hand: MemoryBudget) -> None:
     runs = [sized(service % 3, 1_000 * service) for service in range(9)]
     for run in runs:
         in_hand.keep(run)
@@ -172,57 +172,57 @@ async def test_runs_of_deleted_jobs_need_no_room(firing: Firing):
 
 
 async def test_a_flood_of_large_bodies_keeps_to_its_share_and_rings_bit_by_bit(
-    firing: Firing, other_service: Firing, ringer: Ringer, bell: Bell, in_hand: BytesInHand
+    firing: Firing, other_service: Firing, ringer: Ringer, bell: Bell
 ):
     bell.keep_ringing()
     flood = [
         (await due_in(firing, -1, target=LARGE, overlap=Overlap.ALLOW_ALL))[1] for _ in range(MANY)
     ]
-    taking = asyncio.create_task(ringer.take(flood))
+    taking = asyncio.create_task(ringer.intake.take(flood))
     await bell.rings(1)
     share = BUDGET * SHARE // (SHARE + 1) // len(BODY)
     await eventually(partial(_has_rung, bell, share // 2))
     assert len(bell.rung) <= share
     assert not taking.done()
     _, neighbours = await due_in(other_service, -1, target=LARGE, overlap=Overlap.ALLOW_ALL)
-    assert await ringer.take([neighbours]) == []
+    assert await ringer.intake.take([neighbours]) == []
     await eventually(partial(_is_rung, bell, neighbours))
-    assert in_hand.in_hand <= BUDGET
+    assert ringer.owned.memory.in_hand <= BUDGET
     bell.silence()
     await bell.rings(MANY + 1)
     assert await taking == []
-    await eventually(partial(_is_empty, in_hand))
+    await eventually(partial(_is_empty, ringer.owned.memory))
 
 
 async def test_where_too_many_wait_for_room_the_rest_is_handed_over_again(
-    firing: Firing, ringer: Ringer, bell: Bell, in_hand: BytesInHand
+    firing: Firing, ringer: Ringer, bell: Bell
 ):
     bell.keep_ringing()
     flood = [
         (await due_in(firing, -1, target=LARGE, overlap=Overlap.ALLOW_ALL))[1] for _ in range(MANY)
     ]
-    taking = [asyncio.create_task(ringer.take([one])) for one in flood]
+    taking = [asyncio.create_task(ringer.intake.take([one])) for one in flood]
     await eventually(partial(_any_is_done_with_rest, taking))
     bell.silence()
     left = [one for rest in await asyncio.gather(*taking) for one in rest]
     while left:
-        left = await ringer.take(left)
+        left = await ringer.intake.take(left)
     await bell.rings(MANY)
-    await eventually(partial(_is_empty, in_hand))
+    await eventually(partial(_is_empty, ringer.owned.memory))
     assert {run.id for run, _ in bell.rung} == {run for _, run in flood}
 
 
 async def test_a_run_that_is_taken_again_or_given_back_is_counted_once(
-    firing: Firing, ringer: Ringer, in_hand: BytesInHand
+    firing: Firing, ringer: Ringer
 ):
     _, one = await due_in(firing, 4, target=LARGE)
-    await ringer.take([one])
-    counted = in_hand.in_hand
+    await ringer.intake.take([one])
+    counted = ringer.owned.memory.in_hand
     assert len(BODY) < counted < len(BODY) + 1_000
-    await ringer.take([one])
-    assert in_hand.in_hand == counted
-    assert await ringer.give_back() == [one]
-    assert in_hand.in_hand == 0
+    await ringer.intake.take([one])
+    assert ringer.owned.memory.in_hand == counted
+    assert await ringer.intake.give_back() == [one]
+    assert ringer.owned.memory.in_hand == 0
 
 
 async def test_a_text_with_one_wide_character_takes_no_more_than_its_bytes(firing: Firing):
@@ -244,7 +244,7 @@ async def _is_rung(bell: Bell, run: RunKey) -> bool:
     return run[1] in {rung.id for rung, _ in bell.rung}
 
 
-async def _is_empty(in_hand: BytesInHand) -> bool:
+async def _is_empty(in_hand: MemoryBudget) -> bool:
     return in_hand.in_hand == 0
 
 

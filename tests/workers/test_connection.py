@@ -11,6 +11,7 @@ import pytest
 from domain.runs.run import Outcome
 from tests.workers.http_server import OK, Answer, raw_target, sends
 from tests.workers.test_transport import Names, ring, ringing
+from workers.targets.http.config import DEFAULTS, TransportConfig
 
 NO_LENGTH = b"HTTP/1.1 200 OK\r\n\r\nok"
 
@@ -171,18 +172,18 @@ async def test_what_comes_before_the_answer_is_passed_over() -> None:
     assert target.connections == 1
 
 
-@pytest.fixture
-def slow_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However long this machine takes to close a connection, it was closed at once."""
-    monkeypatch.setattr("workers.targets.transport.CROSSING_SECONDS", 60)
+# However long this machine takes to close a connection, it was closed at once.
+SLOW_MACHINE = TransportConfig(crossing_seconds=60)
 
 
-@pytest.mark.usefixtures("slow_machine")
 @pytest.mark.parametrize("method", ["GET", "POST", "PATCH"])
 async def test_what_a_kept_connection_was_closed_before_is_sent_once_more_on_a_new_one(
     method: str,
 ) -> None:
-    async with raw_target(hangs_up_before_the_second(OK)) as target, ringing() as ringer:
+    async with (
+        raw_target(hangs_up_before_the_second(OK)) as target,
+        ringing(config=SLOW_MACHINE) as ringer,
+    ):
         url = f"http://127.0.0.1:{target.port}/"
         answers = [await ring(ringer, url, method=method) for _ in range(2)]
     assert [answer.outcome for answer in answers] == [Outcome.SUCCEEDED] * 2
@@ -191,7 +192,6 @@ async def test_what_a_kept_connection_was_closed_before_is_sent_once_more_on_a_n
 
 
 @pytest.mark.promise("at least once")
-@pytest.mark.usefixtures("slow_machine")
 @pytest.mark.parametrize(
     ("answer", "requests"),
     [(b"", 3), (b"HTTP/1.1 ", 2)],
@@ -207,18 +207,18 @@ async def test_nothing_is_sent_a_third_time_or_once_an_answer_began(
         await (sends(OK) if first else hangs_up_after(answer))(writer)
         first = False
 
-    async with raw_target(answers_the_first) as target, ringing() as ringer:
+    async with raw_target(answers_the_first) as target, ringing(config=SLOW_MACHINE) as ringer:
         url = f"http://127.0.0.1:{target.port}/"
         answers = [await ring(ringer, url) for _ in range(2)]
     assert [answer.outcome for answer in answers] == [Outcome.SUCCEEDED, Outcome.FAILED]
     assert len(target.heads) == requests
 
 
-async def test_what_was_closed_long_after_a_request_is_not_sent_again(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("workers.targets.transport.CROSSING_SECONDS", 0)
-    async with raw_target(hangs_up_before_the_second(OK)) as target, ringing() as ringer:
+async def test_what_was_closed_long_after_a_request_is_not_sent_again() -> None:
+    async with (
+        raw_target(hangs_up_before_the_second(OK)) as target,
+        ringing(config=TransportConfig(crossing_seconds=0)) as ringer,
+    ):
         url = f"http://127.0.0.1:{target.port}/"
         answers = [await ring(ringer, url, method="GET") for _ in range(2)]
     assert [answer.outcome for answer in answers] == [Outcome.SUCCEEDED, Outcome.FAILED]
@@ -227,18 +227,16 @@ async def test_what_was_closed_long_after_a_request_is_not_sent_again(
 
 @pytest.mark.parametrize("old_when", ["it was used", "it is to be used"])
 async def test_a_name_that_has_moved_is_followed_once_its_connection_is_old(
-    old_when: str, monkeypatch: pytest.MonkeyPatch
+    old_when: str,
 ) -> None:
-    monkeypatch.setattr("workers.targets.names.KEPT_SECONDS", 0)
-    age = "workers.targets.idle_connections.GREATEST_AGE_SECONDS"
-    if old_when == "it was used":
-        monkeypatch.setattr(age, 0)
+    age = 0 if old_when == "it was used" else DEFAULTS.greatest_age_seconds
+    config = TransportConfig(kept_seconds=0, greatest_age_seconds=age)
     names = Names(["127.0.0.1"], ["127.0.0.2"])
-    async with raw_target(OK) as old, ringing(resolve=names.resolve) as ringer:
+    async with raw_target(OK) as old, ringing(resolve=names.resolve, config=config) as ringer:
         async with raw_target(OK, host="127.0.0.2", port=old.port) as new:
             url = f"http://target.example:{old.port}/"
             await ring(ringer, url)
-            monkeypatch.setattr(age, 0)
+            ringer._transport._idle._greatest_age_seconds = 0
             await ring(ringer, url)
         async with asyncio.timeout(10):
             await old.hung_up.wait()

@@ -21,7 +21,10 @@ from storage.shards import LOOK_AHEAD, Shard
 from storage.urls import ShardUrls
 from tests.commands.firing import DUE, NOON, SECOND, Firing
 from tests.commands.messages import waiting_messages
-from workers.dispatcher import LEAD, Dispatcher
+from workers.dispatcher.config import DEFAULTS
+from workers.dispatcher.process import Dispatcher
+
+LEAD = DEFAULTS.lead
 
 
 @pytest.fixture
@@ -34,11 +37,11 @@ async def test_a_run_is_handed_over_at_its_lead_and_not_before(
 ):
     job = await firing.job()
     await dispatcher.claim(NOON)
-    await dispatcher.hand_over(DUE - LEAD - SECOND / 1_000)
+    await dispatcher.dispatch(DUE - LEAD - SECOND / 1_000)
     assert waiting_messages(firing.shards) == []
-    await dispatcher.hand_over(DUE - LEAD)
+    await dispatcher.dispatch(DUE - LEAD)
     assert waiting_messages(firing.shards) == [(firing.caller.service_id, run_id(job.id, DUE))]
-    await dispatcher.hand_over(DUE)
+    await dispatcher.dispatch(DUE)
     assert waiting_messages(firing.shards) == []
 
 
@@ -70,7 +73,7 @@ async def test_runs_are_handed_over_in_the_order_in_which_they_are_due(
 ):
     await firing.job(every=SECOND)
     await dispatcher.claim(NOON)
-    await dispatcher.hand_over(NOON + 4 * SECOND - LEAD)
+    await dispatcher.dispatch(NOON + 4 * SECOND - LEAD)
     handed_over = [(await firing.run(run))["due_at"] for _, run in waiting_messages(firing.shards)]
     assert handed_over == [NOON + n * SECOND for n in range(5)]
 
@@ -84,7 +87,7 @@ async def test_a_flood_of_one_service_delays_another_by_one_run_only(
     await neighbour.job()
     other = neighbour.caller.service_id
     await dispatcher.claim(NOON)
-    await dispatcher.hand_over(DUE)
+    await dispatcher.dispatch(DUE)
     services = [service for service, _ in waiting_messages(firing.shards)]
     assert len(services) == 21
     assert other in services[:2]
@@ -100,9 +103,9 @@ async def test_what_redis_does_not_take_is_kept_and_sent_when_it_is_back(firing:
     await dispatcher.claim(NOON)
     for _ in range(2):
         with pytest.raises((RedisError, BrokerError)):
-            await dispatcher.hand_over(DUE)
+            await dispatcher.dispatch(DUE)
     away.queue = firing.shard.queue
-    await dispatcher.hand_over(DUE)
+    await dispatcher.dispatch(DUE)
     assert waiting_messages(firing.shards) == [(firing.caller.service_id, run_id(job.id, DUE))]
     await away.database.close()
     await away.redis.close()
@@ -115,7 +118,7 @@ async def test_a_dispatcher_that_stops_hands_over_what_it_holds(
     await dispatcher.claim(NOON)
     await dispatcher.stop()
     assert waiting_messages(firing.shards) == [(firing.caller.service_id, run_id(job.id, DUE))]
-    await dispatcher.hand_over(DUE)
+    await dispatcher.dispatch(DUE)
     assert waiting_messages(firing.shards) == []
 
 
@@ -136,43 +139,42 @@ async def test_the_claim_after_a_full_one_leaves_another_its_run(
     other = await other_service(firing)
     await other.job()
     assert await dispatcher.claim(NOON)
-    assert dispatcher._held.by_service == {firing.caller.service_id: 5}
+    assert dispatcher._buffer.by_service == {firing.caller.service_id: 5}
     assert await dispatcher.claim(NOON)
-    assert dispatcher._held.by_service == {firing.caller.service_id: 9, other.caller.service_id: 1}
+    assert dispatcher._buffer.by_service == {
+        firing.caller.service_id: 9,
+        other.caller.service_id: 1,
+    }
 
 
 async def test_of_a_flood_no_more_waits_in_the_queue_than_is_picked_up_soon(
-    firing: Firing, dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch
+    firing: Firing, dispatcher: Dispatcher
 ):
-    for where in ("workers.dispatcher", "storage.queue"):
-        monkeypatch.setattr(f"{where}.BATCH_SIZE", 2)
+    firing.shard.queue.batch_size = 2
     size, waiting = FEW + 4 * MAX_DEPTH, 2 * MAX_DEPTH
     for _ in range(size):
         await firing.job()
     await dispatcher.claim(NOON)
     for _ in range(3):
-        await dispatcher.hand_over(DUE)
+        await dispatcher.dispatch(DUE)
     assert await firing.shard.queue.depth() == MAX_DEPTH
-    assert len(dispatcher._held) == size - waiting
+    assert len(dispatcher._buffer) == size - waiting
     assert len(waiting_messages(firing.shards)) == waiting
-    await dispatcher.hand_over(DUE)
+    await dispatcher.dispatch(DUE)
     assert len(waiting_messages(firing.shards)) == waiting
     assert waiting_messages(firing.shards, ahead=True) == []
 
 
-async def test_who_has_few_runs_due_passes_by_a_flood(
-    firing: Firing, dispatcher: Dispatcher, monkeypatch: pytest.MonkeyPatch
-):
-    for where in ("workers.dispatcher", "storage.queue"):
-        monkeypatch.setattr(f"{where}.BATCH_SIZE", 2)
+async def test_who_has_few_runs_due_passes_by_a_flood(firing: Firing, dispatcher: Dispatcher):
+    firing.shard.queue.batch_size = 2
     for _ in range(FEW + 2 * MAX_DEPTH + 2):
         await firing.job()
     await dispatcher.claim(NOON)
-    await dispatcher.hand_over(DUE)
+    await dispatcher.dispatch(DUE)
     other = await other_service(firing)
     job = await other.job()
     await dispatcher.claim(NOON)
-    await dispatcher.hand_over(DUE)
+    await dispatcher.dispatch(DUE)
     mine = (other.caller.service_id, run_id(job.id, DUE))
     assert waiting_messages(firing.shards, ahead=True) == [mine]
     assert mine not in waiting_messages(firing.shards)
@@ -196,12 +198,12 @@ async def test_while_a_worker_has_messages_in_hand_who_has_few_runs_passes_them_
     await dispatcher._sweep.resend(NOON)
     job = await firing.job()
     await dispatcher.claim(NOON)
-    await dispatcher.hand_over(DUE)
+    await dispatcher.dispatch(DUE)
     mine = (firing.caller.service_id, run_id(job.id, DUE))
     assert waiting_messages(firing.shards, ahead=True) == [mine]
     waiting_messages(firing.shards)
     await dispatcher._sweep.resend(NOON)
     other = await firing.job()
     await dispatcher.claim(NOON)
-    await dispatcher.hand_over(DUE)
+    await dispatcher.dispatch(DUE)
     assert waiting_messages(firing.shards) == [(firing.caller.service_id, run_id(other.id, DUE))]

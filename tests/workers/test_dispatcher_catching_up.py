@@ -9,7 +9,8 @@ import pytest
 
 from storage.queue import BATCH_SIZE
 from tests.commands.firing import DUE, NOON, SECOND, Firing
-from workers.dispatcher import MAX_DEPTH_TO_CATCH_UP, Dispatcher
+from workers.dispatcher.config import DEFAULTS
+from workers.dispatcher.process import Dispatcher
 
 OUTAGE = timedelta(hours=1)
 
@@ -31,7 +32,7 @@ async def test_what_is_late_is_left_to_the_lane_of_its_own(firing: Firing, dispa
 
 async def test_while_messages_wait_nothing_late_is_claimed(firing: Firing, dispatcher: Dispatcher):
     late = await firing.job(every=60 * SECOND, now=NOON - OUTAGE)
-    waiting = [(uuid4(), uuid4())] * (BATCH_SIZE * (MAX_DEPTH_TO_CATCH_UP + 1))
+    waiting = [(uuid4(), uuid4())] * (BATCH_SIZE * (DEFAULTS.catch_up_depth + 1))
     await firing.shard.queue.hand_over(waiting)
     assert not await dispatcher.catch_up(NOON)
     assert await firing.runs(late.id) == []
@@ -41,5 +42,5 @@ async def test_what_is_late_is_handed_over_at_once(firing: Firing, dispatcher: D
     await firing.job(at=DUE, now=NOON)
     late_by = DUE + 30 * SECOND
     await dispatcher.catch_up(late_by)
-    await dispatcher.hand_over(late_by)
+    await dispatcher.dispatch(late_by)
     assert await firing.shard.queue.depth() == 1

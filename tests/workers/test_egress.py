@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from domain.targets.egress import parse_egress
-from workers.targets.egress import EgressRefused, guarded_socket
+from workers.targets.http.egress import EgressRefused, guarded_socket
 
 
 def connect_to(address: str, allowed: list[str], denied: list[str] | None = None) -> None:

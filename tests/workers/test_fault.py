@@ -11,8 +11,8 @@ from domain.targets.kinds.http import HttpTarget
 from storage.embedded.ports import free_port
 from storage.key_ring import NO_KEYS
 from tests.workers.ringing import now, waiting_run
+from workers.targets.http.transport import Transport
 from workers.targets.kinds.http import HttpRinger
-from workers.targets.transport import Transport
 
 
 @pytest.mark.parametrize(("allowed", "at_fault"), [(["127.0.0.0/8"], True), ([], False)])

@@ -11,10 +11,9 @@ from redis import Redis
 from storage.urls import redis_database
 from tests.commands.ended_runs import Ending, end, service_counts, told_states
 from tests.commands.firing import DUE, SECOND, Firing, failed, succeeded
-from workers import folding
-from workers.folding import FoldRequests, fold_all
-from workers.housekeeping import forget_old_stats
-from workers.recorder import Recorder
+from workers.housekeeping.aggregation import AggregationRequests, aggregate_all
+from workers.housekeeping.retention import forget_old_stats
+from workers.worker.recorder import Recorder
 
 
 def asked(firing: Firing) -> int:
@@ -25,13 +24,8 @@ def asked(firing: Firing) -> int:
         return waiting
 
 
-@pytest.fixture(autouse=True)
-def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folding, "ASK_SECONDS", 0.3)
-
-
 async def test_many_ends_within_a_moment_are_asked_for_once(firing: Firing):
-    requests = FoldRequests(firing.shard.queue)
+    requests = AggregationRequests(firing.shard.queue, ask_seconds=0.3)
     asking = asyncio.create_task(requests.run())
     for _ in range(10):
         requests.runs_ended()
@@ -46,15 +40,15 @@ async def test_many_ends_within_a_moment_are_asked_for_once(firing: Firing):
 
 
 async def test_the_recorder_tells_of_runs_that_ended_and_of_no_others(firing: Firing):
-    told: list[str] = []
-    recorder = Recorder(firing.shard, on_ended=lambda: told.append("ended"))
+    requests = AggregationRequests(firing.shard.queue)
+    recorder = Recorder(firing.shard, aggregation=requests)
     working = asyncio.create_task(recorder.run())
     await recorder.record(failed(await firing.running_run()))
     await asyncio.sleep(0.05)
-    assert told == []
+    assert not requests._wanted.is_set()
     await recorder.record(succeeded(await firing.running_run()))
     await asyncio.sleep(0.05)
-    assert told == ["ended"]
+    assert requests._wanted.is_set()
     working.cancel()
 
 
@@ -64,7 +58,7 @@ async def test_all_that_waits_is_folded(firing: Firing, monkeypatch: pytest.Monk
     for number in range(5):
         ending = Ending(job_id=job.id, due_at=DUE + number * SECOND)
         await end(firing.shard, firing.caller, [ending])
-    await fold_all(firing.database, datetime.now(UTC))
+    await aggregate_all(firing.database, datetime.now(UTC))
     assert await told_states(firing) == []
     assert await service_counts(firing) == {"succeeded": 5}
 
@@ -74,6 +68,6 @@ async def test_housekeeping_keeps_the_statistics_of_a_year(firing: Firing):
     ages = (0, 366, 401)
     endings = [Ending(job_id=job.id, due_at=DUE - 86_400 * age * SECOND) for age in ages]
     await end(firing.shard, firing.caller, endings)
-    await fold_all(firing.database, DUE)
+    await aggregate_all(firing.database, DUE)
     await forget_old_stats(firing.shard)
     assert await service_counts(firing) == {"succeeded": 2}

@@ -11,9 +11,9 @@ from storage.queue import RunKey
 from tests.commands.firing import OTHER_WORKER, WORKER, Firing
 from tests.storage.eventually import eventually
 from tests.workers.ringing import Bell, due_in, now, state_of
-from workers import forgotten
-from workers.forgotten import GRACE, ForgottenWatch
-from workers.ringer import Ringer
+from workers.worker.config import WorkerConfig
+from workers.worker.ringer import Ringer
+from workers.worker.watches.forgotten_runs import GRACE, ForgottenWatch
 
 
 @pytest.fixture
@@ -75,15 +75,15 @@ async def test_what_rings_waits_or_is_being_taken_is_in_hand(
 ):
     bell.keep_ringing()
     _, ringing = await due_in(firing, 0.2)
-    await ringer.take([ringing])
+    await ringer.intake.take([ringing])
     await bell.rings(1)
     _, waiting = await due_in(firing, 4)
-    await ringer.take([waiting])
+    await ringer.intake.take([waiting])
     _, taken = await due_in(firing, 4)
     async with firing.database.driver() as other:
         async with other.transaction():
             await other.execute("UPDATE runs SET trigger = trigger WHERE id = $1", taken[1])
-            taking = asyncio.create_task(ringer.take([taken]))
+            taking = asyncio.create_task(ringer.intake.take([taken]))
             await eventually(lambda: is_in_hand(ringer, taken[1]))
         await taking
     for _ in range(3):
@@ -93,11 +93,11 @@ async def test_what_rings_waits_or_is_being_taken_is_in_hand(
 
 
 async def is_in_hand(ringer: Ringer, run_id) -> bool:
-    return ringer.has_in_hand(run_id)
+    return ringer.owned.owns(run_id)
 
 
 async def test_a_look_that_breaks_is_not_the_last_one(
-    watch: ForgottenWatch, monkeypatch: pytest.MonkeyPatch
+    firing: Firing, ringer: Ringer, monkeypatch: pytest.MonkeyPatch
 ):
     looks = 0
 
@@ -106,7 +106,7 @@ async def test_a_look_that_breaks_is_not_the_last_one(
         looks += 1
         raise ValueError("of one run, perhaps")
 
-    monkeypatch.setattr(forgotten, "LOOK_SECONDS", 0)
+    watch = ForgottenWatch(firing.shard, WORKER, ringer, WorkerConfig(forgotten_poll_seconds=0))
     monkeypatch.setattr(watch, "look", look)
     watching = asyncio.create_task(watch.run())
     await eventually(lambda: asyncio.sleep(0, looks >= 2), what="it looks again")

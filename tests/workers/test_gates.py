@@ -1,4 +1,4 @@
-"""Gates are kept while they are of use, and tell what they know."""
+"""TargetLimiters are kept while they are of use, and tell what they know."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from domain.targets.kinds.http import HttpTarget
 from storage.shards import Shards
 from storage.target_views import told_of
 from tests.commands.firing import NOON, TARGET
-from workers.gates import SEEN_FOR, Gates
 from workers.targets.answer import Answer
-from workers.telling import TELL_AGAIN, Teller
+from workers.targets.limits.target_limiter import SEEN_FOR, TargetLimiters
+from workers.targets.limits.target_status_publisher import REPUBLISH_AFTER, TargetStatusPublisher
 
 SERVICE = UUID(int=1)
 SECOND = timedelta(seconds=1)
@@ -27,38 +27,37 @@ def target(number: int) -> HttpTarget:
     return HttpTarget(url=f"https://target-{number}.example/run")
 
 
-def rung(gates: Gates, to: HttpTarget, now=NOON, answer: Answer = OK) -> None:
-    gate = gates.to(SERVICE, to, now)
-    gate.begin(now)
-    gate.end(now, now, answer)
+def rung(limiters: TargetLimiters, to: HttpTarget, now=NOON, answer: Answer = OK) -> None:
+    limiter = limiters.to(SERVICE, to, now)
+    limiter.begin(now)
+    limiter.end(now, now, answer)
 
 
 def test_a_target_that_was_not_rung_for_long_is_forgotten():
-    gates = Gates()
-    rung(gates, target(1))
-    rung(gates, target(2), NOON + 2 * SECOND)
-    gates.forget(NOON + GONE)
-    assert [gate.reached.name for gate in gates] == ["https://target-2.example"]
-    gates.forget(NOON + 2 * GONE)
-    assert len(gates) == 0
+    limiters = TargetLimiters()
+    rung(limiters, target(1))
+    rung(limiters, target(2), NOON + 2 * SECOND)
+    limiters.forget(NOON + GONE)
+    assert [limiter.reached.name for limiter in limiters] == ["https://target-2.example"]
+    limiters.forget(NOON + 2 * GONE)
+    assert len(limiters) == 0
 
 
 def test_what_rings_or_is_waited_for_is_not_forgotten():
-    gates = Gates()
-    ringing, awaited = gates.to(SERVICE, target(1), NOON), gates.to(SERVICE, target(2), NOON)
+    limiters = TargetLimiters()
+    ringing, awaited = limiters.to(SERVICE, target(1), NOON), limiters.to(SERVICE, target(2), NOON)
     ringing.begin(NOON)
     awaited.awaited = True
-    gates.forget(NOON + GONE)
-    assert list(gates) == [ringing, awaited]
+    limiters.forget(NOON + GONE)
+    assert list(limiters) == [ringing, awaited]
 
 
-def test_of_too_many_the_oldest_are_forgotten_sooner(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("workers.gates.MAX_GATES", 3)
-    gates = Gates()
+def test_of_too_many_the_oldest_are_forgotten_sooner():
+    limiters = TargetLimiters(most=3)
     for number in (4, 0, 3, 1, 2):
-        rung(gates, target(number), NOON + number * SECOND)
-    gates.forget(NOON + 9 * SECOND)
-    names = sorted(gate.reached.name for gate in gates)
+        rung(limiters, target(number), NOON + number * SECOND)
+    limiters.forget(NOON + 9 * SECOND)
+    names = sorted(limiter.reached.name for limiter in limiters)
     assert names == [f"https://target-{number}.example" for number in (2, 3, 4)]
 
 
@@ -75,38 +74,38 @@ def test_of_too_many_the_oldest_are_forgotten_sooner(monkeypatch: pytest.MonkeyP
     ],
 )
 def test_what_counts_as_a_failure_of_the_target(answer: Answer, state: str):
-    gates = Gates()
+    limiters = TargetLimiters()
     for _ in range(FAILURES):
-        rung(gates, TARGET, answer=answer)
-    gate = gates.to(SERVICE, TARGET, NOON)
-    assert gate.breaker.state == state
-    assert gate.under_way == 0
+        rung(limiters, TARGET, answer=answer)
+    limiter = limiters.to(SERVICE, TARGET, NOON)
+    assert limiter.breaker.state == state
+    assert limiter.under_way == 0
 
 
 def test_no_more_begin_than_the_rate_allows():
-    gate = Gates().to(SERVICE, TARGET, NOON)
-    gate.begin(NOON)
+    limiter = TargetLimiters().to(SERVICE, TARGET, NOON)
+    limiter.begin(NOON)
     for _ in range(19):
-        gate.begin(NOON)
-    gate.end(NOON, NOON, Answer(outcome=Outcome.FAILED, status_code=429))
+        limiter.begin(NOON)
+    limiter.end(NOON, NOON, Answer(outcome=Outcome.FAILED, status_code=429))
     for _ in range(19):
-        gate.withdraw()
-    assert gate.pace.rate == 10
+        limiter.withdraw()
+    assert limiter.pace.rate == 10
     began, now = 0, NOON + 10 * SECOND
     for step in range(10_000):  # ten seconds
-        if gate.admits(now + step * SECOND / 1_000):
-            gate.begin(now + step * SECOND / 1_000)
-            gate.withdraw()
+        if limiter.admits(now + step * SECOND / 1_000):
+            limiter.begin(now + step * SECOND / 1_000)
+            limiter.withdraw()
             began += 1
     assert 100 <= began <= 102
 
 
 async def test_services_whose_targets_were_rung_are_told_of_and_all_now_and_then(quiet: Shards):
-    shard, gates, neighbour = quiet.all()[0], Gates(), uuid4()
-    teller = Teller(shard, uuid4(), gates)
-    rung(gates, TARGET)
-    gates.to(neighbour, TARGET, NOON)  # nothing rang there
-    await teller.tell(NOON)
+    shard, limiters, neighbour = quiet.all()[0], TargetLimiters(), uuid4()
+    publisher = TargetStatusPublisher(shard, uuid4(), limiters)
+    rung(limiters, TARGET)
+    limiters.to(neighbour, TARGET, NOON)  # nothing rang there
+    await publisher.publish(NOON)
     (told,) = await told_of(shard.redis, SERVICE, NOON)
     assert (told.name, told.state, told.under_way) == (
         "https://example.com",
@@ -115,7 +114,7 @@ async def test_services_whose_targets_were_rung_are_told_of_and_all_now_and_then
     )
     assert await told_of(shard.redis, neighbour, NOON) == []
     late = NOON + 60 * SECOND
-    await teller.tell(NOON + TELL_AGAIN - SECOND)
+    await publisher.publish(NOON + REPUBLISH_AFTER - SECOND)
     assert await told_of(shard.redis, SERVICE, late) == []
-    await teller.tell(NOON + TELL_AGAIN)
+    await publisher.publish(NOON + REPUBLISH_AFTER)
     assert len(await told_of(shard.redis, SERVICE, late)) == 1

@@ -10,7 +10,7 @@ import pytest
 from tests.commands.firing import OTHER_WORKER, SECOND, WORKER, Firing
 from tests.workers.stepped_clocks import SteppedClocks
 from workers.heartbeat import INTERVAL, LAPSE, Heartbeat
-from workers.housekeeping import FORGET_AFTER, forget_processes
+from workers.housekeeping.retention import FORGET_AFTER, forget_processes
 
 TICK = timedelta(milliseconds=1)
 

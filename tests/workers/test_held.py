@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 
 from commands.claim_runs import ClaimedRun
 from tests.commands.firing import NOON, SECOND
-from workers.held import Held
+from workers.dispatcher.claimed_buffer import ClaimedBuffer
 
 
 def claimed(service: int, number: int, due: float = 0) -> ClaimedRun:
     return ClaimedRun(NOON + due * SECOND, UUID(int=service), UUID(int=service * 100_000 + number))
 
 
-def holding(*runs: ClaimedRun) -> Held:
-    held = Held()
+def holding(*runs: ClaimedRun) -> ClaimedBuffer:
+    held = ClaimedBuffer()
     held.add(runs)
     return held
 

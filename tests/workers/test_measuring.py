@@ -14,7 +14,7 @@ from storage.oldest_due import LOOKED_AT, UNCLAIMED, UNTAKEN
 from storage.overrunning import MARGIN, OVERRUNNING
 from tests.commands.changing import delete
 from tests.commands.firing import DUE, NOON, OTHER_WORKER, SECOND, WORKER, Firing
-from workers.measuring import measure
+from workers.dispatcher.gauges import measure
 
 MANY = 20_000
 _MANY_RUNS = """

@@ -14,9 +14,8 @@ from domain.runs.run import Outcome
 from tests.workers.http_server import OK, raw_target
 from tests.workers.name_server import NameServer, name_server
 from tests.workers.test_transport import ring, ringing
-from workers.targets import names as names_module
-from workers.targets.names import (
-    LOOK_UPS_OF_A_SERVICE,
+from workers.targets.http.config import DEFAULTS, TransportConfig
+from workers.targets.http.names import (
     MOST_ADDRESSES,
     Names,
     TooManyLookUps,
@@ -38,8 +37,8 @@ def names(server: NameServer) -> Names:
 
 
 @pytest.fixture
-def short_look_ups(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(names_module, "LOOK_UP_SECONDS", 0.3)
+def impatient(server: NameServer) -> Names:
+    return Names([server.address], config=TransportConfig(look_up_seconds=0.3))
 
 
 async def test_a_name_is_asked_for_once_by_all_who_want_it(
@@ -79,48 +78,46 @@ async def test_what_does_not_fit_into_a_datagram_is_asked_for_by_tcp_now_and_the
 
 
 async def test_a_name_that_is_not_known_is_not_asked_for_again_for_a_while(
-    names: Names, server: NameServer, monkeypatch: pytest.MonkeyPatch
+    names: Names, server: NameServer
 ) -> None:
     for _ in range(3):
         with pytest.raises(UnknownName, match=r"unknown\.example was not found"):
             await names.addresses("unknown.example", 80, ONE)
     assert server.asked["unknown.example"] == 1
-    monkeypatch.setattr(names_module, "KEPT_FAILURE_SECONDS", 0)
+    names = Names([server.address], config=TransportConfig(kept_failure_seconds=0))
     for _ in range(2):
         with pytest.raises(UnknownName):
             await names.addresses("unknown-2.example", 80, ONE)
     assert server.asked["unknown-2.example"] == 2
 
 
-@pytest.mark.usefixtures("short_look_ups")
 async def test_a_look_up_ends_in_time_and_leaves_nothing_behind(
-    names: Names, server: NameServer
+    impatient: Names, server: NameServer
 ) -> None:
     threads = threading.active_count()
     with pytest.raises(UnknownName, match=r"No server told the address of silent\.example"):
-        await names.addresses("silent.example", 80, ONE)
+        await impatient.addresses("silent.example", 80, ONE)
     with pytest.raises(UnknownName):
-        await names.addresses("silent.example", 80, ONE)
+        await impatient.addresses("silent.example", 80, ONE)
     assert server.asked["silent.example"] == 1
     assert threading.active_count() <= threads + 1  # one closes all channels
 
 
-@pytest.mark.usefixtures("short_look_ups")
 async def test_a_service_waits_for_its_own_look_ups_and_for_no_others(
-    names: Names, server: NameServer
+    impatient: Names, server: NameServer
 ) -> None:
-    hosts = [f"silent-{n}.example" for n in range(LOOK_UPS_OF_A_SERVICE * 3)]
-    flood = [asyncio.create_task(names.addresses(host, 80, ONE)) for host in hosts]
-    queued = asyncio.create_task(names.addresses("late.example", 80, ONE))
+    hosts = [f"silent-{n}.example" for n in range(DEFAULTS.look_ups_of_a_service * 3)]
+    flood = [asyncio.create_task(impatient.addresses(host, 80, ONE)) for host in hosts]
+    queued = asyncio.create_task(impatient.addresses("late.example", 80, ONE))
     await asyncio.sleep(0)
     server.late.set()
     # Also of a name that the flood would like to know.
     for host in ("known.example", "late.example"):
-        assert await names.addresses(host, 80, OTHER)
+        assert await impatient.addresses(host, 80, OTHER)
     assert not any(task.done() for task in flood)
     ends = await asyncio.gather(*flood, queued, return_exceptions=True)
     assert {type(end) for end in ends} <= {UnknownName, TooManyLookUps, list}
-    assert sum(server.asked[host] > 0 for host in hosts) <= LOOK_UPS_OF_A_SERVICE * 2
+    assert sum(server.asked[host] > 0 for host in hosts) <= DEFAULTS.look_ups_of_a_service * 2
 
 
 async def test_who_gives_up_leaves_no_traceback(

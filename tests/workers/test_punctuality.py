@@ -16,8 +16,8 @@ from storage.shards import Shards
 from storage.urls import ShardUrls
 from tests.commands.firing import WORKER, Firing
 from tests.workers.ringing import Bell, due_in, now
-from workers.recorder import Recorder
-from workers.ringer import Ringer
+from workers.worker.recorder import Recorder
+from workers.worker.ringer import Ringer
 
 RUNS = 20
 
@@ -30,9 +30,9 @@ async def too_early(urls: ShardUrls) -> list[timedelta]:
     assert service_id is not None
     firing = Firing(shards, Caller(service_id=service_id, principal="key:x", request_id="x"))
     recorder = Recorder(firing.shard)
-    ringer = Ringer(firing.database, WORKER, bell.ring, recorder)
+    ringer = Ringer(firing.shard, WORKER, bell.ring, recorder)
     working = [asyncio.create_task(work()) for work in (ringer.run, recorder.run)]
-    await ringer.take([(await due_in(firing, 0.5 + n * 0.0123))[1] for n in range(RUNS)])
+    await ringer.intake.take([(await due_in(firing, 0.5 + n * 0.0123))[1] for n in range(RUNS)])
     await bell.rings(RUNS)
     await ringer.stop()
     for task in working:

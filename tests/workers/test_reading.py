@@ -11,8 +11,8 @@ import pytest
 from domain.runs.run import Outcome
 from tests.workers.http_server import OK, raw_target, sends
 from tests.workers.test_transport import ring, ringing
-from workers.targets.discarding import BYTES_PER_SECOND, LONGEST_REST_SECONDS, Discarding
-from workers.targets.reading import (
+from workers.targets.http.discarding import BYTES_PER_SECOND, LONGEST_REST_SECONDS, Discarding
+from workers.targets.http.reading import (
     BYTES_OF_A_PIECE,
     MOST_BYTES_BESIDE_BODY,
     MOST_INTERIM,

@@ -7,11 +7,15 @@ from collections.abc import Collection
 from uuid import UUID
 
 import msgspec
+import pytest
 
 from domain.policies.overlap import Overlap
-from tests.commands.firing import Firing, failed, succeeded
+from storage.postgres import Database
+from storage.queue import RunKey
+from tests.commands.firing import WORKER, Firing, failed, succeeded
 from tests.storage.eventually import eventually
-from workers.recorder import Recorder
+from workers.worker.overlap import OverlapResolver
+from workers.worker.recorder import Recorder
 
 
 async def test_an_attempt_is_in_postgres_when_record_returns(firing: Firing, recorder: Recorder):
@@ -44,16 +48,20 @@ async def test_an_attempt_that_cannot_be_written_does_not_hold_up_the_others(
     assert (await firing.run(good.id))["state"] == "succeeded"
 
 
-async def test_what_waits_for_a_turn_does_not_hold_up_what_ended(firing: Firing):
+async def test_what_waits_for_a_turn_does_not_hold_up_what_ended(
+    firing: Firing, monkeypatch: pytest.MonkeyPatch
+):
     """To pass turns on asks Redis, too: where that hangs, its time-outs would add up."""
     told: list[Collection[tuple[UUID, UUID]]] = []
     goes_on = asyncio.Event()
 
-    async def hanging(jobs: Collection[tuple[UUID, UUID]]) -> None:
+    async def hanging(_: Database, jobs: Collection[tuple[UUID, UUID]]) -> list[RunKey]:
         told.append(jobs)
         await goes_on.wait()
+        return []
 
-    recorder = Recorder(firing.shard, hanging)
+    monkeypatch.setattr("workers.worker.overlap.pass_turns", hanging)
+    recorder = Recorder(firing.shard, overlap=OverlapResolver(firing.shard, WORKER))
     working = asyncio.create_task(recorder.run())
     runs = [await firing.running_run(overlap=Overlap.BUFFER_ALL) for _ in range(3)]
     await firing.rows("UPDATE turns SET contended = true")

@@ -17,7 +17,7 @@ from storage import shares
 from storage.postgres import Database
 from tests.commands.firing import DUE, SECOND, Firing, ended, failed, succeeded
 from tests.storage.eventually import eventually
-from workers.recorder import Recorder
+from workers.worker.recorder import Recorder
 
 EVERY = {"every": 3 * SECOND, "now": DUE - 2 * SECOND}
 WAITING = """

@@ -26,10 +26,10 @@ from tests.commands.changing import Change, delete, pause, update
 from tests.commands.firing import ALL_OF_THEM, TARGET, WORKER, Firing
 from tests.storage.eventually import eventually
 from tests.workers.ringing import Bell, due_in, now, state_of
-from workers import ringer as ringing
-from workers.recorder import Recorder
-from workers.ringer import Ringer
 from workers.targets.answer import Answer
+from workers.worker import intake
+from workers.worker.recorder import Recorder
+from workers.worker.ringer import Ringer
 
 MISSED = {"state": "missed"}
 
@@ -59,7 +59,7 @@ async def test_a_run_rings_when_it_is_due_and_not_before(
     firing: Firing, ringer: Ringer, bell: Bell
 ):
     keys = [(await due_in(firing, seconds))[1] for seconds in (3, 2.8, 2.6, -1)]
-    assert await ringer.take(keys) == []
+    assert await ringer.intake.take(keys) == []
     await bell.rings(4)
     for run, started_at in bell.rung:
         assert started_at >= run.due_at
@@ -74,9 +74,9 @@ async def test_a_run_rings_when_it_is_due_and_not_before(
 async def test_two_takes_of_one_run_ring_it_once(firing: Firing, ringer: Ringer, bell: Bell):
     _, key = await due_in(firing, 2)
     _, last = await due_in(firing, 2.1)
-    await asyncio.gather(*(ringer.take([key, last]) for _ in range(3)))
+    await asyncio.gather(*(ringer.intake.take([key, last]) for _ in range(3)))
     await bell.rings(2)
-    await ringer.take([key, last])
+    await ringer.intake.take([key, last])
     await eventually(partial(is_in, firing, last, "succeeded"))
     assert [run.id for run, _ in bell.rung] == [key[1], last[1]]
     assert await firing.outcomes(key[1]) == ["succeeded"]
@@ -87,14 +87,14 @@ async def test_a_take_that_overtakes_the_begin_of_an_attempt_does_not_ring_it_tw
 ):
     bell.keep_ringing()
     _, key = await due_in(firing, 2)
-    await ringer.take([key])
+    await ringer.intake.take([key])
     async with locked(firing, key):
-        taking = asyncio.create_task(ringer.take([key]))
+        taking = asyncio.create_task(ringer.intake.take([key]))
         await eventually(partial(waits_for_locks, firing, 1))
         await eventually(partial(waits_for_locks, firing, 2), what="the attempt is begun")
     assert await taking == []
     _, last = await due_in(firing, 0)
-    await ringer.take([last])
+    await ringer.intake.take([last])
     await bell.rings(2)
     assert [run.id for run, _ in bell.rung] == [key[1], last[1]]
 
@@ -104,11 +104,11 @@ async def test_a_message_for_a_run_that_rings_here_does_not_ring_it_again(
 ):
     bell.keep_ringing()
     _, key = await due_in(firing, -1)
-    await ringer.take([key])
+    await ringer.intake.take([key])
     await bell.rings(1)
-    await ringer.take([key])
+    await ringer.intake.take([key])
     _, later = await due_in(firing, -1)
-    await ringer.take([later])
+    await ringer.intake.take([later])
     await bell.rings(2)
     assert [run.id for run, _ in bell.rung] == [key[1], later[1]]
 
@@ -119,7 +119,7 @@ async def test_a_withdrawn_run_is_not_rung(
 ):
     job, key = await due_in(firing, 2)
     _, last = await due_in(firing, 2.1)
-    await ringer.take([key, last])
+    await ringer.intake.take([key, last])
     await change(firing.shards, firing.caller, job.id, now())
     await bell.rings(1)
     assert [run.id for run, _ in bell.rung] == [last[1]]
@@ -129,12 +129,12 @@ async def test_an_edited_run_rings_once_with_its_new_target(
     firing: Firing, ringer: Ringer, bell: Bell
 ):
     job, key = await due_in(firing, 2)
-    await ringer.take([key])
+    await ringer.intake.take([key])
     moved = HttpTarget(url="https://example.com/moved")
     await update(firing.shards, firing.caller, job.id, now(), target=moved)
     await firing.claim(now() + LOOK_AHEAD, now=now())
     _, last = await due_in(firing, 2)
-    await ringer.take([key, last])
+    await ringer.intake.take([key, last])
     await bell.rings(2)
     rung = [(run.id, run.target) for run, _ in bell.rung]
     assert rung == [(key[1], moved), (last[1], TARGET)]
@@ -143,7 +143,7 @@ async def test_an_edited_run_rings_once_with_its_new_target(
 async def test_attempts_under_way_are_bounded(firing: Firing, ringer: Ringer, bell: Bell):
     bell.keep_ringing()
     keys = [(await due_in(firing, -1))[1] for _ in range(12)]
-    await ringer.take(keys)
+    await ringer.intake.take(keys)
     await bell.rings(8)
     states = [await state_of(firing, key) for key in keys]
     assert sorted(states) == ["queued"] * 4 + ["running"] * 8
@@ -156,9 +156,9 @@ async def test_a_full_ringer_pushes_back_until_something_rings(
     firing: Firing, ringer: Ringer, bell: Bell
 ):
     keys = [(await due_in(firing, 0.8))[1] for _ in range(2)]
-    await ringer.take(keys)  # two of 201 places: not enough for another message of 200
+    await ringer.intake.take(keys)  # two of 201 places: not enough for another message of 200
     _, waiting = await due_in(firing, 0.8)
-    taking = asyncio.create_task(ringer.take([waiting]))
+    taking = asyncio.create_task(ringer.intake.take([waiting]))
     await bell.rings(1)
     assert await taking == []
     await bell.rings(3)
@@ -167,9 +167,9 @@ async def test_a_full_ringer_pushes_back_until_something_rings(
 
 async def test_a_full_ringer_that_stops_takes_nothing(firing: Firing, ringer: Ringer):
     keys = [(await due_in(firing, 4))[1] for _ in range(2)]
-    await ringer.take(keys)
+    await ringer.intake.take(keys)
     _, waiting = await due_in(firing, 4)
-    taking = asyncio.create_task(ringer.take([waiting]))
+    taking = asyncio.create_task(ringer.intake.take([waiting]))
     done, _ = await asyncio.wait([taking], timeout=0.2)
     assert not done
     assert set(await ringer.stop()) == set(keys)
@@ -183,7 +183,7 @@ async def test_a_stopped_ringer_gives_back_what_waits_and_finishes_what_rings(
     bell.keep_ringing()
     _, ringing = await due_in(firing, -1)
     _, waiting = await due_in(firing, 4)
-    await ringer.take([ringing, waiting])
+    await ringer.intake.take([ringing, waiting])
     await bell.rings(1)
     stopping = asyncio.create_task(ringer.stop())
     await eventually(partial(is_in, firing, waiting, "scheduled"))
@@ -191,7 +191,7 @@ async def test_a_stopped_ringer_gives_back_what_waits_and_finishes_what_rings(
     bell.silence()
     assert await stopping == [waiting]
     assert await state_of(firing, ringing) == "succeeded"
-    assert await ringer.take([waiting]) == [waiting]
+    assert await ringer.intake.take([waiting]) == [waiting]
     assert await state_of(firing, waiting) == "scheduled"
     assert len(bell.rung) == 1
 
@@ -200,7 +200,7 @@ async def test_a_ringer_that_stops_while_it_begins_an_attempt_waits_for_its_end(
     firing: Firing, ringer: Ringer, bell: Bell
 ):
     _, key = await due_in(firing, 2)
-    await ringer.take([key])
+    await ringer.intake.take([key])
     async with locked(firing, key):
         await eventually(partial(waits_for_locks, firing, 1))
         stopping = asyncio.create_task(ringer.stop())
@@ -216,7 +216,7 @@ async def test_a_ringer_that_stops_while_it_takes_gives_back_what_it_took(
 ):
     _, key = await due_in(firing, 4)
     async with locked(firing, key):
-        taking = asyncio.create_task(ringer.take([key]))
+        taking = asyncio.create_task(ringer.intake.take([key]))
         await eventually(partial(waits_for_locks, firing, 1))
         stopping = asyncio.create_task(ringer.stop())
         await asyncio.wait([stopping], timeout=0.3)
@@ -240,14 +240,14 @@ async def test_a_retry_that_comes_while_its_last_attempt_is_being_let_go_is_rung
         await let_go.wait()
 
     monkeypatch.setattr(recorder, "record", record_and_linger)
-    ringer = Ringer(firing.database, WORKER, fail, recorder)
+    ringer = Ringer(firing.shard, WORKER, fail, recorder)
     working = asyncio.create_task(ringer.run())
     at_once = RetryPolicy(max_attempts=2, min_backoff=timedelta(0), jitter=False)
     _, key = await due_in(firing, -1, retry=at_once)
-    await ringer.take([key])
+    await ringer.intake.take([key])
     await eventually(partial(is_in, firing, key, "retrying"))
     await firing.claim(now(), now=now())
-    await ringer.take([key])
+    await ringer.intake.take([key])
     assert await state_of(firing, key) == "queued"
     let_go.set()
     await eventually(partial(is_in, firing, key, "failed"))
@@ -258,10 +258,12 @@ async def test_a_retry_that_comes_while_its_last_attempt_is_being_let_go_is_rung
 
 async def test_what_is_given_back_makes_room_for_a_take_that_waits(firing: Firing, ringer: Ringer):
     keys = [(await due_in(firing, 4))[1] for _ in range(3)]
-    assert await ringer.take(keys[:2]) == []
-    waiting = asyncio.create_task(ringer.take(keys[2:]))
-    await eventually(lambda: asyncio.sleep(0, ringer._room._waiting == 1), what="it waits")
-    assert sorted(await ringer.give_back()) == sorted(keys[:2])
+    assert await ringer.intake.take(keys[:2]) == []
+    waiting = asyncio.create_task(ringer.intake.take(keys[2:]))
+    await eventually(
+        lambda: asyncio.sleep(0, ringer.owned.backpressure._waiting == 1), what="it waits"
+    )
+    assert sorted(await ringer.intake.give_back()) == sorted(keys[:2])
     async with asyncio.timeout(10):
         assert await waiting == []
 
@@ -281,9 +283,8 @@ async def test_a_take_whose_answer_was_lost_is_asked_again_when_the_clock_is_rig
             raise ConnectionResetError
         return taken
 
-    monkeypatch.setattr(ringing, "take_runs", losing)
-    monkeypatch.setattr(ringing, "WRONG_CLOCK_SECONDS", 0.01)
-    assert await ringer.take([key]) == []
+    monkeypatch.setattr(intake, "take_runs", losing)
+    assert await ringer.intake.take([key]) == []
     assert asked == [[key], [key]]
     await bell.rings(1)
 
@@ -297,14 +298,14 @@ async def test_a_run_that_begins_beyond_its_window_is_let_go_and_the_others_ring
     job, late = await due_in(firing, -147, catchup=ALL_OF_THEM)
     await update(firing.shards, firing.caller, job.id, now(), catchup=none)
     counted = REGISTRY.get_sample_value("tocsin_runs_total", MISSED) or 0
-    assert await ringer.take([late, in_time]) == [] == []
+    assert await ringer.intake.take([late, in_time]) == [] == []
     await bell.rings(1)
     await eventually(partial(is_in, firing, late, "missed"))
     await eventually(partial(is_in, firing, in_time, "succeeded"))
     assert [run.id for run, _ in bell.rung] == [in_time[1]]
     # Its slot and its target are free again.
     keys = [(await due_in(firing, -1))[1] for _ in range(8)]
-    assert await ringer.take(keys) == []
+    assert await ringer.intake.take(keys) == []
     await bell.rings(9)
     assert REGISTRY.get_sample_value("tocsin_runs_total", MISSED) == counted + 1
 
@@ -320,10 +321,10 @@ async def test_a_run_is_judged_again_when_postgres_did_not_answer(
             raise ConnectionResetError
         return await miss_runs(command, database)
 
-    monkeypatch.setattr("workers.transitions.miss_runs", miss)
+    monkeypatch.setattr("workers.worker.unready.miss_runs", miss)
     job, key = await due_in(firing, -147, catchup=ALL_OF_THEM)
     none = CatchupPolicy(window=timedelta(0))
     await update(firing.shards, firing.caller, job.id, now(), catchup=none)
-    assert await ringer.take([key]) == []
+    assert await ringer.intake.take([key]) == []
     await eventually(partial(is_in, firing, key, "missed"))
     assert (len(asked), bell.rung) == (2, [])

@@ -1,42 +1,49 @@
-"""Who brings runs to a full ringer waits, but not all threads of a process do."""
+"""Takes wait while a worker process is full, but not all of its threads do."""
 
 from __future__ import annotations
 
 import asyncio
 
-from workers.room import MAY_WAIT, Room
+from storage.queue import BATCH_SIZE
+from workers.worker.backpressure import Backpressure, MemoryBudget
+from workers.worker.config import DEFAULTS, WorkerConfig
+
+MAY_WAIT = DEFAULTS.most_waiting_takes
 
 
-class Places:
+class Full:
+    """A process whose queue has room for one message, and a run in it."""
+
     def __init__(self) -> None:
-        self.free = False
-        self.room = Room(lambda: self.free)
+        self.queue = ["a run"]
+        config = WorkerConfig(queue_capacity=BATCH_SIZE)
+        self.backpressure = Backpressure(self.queue, MemoryBudget(), config)
 
     def take(self) -> asyncio.Task[bool]:
-        return asyncio.create_task(self.room.found())
+        return asyncio.create_task(self.backpressure.wait_for_room())
 
 
 async def test_with_room_nobody_waits():
-    places = Places()
-    places.free = True
-    assert await places.take()
+    process = Full()
+    process.queue.clear()
+    assert await process.take()
 
 
 async def test_without_room_some_wait_and_further_ones_are_sent_back():
-    places = Places()
-    waiting = [places.take() for _ in range(MAY_WAIT)]
+    process = Full()
+    waiting = [process.take() for _ in range(MAY_WAIT)]
     await asyncio.sleep(0)
-    assert not await places.take()
+    assert not await process.take()
     assert not any(task.done() for task in waiting)
-    places.free = True
-    places.room.tell()
+    process.queue.clear()
+    process.backpressure.notify()
     assert await asyncio.gather(*waiting) == [True] * MAY_WAIT
 
 
 async def test_when_it_closes_whoever_waits_is_sent_away():
-    places = Places()
-    waiting = places.take()
+    process = Full()
+    waiting = process.take()
     await asyncio.sleep(0)
-    places.room.close()
+    process.backpressure.close()
     assert not await waiting
-    assert not await places.take()
+    assert not await process.take()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from domain.targets import secrets, signing, tls
+from storage.shards import LOOK_AHEAD
 from tests.processes import CHECKOUT
-from workers.ringer import LOOK_AHEAD
-from workers.targets import discarding, idle_connections, names, reading, tls_contexts, transport
+from workers.targets.http import discarding, names, reading, tls_contexts
+from workers.targets.http.config import DEFAULTS as HTTP
 from workers.targets.secrets import KEPT_SECONDS
 
 PAGE, OF_TARGETS = (
@@ -28,12 +29,12 @@ def test_the_page_names_the_bounds_of_the_code() -> None:
         f"{reading.MOST_BYTES // 2**20} MiB are read",
         f"{reading.MOST_BYTES_BESIDE_BODY // 1_024} KiB that are no body",
         f"{reading.MOST_INTERIM} answers with 1xx",
-        f"found is kept for {names.KEPT_SECONDS:g} s, a failure for {names.KEPT_FAILURE_SECONDS:g}",
-        f"A look-up takes {names.LOOK_UP_SECONDS:g} s at most",
-        f"a service has {names.LOOK_UPS_OF_A_SERVICE} at once",
+        f"found is kept for {HTTP.kept_seconds:g} s, a failure for {HTTP.kept_failure_seconds:g}",
+        f"A look-up takes {HTTP.look_up_seconds:g} s at most",
+        f"a service has {HTTP.look_ups_of_a_service} at once",
         f"Of a name, {names.MOST_ADDRESSES} addresses",
         f"keeps {tls_contexts.MOST_CONTEXTS_OF_A_SERVICE} authorities of a service ready",
-        f"waits for {1 / tls_contexts.PAUSE_SECONDS:g} a second",
+        f"waits for {1 / HTTP.context_pause_seconds:g} a second",
     ]
     assert [text for text in promised if text not in PAGE] == []
     assert signing.DEFAULT_OVERLAP.days == 1
@@ -46,8 +47,8 @@ def test_the_page_of_targets_names_the_bounds_of_the_code() -> None:
         f"{reading.MOST_BYTES_BESIDE_BODY // 1_024} KiB beside the body",
         f"a header over {reading.LONGEST_LINE // 1_024} KiB or more than {reading.MOST_HEADERS}",
         f"discards {discarding.BYTES_PER_SECOND // 2**20} MiB a second",
-        f"kept for {idle_connections.KEEP_ALIVE_SECONDS} s without use",
-        f"for {idle_connections.GREATEST_AGE_SECONDS // 60} minutes in all",
+        f"kept for {HTTP.keep_alive_seconds:g} s without use",
+        f"for {HTTP.greatest_age_seconds / 60:g} minutes in all",
     ]
     assert [text for text in promised if text not in OF_TARGETS] == []
-    assert transport.CROSSING_SECONDS == 1
+    assert HTTP.crossing_seconds == 1

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from workers.targets.signature import sign
+from workers.targets.http.signature import sign
 
 RUN = "019d3736-523b-78a8-883c-cb72071b1aef"
 SECRETS = st.binary(min_size=24, max_size=64).map(lambda key: "whsec_" + b64encode(key).decode())

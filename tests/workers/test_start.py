@@ -49,7 +49,10 @@ sys.exit(not ByWhom.threads or threading.main_thread() in ByWhom.threads)
 """
 
 
-@pytest.mark.parametrize("module", ["workers.dispatcher", "workers.worker", "workers.clock"])
+@pytest.mark.parametrize(
+    "module",
+    ["workers.dispatcher.process", "workers.worker.process", "workers.housekeeping.clock"],
+)
 def test_a_process_that_fires_does_without_sqlalchemy(module: str):
     look = f"import sys, {module}; sys.exit('sqlalchemy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", look], check=False).returncode == 0

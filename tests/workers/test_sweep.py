@@ -9,7 +9,7 @@ from tests.commands.firing import DUE, OTHER_WORKER, SECOND, Firing
 from tests.commands.messages import waiting_messages
 from tests.workers.stepped_clocks import SteppedClocks
 from workers.heartbeat import LAPSE, Heartbeat
-from workers.sweep import BACKLOG_GRACE, GRACE, RESEND_SECONDS, Sweep
+from workers.housekeeping.sweep import BACKLOG_GRACE, GRACE, RESEND_SECONDS, Sweep
 
 LATE = DUE + 60 * SECOND
 TICK = SECOND / 1_000_000
@@ -128,21 +128,19 @@ async def test_while_messages_wait_what_another_that_lives_holds_is_not_lost(
 
 
 async def test_a_few_late_runs_in_a_workers_hands_do_not_put_off_the_search(
-    firing: Firing, sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+    firing: Firing, heartbeat: Heartbeat
 ):
     waiting = [await firing.queued_run() for _ in range(2)]
     await firing.scheduled_run()
     assert waiting[0].due_at == DUE
-    monkeypatch.setattr("workers.sweep.MANY_LATE", 2)
+    sweep = Sweep(firing.shard, heartbeat, many_late=2)
     assert await sweep.resend(LATE - 40 * SECOND) == 0
-    monkeypatch.setattr("workers.sweep.MANY_LATE", 3)
+    sweep = Sweep(firing.shard, heartbeat, many_late=3)
     assert await sweep.resend(LATE - 40 * SECOND) == 1
 
 
-async def test_while_many_messages_wait_none_is_added(
-    firing: Firing, sweep: Sweep, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr("workers.sweep.MOST_MESSAGES", 1)
+async def test_while_many_messages_wait_none_is_added(firing: Firing, heartbeat: Heartbeat):
+    sweep = Sweep(firing.shard, heartbeat, most_messages=1)
     run = await firing.scheduled_run()
     assert await sweep.resend(LATE) == 1
     sweep._resent.clear()

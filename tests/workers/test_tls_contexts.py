@@ -8,8 +8,8 @@ from uuid import UUID
 import pytest
 
 from tests.workers.certificates import Authority
-from workers.targets import tls_contexts
-from workers.targets.tls_contexts import MOST_CONTEXTS, MOST_CONTEXTS_OF_A_SERVICE, TlsContexts
+from workers.targets.http.config import TransportConfig
+from workers.targets.http.tls_contexts import MOST_CONTEXTS, MOST_CONTEXTS_OF_A_SERVICE, TlsContexts
 
 FLOOD, NEIGHBOUR = UUID(int=1), UUID(int=2)
 
@@ -20,10 +20,9 @@ def authorities() -> list[str]:
 
 
 async def test_more_authorities_than_are_kept_push_out_no_neighbours(
-    authorities: list[str], monkeypatch: pytest.MonkeyPatch
+    authorities: list[str],
 ) -> None:
-    monkeypatch.setattr(tls_contexts, "PAUSE_SECONDS", 0)
-    contexts = TlsContexts()
+    contexts = TlsContexts(TransportConfig(context_pause_seconds=0))
     everybodys = await contexts.context(None, NEIGHBOUR)
     kept = await contexts.context(authorities[0], NEIGHBOUR)
     first = await contexts.context(authorities[0], FLOOD)
@@ -37,10 +36,9 @@ async def test_more_authorities_than_are_kept_push_out_no_neighbours(
 
 
 async def test_a_service_has_one_context_made_at_a_time_and_a_neighbour_waits_for_none(
-    authorities: list[str], monkeypatch: pytest.MonkeyPatch
+    authorities: list[str],
 ) -> None:
-    monkeypatch.setattr(tls_contexts, "PAUSE_SECONDS", 3_600)
-    contexts = TlsContexts()
+    contexts = TlsContexts(TransportConfig(context_pause_seconds=3_600))
     flood = [asyncio.create_task(contexts.context(ca, FLOOD)) for ca in authorities]
     assert await contexts.context(authorities[0], NEIGHBOUR)
     assert await contexts.context(authorities[0], FLOOD) is await flood[0]

@@ -20,13 +20,16 @@ from storage.key_ring import NO_KEYS
 from tests.workers.certificates import Authority
 from tests.workers.http_server import OK, raw_target, sends_forever
 from tests.workers.ringing import waiting_run
-from workers.targets import names as name_cache
 from workers.targets.answer import Answer
+from workers.targets.http.config import TransportConfig
+from workers.targets.http.transport import Transport
 from workers.targets.kinds.http import HttpRinger
-from workers.targets.transport import Transport
 
 NAME = "target.example"
 LOCAL = ["127.0.0.0/8"]
+
+
+FORGETFUL = TransportConfig(kept_seconds=0)
 
 
 class Names:
@@ -67,16 +70,13 @@ async def test_a_name_is_resolved_once_and_what_was_checked_is_connected_to() ->
     assert names.asked == [NAME]
 
 
-async def test_a_name_that_changes_its_mind_gains_nothing(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(name_cache, "KEPT_SECONDS", 0)
+async def test_a_name_that_changes_its_mind_gains_nothing() -> None:
     names = Names(["127.0.0.1"], ["127.0.0.66"])
     hang_up = OK.replace(b"content", b"connection: close\r\ncontent")
     async with (
         raw_target(hang_up) as public,
         raw_target(OK, host="127.0.0.66") as inside,
-        ringing(deny=["127.0.0.66/32"], resolve=names.resolve) as ringer,
+        ringing(deny=["127.0.0.66/32"], resolve=names.resolve, config=FORGETFUL) as ringer,
     ):
         first = await ring(ringer, f"http://{NAME}:{public.port}/")
         second = await ring(ringer, f"http://{NAME}:{inside.port}/")
@@ -91,7 +91,7 @@ async def test_of_several_addresses_only_those_allowed_are_tried() -> None:
     names = Names(["127.0.0.66", "127.0.0.1"])
     async with (
         raw_target(OK) as target,
-        ringing(deny=["127.0.0.66/32"], resolve=names.resolve) as ringer,
+        ringing(deny=["127.0.0.66/32"], resolve=names.resolve, config=FORGETFUL) as ringer,
     ):
         answer = await ring(ringer, f"http://{NAME}:{target.port}/")
     assert answer.outcome is Outcome.SUCCEEDED
@@ -150,15 +150,15 @@ async def test_of_an_endless_body_16_mib_are_read_and_the_connection_is_closed(h
 
 
 async def test_a_long_answer_is_read_to_its_end_with_rests_by_tls_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr("workers.targets.discarding.AT_ONCE_SECONDS", 0)
+    config = TransportConfig(discard_at_once_seconds=0)
     authority = Authority()
     long = b"HTTP/1.1 200 OK\r\ncontent-length: 4000000\r\n\r\n" + b"x" * 4_000_000
     async with (
         raw_target(long) as plain,
         raw_target(long, tls=authority.server(tmp_path, NAME)) as secret,
-        ringing(resolve=Names(["127.0.0.1"]).resolve) as ringer,
+        ringing(resolve=Names(["127.0.0.1"]).resolve, config=config) as ringer,
     ):
         tls = Tls(ca=authority.pem)
         answers = [
@@ -243,16 +243,16 @@ async def test_a_certificate_that_has_ended_is_refused(tmp_path: Path) -> None:
     assert target.heads == []
 
 
-async def test_a_proxy_is_asked_for_the_address_that_was_checked(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(name_cache, "KEPT_SECONDS", 0)
+async def test_a_proxy_is_asked_for_the_address_that_was_checked() -> None:
     names = Names(["127.0.0.5"], ["127.0.0.66"])
     # The proxy itself lies where no target may.
     async with (
         raw_target(OK) as proxy,
         ringing(
-            allow=["127.0.0.5/32"], proxy=f"http://127.0.0.1:{proxy.port}", resolve=names.resolve
+            allow=["127.0.0.5/32"],
+            proxy=f"http://127.0.0.1:{proxy.port}",
+            resolve=names.resolve,
+            config=FORGETFUL,
         ) as ringer,
     ):
         answer = await ring(ringer, f"http://{NAME}:8080/run?x=1", body=msgspec.Raw(b"{}"))

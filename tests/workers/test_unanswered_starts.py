@@ -13,7 +13,7 @@ from storage.queue import RunKey
 from tests.commands.firing import Firing
 from tests.storage.eventually import eventually
 from tests.workers.ringing import Bell, due_in, state_of
-from workers.ringer import Ringer
+from workers.worker.ringer import Ringer
 
 
 async def is_in(firing: Firing, key: RunKey, state: str) -> bool:
@@ -22,7 +22,7 @@ async def is_in(firing: Firing, key: RunKey, state: str) -> bool:
 
 async def is_given_back(ringer: Ringer, key: RunKey) -> bool:
     """As the watch of the clock has it, again and again."""
-    return await ringer.give_back() == [key]
+    return await ringer.intake.give_back() == [key]
 
 
 def turn_wrong(firing: Firing, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,9 +36,9 @@ async def test_what_has_not_begun_is_given_back_while_the_clock_is_wrong(
         turn_wrong(firing, monkeypatch)
         raise ConnectionResetError
 
-    monkeypatch.setattr("workers.transitions.start_attempts", lose)
+    monkeypatch.setattr("workers.worker.attempts.start_attempts", lose)
     _, key = await due_in(firing, -1)
-    await ringer.take([key])
+    await ringer.intake.take([key])
     await eventually(partial(is_given_back, ringer, key))
     assert await state_of(firing, key) == "scheduled"
     assert bell.rung == []
@@ -52,9 +52,9 @@ async def test_what_has_begun_rings_though_the_clock_is_wrong(
         turn_wrong(firing, monkeypatch)
         raise ConnectionResetError
 
-    monkeypatch.setattr("workers.transitions.start_attempts", begin_and_lose_the_answer)
+    monkeypatch.setattr("workers.worker.attempts.start_attempts", begin_and_lose_the_answer)
     _, key = await due_in(firing, -1)
-    await ringer.take([key])
+    await ringer.intake.take([key])
     await bell.rings(1)
     await eventually(partial(is_in, firing, key, "succeeded"))
     assert await firing.outcomes(key[1]) == ["succeeded"]

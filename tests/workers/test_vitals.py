@@ -12,23 +12,25 @@ import pytest
 from app.metrics import serve_metrics
 from storage.embedded.ports import free_port
 from tests.processes import wait_until
-from workers.vitals import Vitals
+from workers.process_health import ProcessHealth
 
 
 @pytest.fixture
-def vitals() -> Vitals:
-    return Vitals()
+def vitals() -> ProcessHealth:
+    return ProcessHealth(loop_seconds=0.2, beat_seconds=0.02)
 
 
 @pytest.fixture
-def health(vitals: Vitals) -> Iterator[httpx.Client]:
+def health(vitals: ProcessHealth) -> Iterator[httpx.Client]:
     port = free_port()
     serve_metrics(port, "127.0.0.1", vitals)
     with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
         yield client
 
 
-def test_a_part_that_does_not_move_in_its_time_is_named(vitals: Vitals, health: httpx.Client):
+def test_a_part_that_does_not_move_in_its_time_is_named(
+    vitals: ProcessHealth, health: httpx.Client
+):
     vitals.beat("claiming", within=60)
     assert health.get("/live").json() == {"status": "ok"}
     vitals.beat("handing over", within=0)
@@ -42,10 +44,8 @@ def test_a_part_that_does_not_move_in_its_time_is_named(vitals: Vitals, health: 
 
 
 def test_a_blocked_event_loop_is_told_by_another_thread(
-    vitals: Vitals, health: httpx.Client, monkeypatch: pytest.MonkeyPatch
+    vitals: ProcessHealth, health: httpx.Client
 ):
-    monkeypatch.setattr("workers.vitals.LOOP_SECONDS", 0.2)
-    monkeypatch.setattr("workers.vitals._BEAT_SECONDS", 0.02)
     go_on = threading.Event()
     loop = asyncio.new_event_loop()
     running = threading.Thread(target=loop.run_until_complete, args=(vitals.run(),), daemon=True)
@@ -59,7 +59,7 @@ def test_a_blocked_event_loop_is_told_by_another_thread(
 
 
 def test_it_is_not_ready_before_it_has_started_nor_without_its_servers(
-    vitals: Vitals, health: httpx.Client
+    vitals: ProcessHealth, health: httpx.Client
 ):
     assert health.get("/ready").json()["detail"] == "process: is starting."
     vitals.started(lambda: {"primary": "ok", "redis": "refused"})

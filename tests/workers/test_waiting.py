@@ -13,26 +13,26 @@ from commands.take_runs import TakenRun
 from domain.policies.overlap import Overlap
 from tests.commands.firing import NOON
 from tests.workers.ringing import waiting_run
-from workers.gates import Gates
-from workers.slots import Slots
-from workers.waiting import LATE_AFTER, SHARE_OF_LATE, Waiting
+from workers.targets.limits.concurrency_limiter import ConcurrencyLimiter
+from workers.targets.limits.target_limiter import TargetLimiters
+from workers.worker.fair_queue import LATE_AFTER, SHARE_OF_LATE, FairQueue
 
 MILLISECOND = timedelta(milliseconds=1)
 SECOND = timedelta(seconds=1)
 
 
-def empty() -> Waiting:
-    return Waiting(Gates(), Slots(1_000))
+def empty() -> FairQueue:
+    return FairQueue(TargetLimiters(), ConcurrencyLimiter(1_000))
 
 
-def filled(*runs: TakenRun) -> Waiting:
+def filled(*runs: TakenRun) -> FairQueue:
     waiting = empty()
     for run in runs:
         waiting.add(run)
     return waiting
 
 
-def pop(waiting: Waiting, limit: int = 100, *, at: float = 0) -> list[TakenRun]:
+def pop(waiting: FairQueue, limit: int = 100, *, at: float = 0) -> list[TakenRun]:
     now = NOON + timedelta(seconds=at)
     return waiting.pop(now, now, limit)
 

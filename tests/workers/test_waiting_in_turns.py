@@ -18,10 +18,10 @@ from domain.targets.health.breaker import FAILURES, FIRST_REST
 from domain.targets.kinds.http import HttpTarget
 from tests.commands.firing import NOON, TARGET
 from tests.workers.ringing import waiting_run
-from workers.gates import LONGEST_WAIT, SOON, Gate, Gates
-from workers.slots import SHARE, Slots
 from workers.targets.answer import Answer
-from workers.waiting import LATE_AT_ONCE, Waiting
+from workers.targets.limits.concurrency_limiter import SHARE, ConcurrencyLimiter
+from workers.targets.limits.target_limiter import LONGEST_WAIT, SOON, TargetLimiter, TargetLimiters
+from workers.worker.fair_queue import LATE_AT_ONCE, FairQueue
 
 OTHER_TARGET = HttpTarget(url="https://other.example/run")
 OK = Answer(outcome=Outcome.SUCCEEDED, status_code=200)
@@ -31,12 +31,12 @@ SECOND = timedelta(seconds=1)
 
 
 class Room:
-    """What waits, its gates and its slots."""
+    """What waits, its limiters and its slots."""
 
     def __init__(self, runs: Iterable[TakenRun], slots: int = 1_000) -> None:
-        self.gates = Gates()
-        self.slots = Slots(slots)
-        self.waiting = Waiting(self.gates, self.slots)
+        self.limiters = TargetLimiters()
+        self.slots = ConcurrencyLimiter(slots)
+        self.waiting = FairQueue(self.limiters, self.slots)
         self.put_off: list[tuple[TakenRun, timedelta]] = []
         for run in runs:
             self.waiting.add(run)
@@ -50,13 +50,13 @@ class Room:
     def end(self, runs: Iterable[TakenRun], answer: Answer = OK, *, at: float = 0) -> None:
         now = NOON + timedelta(seconds=at)
         for run in runs:
-            gate = self.gates.of(run)
-            gate.end(now, now, answer)
-            self.slots.give_back(gate.holder)
-            self.waiting.freed(gate)
+            limiter = self.limiters.of(run)
+            limiter.end(now, now, answer)
+            self.slots.release(limiter.leases)
+            self.waiting.freed(limiter)
 
-    def gate(self, service: int = 1, target: HttpTarget = TARGET) -> Gate:
-        return self.gates.to(UUID(int=service), target, NOON)
+    def limiter(self, service: int = 1, target: HttpTarget = TARGET) -> TargetLimiter:
+        return self.limiters.to(UUID(int=service), target, NOON)
 
     def due_in(self) -> float | None:
         due = self.waiting.next_due()
@@ -74,10 +74,10 @@ def by_service(runs: Iterable[TakenRun]) -> Counter[int]:
     return Counter(run.service_id.int for run in runs)
 
 
-def open_breaker(gate: Gate, *, at: float = 0) -> None:
+def open_breaker(limiter: TargetLimiter, *, at: float = 0) -> None:
     for _ in range(FAILURES):
-        gate.begin(NOON)
-        gate.end(NOON + timedelta(seconds=at), NOON + timedelta(seconds=at), BROKEN)
+        limiter.begin(NOON)
+        limiter.end(NOON + timedelta(seconds=at), NOON + timedelta(seconds=at), BROKEN)
 
 
 def test_a_flood_of_one_service_leaves_another_its_run_in_the_next_batch():
@@ -133,7 +133,7 @@ def test_a_slot_that_one_service_leaves_is_seen_by_another_that_waits():
     ringing = room.pop()
     rest = waiting_run(0, service=2)
     while room.slots.free:
-        room.slots.take(room.gate(3).holder)
+        room.slots.lease(room.limiter(3).leases)
     room.waiting.add(rest)
     assert room.pop() == []
     room.end(ringing[:1])
@@ -142,7 +142,7 @@ def test_a_slot_that_one_service_leaves_is_seen_by_another_that_waits():
 
 def test_an_open_breaker_puts_off_its_target_and_no_other():
     room = Room([*flood(5), *flood(2, target=OTHER_TARGET)])
-    open_breaker(room.gate())
+    open_breaker(room.limiter())
     assert [run.target for run in room.pop()] == [OTHER_TARGET] * 2
     assert len(room.put_off) == 5
     assert all(FIRST_REST <= wait <= LONGEST_WAIT for _, wait in room.put_off)
@@ -153,13 +153,13 @@ def test_an_open_breaker_puts_off_its_target_and_no_other():
 def test_another_services_gate_to_the_same_target_is_its_own():
     other = waiting_run(0, service=2)
     room = Room([*flood(5), other])
-    open_breaker(room.gate())
+    open_breaker(room.limiter())
     assert room.pop() == [other]
 
 
 def test_one_probe_goes_through_when_the_rest_is_over_and_the_others_when_it_was_taken():
     room = Room([])
-    open_breaker(room.gate())
+    open_breaker(room.limiter())
     for run in flood(3):
         room.waiting.add(run)
     at = FIRST_REST.total_seconds()
@@ -173,9 +173,9 @@ def test_one_probe_goes_through_when_the_rest_is_over_and_the_others_when_it_was
 
 def test_a_short_wait_is_waited_here_and_is_not_looked_at_before_it_is_over():
     room = Room([waiting_run(0)])
-    gate = room.gate()
-    gate.begin(NOON)
-    gate.end(NOON, NOON, BUSY)
+    limiter = room.limiter()
+    limiter.begin(NOON)
+    limiter.end(NOON, NOON, BUSY)
     assert room.pop() == []
     assert room.put_off == []
     assert room.due_in() == 1
@@ -185,10 +185,10 @@ def test_a_short_wait_is_waited_here_and_is_not_looked_at_before_it_is_over():
 
 def test_of_a_slowed_target_no_more_wait_here_than_may_begin_soon():
     room = Room(flood(100))
-    gate = room.gate()
-    gate.begin(NOON)
-    gate.end(NOON, NOON, Answer(outcome=Outcome.FAILED, status_code=429))
-    assert gate.pace.rate == 1
+    limiter = room.limiter()
+    limiter.begin(NOON)
+    limiter.end(NOON, NOON, Answer(outcome=Outcome.FAILED, status_code=429))
+    assert limiter.pace.rate == 1
     began = room.pop()
     assert len(began) == 1  # it has one attempt at once
     assert len(room.waiting) == SOON // SECOND
@@ -202,7 +202,7 @@ def test_of_a_slowed_target_no_more_wait_here_than_may_begin_soon():
 def test_a_job_whose_runs_take_turns_is_put_off_with_all_of_them():
     runs = [waiting_run(-n / 10, overlap=Overlap.SKIP) for n in range(3)]
     room = Room(runs)
-    open_breaker(room.gate())
+    open_breaker(room.limiter())
     for _ in range(3):
         room.pop()
     assert {run.id for run, _ in room.put_off} == {run.id for run in runs}
@@ -210,7 +210,7 @@ def test_a_job_whose_runs_take_turns_is_put_off_with_all_of_them():
 
 def test_a_run_that_was_moved_to_another_target_does_not_stand_before_the_old_gate():
     room = Room([waiting_run(0)])
-    open_breaker(room.gate())
+    open_breaker(room.limiter())
     moved = msgspec.structs.replace(waiting_run(0), target=OTHER_TARGET, job_version=2)
     room.waiting.add(moved)
     assert room.pop() == [moved]
@@ -260,7 +260,7 @@ def test_nothing_is_lost_and_in_the_end_all_is_rung_or_put_off(steps):
         ringing = room.pop(at=at)
     assert done | {run.id for run, _ in room.put_off} == added
     assert room.slots.free == 4
-    assert all(gate.under_way == 0 and not gate.awaited for gate in room.gates)
+    assert all(limiter.under_way == 0 and not limiter.awaited for limiter in room.limiters)
 
 
 def test_a_backlog_is_begun_in_small_batches():

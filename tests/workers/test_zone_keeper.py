@@ -20,9 +20,9 @@ from storage import zone_tables
 from storage.zone_tables import OtherTables, others, watch_tables
 from tests.commands.firing import Firing
 from tests.storage.eventually import eventually
-from workers import zone_keeper
+from workers.dispatcher import zone_keeper
+from workers.dispatcher.zone_keeper import ZoneKeeper
 from workers.heartbeat import Heartbeat
-from workers.zone_keeper import ZoneKeeper
 
 VANCOUVER = {"cron": "0 9 * * *", "timezone": "America/Vancouver"}
 OTHER = OtherTables(kind="worker", host="h", pid=1, tzdata="2025b")
@@ -62,8 +62,7 @@ async def test_what_breaks_it_keeps_nobody_from_claiming(
         raise OverflowError
 
     monkeypatch.setattr(zone_keeper, "reckon_zones", breaks)
-    monkeypatch.setattr(zone_keeper, "LOOK_SECONDS", 0.01)
-    keeper = ZoneKeeper(firing.shard, uuid4())
+    keeper = ZoneKeeper(firing.shard, uuid4(), look_seconds=0.01)
     with capture_logs() as told:
         await keeper.begin()
         running = asyncio.create_task(keeper.run())

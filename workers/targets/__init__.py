@@ -1,1 +1,1 @@
-"""What can be rung: one file a kind of target."""
+"""The targets that can be rung, and the limits of how they are."""

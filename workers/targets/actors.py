@@ -1,6 +1,6 @@
 """The actors that jobs may name as targets; TOCSIN_ACTORS says which of them are allowed.
 
-Yours go here, too: a function with the payload as its one argument.
+Add yours here: a function with the payload as its one argument.
 """
 
 from __future__ import annotations

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 
 from msgspec import Struct
 
+from commands.take_runs import TakenRun
 from domain.runs.run import Outcome
 
 
@@ -23,3 +25,7 @@ class Answer(Struct, frozen=True, kw_only=True):
     response_excerpt: str | None = None
     retry_after: timedelta | None = None
     at_fault: bool = False
+
+
+Ring = Callable[[TakenRun, datetime], Awaitable[Answer]]
+"""Makes one attempt at a run's target; the instant is when it starts."""

@@ -1,4 +1,4 @@
-"""Hides secrets in what is recorded of an attempt: a target may send back what it was sent."""
+"""Hides secrets in what is recorded of an attempt, since a target may send back its request."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from workers.targets.answer import Answer
 
 HIDDEN = "***"
 _SHORTEST_CUT = 1_000
-"""Characters of the shortest text that may have been cut off at its end."""
+"""Texts of 1,000 characters and more may have been cut off at their end."""
 _PROBE = 16
 _MOST_LOOKS = 16
 _NOT_WHOLE = "\N{REPLACEMENT CHARACTER}"
 
 
 class Mask:
-    """Finds values as they are, and as JSON, URLs, base64 and Python's repr write them."""
+    """Replaces values, as they are and as JSON, URLs, base64 and Python's repr write them."""
 
     def __init__(self, values: Iterable[str]) -> None:
         self._values = tuple(values)
 
     def __call__(self, answer: Answer) -> Answer:
-        """The answer, without the values."""
+        """The answer without the values."""
         if not (answer.error or answer.response_excerpt):
             return answer
-        # The longer ones first: one value may begin with another.
+        # Longer forms first, since one value may begin with another.
         forms = {form for value in self._values for form in _forms(value)}
         ordered = sorted(forms, key=len, reverse=True)
         return replace(
@@ -49,7 +49,7 @@ def _hidden(text: str, forms: list[str]) -> str:
 
 
 def _without_cut_value(text: str, forms: list[str]) -> str:
-    """Hide the beginning of a value at the text's end."""
+    """Hide a value of which the text's end has only the beginning."""
     whole = text.rstrip(_NOT_WHOLE)
     longest = max((_overlap(whole, form) for form in forms), default=0)
     return whole[: len(whole) - longest] + HIDDEN if longest else text
@@ -67,14 +67,14 @@ def _forms(value: str) -> Iterator[str]:
 
 
 def _overlap(text: str, form: str) -> int:
-    """How many characters of a form's beginning, but not all, a text ends with."""
+    """The length of the longest proper prefix of a form that a text ends with."""
     probe = text[-_PROBE:]
     end = min(len(form) - 1, len(text))
     for looks in count(1):
         at = form.rfind(probe, 0, end)
         if at < 0:
             break
-        # Of a value that repeats itself, rather too much is hidden than looked at for long.
+        # A value that repeats itself would take long: rather too much is hidden.
         if looks > _MOST_LOOKS or text.endswith(form[: at + len(probe)]):
             return at + len(probe)
         end = at + len(probe) - 1

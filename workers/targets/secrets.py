@@ -28,23 +28,31 @@ Key = tuple[UUID, str]
 
 
 class Unreadable(Exception):
-    """The target cannot be rung without a value that is not to be had; says which, not what."""
+    """A value that the target needs cannot be read; the text names the secret, not the value."""
 
 
 class Secrets:
-    """Decrypts values and keeps a bounded number of them for a few seconds."""
+    """Decrypts values, and keeps 2,048 of them for 4 s at most.
 
-    def __init__(self, database: Database, ring: KeyRing) -> None:
+    Args:
+        ring: The keys that values are encrypted with.
+        kept_seconds: How long a value is used after it was read.
+    """
+
+    def __init__(
+        self, database: Database, ring: KeyRing, *, kept_seconds: float = KEPT_SECONDS
+    ) -> None:
+        self._kept_seconds = kept_seconds
         self._database = database
         self._ring = ring
         self._kept: LRUCache[Key, str] = LRUCache(KEPT_VALUES)
         self._rows: Batches[Key, Sealed | None] = Batches(self._read)
 
     async def fill_in(self, run: TakenRun) -> tuple[TakenRun, Mask]:
-        """The run with values in place of its target's references, and what hides them again.
+        """The run with values in place of its target's references, and a mask that hides them.
 
         Raises:
-            Unreadable: When that cannot be done.
+            Unreadable: When a value cannot be read.
         """
         try:
             async with asyncio.timeout(_READ_SECONDS):
@@ -72,8 +80,8 @@ class Secrets:
             raise Unreadable(f"There is no secret {key[1]!r}.")
         value = self._ring.open(sealed, place_of(*key))
         self._kept[key] = value
-        # Reckoned from before it was read: so long after a change, at most, it is still used.
-        loop.call_at(now + KEPT_SECONDS, self._kept.pop, key, None)
+        # Counted from before the read: after a change, the old value is used no longer than that.
+        loop.call_at(now + self._kept_seconds, self._kept.pop, key, None)
         return value
 
     async def _read(self, keys: list[Key]) -> Mapping[Key, Sealed | None]:

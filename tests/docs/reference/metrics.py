@@ -6,9 +6,9 @@ from prometheus_client import REGISTRY
 from prometheus_client.metrics_core import Metric
 
 import app.api  # noqa: F401 (each of these declares metrics when it is imported)
-import workers.clock
-import workers.dispatcher
-import workers.worker  # noqa: F401
+import workers.dispatcher.process
+import workers.housekeeping.clock
+import workers.worker.process  # noqa: F401
 from tests.docs.reference.tables import table
 
 HEAD = """# Metrics

@@ -13,8 +13,8 @@ from commands.take_runs import TakenRun
 from domain.targets import KINDS, Allowed
 from storage.key_ring import KeyRing
 from workers.targets.answer import Answer
+from workers.targets.http.transport import Transport
 from workers.targets.secrets import Secrets, Unreadable, failed
-from workers.targets.transport import Transport
 
 
 class Ringer(Protocol):

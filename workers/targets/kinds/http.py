@@ -16,12 +16,12 @@ from domain.targets.kinds.http import HttpTarget
 from storage.key_ring import KeyRing, Undecipherable
 from workers.targets.answer import Answer
 from workers.targets.delivery import scheduled_for_of, traceparent_of
-from workers.targets.egress import EgressRefused
+from workers.targets.http.egress import EgressRefused
+from workers.targets.http.names import TooManyLookUps
+from workers.targets.http.reading import Response
+from workers.targets.http.signature import SigningSecrets, sign
+from workers.targets.http.transport import AnswerTimedOut, Transport
 from workers.targets.kinds import Means
-from workers.targets.names import TooManyLookUps
-from workers.targets.reading import Response
-from workers.targets.signature import SigningSecrets, sign
-from workers.targets.transport import AnswerTimedOut, Transport
 
 EMPTY_BODY = b"{}"
 """What is sent for a target that has none, if its method has a body."""

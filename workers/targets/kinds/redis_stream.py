@@ -20,8 +20,8 @@ from storage.key_ring import KeyRing, Undecipherable
 from storage.redis_servers import redis_pool
 from workers.targets.answer import Answer
 from workers.targets.delivery import scheduled_for_of, traceparent_of
+from workers.targets.http.signature import SigningSecrets, sign
 from workers.targets.kinds import Means
-from workers.targets.signature import SigningSecrets, sign
 
 CONNECTIONS = 16
 """To one server at once; further attempts wait, within their timeouts."""

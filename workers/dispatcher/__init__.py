@@ -1,0 +1,1 @@
+"""Claims what falls due soon and dispatches it to the workers."""

@@ -1,0 +1,1 @@
+"""Minutely and hourly chores, the clock that enqueues them, and the sweeps."""

@@ -1,0 +1,1 @@
+"""Rings targets: intake, fair queue, attempts, overlap, recorder."""

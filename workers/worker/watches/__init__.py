@@ -1,0 +1,1 @@
+"""Watches of a worker process: aborted runs, forgotten runs, a wrong clock."""
