@@ -49,7 +49,7 @@ def valkey(port: int) -> Iterator[Redis]:
     """That Valkey, empty, and as it was afterwards."""
     with Redis(port=port, password=PASSWORD, decode_responses=True) as server:
         server.flushall()
-        server.execute_command("ACL SETUSER weak on >" + PASSWORD + " ~other +xadd")
+        server.execute_command("ACL SETUSER weak on >" + PASSWORD + " %W~orders:* -@all +xadd")
         yield server
         server.config_set("maxmemory", 0)
         server.replicaof("NO", "ONE")
@@ -124,6 +124,14 @@ async def test_many_attempts_at_once_share_a_few_connections(
     assert len(valkey.client_list()) <= CONNECTIONS + 1
 
 
+async def test_a_user_that_may_do_nothing_but_add_is_enough(
+    ringer: RedisStreamRinger, valkey: Redis
+):
+    answer = await ringer.ring(run_of(server="weak"), NOON)
+    assert answer.outcome is Outcome.SUCCEEDED
+    assert valkey.xlen(STREAM) == 1
+
+
 async def wrong_type(valkey: Redis) -> None:
     valkey.set(STREAM, "no stream")
 
@@ -160,7 +168,7 @@ async def test_what_the_server_refuses_fails_the_attempt(
 async def test_a_server_that_cannot_be_used_is_told_by_its_name_alone(
     ringer: RedisStreamRinger, valkey: Redis, server: str, said: str, at_fault: bool
 ):
-    answer = await ringer.ring(run_of(server=server), NOON)
+    answer = await ringer.ring(run_of(server=server, stream="private"), NOON)
     error = f"The Redis {server!r} {said}."
     assert answer == Answer(outcome=Outcome.FAILED, error=error, at_fault=at_fault)
 
