@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from periodiq import Scheduler, cron
 
-from workers.clock import RETRY_SECONDS
+from workers.housekeeping.clock import RETRY_SECONDS
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from dramatiq import Message
 from dramatiq.brokers.redis import RedisBroker
 from periodiq import PeriodiqMiddleware
 
-from storage.queue import (
+from storage.queue.broker import (
     HOUSEKEEPING_QUEUE,
     RING_ACTOR,
     RING_AHEAD_ACTOR,

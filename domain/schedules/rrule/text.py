@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from domain.errors import Invalid
-from domain.schedules.rrule.lines import Until, read_lines, read_pairs, read_start, read_until
+from domain.schedules.rrule.content import Until, read_lines, read_pairs, read_start, read_until
 from domain.schedules.rrule.parts import Frequency, Parts
 
 MAX_LENGTH = 1_000
