@@ -55,10 +55,10 @@ if TYPE_CHECKING:
     from app.edge.authentication.tokens import Tokens
 
 log = structlog.get_logger()
-HOT = (job_inserts.INSERT, trigger_job.JOB, trigger_job.RUN)
+HOT = (job_inserts.INSERT.text, trigger_job.JOB, trigger_job.RUN.text)
 """Statements that the primary plans before the first request comes."""
 HOT_READS = (
-    find_key.FIND,
+    find_key.FIND.text,
     get_job.GET,
     job_pages.NEWEST.text,
     encoded_jobs.READ,

@@ -27,19 +27,7 @@ WHERE service_id = $1 AND id = $2 AND scheduled_for >= $3 AND scheduled_for < $4
 FOR UPDATE
 """
 
-_OPEN = """
-SELECT id, job_id, scheduled_for, state, open FROM runs
-WHERE service_id = $1 AND open
-    AND ($2::uuid IS NULL OR job_id = $2)
-    AND ($3::timestamptz IS NULL OR scheduled_for >= $3)
-    AND ($4::timestamptz IS NULL OR scheduled_for < $4)
-    AND ($5::text IS NULL OR trigger = $5)
-    AND ($6::text[] IS NULL OR state = ANY ($6))
-ORDER BY due_at
-LIMIT $7
-FOR UPDATE
-"""
-
+_OPEN = statement("cancel/open")
 _CANCEL_WAITING = statement("cancel/waiting")
 
 _READ = f"SELECT {SHOWN_COLUMNS} FROM runs WHERE service_id = $1 AND id = $2 AND scheduled_for = $3"
@@ -86,15 +74,15 @@ async def cancel_runs(command: CancelRuns, uow: UnitOfWork) -> int:
     """
     driver, chosen = await uow.begin(), command.chosen
     uow.changes_only()
-    rows = await driver.fetch(
-        _OPEN,
-        command.service_id,
-        chosen.job_id,
-        chosen.since,
-        chosen.before,
-        chosen.trigger,
-        chosen.states or None,
-        command.limit,
+    rows = await _OPEN.fetch(
+        driver,
+        service_id=command.service_id,
+        job_id=chosen.job_id,
+        since=chosen.since,
+        before=chosen.before,
+        trigger=chosen.trigger,
+        states=chosen.states or None,
+        most=command.limit,
     )
     if rows:
         await _cancel(driver, command.service_id, rows, command.now)

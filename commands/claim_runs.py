@@ -18,7 +18,7 @@ from commands.firing.fires_within_quota import fires_within_quota
 from commands.job_fires import JobFires, as_it_is, fires_of
 from domain.catchup import TOLERANCE
 from domain.ids import EPOCH, run_id
-from domain.schedules.schedule import TICK
+from domain.schedules.fire_times import TICK
 from storage.due import Turns, claim_retries, due_jobs, prepare_claim
 from storage.error_kinds import kind_of
 from storage.last_runs import jobs_with_open_runs

@@ -9,14 +9,9 @@ import asyncpg
 
 from domain.policies.overlap import Overlap
 from domain.runs.run import Trigger
+from domain.schedules.fire_times import TICK, fire_times, next_fire_time
 from domain.schedules.kinds.work import Budget
-from domain.schedules.schedule import (
-    TICK,
-    Schedule,
-    fire_times,
-    next_fire_time,
-    utc_offset,
-)
+from domain.schedules.schedule import Schedule, utc_offset
 from storage.jobs import schedule_of
 from storage.more_runs import MoreRun, write_more_runs
 from storage.postgres import Database, Driver

@@ -17,7 +17,8 @@ from domain.policies.overlap import Overlap
 from domain.policies.retry import RetryPolicy
 from domain.quotas.checks import FIRE_TIMES, check_frequency, check_target_size
 from domain.schedules.checks import check_schedule
-from domain.schedules.schedule import Schedule, due_time, first_moment, next_fire_time
+from domain.schedules.fire_times import due_time, first_moment, next_fire_time
+from domain.schedules.schedule import Schedule
 from domain.targets import Target, secret_names
 from storage.calendar_changes import newest_change, note_seen
 from storage.calendars import full_schedule
@@ -49,7 +50,7 @@ async def create_job(command: CreateJob, uow: UnitOfWork) -> Job:
     check_target_size(command.target, command.caller.limits)
     job_id = new_id()
     schedule = msgspec.structs.replace(command.schedule, seed=str(job_id))
-    if uow.is_keyed or schedule.calendars or secret_names(command.target):
+    if schedule.calendars or secret_names(command.target):
         new = await _store_with_what_it_names(command, uow, job_id, schedule)
     else:
         check = partial(_checked, command, job_id, schedule, schedule)
@@ -64,7 +65,7 @@ async def create_job(command: CreateJob, uow: UnitOfWork) -> Job:
 async def _store_with_what_it_names(
     command: CreateJob, uow: UnitOfWork, job_id: UUID, schedule: Schedule
 ) -> NewJob:
-    """Store a job together with an idempotency key, or with a hold on calendars and secrets."""
+    """Store a job while the calendars and secrets that it names are held."""
     driver, service_id = await uow.begin(), command.service_id
     await hold_secrets(driver, service_id, command.target)
     with within("/schedule"):

@@ -13,16 +13,9 @@ from commands.claim_work import ClaimWork, is_plain
 from domain.catchup import Plan, Stretch
 from domain.policies.catchup_plan import PLAN_STEPS, plan
 from domain.schedules.edited import counted_after
+from domain.schedules.fire_times import due_time, is_excluded, next_fire_time
 from domain.schedules.kinds.work import Budget
-from domain.schedules.schedule import (
-    Exclusion,
-    Schedule,
-    due_time,
-    is_excluded,
-    next_fire_time,
-    utc_offset,
-    with_calendars,
-)
+from domain.schedules.schedule import Exclusion, Schedule, utc_offset, with_calendars
 from storage.jobs import decode_catchup, decode_schedule
 from storage.last_runs import LOOK_AGAIN, look_again_after
 

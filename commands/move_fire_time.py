@@ -12,8 +12,8 @@ from sqlalchemy import bindparam, select
 from commands.unit_of_work import Command, UnitOfWork, unit_of_work
 from domain.errors import NotFound
 from domain.runs.run import Trigger
+from domain.schedules.fire_times import due_time
 from domain.schedules.newer_tables import Claimed, next_by_newer_tables
-from domain.schedules.schedule import due_time
 from storage.documents.instants import instant_or_none
 from storage.job_changes import change_job, lock_job, stored_schedule
 from storage.job_entries import entry_of

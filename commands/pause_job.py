@@ -9,7 +9,7 @@ from commands.unit_of_work import Command, UnitOfWork, unit_of_work
 from domain.catchup import Outcome
 from domain.errors import Conflict
 from domain.jobs.job import Job, JobState, Versions
-from domain.schedules.edited import counted_after
+from domain.schedules.edited import count_of, counted_after
 from storage.calendar_changes import JobRow
 from storage.job_changes import (
     at_its_end,
@@ -85,12 +85,12 @@ async def pause(driver: Driver, row: JobRow, now: datetime, reason: str | None =
         reason: Why, in the words of whoever does it, or Tocsin's own.
     """
     since = await change_from(driver, row, now)
-    let_go = await withdraw_past(driver, row, since, Outcome.PAUSED)
+    withdrawn = await withdraw_past(driver, row, since, Outcome.PAUSED)
     changes = await withdraw_to_come(driver, row, since)
     known = {**row, **changes}
-    run_count = max(known["run_count"] - let_go, 0)
     schedule = await stored_schedule(driver, row)
-    if let_go or (known["next_fire_for"] is not None and not at_its_end(schedule, run_count)):
+    run_count = max(known["run_count"] - count_of(schedule, withdrawn), 0)
+    if withdrawn or (known["next_fire_for"] is not None and not at_its_end(schedule, run_count)):
         await begin_pause(driver, row, schedule, known["accounted_to"])
     return await change_job(
         driver,

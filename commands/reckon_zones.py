@@ -12,8 +12,8 @@ import structlog
 from msgspec import Struct
 
 from domain.access.caller import Caller
+from domain.schedules.fire_times import next_fire_time
 from domain.schedules.newer_tables import depends_on_tables
-from domain.schedules.schedule import next_fire_time
 from storage.error_kinds import kind_of
 from storage.jobs import schedule_of
 from storage.shards import Shard

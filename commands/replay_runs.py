@@ -17,6 +17,7 @@ from storage.postgres import Driver
 from storage.queue import RunKey
 from storage.retention import ExpiringDays, expiring_days
 from storage.runs import SHOWN_COLUMNS, run_of
+from storage.sql import statement
 
 RUNS_AT_ONCE = 1_000
 _NONE = ExpiringDays(EPOCH, EPOCH)
@@ -29,29 +30,9 @@ WHERE service_id = $1 AND id = $2 AND scheduled_for >= $3 AND scheduled_for < $4
 FOR UPDATE
 """
 
-# Failed runs of which no replay was made yet, oldest first, if their job is still there.
-_DEAD = """
-SELECT job_id, scheduled_for, id, utc_offset FROM runs
-WHERE service_id = $1 AND failed AND NOT replayed
-    AND ($2::uuid IS NULL OR job_id = $2)
-    AND ($3::timestamptz IS NULL OR scheduled_for >= $3)
-    AND ($4::timestamptz IS NULL OR scheduled_for < $4)
-    AND ($5::text IS NULL OR trigger = $5)
-    AND NOT (scheduled_for >= $7 AND scheduled_for < $8)
-    AND EXISTS (SELECT FROM jobs WHERE jobs.service_id = $1 AND jobs.id = runs.job_id)
-ORDER BY id
-LIMIT $6
-FOR UPDATE SKIP LOCKED
-"""
-
+_FAILED = statement("replay/failed")
+_NOTE = statement("replay/note")
 _LOCK_JOB = "SELECT FROM jobs WHERE service_id = $1 AND id = $2 FOR UPDATE"
-
-_NOTE = """
-UPDATE runs SET replayed = true
-FROM unnest($2::uuid[], $3::timestamptz[], $4::uuid[]) AS old (job_id, scheduled_for, id)
-WHERE runs.service_id = $1 AND runs.job_id = old.job_id
-    AND runs.scheduled_for = old.scheduled_for AND runs.id = old.id
-"""
 
 _WRITTEN = f"SELECT {SHOWN_COLUMNS} FROM runs WHERE service_id = $1 AND id = $2"
 
@@ -110,18 +91,18 @@ async def replay_runs(command: ReplayRuns, uow: UnitOfWork) -> int:
     driver, chosen = await uow.begin(), command.chosen
     uow.changes_only()
     expiring = await expiring_days(driver) or _NONE
-    dead = await driver.fetch(
-        _DEAD,
-        command.service_id,
-        chosen.job_id,
-        chosen.since,
-        chosen.before,
-        chosen.trigger,
-        command.limit,
-        expiring.start,
-        expiring.until,
+    failed = await _FAILED.fetch(
+        driver,
+        service_id=command.service_id,
+        job_id=chosen.job_id,
+        since=chosen.since,
+        before=chosen.before,
+        trigger=chosen.trigger,
+        expires_from=expiring.start,
+        expires_until=expiring.until,
+        most=command.limit,
     )
-    return len(await _replay(uow, driver, dead, command)) if dead else 0
+    return len(await _replay(uow, driver, failed, command)) if failed else 0
 
 
 async def _replay(
@@ -140,12 +121,12 @@ async def _replay(
     keys = await write_more_runs(
         driver, service_id, wanted, trigger=Trigger.REPLAY, due_at=command.now
     )
-    await driver.execute(
-        _NOTE,
-        service_id,
-        [row["job_id"] for row in old],
-        [row["scheduled_for"] for row in old],
-        [row["id"] for row in old],
+    await _NOTE.execute(
+        driver,
+        service_id=service_id,
+        job_ids=[row["job_id"] for row in old],
+        fire_times=[row["scheduled_for"] for row in old],
+        run_ids=[row["id"] for row in old],
     )
     await uow.audit("run.replayed", old[0]["id"], count=len(old))
     uow.changes_only()

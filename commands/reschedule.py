@@ -19,8 +19,9 @@ from domain.policies.catchup_plan import plan
 from domain.quotas.checks import FIRE_TIMES, check_frequency
 from domain.quotas.limits import Limits
 from domain.schedules.checks import check_schedule
-from domain.schedules.edited import delays, names, names_alike
-from domain.schedules.schedule import TICK, Schedule, due_time, first_moment, next_fire_time
+from domain.schedules.edited import count_of, delays, names, names_alike
+from domain.schedules.fire_times import TICK, due_time, first_moment, next_fire_time
+from domain.schedules.schedule import Schedule
 from domain.schedules.schedule import utc_offset as offset_of
 from storage.calendar_changes import JobRow, newest_change
 from storage.calendars import full_schedule
@@ -185,11 +186,11 @@ async def _apply(
 ) -> Rescheduled:
     start, full = edit.start, edit.full
     withdrawn = await withdraw_past(driver, row, start, Outcome.CANCELLED, edit.kept)
-    withdrawn += len(await withdraw_later(driver, row, start))
+    withdrawn += await withdraw_later(driver, row, start)
     await untell(driver, row, edit.old, start)
     run_count, left = 0, None
     if full.max_runs is not None and not count_anew:
-        run_count = max(row["run_count"] - withdrawn, 0)
+        run_count = max(row["run_count"] - count_of(edit.old, withdrawn), 0)
         left = max(full.max_runs - run_count, 0)
     made = await _write(driver, row, full, edit.unclaimed[:left])
     run_count += 0 if left is None else len(made)

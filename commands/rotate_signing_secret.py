@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 import asyncpg
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, update
 
 from commands.unit_of_work import Command, UnitOfWork, unit_of_work
-from domain.errors import Conflict, Invalid
+from domain.errors import Conflict, Invalid, NotFound
 from domain.ids import new_id
 from domain.targets.signing import (
     LONGEST_OVERLAP,
@@ -19,6 +19,7 @@ from domain.targets.signing import (
 )
 from storage.key_ring import KeyRing
 from storage.service_tables import services
+from storage.services import lock_service
 from storage.signing_secrets import (
     StoredSecret,
     ending,
@@ -29,10 +30,10 @@ from storage.signing_secrets import (
 )
 from storage.statements import Statement, given
 
-_THIS = given(services.c.id)
-_LOCK = Statement(select(services).where(*_THIS).with_for_update(key_share=True))
 _REPLACE = Statement(
-    update(services).where(*_THIS).values(signing_secrets=bindparam("signing_secrets"))
+    update(services)
+    .where(*given(services.c.id))
+    .values(signing_secrets=bindparam("signing_secrets"))
 )
 
 
@@ -66,7 +67,9 @@ async def rotate_signing_secret(
     made = new_stored(text, service_id, secret, ring)
     driver = await uow.begin()
     uow.changes_only()
-    (row,) = await _LOCK.fetch(driver, id=service_id)
+    row = await lock_service(driver, service_id)
+    if row is None:
+        raise NotFound(f"There is no service {str(service_id)!r}.")
     secrets = [written(one) for one in (made, *_kept(command, row, ring))]
     await _REPLACE.execute(driver, id=service_id, signing_secrets=secrets)
     await uow.audit("signing_secret.rotated", secret.id, until=command.now + command.overlap)

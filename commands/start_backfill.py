@@ -22,8 +22,9 @@ from domain.jobs.backfill import (
 )
 from domain.policies.overlap import Overlap
 from domain.runs.run import RunState
+from domain.schedules.fire_times import TICK, is_excluded, nominal_times
 from domain.schedules.kinds.work import Budget
-from domain.schedules.schedule import TICK, Schedule, is_excluded, nominal_times
+from domain.schedules.schedule import Schedule
 from storage.job_changes import lock_job
 from storage.jobs import CALENDARS_OF_JOB, schedule_of
 from storage.postgres import Driver

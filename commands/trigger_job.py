@@ -12,29 +12,14 @@ from domain.errors import NotFound
 from domain.ids import new_id, run_id
 from domain.policies.overlap import Overlap
 from domain.runs.run import Run, RunState, Trigger
-from domain.schedules.schedule import TICK, next_nominal_time, utc_offset
+from domain.schedules.fire_times import TICK, next_nominal_time
+from domain.schedules.schedule import utc_offset
 from storage.jobs import decode_schedule
 from storage.postgres import Driver
+from storage.sql import statement
 
 JOB = "SELECT version, schedule::text, overlap FROM jobs WHERE service_id = $1 AND id = $2"
-# The job is locked: neither is it deleted meanwhile, nor is it another version's schedule that its
-# fire time was held against.
-RUN = """
-WITH job AS MATERIALIZED (
-    SELECT FROM jobs WHERE service_id = $1 AND id = $2 AND version = $3 FOR UPDATE
-), run AS (
-    INSERT INTO runs (service_id, job_id, scheduled_for, id, due_at, trigger, state, overlap,
-        utc_offset, open, attempt_count)
-    SELECT $1, $2, $4, $5, $4, 'manual', 'scheduled', $6, $7, true, 0 FROM job
-    ON CONFLICT DO NOTHING
-    RETURNING id
-), audited AS (
-    INSERT INTO audit
-        (service_id, at, id, principal, action, object_id, request_id, address, details)
-    SELECT $1, $8, $9, $10, 'job.triggered', $2, $11, $12, $13 FROM run
-)
-SELECT EXISTS (SELECT FROM job) AS is_current, EXISTS (SELECT FROM run) AS is_written
-"""
+RUN = statement("jobs/trigger")
 
 
 class TriggerJob(Command, frozen=True, kw_only=True):
@@ -96,20 +81,20 @@ async def _write(
 ) -> tuple[bool, bool]:
     """Whether the job is still as it was read, and whether the run was written."""
     caller = command.caller
-    row = await driver.fetchrow(
-        RUN,
-        caller.service_id,
-        command.job_id,
-        job["version"],
-        run.scheduled_for,
-        run.id,
-        command.overlap or job["overlap"],
-        run.utc_offset,
-        command.now,
-        new_id(),
-        caller.principal,
-        caller.request_id,
-        caller.address,
-        msgspec.json.encode({"run_id": run.id}).decode(),
+    row = await RUN.fetchrow(
+        driver,
+        service_id=command.service_id,
+        job_id=command.job_id,
+        version=job["version"],
+        scheduled_for=run.scheduled_for,
+        run_id=run.id,
+        overlap=command.overlap or job["overlap"],
+        utc_offset=run.utc_offset,
+        now=command.now,
+        audit_id=new_id(),
+        principal=caller.principal,
+        request_id=caller.request_id,
+        address=caller.address,
+        details=msgspec.json.encode({"run_id": run.id}).decode(),
     )
     return (row["is_current"], row["is_written"]) if row else (False, False)

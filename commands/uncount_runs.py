@@ -8,8 +8,8 @@ from uuid import UUID
 
 import asyncpg
 
-from domain.schedules.edited import counted_after
-from domain.schedules.schedule import due_time, next_fire_time
+from domain.schedules.edited import count_of
+from domain.schedules.fire_times import due_time, next_fire_time
 from storage.jobs import schedule_of
 from storage.postgres import Driver
 from storage.sql import statement
@@ -24,8 +24,7 @@ async def uncount(
     if not fire_times:
         return
     schedule = schedule_of(job["schedule"], job["calendars"])
-    # One may be of before runs were counted, and then it never was.
-    counted = sum(instant > counted_after(schedule) for instant in fire_times)
+    counted = count_of(schedule, fire_times)
     if not counted or schedule.max_runs is None or job["run_count"] == 0:
         return
     upcoming = job["next_fire_for"]

@@ -54,14 +54,12 @@ class UnitOfWork:
 
     Attributes:
         shard: Where the command's service lives.
-        is_keyed: Whether the request has an idempotency key, which the transaction is to hold.
     """
 
     def __init__(
         self, shard: Shard, command: Command, claim: Claim | None, stack: AsyncExitStack
     ) -> None:
         self.shard = shard
-        self.is_keyed = claim is not None
         self._command = command
         self._claim = claim
         self._stack = stack
@@ -83,7 +81,7 @@ class UnitOfWork:
         if self._driver is None:
             service_id = self._command.service_id
             writing = self.shard.writing(
-                service_id, self._cached, each_commits=each_commits and not self.is_keyed
+                service_id, self._cached, each_commits=each_commits and self._claim is None
             )
             driver = await self._stack.enter_async_context(writing)
             if self._claim is not None:
@@ -94,13 +92,13 @@ class UnitOfWork:
     async def store_job(self, new: NewJob) -> bool:
         """Store a job; return whether it was, or else the service has as many as it may.
 
-        Where no transaction has begun, the job needs none of its own: it is stored in one statement
-        with those that others make at the same time, which are then cached together, too.
+        Where nothing else goes with it, no transaction begun and no key, it is stored in one
+        statement with those that others make at the same time, and these are cached together, too.
         """
-        if self._driver is None:
+        if self._driver is None and self._claim is None:
             return await self.shard.job_inserts.store(new)
         self.changes_only(entry_of(new.job, self._command.now))
-        return await insert_job(self._driver, new)
+        return await insert_job(await self.begin(), new)
 
     async def audit(self, action: str, object_id: UUID, **details: Any) -> None:
         """Write what was done to which object; see storage.audit.record."""

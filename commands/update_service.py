@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from uuid import UUID
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, update
 
 from commands.unit_of_work import Command, UnitOfWork, unit_of_work
 from domain.access.service import Service
 from domain.errors import NotFound
 from domain.quotas.limits import Limits
 from storage.service_tables import services
-from storage.services import decode_limits
+from storage.services import decode_limits, lock_service
 from storage.statements import Statement, given
 
-_THIS = given(services.c.id)
-_LOCK = Statement(select(services).where(*_THIS).with_for_update())
 # A Struct that leaves out defaults: what is not said follows them when they change.
-_SET_LIMITS = Statement(update(services).where(*_THIS).values(limits=bindparam("limits")))
+_SET_LIMITS = Statement(
+    update(services).where(*given(services.c.id)).values(limits=bindparam("limits"))
+)
 
 
 class UpdateService(Command, frozen=True, kw_only=True):
@@ -38,7 +38,7 @@ async def update_service(command: UpdateService, uow: UnitOfWork) -> Service:
         NotFound: When there is no such service.
     """
     driver = await uow.begin()
-    row = await _LOCK.fetchrow(driver, id=command.service_id)
+    row = await lock_service(driver, command.service_id)
     if row is None:
         raise NotFound(f"There is no service {str(command.service_id)!r}.")
     before = decode_limits(row["limits"])

@@ -85,8 +85,8 @@ def _literal(value: object) -> str:
             return "'" + str(value).replace("'", "''") + "'"
         case datetime():
             return f"'{value.isoformat()}'"
-        case list():
-            return _literal(f"{{{','.join(map(str, value))}}}")  # of ids
+        case list() | tuple():
+            return _literal(f"{{{','.join(map(str, value))}}}")  # of ids or states
     raise TypeError(value)
 
 

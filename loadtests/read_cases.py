@@ -55,12 +55,20 @@ class Direct:
         """The only one."""
         return self
 
-    async def read(self, _: UUID, question: Callable[[Driver], Awaitable[Any]]) -> Any:
+    async def read(
+        self, _: UUID, question: Callable[[Driver], Awaitable[Any]], *, costly: bool = False
+    ) -> Any:
         """What it answers."""
         return await question(self._driver)
 
     async def read_cached(
-        self, _: UUID, __: str, ___: datetime, load: Callable[[Driver], Awaitable[Any]]
+        self,
+        _: UUID,
+        __: str,
+        ___: datetime,
+        load: Callable[[Driver], Awaitable[Any]],
+        *,
+        costly: bool,
     ) -> Any:
         """What is loaded."""
         return await load(self._driver)

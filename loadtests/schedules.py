@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 from domain.errors import Invalid
 from domain.schedules.checks import check_schedule
+from domain.schedules.fire_times import next_fire_time
 from domain.schedules.kinds import Spec
-from domain.schedules.schedule import Exclusion, Schedule, next_fire_time
+from domain.schedules.schedule import Exclusion, Schedule
 from loadtests.figures import Figure, Measured, spread_figures
 from loadtests.latency import spread_of
 

@@ -7,24 +7,35 @@ from uuid import UUID
 
 import asyncpg
 from msgspec import Struct
+from sqlalchemy import Text, and_, bindparam, cast, or_, select
 
 from domain.access.keys import key_hash, service_of
 from domain.access.scopes import SCOPES_OF, Role, Scope
 from domain.quotas.limits import Limits
 from storage.lasting_reads import Lasting
 from storage.postgres import Driver
+from storage.service_tables import api_keys, members, services
 from storage.services import decode_limits
 from storage.shards import Shards
+from storage.statements import Statement
 
-FIND = """
-SELECT key.service_id, key.id, key.scopes, key.subject, key.expires_at, members.role,
-    services.limits
-FROM api_keys AS key
-JOIN services ON services.id = key.service_id
-LEFT JOIN members ON members.service_id = key.service_id AND members.subject = key.subject
-WHERE key.service_id = $1 AND key.hash = $2 AND key.revoked_at IS NULL
-    AND (key.expires_at IS NULL OR key.expires_at > $3)
-"""
+_KEY = api_keys.alias("key")
+_NAMED = ("service_id", "id", "scopes", "subject", "expires_at")
+FIND = Statement(
+    select(*(_KEY.c[name] for name in _NAMED), members.c.role, cast(services.c.limits, Text))
+    .select_from(
+        _KEY.join(services, services.c.id == _KEY.c.service_id).outerjoin(
+            members,
+            and_(members.c.service_id == _KEY.c.service_id, members.c.subject == _KEY.c.subject),
+        )
+    )
+    .where(
+        _KEY.c.service_id == bindparam("service_id"),
+        _KEY.c.hash == bindparam("hash"),
+        _KEY.c.revoked_at.is_(None),
+        or_(_KEY.c.expires_at.is_(None), _KEY.c.expires_at > bindparam("now")),
+    )
+)
 
 
 class FoundKey(Struct, frozen=True):
@@ -53,7 +64,7 @@ async def find_key(text: str, now: datetime, shards: Shards) -> FoundKey | None:
     hashed = key_hash(text)
 
     async def load(driver: Driver) -> Lasting[FoundKey | None]:
-        row = await driver.fetchrow(FIND, service_id, hashed, now)
+        row = await FIND.fetchrow(driver, service_id=service_id, hash=hashed, now=now)
         # Whoever guesses keys is not to fill the memory with them.
         return Lasting(None, now) if row is None else Lasting(_found(row), row["expires_at"])
 

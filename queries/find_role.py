@@ -5,19 +5,27 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy import bindparam, select
+
 from domain.access.scopes import Role
 from storage.lasting_reads import Lasting
 from storage.postgres import Driver
+from storage.service_tables import members
 from storage.shards import Shards
+from storage.statements import Statement
 
-_FIND = "SELECT role FROM members WHERE service_id = $1 AND subject = $2"
+_FIND = Statement(
+    select(members.c.role).where(
+        members.c.service_id == bindparam("service_id"), members.c.subject == bindparam("subject")
+    )
+)
 
 
 async def find_role(service_id: UUID, subject: str, now: datetime, shards: Shards) -> Role | None:
     """The person's role as of now, or None."""
 
     async def load(driver: Driver) -> Lasting[Role | None]:
-        role = await driver.fetchval(_FIND, service_id, subject)
+        role = await _FIND.fetchval(driver, service_id=service_id, subject=subject)
         return Lasting(Role(role) if role else None)
 
     return await shards.of(service_id).read_lasting(service_id, f"role:{subject}", now, load)

@@ -5,15 +5,21 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy import bindparam, select
+
 from domain.access.service import Service
 from domain.errors import NotFound
+from queries.sql_parts import columns_of
 from storage.lasting_reads import Lasting
 from storage.postgres import Driver
-from storage.services import SERVICE_COLUMNS, service_of_row
+from storage.service_tables import services
+from storage.services import service_of_row
 from storage.shards import Shards
+from storage.statements import Statement
 
-_BY_ID = f"SELECT {SERVICE_COLUMNS} FROM services WHERE id = $1"
-_BY_NAME = f"SELECT {SERVICE_COLUMNS} FROM services WHERE name = $1"
+_SERVICE = select(*columns_of(services, Service))
+_BY_ID = Statement(_SERVICE.where(services.c.id == bindparam("id")))
+_BY_NAME = Statement(_SERVICE.where(services.c.name == bindparam("name")))
 
 
 async def find_service(named: str, now: datetime, shards: Shards) -> Service:
@@ -37,7 +43,7 @@ async def get_service(service_id: UUID, now: datetime, shards: Shards) -> Servic
     """
 
     async def load(driver: Driver) -> Lasting[Service | None]:
-        row = await driver.fetchrow(_BY_ID, service_id)
+        row = await _BY_ID.fetchrow(driver, id=service_id)
         # Whoever guesses ids is not to fill the memory with them.
         return Lasting(service_of_row(row)) if row else Lasting(None, now)
 
@@ -50,7 +56,7 @@ async def get_service(service_id: UUID, now: datetime, shards: Shards) -> Servic
 async def _by_name(name: str, shards: Shards) -> Service:
     for shard in shards.all():
         # Which service's commits to wait for, one knows only when it is found.
-        row = await shard.read_latest(lambda driver: driver.fetchrow(_BY_NAME, name))
+        row = await shard.read_latest(lambda driver: _BY_NAME.fetchrow(driver, name=name))
         if row:
             return service_of_row(row)
     raise NotFound(f"There is no service {name!r}.")

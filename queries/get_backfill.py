@@ -5,14 +5,22 @@ from __future__ import annotations
 from uuid import UUID
 
 from msgspec import Struct
+from sqlalchemy import bindparam, select
 
 from domain.access.caller import Caller
 from domain.errors import NotFound
 from domain.jobs.backfill import Backfill
-from storage.backfills import BACKFILL_COLUMNS, backfill_of
+from queries.sql_parts import columns_of
+from storage.backfills import backfill_of
 from storage.shards import Shards
+from storage.statements import Statement
+from storage.tables import backfills
 
-_GET = f"SELECT {BACKFILL_COLUMNS} FROM backfills WHERE service_id = $1 AND id = $2"
+_GET = Statement(
+    select(*columns_of(backfills, Backfill)).where(
+        backfills.c.service_id == bindparam("service_id"), backfills.c.id == bindparam("id")
+    )
+)
 
 
 class GetBackfill(Struct, frozen=True, kw_only=True):
@@ -28,7 +36,8 @@ async def get_backfill(query: GetBackfill, shards: Shards) -> Backfill:
     """
     service_id = query.caller.service_id
     row = await shards.of(service_id).read(
-        service_id, lambda driver: driver.fetchrow(_GET, service_id, query.backfill_id)
+        service_id,
+        lambda driver: _GET.fetchrow(driver, service_id=service_id, id=query.backfill_id),
     )
     if row is None:
         raise NotFound(f"There is no backfill {query.backfill_id}.")

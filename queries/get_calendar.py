@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from msgspec import Struct
+from sqlalchemy import bindparam, select
 
 from domain.access.caller import Caller
 from domain.errors import NotFound
 from domain.schedules.calendar import Calendar
-from storage.calendars import CALENDAR_COLUMNS, calendar_of
+from queries.sql_parts import columns_of
+from storage.calendars import calendar_of
 from storage.shards import Shards
+from storage.statements import Statement
+from storage.tables import calendars
 
-_GET = f"SELECT {CALENDAR_COLUMNS} FROM calendars WHERE service_id = $1 AND name = $2"
+_GET = Statement(
+    select(*columns_of(calendars, Calendar)).where(
+        calendars.c.service_id == bindparam("service_id"), calendars.c.name == bindparam("name")
+    )
+)
 
 
 class GetCalendar(Struct, frozen=True, kw_only=True):
@@ -26,7 +34,7 @@ async def get_calendar(query: GetCalendar, shards: Shards) -> Calendar:
     """
     service_id = query.caller.service_id
     row = await shards.of(service_id).read(
-        service_id, lambda driver: driver.fetchrow(_GET, service_id, query.name)
+        service_id, lambda driver: _GET.fetchrow(driver, service_id=service_id, name=query.name)
     )
     if row is None:
         raise NotFound(f"There is no calendar {query.name!r}.")

@@ -13,7 +13,8 @@ from domain.access.caller import Caller
 from domain.catchup import Outcome, Stretch
 from domain.errors import NotFound
 from domain.policies.catchup_plan import COUNTED, account
-from domain.schedules.schedule import TICK, Schedule
+from domain.schedules.fire_times import TICK
+from domain.schedules.schedule import Schedule
 from storage.jobs import CALENDARS_OF_JOB, schedule_of
 from storage.ledger import told_by_runs
 from storage.postgres import Driver

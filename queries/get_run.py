@@ -7,21 +7,41 @@ from uuid import UUID
 
 import asyncpg
 from msgspec import Struct
+from sqlalchemy import Column, ColumnElement, Table, bindparam, select
 
 from domain.access.caller import Caller
 from domain.errors import NotFound
 from domain.ids import fire_time_window
 from domain.runs.run import Attempt, Outcome, Run, RunState
+from queries.run_parts import SHOWN_RUN
+from queries.sql_parts import columns_of
 from storage.postgres import Driver
-from storage.runs import SHOWN_COLUMNS, run_of
+from storage.runs import run_of
 from storage.shards import Shards
+from storage.statements import Statement
+from storage.tables import attempts, runs
 
-_WHERE = "service_id = $1 AND {id} = $2 AND scheduled_for >= $3 AND scheduled_for < $4"
-_GET = f"SELECT {SHOWN_COLUMNS}, attempt_started_at FROM runs WHERE {_WHERE.format(id='id')}"
-_ATTEMPTS = f"""
-SELECT {", ".join(Attempt.__struct_fields__)}
-FROM attempts WHERE {_WHERE.format(id="run_id")} ORDER BY number
-"""
+
+def _within_window(table: Table, run_id: Column[UUID]) -> list[ColumnElement[bool]]:
+    # The id tells the fire time, so that one partition is looked at and not all of them.
+    return [
+        table.c.service_id == bindparam("service_id"),
+        run_id == bindparam("run_id"),
+        table.c.scheduled_for >= bindparam("since"),
+        table.c.scheduled_for < bindparam("before"),
+    ]
+
+
+_GET = Statement(
+    select(*SHOWN_RUN, runs.c.attempt_started_at)
+    .select_from(runs)
+    .where(*_within_window(runs, runs.c.id))
+)
+_ATTEMPTS = Statement(
+    select(*columns_of(attempts, Attempt))
+    .where(*_within_window(attempts, attempts.c.run_id))
+    .order_by(attempts.c.number)
+)
 
 
 class GetRun(Struct, frozen=True, kw_only=True):
@@ -37,15 +57,20 @@ async def get_run(query: GetRun, shards: Shards) -> tuple[Run, list[Attempt]]:
         NotFound: When the service has no such run.
     """
     service_id = query.caller.service_id
-    # The id tells the fire time, so that one partition is looked at and not all of them.
-    window = fire_time_window(query.run_id)
+    since, before = fire_time_window(query.run_id)
+    values = {
+        "service_id": service_id,
+        "run_id": query.run_id,
+        "since": since,
+        "before": before,
+    }
     shown_from = query.caller.limits.history_start(query.now)
 
     async def ask(driver: Driver) -> tuple[Run, list[Attempt]]:
-        row = await driver.fetchrow(_GET, service_id, query.run_id, *window)
+        row = await _GET.fetchrow(driver, **values)
         if row is None or row["scheduled_for"] < shown_from:
             raise NotFound(f"There is no run {query.run_id}.")
-        ended = await driver.fetch(_ATTEMPTS, service_id, query.run_id, *window)
+        ended = await _ATTEMPTS.fetch(driver, **values)
         tries = [_attempt_of(one) for one in ended]
         return run_of(row), tries + _ringing(row, tries)
 

@@ -9,26 +9,38 @@ from uuid import UUID
 
 import asyncpg
 from msgspec import Struct
+from sqlalchemy import bindparam, select
 
 from domain.access.caller import Caller
-from domain.errors import NotFound
 from domain.runs.sketch import Percentiles, percentiles
 from domain.runs.stats import ENDS, Stats
+from queries.known_jobs import refuse_unknown
 from storage.postgres import Driver
 from storage.shards import Shards
+from storage.statements import Statement
+from storage.stats_tables import job_stats, service_stats
 
-_FIGURES = f"""
-{", ".join(ENDS)}, lateness, lateness_max, duration, duration_max,
-overlap_wait, overlap_wait_max, last_success_at, last_failure_at, updated_at
-"""
-_OF_JOB = f"""
-SELECT {_FIGURES} FROM job_stats
-WHERE service_id = $1 AND job_id = $2 AND day >= $3 AND day < $4
-"""
-_OF_SERVICE = f"""
-SELECT {_FIGURES} FROM service_stats WHERE service_id = $1 AND hour >= $2 AND hour < $3
-"""
-_KNOWN = "SELECT EXISTS (SELECT FROM jobs WHERE service_id = $1 AND id = $2)"
+_FIGURES = (
+    *(state.value for state in ENDS),
+    *("lateness", "lateness_max", "duration", "duration_max"),
+    *("overlap_wait", "overlap_wait_max"),
+    *("last_success_at", "last_failure_at", "updated_at"),
+)
+_OF_JOB = Statement(
+    select(*(job_stats.c[name] for name in _FIGURES)).where(
+        job_stats.c.service_id == bindparam("service_id"),
+        job_stats.c.job_id == bindparam("job_id"),
+        job_stats.c.day >= bindparam("start"),
+        job_stats.c.day < bindparam("end"),
+    )
+)
+_OF_SERVICE = Statement(
+    select(*(service_stats.c[name] for name in _FIGURES)).where(
+        service_stats.c.service_id == bindparam("service_id"),
+        service_stats.c.hour >= bindparam("start"),
+        service_stats.c.hour < bindparam("end"),
+    )
+)
 
 
 class GetJobStats(Struct, frozen=True, kw_only=True):
@@ -63,9 +75,14 @@ async def get_job_stats(query: GetJobStats, shards: Shards) -> Stats:
     service_id = query.caller.service_id
 
     async def ask(driver: Driver) -> Stats:
-        rows = await driver.fetch(_OF_JOB, service_id, query.job_id, query.start, query.end)
-        if not await driver.fetchval(_KNOWN, service_id, query.job_id):
-            raise NotFound(f"There is no job {query.job_id}.")
+        rows = await _OF_JOB.fetch(
+            driver,
+            service_id=service_id,
+            job_id=query.job_id,
+            start=query.start,
+            end=query.end,
+        )
+        await refuse_unknown(driver, service_id, query.job_id)
         return _joined(rows)
 
     return await shards.of(service_id).read(service_id, ask)
@@ -76,7 +93,9 @@ async def get_service_stats(query: GetServiceStats, shards: Shards) -> Stats:
     service_id = query.caller.service_id
     rows = await shards.of(service_id).read(
         service_id,
-        lambda driver: driver.fetch(_OF_SERVICE, service_id, query.start, query.end),
+        lambda driver: _OF_SERVICE.fetch(
+            driver, service_id=service_id, start=query.start, end=query.end
+        ),
         costly=True,
     )
     return _joined(rows)

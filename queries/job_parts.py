@@ -97,7 +97,7 @@ WINDOW: dict[str, Callable[[ColumnElement[Any]], Clause]] = {
     "next_fire_before": lambda at: at < bindparam("next_fire_before", type_=INSTANT),
 }
 """The bounds of the next fire time, which several columns hold."""
-_BY_ROW: dict[str, Callable[[Shape], Clause]] = {
+BY_ROW: dict[str, Callable[[Shape], Clause]] = {
     "states": _in_states,
     "next_fire_after": lambda _: WINDOW["next_fire_after"](NEXT_FIRE),
     "next_fire_before": lambda _: WINDOW["next_fire_before"](NEXT_FIRE),
@@ -143,7 +143,7 @@ def claimed_jobs() -> Select[Any]:
 
 
 def _of_row(shape: Shape) -> Iterator[Clause]:
-    return (_BY_ROW[name](shape) for name in shape.row_fields)
+    return (BY_ROW[name](shape) for name in shape.row_fields)
 
 
 def _job_of(shape: Shape, job_id: ColumnElement[Any]) -> Clause:

@@ -8,29 +8,26 @@ from uuid import UUID
 import asyncpg
 import msgspec
 from msgspec import Struct
+from sqlalchemy import ColumnElement, Text, Uuid, bindparam, literal_column, select, tuple_
 
 from domain.access.caller import Caller
 from domain.ids import LAST_ID
-from storage.page_bytes import Cut, as_far_as_it_fits, bytes_of, cut
+from queries.sql_parts import (
+    LIMIT,
+    Clause,
+    as_far_as_it_fits,
+    if_given,
+    number,
+)
+from storage.columns import INSTANT
+from storage.page_bytes import Cut, bytes_of, cut
 from storage.postgres import Driver
+from storage.service_tables import audit
 from storage.shards import Shards
+from storage.statements import Statement
 
-_ORDER = "at DESC, id DESC"
 _REST_BYTES = 1_024
 """Of all that an entry has beside its details."""
-_LIST = as_far_as_it_fits(
-    f"""
-SELECT at, id, principal, action, object_id, request_id, address, details,
-    {bytes_of("details")} + {_REST_BYTES} AS bytes
-FROM audit
-WHERE service_id = $1 AND at >= $2 AND at < $3 AND (at, id) < ($4, $5)
-    AND ($6::text IS NULL OR action = $6)
-    AND ($7::text IS NULL OR principal = $7)
-    AND ($8::uuid IS NULL OR object_id = $8)
-ORDER BY {_ORDER} LIMIT $9
-""",
-    order=_ORDER,
-)
 
 
 class AuditEntry(Struct, frozen=True, kw_only=True):
@@ -48,6 +45,34 @@ class AuditEntry(Struct, frozen=True, kw_only=True):
     request_id: str
     address: str
     details: msgspec.Raw
+
+
+_COLUMNS = [audit.c[name] for name in AuditEntry.__struct_fields__]
+_BYTES: ColumnElement[int] = literal_column(bytes_of("details")) + number(_REST_BYTES)
+_FILTERS: dict[str, Clause] = {
+    "action": if_given("action", Text, lambda action: audit.c.action == action),
+    "principal": if_given("principal", Text, lambda principal: audit.c.principal == principal),
+    "object_id": if_given("object_id", Uuid, lambda object_id: audit.c.object_id == object_id),
+}
+_LIST = Statement(
+    as_far_as_it_fits(
+        select(*_COLUMNS, _BYTES.label("bytes"))
+        .select_from(audit)
+        .where(
+            audit.c.service_id == bindparam("service_id"),
+            audit.c.at >= bindparam("since"),
+            audit.c.at < bindparam("before"),
+            tuple_(audit.c.at, audit.c.id)
+            < tuple_(bindparam("after_at", type_=INSTANT), bindparam("after_id", type_=Uuid)),
+            *_FILTERS.values(),
+        )
+        .order_by(audit.c.at.desc(), audit.c.id.desc())
+        .limit(LIMIT),
+        "at",
+        "id",
+        descending=True,
+    )
+)
 
 
 class ListAudit(Struct, frozen=True, kw_only=True):
@@ -71,26 +96,25 @@ async def list_audit(query: ListAudit, shards: Shards) -> Cut[AuditEntry]:
     """At most `limit` entries that fit."""
     service_id = query.caller.service_id
     at, entry_id = query.behind or (query.before, LAST_ID)
+    filters = {name: getattr(query, name) for name in _FILTERS}
 
     async def ask(driver: Driver) -> Cut[AuditEntry]:
-        rows = await driver.fetch(
-            _LIST,
-            service_id,
-            query.since,
-            query.before,
-            at,
-            entry_id,
-            query.action,
-            query.principal,
-            query.object_id,
-            query.limit + 1,
+        rows = await _LIST.fetch(
+            driver,
+            service_id=service_id,
+            since=query.since,
+            before=query.before,
+            after_at=at,
+            after_id=entry_id,
+            limit=query.limit + 1,
+            **filters,
         )
         found = cut(rows, query.limit, lambda row: row["bytes"])
         return Cut([_entry(row) for row in found.items], found.more)
 
     # By what an index does not tell, entries are looked through.
-    chosen = query.action or query.principal or query.object_id
-    return await shards.of(service_id).read(service_id, ask, costly=chosen is not None)
+    costly = any(value is not None for value in filters.values())
+    return await shards.of(service_id).read(service_id, ask, costly=costly)
 
 
 def _entry(row: asyncpg.Record) -> AuditEntry:

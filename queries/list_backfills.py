@@ -5,20 +5,29 @@ from __future__ import annotations
 from uuid import UUID
 
 from msgspec import Struct
+from sqlalchemy import bindparam, select
 
 from domain.access.caller import Caller
-from domain.errors import NotFound
 from domain.ids import LAST_ID
 from domain.jobs.backfill import Backfill
-from storage.backfills import BACKFILL_COLUMNS, backfill_of
+from queries.known_jobs import refuse_unknown
+from queries.sql_parts import LIMIT, columns_of
+from storage.backfills import backfill_of
 from storage.postgres import Driver
 from storage.shards import Shards
+from storage.statements import Statement
+from storage.tables import backfills
 
-_LIST = f"""
-SELECT {BACKFILL_COLUMNS} FROM backfills
-WHERE service_id = $1 AND job_id = $2 AND id < $3 ORDER BY id DESC LIMIT $4
-"""
-_KNOWN = "SELECT EXISTS (SELECT FROM jobs WHERE service_id = $1 AND id = $2)"
+_LIST = Statement(
+    select(*columns_of(backfills, Backfill))
+    .where(
+        backfills.c.service_id == bindparam("service_id"),
+        backfills.c.job_id == bindparam("job_id"),
+        backfills.c.id < bindparam("before"),
+    )
+    .order_by(backfills.c.id.desc())
+    .limit(LIMIT)
+)
 
 
 class ListBackfills(Struct, frozen=True, kw_only=True):
@@ -41,11 +50,15 @@ async def list_backfills(query: ListBackfills, shards: Shards) -> list[Backfill]
     service_id = query.caller.service_id
 
     async def ask(driver: Driver) -> list[Backfill]:
-        rows = await driver.fetch(
-            _LIST, service_id, query.job_id, query.before or LAST_ID, query.limit
+        rows = await _LIST.fetch(
+            driver,
+            service_id=service_id,
+            job_id=query.job_id,
+            before=query.before or LAST_ID,
+            limit=query.limit,
         )
-        if not rows and not await driver.fetchval(_KNOWN, service_id, query.job_id):
-            raise NotFound(f"There is no job {query.job_id}.")
+        if not rows:
+            await refuse_unknown(driver, service_id, query.job_id)
         return [backfill_of(row) for row in rows]
 
     return await shards.of(service_id).read(service_id, ask)

@@ -3,23 +3,36 @@
 from __future__ import annotations
 
 from msgspec import Struct
+from sqlalchemy import ColumnElement, bindparam, func, literal_column, select
 
 from domain.access.caller import Caller
 from domain.schedules.calendar import Calendar
-from storage.calendars import CALENDAR_COLUMNS, calendar_of
-from storage.page_bytes import Cut, as_far_as_it_fits, bytes_of, cut
+from queries.sql_parts import LIMIT, as_far_as_it_fits, number
+from storage.calendars import calendar_of
+from storage.page_bytes import Cut, bytes_of, cut
 from storage.shards import Shards
+from storage.statements import Statement
+from storage.tables import calendars
 
 _REST_BYTES = 1_024
 """Of all that a calendar has beside what it excludes and how it is described."""
-_SIZED = f"""
-SELECT *, {bytes_of("exclude")} + octet_length(description) + {_REST_BYTES} AS bytes
-FROM calendars WHERE service_id = $1 AND name > $2 ORDER BY name LIMIT $3
-"""
-_LIST = f"""
-SELECT {CALENDAR_COLUMNS}, bytes
-FROM ({as_far_as_it_fits(_SIZED, order="name")}) AS page ORDER BY name
-"""
+_BYTES: ColumnElement[int] = (
+    literal_column(bytes_of("exclude"))
+    + func.octet_length(calendars.c.description)
+    + number(_REST_BYTES)
+)
+_LIST = Statement(
+    as_far_as_it_fits(
+        select(*(calendars.c[name] for name in Calendar.__struct_fields__), _BYTES.label("bytes"))
+        .where(
+            calendars.c.service_id == bindparam("service_id"),
+            calendars.c.name > bindparam("after"),
+        )
+        .order_by(calendars.c.name)
+        .limit(LIMIT),
+        "name",
+    )
+)
 
 
 class ListCalendars(Struct, frozen=True, kw_only=True):
@@ -36,7 +49,10 @@ async def list_calendars(query: ListCalendars, shards: Shards) -> Cut[Calendar]:
     """At most `limit` calendars."""
     service_id = query.caller.service_id
     rows = await shards.of(service_id).read(
-        service_id, lambda driver: driver.fetch(_LIST, service_id, query.after, query.limit + 1)
+        service_id,
+        lambda driver: _LIST.fetch(
+            driver, service_id=service_id, after=query.after, limit=query.limit + 1
+        ),
     )
     found = cut(rows, query.limit, lambda row: row["bytes"])
     return Cut([calendar_of(row) for row in found.items], found.more)

@@ -5,19 +5,28 @@ from __future__ import annotations
 from uuid import UUID
 
 from msgspec import Struct
+from sqlalchemy import Text, bindparam, select
 
 from domain.access.caller import Caller
 from domain.access.keys import Key
 from domain.ids import LAST_ID
-from storage.keys import KEY_COLUMNS, key_of
+from queries.sql_parts import LIMIT, columns_of, if_given
+from storage.keys import key_of
 from storage.postgres import Driver
+from storage.service_tables import api_keys
 from storage.shards import Shards
+from storage.statements import Statement
 
-_LIST = f"""
-SELECT {KEY_COLUMNS} FROM api_keys
-WHERE service_id = $1 AND id < $2 AND ($3::text IS NULL OR subject = $3)
-ORDER BY id DESC LIMIT $4
-"""
+_LIST = Statement(
+    select(*columns_of(api_keys, Key))
+    .where(
+        api_keys.c.service_id == bindparam("service_id"),
+        api_keys.c.id < bindparam("before"),
+        if_given("subject", Text, lambda subject: api_keys.c.subject == subject),
+    )
+    .order_by(api_keys.c.id.desc())
+    .limit(LIMIT)
+)
 
 
 class ListKeys(Struct, frozen=True, kw_only=True):
@@ -37,8 +46,12 @@ async def list_keys(query: ListKeys, shards: Shards) -> list[Key]:
     service_id = query.caller.service_id
 
     async def ask(driver: Driver) -> list[Key]:
-        rows = await driver.fetch(
-            _LIST, service_id, query.before or LAST_ID, query.subject, query.limit
+        rows = await _LIST.fetch(
+            driver,
+            service_id=service_id,
+            before=query.before or LAST_ID,
+            subject=query.subject,
+            limit=query.limit,
         )
         return [key_of(row) for row in rows]
 

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from msgspec import Struct
+from sqlalchemy import bindparam, select
 
 from domain.access.caller import Caller
 from domain.access.service import Member
+from queries.sql_parts import LIMIT, columns_of
 from storage.postgres import Driver
-from storage.services import MEMBER_COLUMNS, member_of
+from storage.service_tables import members
+from storage.services import member_of
 from storage.shards import Shards
+from storage.statements import Statement
 
-_LIST = f"""
-SELECT {MEMBER_COLUMNS} FROM members
-WHERE service_id = $1 AND subject > $2 ORDER BY subject LIMIT $3
-"""
+_LIST = Statement(
+    select(*columns_of(members, Member))
+    .where(members.c.service_id == bindparam("service_id"), members.c.subject > bindparam("after"))
+    .order_by(members.c.subject)
+    .limit(LIMIT)
+)
 
 
 class ListMembers(Struct, frozen=True, kw_only=True):
@@ -31,7 +37,9 @@ async def list_members(query: ListMembers, shards: Shards) -> list[Member]:
     service_id = query.caller.service_id
 
     async def ask(driver: Driver) -> list[Member]:
-        rows = await driver.fetch(_LIST, service_id, query.after, query.limit)
+        rows = await _LIST.fetch(
+            driver, service_id=service_id, after=query.after, limit=query.limit
+        )
         return [member_of(row) for row in rows]
 
     return await shards.of(service_id).read(service_id, ask)

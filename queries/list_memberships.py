@@ -5,17 +5,23 @@ from __future__ import annotations
 from uuid import UUID
 
 from msgspec import Struct
+from sqlalchemy import bindparam, select
 
 from domain.access.scopes import Role
+from queries.sql_parts import LIMIT
 from storage.postgres import Driver
+from storage.service_tables import members, services
 from storage.shards import Shards
+from storage.statements import Statement
 
 MOST = 200
-_LIST = """
-SELECT members.service_id, services.name, members.role
-FROM members JOIN services ON services.id = members.service_id
-WHERE members.subject = $1 ORDER BY members.service_id LIMIT $2
-"""
+_LIST = Statement(
+    select(members.c.service_id, services.c.name, members.c.role)
+    .join_from(members, services, services.c.id == members.c.service_id)
+    .where(members.c.subject == bindparam("subject"))
+    .order_by(members.c.service_id)
+    .limit(LIMIT)
+)
 
 
 class Membership(Struct, frozen=True):
@@ -31,7 +37,7 @@ async def list_memberships(subject: str, shards: Shards) -> list[Membership]:
     """
 
     async def ask(driver: Driver) -> list[Membership]:
-        rows = await driver.fetch(_LIST, subject, MOST)
+        rows = await _LIST.fetch(driver, subject=subject, limit=MOST)
         return [Membership(row["service_id"], row["name"], Role(row["role"])) for row in rows]
 
     found = [one for shard in shards.all() for one in await shard.read_any(ask)]

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from domain.errors import NotFound
+from queries.known_jobs import refuse_unknown
 from queries.run_pages import RunPage, RunQuery, page_of_runs
 from storage.postgres import Driver
 from storage.shards import Shards
-
-_KNOWN = "SELECT EXISTS (SELECT FROM jobs WHERE service_id = $1 AND id = $2)"
 
 
 async def list_runs(query: RunQuery, shards: Shards) -> RunPage:
@@ -17,12 +15,11 @@ async def list_runs(query: RunQuery, shards: Shards) -> RunPage:
         NotFound: When the service has no such job, and no run of it.
     """
     service_id = query.service_id
-    job_id = query.chosen.job_id
 
     async def ask(driver: Driver) -> RunPage:
         page = await page_of_runs(query, driver)
-        if not page.runs and not await driver.fetchval(_KNOWN, service_id, job_id):
-            raise NotFound(f"There is no job {job_id}.")
+        if not page.runs:
+            await refuse_unknown(driver, service_id, query.chosen.job_id)
         return page
 
     return await shards.of(service_id).read(service_id, ask, costly=query.costly)

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from msgspec import Struct
+from sqlalchemy import bindparam, select
 
 from domain.access.caller import Caller
 from domain.targets.secrets import Secret
-from storage.secrets import TOLD_COLUMNS, secret_of
+from queries.sql_parts import LIMIT, columns_of
+from storage.secrets import secret_of
+from storage.service_tables import secrets
 from storage.shards import Shards
+from storage.statements import Statement
 
-_LIST = f"""
-SELECT {TOLD_COLUMNS} FROM secrets WHERE service_id = $1 AND name > $2 ORDER BY name LIMIT $3
-"""
+_LIST = Statement(
+    select(*columns_of(secrets, Secret))
+    .where(secrets.c.service_id == bindparam("service_id"), secrets.c.name > bindparam("after"))
+    .order_by(secrets.c.name)
+    .limit(LIMIT)
+)
 
 
 class ListSecrets(Struct, frozen=True, kw_only=True):
@@ -28,6 +35,9 @@ async def list_secrets(query: ListSecrets, shards: Shards) -> list[Secret]:
     """At most `limit` secrets."""
     service_id = query.caller.service_id
     rows = await shards.of(service_id).read(
-        service_id, lambda driver: driver.fetch(_LIST, service_id, query.after, query.limit)
+        service_id,
+        lambda driver: _LIST.fetch(
+            driver, service_id=service_id, after=query.after, limit=query.limit
+        ),
     )
     return [secret_of(row) for row in rows]

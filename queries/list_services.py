@@ -5,18 +5,25 @@ from __future__ import annotations
 from uuid import UUID
 
 from msgspec import Struct
+from sqlalchemy import bindparam, select
 
 from domain.access.caller import Caller
 from domain.access.scopes import INSTALLATION
 from domain.access.service import Service
 from domain.ids import LAST_ID
+from queries.sql_parts import LIMIT, columns_of
 from storage.postgres import Driver
-from storage.services import SERVICE_COLUMNS, service_of_row
+from storage.service_tables import services
+from storage.services import service_of_row
 from storage.shards import Shards
+from storage.statements import Statement
 
-_LIST = f"""
-SELECT {SERVICE_COLUMNS} FROM services WHERE id < $1 AND id <> $2 ORDER BY id DESC LIMIT $3
-"""
+_LIST = Statement(
+    select(*columns_of(services, Service))
+    .where(services.c.id < bindparam("before"), services.c.id != bindparam("installation"))
+    .order_by(services.c.id.desc())
+    .limit(LIMIT)
+)
 
 
 class ListServices(Struct, frozen=True, kw_only=True):
@@ -33,7 +40,12 @@ async def list_services(query: ListServices, shards: Shards) -> list[Service]:
     """At most `limit` services, of all shards."""
 
     async def ask(driver: Driver) -> list[Service]:
-        rows = await driver.fetch(_LIST, query.before or LAST_ID, INSTALLATION, query.limit)
+        rows = await _LIST.fetch(
+            driver,
+            before=query.before or LAST_ID,
+            installation=INSTALLATION,
+            limit=query.limit,
+        )
         return [service_of_row(row) for row in rows]
 
     found: list[Service] = []

@@ -5,13 +5,20 @@ from __future__ import annotations
 from datetime import datetime
 
 from msgspec import Struct
+from sqlalchemy import bindparam, select
 
 from domain.access.caller import Caller
 from domain.targets.signing import SigningSecret, live
+from storage.service_tables import services
 from storage.shards import Shards
 from storage.signing_secrets import stored_of
+from storage.statements import Statement
 
-_SERVICE = "SELECT id, created_at, signing_secrets FROM services WHERE id = $1"
+_SERVICE = Statement(
+    select(services.c.id, services.c.created_at, services.c.signing_secrets).where(
+        services.c.id == bindparam("id")
+    )
+)
 
 
 class ListSigningSecrets(Struct, frozen=True, kw_only=True):
@@ -23,7 +30,7 @@ async def list_signing_secrets(query: ListSigningSecrets, shards: Shards) -> lis
     """Those that deliveries are signed with, newest first."""
     service_id = query.caller.service_id
     row = await shards.of(service_id).read(
-        service_id, lambda driver: driver.fetchrow(_SERVICE, service_id)
+        service_id, lambda driver: _SERVICE.fetchrow(driver, id=service_id)
     )
     if row is None:
         return []

@@ -23,7 +23,6 @@ from sqlalchemy import (
     bindparam,
     false,
     func,
-    literal_column,
     select,
     true,
     tuple_,
@@ -35,7 +34,16 @@ from domain.job_filter import Order
 from domain.place import Place
 from domain.run_filter import RunFilter
 from domain.runs.run import Run, Trigger
-from queries.run_parts import ALWAYS, BY_HAND, RARE, RARE_STATES, SELDOM, SERVICE_ID, WINDOW
+from queries.run_parts import (
+    ALWAYS,
+    BY_HAND,
+    RARE,
+    RARE_STATES,
+    SELDOM,
+    SERVICE_ID,
+    SHOWN_RUN,
+    WINDOW,
+)
 from queries.run_told import Told, told_of
 from queries.sql_parts import Clause, behind, directed, materialized, number
 from storage.columns import INSTANT
@@ -151,15 +159,12 @@ def _statement(shape: _Shape, look: int) -> Statement:
 
 
 def _walk(shape: _Shape, look: int) -> Select[Any]:
-    columns = [
-        literal_column(shown, type_=runs.c[name].type).label(name) for name, shown in SHOWN.items()
-    ]
     fits = and_(
         *(clause for name, clause in ALWAYS.items() if shape.by_id or name != "job_id"),
         *(SELDOM[name] for name in shape.seldom),
     )
     walk = (
-        select(*columns, fits.label("fits"))
+        select(*SHOWN_RUN, fits.label("fits"))
         .select_from(runs)
         .where(runs.c.service_id == SERVICE_ID, *_within(shape))
         .order_by(*directed(*shape.key, descending=shape.descending))

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from sqlalchemy import (
     SmallInteger,
     Text,
@@ -15,16 +12,20 @@ from sqlalchemy import (
     false,
     func,
     literal_column,
-    or_,
     select,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from domain.runs.run import RunState
-from queries.sql_parts import Clause, alone, number
+from queries.sql_parts import Clause, alone, if_given, number
+from storage.runs import SHOWN
 from storage.tables import attempts, jobs, runs
 
 SERVICE_ID = bindparam("service_id", type_=Uuid)
+SHOWN_RUN = [
+    literal_column(shown, type_=runs.c[name].type).label(name) for name, shown in SHOWN.items()
+]
+"""The columns of a run as it is shown."""
 _last_status = (
     select(attempts.c.status_code)
     .where(
@@ -50,16 +51,11 @@ _TAGGED = exists(
 )
 
 
-def _if_given(name: str, kind: Any, clause: Callable[[Any], Clause]) -> Clause:
-    value = bindparam(name, type_=kind)
-    return or_(value.is_(None), clause(value))
-
-
 # In every statement: one with its plans of all partitions is large, and there are to be few.
 ALWAYS: dict[str, Clause] = {
-    "states": _if_given("states", ARRAY(Text), lambda states: runs.c.state == any_(states)),
-    "trigger": _if_given("trigger", Text, lambda trigger: runs.c.trigger == trigger),
-    "job_id": _if_given("job_id", Uuid, lambda job_id: runs.c.job_id == job_id),
+    "states": if_given("states", ARRAY(Text), lambda states: runs.c.state == any_(states)),
+    "trigger": if_given("trigger", Text, lambda trigger: runs.c.trigger == trigger),
+    "job_id": if_given("job_id", Uuid, lambda job_id: runs.c.job_id == job_id),
 }
 """Clauses of a filter's fields. A field's value is the parameter of its name."""
 # Seldom asked for, and costly even to plan.

@@ -6,18 +6,32 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from msgspec import Struct
+from sqlalchemy import Uuid, any_, bindparam, select
+from sqlalchemy.dialects.postgresql import ARRAY, distinct_on
 
 from domain.runs.run import Run
 from storage.postgres import Driver
+from storage.statements import Statement
+from storage.tables import attempts, jobs
 
-_NAMES = "SELECT id, name FROM jobs WHERE service_id = $1 AND id = ANY ($2::uuid[])"
+_NAMES = Statement(
+    select(jobs.c.id, jobs.c.name).where(
+        jobs.c.service_id == bindparam("service_id"),
+        jobs.c.id == any_(bindparam("job_ids", type_=ARRAY(Uuid))),
+    )
+)
 # The window keeps the look within a few partitions.
-_LAST_ATTEMPTS = """
-SELECT DISTINCT ON (run_id) run_id, status_code, error FROM attempts
-WHERE service_id = $1 AND run_id = ANY ($2::uuid[])
-    AND scheduled_for >= $3 AND scheduled_for <= $4
-ORDER BY run_id, number DESC
-"""
+_LAST_ATTEMPTS = Statement(
+    select(attempts.c.run_id, attempts.c.status_code, attempts.c.error)
+    .ext(distinct_on(attempts.c.run_id))
+    .where(
+        attempts.c.service_id == bindparam("service_id"),
+        attempts.c.run_id == any_(bindparam("run_ids", type_=ARRAY(Uuid))),
+        attempts.c.scheduled_for >= bindparam("first"),
+        attempts.c.scheduled_for <= bindparam("last"),
+    )
+    .order_by(attempts.c.run_id, attempts.c.number.desc())
+)
 
 
 class Told(Struct, frozen=True, kw_only=True):
@@ -38,18 +52,20 @@ async def told_of(runs: Sequence[Run], service_id: UUID, driver: Driver) -> dict
     """What is told of each run, by its id."""
     if not runs:
         return {}
-    named = await driver.fetch(_NAMES, service_id, list({run.job_id for run in runs}))
+    named = await _NAMES.fetch(
+        driver, service_id=service_id, job_ids=list({run.job_id for run in runs})
+    )
     names = {row["id"]: row["name"] for row in named}
     tried = [run for run in runs if run.attempt_count]
     attempts = {}
     if tried:
         fire_times = [run.scheduled_for for run in tried]
-        rows = await driver.fetch(
-            _LAST_ATTEMPTS,
-            service_id,
-            [run.id for run in tried],
-            min(fire_times),
-            max(fire_times),
+        rows = await _LAST_ATTEMPTS.fetch(
+            driver,
+            service_id=service_id,
+            run_ids=[run.id for run in tried],
+            first=min(fire_times),
+            last=max(fire_times),
         )
         attempts = {row["run_id"]: (row["status_code"], row["error"]) for row in rows}
     nothing = (None, None)

@@ -7,8 +7,6 @@ import asyncpg
 from domain.jobs.backfill import Backfill, BackfillState
 from domain.policies.overlap import Overlap
 
-BACKFILL_COLUMNS = ", ".join(Backfill.__struct_fields__)
-
 
 def backfill_of(row: asyncpg.Record) -> Backfill:
     """The backfill of a row."""

@@ -15,15 +15,9 @@ from domain.catchup import Outcome, Stretch
 from domain.errors import NotFound, PreconditionFailed
 from domain.jobs.job import Job, Versions
 from domain.policies.catchup_plan import account
-from domain.schedules.edited import counted_after
-from domain.schedules.schedule import (
-    TICK,
-    Schedule,
-    due_time,
-    next_fire_time,
-    next_nominal_time,
-    with_calendars,
-)
+from domain.schedules.edited import count_of, counted_after
+from domain.schedules.fire_times import TICK, due_time, next_fire_time, next_nominal_time
+from domain.schedules.schedule import Schedule, with_calendars
 from storage.calendar_changes import JobRow, in_force, pending_changes
 from storage.calendars import excludes_of, full_schedule
 from storage.claimed_runs import withdraw_late, withdraw_later
@@ -177,8 +171,8 @@ async def withdraw_to_come(
     if row["paused"]:
         return {}
     withdrawn = await withdraw_later(driver, row, now)
-    run_count = max(row["run_count"] - len(withdrawn), 0)
     schedule = schedule or await stored_schedule(driver, row)
+    run_count = max(row["run_count"] - count_of(schedule, withdrawn), 0)
     if not withdrawn and at_its_end(schedule, run_count):
         return {}  # what is told of up to the last run of all stays: no claim would tell it again
     untold = await untell(driver, row, schedule, now)
@@ -210,19 +204,19 @@ async def withdraw_past(
     now: datetime,
     outcome: Outcome,
     keeping: Sequence[datetime] = (),
-) -> int:
-    """Let go of a locked job's runs that are late and have not begun, for the reason `outcome`.
+) -> list[datetime]:
+    """Withdraw a locked job's runs that are late and have not begun, for the reason `outcome`.
 
     Args:
         keeping: Fire times whose runs stay.
 
     Returns:
-        How many: they do not count towards the schedule's number of runs.
+        Their fire times: they do not count towards the schedule's number of runs.
     """
     withdrawn = await withdraw_late(driver, row, now, keeping)
     let_go = [Stretch(first=one, last=one, outcome=outcome, count=1) for one in withdrawn]
     await _write(driver, row, let_go)
-    return len(withdrawn)
+    return withdrawn
 
 
 async def begin_pause(

@@ -12,20 +12,6 @@ SPARE = 1_000
 have are stored one transaction after another: it has never too many, unless more than these are
 under way at once."""
 
-JOBS_OF_SERVICES = """
-SELECT service_id, (
-    SELECT coalesce(sum(count), 0) FROM job_counts
-    WHERE job_counts.service_id = service.service_id
-) AS jobs
-FROM ({services}) AS service
-"""
-# All of one service in one row, of several that it has: who makes jobs at the same time seldom
-# meets. Services in order, so that nobody waits for each other.
-COUNT_JOBS = """
-INSERT INTO job_counts (service_id, slot, count)
-SELECT service_id, {slot}, count(*) FROM ({jobs}) AS stored GROUP BY service_id ORDER BY service_id
-ON CONFLICT (service_id, slot) DO UPDATE SET count = job_counts.count + excluded.count
-"""
 _UNCOUNT_JOB = """
 INSERT INTO job_counts (service_id, slot, count) VALUES ($1, $2, -1)
 ON CONFLICT (service_id, slot) DO UPDATE SET count = job_counts.count - 1

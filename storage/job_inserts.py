@@ -17,57 +17,19 @@ from domain.terms import job_terms
 from storage.batches import Batches
 from storage.commits import Commits
 from storage.encoded_jobs import EncodedJobs
-from storage.job_counts import COUNT_JOBS, JOBS_OF_SERVICES, SPARE, count_slot
+from storage.job_counts import SPARE, count_slot
 from storage.job_entries import entry_of
 from storage.jobs import encode_schedule
 from storage.postgres import Database, Driver
 from storage.services import lock_service
 from storage.shared_cache import Commit, NewEntry
 from storage.shares import Shares
+from storage.sql import statement
 
 AT_ONCE = 100
 """Jobs that share a commit, at most."""
 
-# The jobs, their listings, their places in the counts and their audit rows in one statement: one
-# round trip and one transaction. Nothing of a job whose service has as many as it may, or nearly.
-INSERT = f"""
-WITH asked AS MATERIALIZED (
-    SELECT *, row_number() OVER (PARTITION BY service_id) AS nth
-    FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-        $8::text[], $9::text[], $10::text[], $11::text[], $12::timestamptz[], $13::timestamptz[],
-        $14::timestamptz[], $15::timestamptz[], $16::text[], $17::uuid[], $18::text[], $19::text[],
-        $20::text[], $21::int[])
-        AS asked (service_id, id, name, description, tags, schedule, target, retry, overlap,
-            catchup, calendars, next_fire_for, next_claim_at, accounted_to, created_at, terms,
-            audit_id, principal, request_id, address, most)
-), known AS MATERIALIZED (
-    {JOBS_OF_SERVICES.format(services="SELECT DISTINCT service_id FROM asked")}
-), decided AS MATERIALIZED (
-    SELECT asked.*, known.jobs + nth <= most - $22 AS accepted, known.jobs >= most AS refused
-    FROM asked JOIN known USING (service_id)
-), counted AS (
-    {COUNT_JOBS.format(jobs="SELECT service_id FROM decided WHERE accepted", slot="$23")}
-), audited AS (
-    INSERT INTO audit
-        (service_id, at, id, principal, action, object_id, request_id, address, details)
-    SELECT service_id, created_at, audit_id, principal, 'job.created', id, request_id, address,
-        '{{}}'
-    FROM decided WHERE accepted
-), listed AS (
-    INSERT INTO listings (service_id, id, terms, updated_at)
-    SELECT service_id, id, array_to_tsvector(terms::text[]), created_at
-    FROM decided WHERE accepted
-), stored AS (
-    INSERT INTO jobs (service_id, id, name, description, tags, schedule, target, retry, overlap,
-        catchup, calendars, paused, next_fire_for, next_claim_at, accounted_to, claimed_for,
-        version, created_at, updated_at)
-    SELECT service_id, id, name, description, tags::text[], schedule::json, target::json,
-        retry::json, overlap, catchup::json, calendars::text[], false, next_fire_for,
-        next_claim_at, accounted_to, '{{}}', 1, created_at, created_at
-    FROM decided WHERE accepted
-)
-SELECT id, accepted, refused FROM decided
-"""
+INSERT = statement("jobs/insert")
 # What Postgres may say of a single row that it does not take.
 _REFUSED = (
     asyncpg.DataError,
@@ -163,37 +125,39 @@ async def _insert(driver: Driver, group: Sequence[NewJob], spare: int) -> dict[N
     Returns:
         Whether each was stored; None where it was not, though there seems to be room.
     """
-    columns = map(list, zip(*map(_row, group), strict=True))
-    rows = await driver.fetch(INSERT, *columns, spare, count_slot(group[0].job.id))
-    found = {row["id"]: row["accepted"] or (False if row["refused"] else None) for row in rows}
+    rows = [_row(new) for new in group]
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    told = await INSERT.fetch(driver, **columns, spare=spare, slot=count_slot(group[0].job.id))
+    found = {row["id"]: row["accepted"] or (False if row["refused"] else None) for row in told}
     return {new: found[new.job.id] for new in group}
 
 
-def _row(new: NewJob) -> tuple[object, ...]:
+def _row(new: NewJob) -> dict[str, object]:
+    """The job's element of each parameter."""
     caller, job = new.caller, new.job
-    return (
-        caller.service_id,
-        job.id,
-        job.name,
-        job.description,
-        _array_text(job.tags),
-        encode_schedule(job.schedule),
-        _json(job.target),
-        _json(job.retry),
-        job.overlap,
-        _json(job.catchup),
-        _array_text(job.schedule.calendars),
-        new.next_fire_for,
-        new.next_claim_at,
-        new.accounted_to,
-        job.created_at,
-        _array_text(job_terms(caller.service_id, job)),
-        new_id(),
-        caller.principal,
-        caller.request_id,
-        caller.address,
-        caller.limits.jobs,
-    )
+    return {
+        "service_ids": caller.service_id,
+        "ids": job.id,
+        "names": job.name,
+        "descriptions": job.description,
+        "tags": _array_text(job.tags),
+        "schedules": encode_schedule(job.schedule),
+        "targets": _json(job.target),
+        "retries": _json(job.retry),
+        "overlaps": job.overlap,
+        "catchups": _json(job.catchup),
+        "calendars": _array_text(job.schedule.calendars),
+        "next_fire_for": new.next_fire_for,
+        "next_claim_at": new.next_claim_at,
+        "accounted_to": new.accounted_to,
+        "created_at": job.created_at,
+        "terms": _array_text(job_terms(caller.service_id, job)),
+        "audit_ids": new_id(),
+        "principals": caller.principal,
+        "request_ids": caller.request_id,
+        "addresses": caller.address,
+        "most": caller.limits.jobs,
+    }
 
 
 def _json(value: Struct) -> str:

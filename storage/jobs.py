@@ -74,7 +74,7 @@ def encode_schedule(schedule: Schedule) -> str:
 _Shown = msgspec.defstruct(
     "Shown",
     [(name, msgspec.Raw | UnsetType, UNSET) for name in ScheduleResource.__struct_encode_fields__],
-    frozen=True,
+    gc=False,
 )
 _decode_shown = msgspec.json.Decoder(_Shown).decode
 

@@ -16,23 +16,10 @@ from domain.errors import Forbidden, NotFound
 from domain.ids import new_id
 from storage.postgres import Driver
 from storage.service_tables import api_keys
+from storage.sql import statement
 from storage.statements import Statement, given, values_of
 
-KEY_COLUMNS = """
-    id, service_id, name, scopes, subject, made_by, created_at, expires_at, revoked_at, last_used_at
-"""
-# A key may have been made by one that it has since replaced: `UNION` ends circles.
-_REVOKE = """
-WITH RECURSIVE gone (id) AS (
-    SELECT id FROM api_keys WHERE service_id = $1 AND id = ANY ($2::uuid[])
-    UNION
-    SELECT made.id FROM gone JOIN api_keys AS made ON made.made_by = gone.id
-    WHERE made.service_id = $1
-)
-UPDATE api_keys SET revoked_at = $3
-WHERE service_id = $1 AND id IN (SELECT id FROM gone) AND revoked_at IS NULL
-RETURNING id
-"""
+_REVOKE = statement("keys/revoke")
 _MAKER = Statement(
     select(api_keys.c.revoked_at, api_keys.c.expires_at).where(
         *given(api_keys.c.service_id, api_keys.c.id)
@@ -108,7 +95,7 @@ async def revoke_with_made(
 
     The service's keys are locked.
     """
-    rows = await driver.fetch(_REVOKE, service_id, key_ids, now)
+    rows = await _REVOKE.fetch(driver, service_id=service_id, ids=key_ids, now=now)
     return [row["id"] for row in rows]
 
 

@@ -30,20 +30,6 @@ def bytes_of(column: str) -> str:
     )
 
 
-def as_far_as_it_fits(rows: str, *, order: str) -> str:
-    """SQL: of rows with `bytes` those of a page, and the one that would be too much.
-
-    Args:
-        rows: Sorted by `order`.
-    """
-    return f"""
-SELECT * FROM (
-    SELECT *, sum(bytes) OVER (ORDER BY {order}) - bytes AS before FROM ({rows}) AS listed
-) AS page
-WHERE before <= {PAGE_BYTES} ORDER BY {order}
-"""
-
-
 def cut(rows: Sequence[Item], limit: int, size: Callable[[Item], int]) -> Cut[Item]:
     """The rows of a page.
 

@@ -12,8 +12,9 @@ from uuid import UUID
 
 from domain.errors import Busy
 from domain.policies.catchup_plan import COUNTED
+from domain.schedules.fire_times import PATIENCE
 from domain.schedules.kinds import kind_of
-from domain.schedules.schedule import PATIENCE, Schedule
+from domain.schedules.schedule import Schedule
 
 SECONDS = 5
 """So long a request waits for its turn and its answer."""

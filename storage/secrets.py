@@ -14,8 +14,6 @@ from storage.key_ring import Place, Sealed
 from storage.postgres import Driver
 from storage.sql import statement
 
-TOLD_COLUMNS = "name, key_id, created_at, updated_at"
-
 # Locked, so that none is deleted before what names it is stored; a new value may come meanwhile.
 _KNOWN = """
 SELECT name FROM secrets WHERE service_id = $1 AND name = ANY ($2) ORDER BY name FOR KEY SHARE

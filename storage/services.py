@@ -12,12 +12,12 @@ from domain.access.service import Member, Service
 from domain.quotas.limits import Limits
 from storage.postgres import Driver
 
-SERVICE_COLUMNS = "id, name, limits, created_at"
-MEMBER_COLUMNS = "service_id, subject, role, created_at"
-
 # Whoever has the lock sees all that was stored by those who had it before; what refers to the
 # service is not held up.
-_LOCK = "SELECT FROM services WHERE id = $1 FOR NO KEY UPDATE"
+_LOCK = """
+SELECT id, name, signing_secrets, limits, created_at FROM services WHERE id = $1
+FOR NO KEY UPDATE
+"""
 
 decode_limits = msgspec.json.Decoder(Limits).decode
 
@@ -42,9 +42,13 @@ def member_of(row: asyncpg.Record) -> Member:
     )
 
 
-async def lock_service(driver: Driver, service_id: UUID) -> None:
+async def lock_service(driver: Driver, service_id: UUID) -> asyncpg.Record | None:
     """Let one transaction at a time change what is counted, or refers to each other, in a service.
 
-    It is the one lock of a service: its keys, its quotas and its last jobs are changed under it.
+    It is the one lock of a service: its limits, its signing secrets, its keys, its quotas and its
+    last jobs are changed under it.
+
+    Returns:
+        The service's row; None without such a service.
     """
-    await driver.execute(_LOCK, service_id)
+    return await driver.fetchrow(_LOCK, service_id)

@@ -56,7 +56,7 @@ jobs = Table(
     Column("paused", Boolean, nullable=False),
     Column("pause_reason", Text),
     # The first fire time that no dispatcher has claimed, or where the search for it goes on
-    # (domain.schedules.schedule.next_fire_time); none when paused or at the end. When it is not
+    # (domain.schedules.fire_times.next_fire_time); none when paused or at the end. When it is not
     # later than `accounted_to`, the job has had its number of runs (storage.last_runs).
     Column("next_fire_for", INSTANT),
     # When its run is due: later than that by the jitter; or when to look at the last run again.
@@ -65,7 +65,8 @@ jobs = Table(
     Column("accounted_to", INSTANT, nullable=False),
     # Runs of the schedule, kept for jobs whose schedule bounds them.
     Column("run_count", Integer, nullable=False, server_default="0"),
-    # The fire times claimed last: a reader still sees them to come (domain.jobs.job.visible_state).
+    # The fire times claimed last, which to a reader are still to come
+    # (domain.jobs.job.visible_state).
     Column("claimed_for", ARRAY(INSTANT), nullable=False),
     Column("version", Integer, nullable=False),
     Column("created_at", INSTANT, nullable=False),

@@ -24,7 +24,7 @@ from storage.postgres import Database
 from storage.shards import Shards
 from storage.urls import ShardUrls
 from tests.processes import System
-from tests.servers import started_servers, urls_of
+from tests.servers import started_servers, stopped_servers, urls_of
 from tests.suite.seconds import Seconds
 
 pytest_plugins = ["tests.suite.promises", "tests.suite.starting"]
@@ -65,11 +65,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def servers(
-    starts_processes: None, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[EmbeddedServers]:
+def seed(starts_processes: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The files of servers with our schema, to start others from."""
+    with stopped_servers(tmp_path_factory.mktemp("seed")) as files:
+        yield files
+
+
+@pytest.fixture(scope="session")
+def servers(seed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServers]:
     """A primary, a replica and a Valkey, shared by the tests of this process."""
-    with started_servers(tmp_path_factory.mktemp("servers")) as embedded:
+    with started_servers(tmp_path_factory.mktemp("servers"), seed=seed) as embedded:
         yield embedded
 
 

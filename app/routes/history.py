@@ -22,7 +22,7 @@ from app.schemas.previews import PreviewResource, preview_resource
 from app.schemas.runs import LedgerEntryResource, LedgerPage, RunPage
 from domain.job_filter import Order
 from domain.run_filter import RunFilter
-from domain.schedules.schedule import TICK
+from domain.schedules.fire_times import TICK
 from queries.get_ledger import GetLedger, get_ledger
 from queries.list_runs import list_runs
 from queries.preview_job import PreviewJob, schedule_to_preview

@@ -13,7 +13,7 @@ from app.schemas.previews import PreviewBody, PreviewResource, preview_resource
 from domain.durations import instant_of
 from domain.errors import within
 from domain.schedules.checks import check_schedule
-from domain.schedules.schedule import first_moment
+from domain.schedules.fire_times import first_moment
 from queries.fill_in_calendars import FillInCalendars, fill_in_calendars
 
 

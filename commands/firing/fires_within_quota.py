@@ -12,7 +12,7 @@ import msgspec
 
 from commands.job_fires import JobFires
 from domain.catchup import Outcome, Stretch
-from domain.schedules.schedule import TICK
+from domain.schedules.fire_times import TICK
 from storage.fire_quotas import Minute, beyond_quota
 from storage.ledger import told_by_runs
 from storage.postgres import Driver

@@ -7,17 +7,18 @@ from datetime import datetime
 from itertools import groupby
 
 from domain.catchup import MAX_LIMIT, TOLERANCE, CatchupPolicy, Coalesce, Outcome, Plan, Stretch
-from domain.schedules.kinds.work import Budget
-from domain.schedules.newest import newest
-from domain.schedules.schedule import (
+from domain.schedules.exclusion import excluded_by
+from domain.schedules.fire_times import (
     TICK,
-    Schedule,
     due_time,
     fire_times,
     is_excluded,
     next_fire_time,
     nominal_times,
 )
+from domain.schedules.kinds.work import Budget
+from domain.schedules.newest import newest
+from domain.schedules.schedule import Schedule
 
 COUNTED = 5_000
 """So many fire times are looked at one by one; where there are more, a stretch goes uncounted."""
@@ -164,7 +165,7 @@ class _Making:
 
     def _affords(self, instants: int) -> bool:
         """Whether so many may each be asked whether they are excluded."""
-        weight = self.schedule.excluded.weight if self.schedule.exclude else 1
+        weight = excluded_by(self.schedule).weight if self.schedule.exclude else 1
         return self.budget.affords(instants * weight)
 
     def _write_counted(self, times: list[datetime], outcome: Outcome) -> None:

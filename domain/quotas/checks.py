@@ -7,14 +7,9 @@ from itertools import pairwise
 
 from domain.errors import Invalid, within
 from domain.quotas.limits import Limits
+from domain.schedules.fire_times import PATIENCE, fire_times, first_moment, next_fire_time
 from domain.schedules.kinds.work import Budget
-from domain.schedules.schedule import (
-    PATIENCE,
-    Schedule,
-    fire_times,
-    first_moment,
-    next_fire_time,
-)
+from domain.schedules.schedule import Schedule
 from domain.targets import Target
 
 FIRE_TIMES = 100

@@ -6,16 +6,10 @@ from datetime import datetime, timedelta
 
 from domain.errors import Invalid, within
 from domain.schedules.clocks.zones import zone
+from domain.schedules.fire_times import first_moment, is_excluded, next_fire_time, next_nominal_time
 from domain.schedules.kinds import NAMES, kind_of
 from domain.schedules.kinds.reading import Reading
-from domain.schedules.schedule import (
-    Exclusion,
-    Schedule,
-    first_moment,
-    is_excluded,
-    next_fire_time,
-    next_nominal_time,
-)
+from domain.schedules.schedule import Exclusion, Schedule
 
 MAX_EXCLUSIONS_IN_ALL = 1_000
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
+from domain.schedules.fire_times import TICK, is_excluded, next_nominal_time
 from domain.schedules.kinds import Spec, kind_of
 from domain.schedules.kinds.kind import Kind
-from domain.schedules.schedule import (
-    TICK,
-    Exclusion,
-    Schedule,
-    is_excluded,
-    next_nominal_time,
-)
+from domain.schedules.schedule import Exclusion, Schedule
 
 _OWN = {"accepted_at", "counted_from", "seed"}
 _FORM = {*Spec.__struct_fields__, "specs", "exclude"}
@@ -53,6 +49,12 @@ def names(schedule: Schedule, instant: datetime) -> bool:
 def counted_after(schedule: Schedule) -> datetime:
     """The instant after which a job's runs count towards the number that its schedule allows."""
     return (schedule.counted_from or schedule.accepted_at) - TICK
+
+
+def count_of(schedule: Schedule, fire_times: Iterable[datetime]) -> int:
+    """How many of some fire times counted: those of before runs were counted anew never did."""
+    after = counted_after(schedule)
+    return sum(instant > after for instant in fire_times)
 
 
 def _excluded(schedule: Schedule) -> set[tuple[object, ...]]:

@@ -5,22 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date as Day  # noqa: N812 (a field is called `date`)
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from domain.schedules.clocks.midnights import before_midnight_after
 from domain.schedules.clocks.zones import zone_of
 from domain.schedules.kinds import kind_of
 from domain.schedules.kinds.kind import Kind, Rule
 from domain.schedules.moved import Moved
-
-if TYPE_CHECKING:  # schedules look in here
-    from domain.schedules.schedule import Exclusion, Schedule
+from domain.schedules.schedule import Exclusion, Schedule
 
 # What it costs to ask, compared with a cron expression.
 _WORK_OF_DAYS = 2
 _WORK_OF_READING = 10
 _RANGES_LIKE_A_CRON = 20
 _DAY = timedelta(days=1)
+
+
+def excluded_by(schedule: Schedule) -> Excluded:
+    """What a schedule excludes, calendars filled in; it is sorted once."""
+    found = schedule.__dict__.get("excluded")
+    if not isinstance(found, Excluded):
+        found = schedule.__dict__["excluded"] = Excluded(schedule)
+    return found
 
 
 class Excluded:

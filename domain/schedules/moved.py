@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from domain.schedules.clocks.wall_clock import Gap, WallPattern, skipped_before
 from domain.schedules.clocks.zones import zone_of
 from domain.schedules.kinds.by_clock import ByClock
 from domain.schedules.kinds.kind import Kind
 from domain.schedules.rrule.end import last_instant, unbounded
-
-if TYPE_CHECKING:  # schedules look in here
-    from domain.schedules.schedule import Schedule
+from domain.schedules.schedule import Schedule
 
 
 class Moved:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
 from domain.durations import END_OF_TIME
-
-if TYPE_CHECKING:  # schedules look in here
-    from domain.schedules.schedule import Schedule
+from domain.schedules.schedule import Schedule
 
 _TICK = timedelta(microseconds=1)
 _FIRST = datetime.min.replace(tzinfo=UTC)

@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from domain.schedules.clocks.zones import zone_of
+from domain.schedules.fire_times import next_fire_time
 from domain.schedules.kinds import kind_of
 from domain.schedules.kinds.by_clock import ByClock
 from domain.schedules.kinds.kind import Kind
-from domain.schedules.schedule import Schedule, next_fire_time, utc_offset
+from domain.schedules.schedule import Schedule, utc_offset
 
 
 class Claimed(NamedTuple):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from domain.schedules.fire_times import TICK, fire_times, is_excluded, next_fire_time
 from domain.schedules.kinds.work import Budget
-from domain.schedules.schedule import TICK, Schedule, fire_times, is_excluded, next_fire_time
+from domain.schedules.schedule import Schedule
 
 STOPS = 10
 """A look back ends when its search among excluded fire times stopped so often."""

@@ -10,16 +10,11 @@ from msgspec import Struct
 
 from domain.schedules.clocks.wall_clock import note_of
 from domain.schedules.clocks.zones import zone_of
+from domain.schedules.fire_times import PATIENCE, TICK, fire_times, next_fire_time
+from domain.schedules.kinds.by_clock import wall_patterns
 from domain.schedules.kinds.work import Budget
 from domain.schedules.rrule.end import next_of, unbounded
-from domain.schedules.schedule import (
-    PATIENCE,
-    TICK,
-    Schedule,
-    fire_times,
-    next_fire_time,
-)
-from domain.schedules.wall_patterns import wall_patterns
+from domain.schedules.schedule import Schedule
 
 MAX_PREVIEW = 1_000
 PREVIEW_STEPS = 200_000
@@ -106,7 +101,7 @@ def _local(instant: datetime, zone: ZoneInfo) -> datetime:
 
 
 def _note(schedule: Schedule, instant: datetime) -> Literal["gap", "fold"] | None:
-    for pattern, zone in wall_patterns(schedule):
+    for pattern, zone in wall_patterns(schedule.kinds, schedule):
         schedule.work.steps += _WORK_OF_NOTE
         note = note_of(unbounded(pattern, zone), instant, zone)
         if note is None:

@@ -10,16 +10,10 @@ from msgspec.structs import replace
 
 from domain.schedules.clocks.changes import ClockChange, clock_changes
 from domain.schedules.clocks.wall_clock import Fold, Gap
+from domain.schedules.fire_times import TICK, fire_times, is_excluded, next_fire_time, nominal_times
+from domain.schedules.kinds.by_clock import wall_patterns
 from domain.schedules.rrule.end import last_instant, unbounded
-from domain.schedules.schedule import (
-    TICK,
-    Schedule,
-    fire_times,
-    is_excluded,
-    next_fire_time,
-    nominal_times,
-)
-from domain.schedules.wall_patterns import wall_patterns
+from domain.schedules.schedule import Schedule
 from domain.schedules.words import (
     day_in_words,
     duration_in_words,
@@ -106,7 +100,7 @@ def _of_clock_changes(schedule: Schedule, now: datetime) -> Iterator[str]:
 
 
 def _changes_met(schedule: Schedule, now: datetime) -> Iterator[tuple[str, ClockChange]]:
-    for pattern, zone in wall_patterns(schedule):
+    for pattern, zone in wall_patterns(schedule.kinds, schedule):
         if pattern.elapsed:
             continue
         for change in clock_changes(zone, now.date(), _CLOCK_CHANGE_DAYS):

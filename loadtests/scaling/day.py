@@ -15,7 +15,8 @@ from pathlib import Path
 
 import msgspec
 
-from domain.schedules.schedule import Schedule, next_fire_time
+from domain.schedules.fire_times import next_fire_time
+from domain.schedules.schedule import Schedule
 
 SEED = 20_261_124
 DATE = datetime(2026, 11, 24, tzinfo=UTC)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -99,11 +100,9 @@ def samples(url: str) -> Samples:
 
 
 @pytest.fixture(scope="module")
-def summed(
-    starts_processes: None, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[System, System]]:
+def summed(seed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[System, System]]:
     """Two APIs, a dispatcher and two workers on their own servers, with one metrics directory."""
-    with started_servers(tmp_path_factory.mktemp("summed")) as embedded:
+    with started_servers(tmp_path_factory.mktemp("summed"), seed=seed) as embedded:
         urls = urls_of(embedded)
         directory = {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path_factory.mktemp("metrics"))}
         with (

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from app.schemas.schedules import ExclusionBody, ScheduleBody
-from domain.schedules.schedule import is_excluded as really_excluded
-from domain.schedules.schedule import nominal_times
+from domain.schedules.fire_times import is_excluded as really_excluded
+from domain.schedules.fire_times import nominal_times
 from tests.chaos.nominal import SECOND, TICK, instants, is_excluded
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)

@@ -9,7 +9,8 @@ from uuid import UUID
 
 from domain.catchup import Outcome
 from domain.schedules.edited import names
-from domain.schedules.schedule import Schedule, is_excluded, nominal_times
+from domain.schedules.fire_times import is_excluded, nominal_times
+from domain.schedules.schedule import Schedule
 from queries.get_ledger import LedgerEntry
 
 TICK = timedelta(microseconds=1)

@@ -14,7 +14,8 @@ from domain.catchup import CatchupPolicy
 from domain.errors import Invalid
 from domain.jobs.job import JobState
 from domain.policies.overlap import Overlap
-from domain.schedules.schedule import Exclusion, Schedule, Spec
+from domain.schedules.kinds import Spec
+from domain.schedules.schedule import Exclusion, Schedule
 from storage.postgres import Database
 from tests.commands.changing import pause, resume, update
 from tests.commands.firing import ALL_OF_THEM, NOON, SECOND, Firing, instants_of, succeeded

@@ -87,6 +87,27 @@ async def test_runs_that_a_pause_lets_go_of_do_not_count(firing: Firing):
     ]
 
 
+async def test_a_pause_gives_back_no_run_of_before_they_were_counted_anew(firing: Firing):
+    job = await firing.job(every=SECOND)
+    await claim(firing, NOON)
+    edited_at = NOON + 2.5 * SECOND
+    schedule = Schedule(accepted_at=edited_at, every=SECOND, max_runs=3)
+    await update(
+        firing.shards, firing.caller, job.id, edited_at, schedule=schedule, reset_run_count=True
+    )
+    await claim(firing, edited_at)
+    assert await seconds_run(firing, job.id) == [0, 1, 2, 3, 4, 5]
+    first = (await firing.runs(job.id))[3]
+    (taken,) = await firing.take((first["service_id"], first["id"]), until=NOON + 3 * SECOND)
+    assert await firing.begin(taken, now=NOON + 3 * SECOND)
+    await pause(firing.shards, firing.caller, job.id, NOON + 4 * SECOND)
+    assert await seconds_run(firing, job.id) == [3]
+    assert (await firing.job_row(job.id))["run_count"] == 1
+    await resume(firing.shards, firing.caller, job.id, NOON + 10 * SECOND)
+    await claim(firing, NOON + 10 * SECOND)
+    assert await seconds_run(firing, job.id) == [3, 11, 12]
+
+
 async def test_a_cancelled_run_counts_once_although_its_instant_is_claimed_again(firing: Firing):
     job = await firing.job(every=SECOND, max_runs=3)
     await claim(firing, NOON)

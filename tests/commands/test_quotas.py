@@ -19,7 +19,8 @@ from domain.access.scopes import Role, Scope
 from domain.errors import Conflict, Invalid, QuotaExceeded
 from domain.quotas.checks import check_frequency
 from domain.quotas.limits import Limits
-from domain.schedules.schedule import Schedule, Spec
+from domain.schedules.kinds import Spec
+from domain.schedules.schedule import Schedule
 from storage import quotas
 from storage.calendar_changes import withdraw_ahead
 from storage.key_ring import KeyRing

@@ -12,7 +12,8 @@ import pytest
 
 from commands import reschedule as rescheduling
 from domain.policies.catchup_plan import COUNTED
-from domain.schedules.schedule import Exclusion, Schedule, Spec
+from domain.schedules.kinds import Spec
+from domain.schedules.schedule import Exclusion, Schedule
 from storage import job_changes
 from storage.reckoning import Reckoning, elsewhere, is_cheap, times_between
 from tests.commands.changing import pause, resume, update

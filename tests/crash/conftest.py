@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -15,10 +16,10 @@ from tests.servers import started_servers, urls_of
 
 @pytest.fixture(scope="module")
 def mortal_servers(
-    starts_processes: None, tmp_path_factory: pytest.TempPathFactory
+    seed: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[EmbeddedServers]:
     """A primary, a replica and a Valkey as shipped: durable."""
-    with started_servers(tmp_path_factory.mktemp("mortal"), durable=True) as embedded:
+    with started_servers(tmp_path_factory.mktemp("mortal"), durable=True, seed=seed) as embedded:
         yield embedded
 
 

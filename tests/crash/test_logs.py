@@ -35,11 +35,9 @@ WHERE wait_event_type = 'Lock' AND application_name = 'tocsin'
 
 
 @pytest.fixture(scope="module")
-def servers(
-    starts_processes: None, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[EmbeddedServers]:
+def servers(seed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServers]:
     """Of this file's own: they are killed."""
-    with started_servers(tmp_path_factory.mktemp("servers"), durable=True) as embedded:
+    with started_servers(tmp_path_factory.mktemp("servers"), durable=True, seed=seed) as embedded:
         yield embedded
 
 

@@ -16,16 +16,10 @@ import domain.policies.catchup_plan
 from domain.catchup import CatchupPolicy, Coalesce, Outcome, Plan, Stretch, check_catchup
 from domain.errors import Invalid
 from domain.policies.catchup_plan import COUNTED, account, plan
+from domain.schedules.fire_times import due_time, is_excluded, next_fire_time, nominal_times
+from domain.schedules.kinds import Spec
 from domain.schedules.kinds.every import Every
-from domain.schedules.schedule import (
-    Exclusion,
-    Schedule,
-    Spec,
-    due_time,
-    is_excluded,
-    next_fire_time,
-    nominal_times,
-)
+from domain.schedules.schedule import Exclusion, Schedule
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

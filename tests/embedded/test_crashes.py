@@ -40,6 +40,7 @@ time.sleep(600)
 """
 
 
+@pytest.mark.usefixtures("servers_before")
 def test_a_killed_server_comes_back_on_its_port_with_its_data(data_dir: Path) -> None:
     with EmbeddedServers(data_dir, durable=False) as servers:
         replica_catches_up(servers)
@@ -52,6 +53,7 @@ def test_a_killed_server_comes_back_on_its_port_with_its_data(data_dir: Path) ->
             replica_catches_up(servers)
 
 
+@pytest.mark.usefixtures("servers_before")
 def test_servers_of_a_killed_process_are_stopped_and_started_again(data_dir: Path) -> None:
     holder = subprocess.Popen(
         [sys.executable, "-c", HOLD, str(data_dir)], stdout=subprocess.PIPE, text=True
@@ -69,6 +71,7 @@ def test_servers_of_a_killed_process_are_stopped_and_started_again(data_dir: Pat
         replica_catches_up(servers)
 
 
+@pytest.mark.usefixtures("servers_before")
 async def test_what_was_left_behind_is_not_taken_for_the_server_that_starts(
     data_dir: Path,
 ) -> None:
@@ -86,6 +89,7 @@ async def test_what_was_left_behind_is_not_taken_for_the_server_that_starts(
         left.stop()
 
 
+@pytest.mark.usefixtures("servers_before")
 def test_all_killed_at_once(data_dir: Path) -> None:
     with EmbeddedServers(data_dir, durable=False) as servers:
         replica_catches_up(servers)
@@ -107,6 +111,7 @@ def test_half_made_directories_are_made_anew(data_dir: Path) -> None:
         assert not list(servers._home.glob("*.partial"))
 
 
+@pytest.mark.usefixtures("servers_before")
 def test_a_stale_pid_file_may_name_a_stranger(data_dir: Path) -> None:
     servers = EmbeddedServers(data_dir, durable=False)
     with servers:
@@ -118,6 +123,7 @@ def test_a_stale_pid_file_may_name_a_stranger(data_dir: Path) -> None:
         assert write_row(servers) == 1
 
 
+@pytest.mark.usefixtures("servers_before")
 def test_a_replica_without_its_slot_is_built_anew(data_dir: Path) -> None:
     with EmbeddedServers(data_dir, durable=False) as servers:
         replica_catches_up(servers)
@@ -130,6 +136,7 @@ def test_a_replica_without_its_slot_is_built_anew(data_dir: Path) -> None:
         eventually(servers.replica.is_following, "the replica follows")
 
 
+@pytest.mark.usefixtures("servers_before")
 def test_a_discarded_replica_is_built_anew(data_dir: Path) -> None:
     with EmbeddedServers(data_dir, durable=False) as servers:
         before = servers.replica.directory.stat().st_ino

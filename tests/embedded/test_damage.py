@@ -92,6 +92,7 @@ def test_a_valkey_whose_port_is_taken_is_not_damaged(valkey: Valkey) -> None:
 
 
 @pytest.mark.promise("damaged files")
+@pytest.mark.usefixtures("servers_before")
 async def test_a_damaged_replica_is_copied_anew_and_a_damaged_valkey_emptied_while_all_starts(
     data_dir: Path,
 ) -> None:

@@ -7,6 +7,7 @@ import io
 from pathlib import Path
 
 import asyncpg
+import pytest
 
 from app.up.child import Backoff
 from app.up.embedded import Patience, keep_following, start_server
@@ -33,6 +34,7 @@ async def cut_off(connection: asyncpg.Connection) -> bool:
     return True
 
 
+@pytest.mark.usefixtures("servers_before")
 async def test_a_replica_that_lost_its_slot_is_rebuilt(data_dir: Path) -> None:
     servers = EmbeddedServers(data_dir, durable=False)
     screen = io.StringIO()

@@ -88,6 +88,7 @@ def test_it_starts_prints_a_key_and_a_request_and_stops_without_a_trace(
     assert "FATAL" not in up.shown
 
 
+@pytest.mark.usefixtures("servers_before")
 def test_the_next_start_keeps_the_key_unless_the_database_does_not_know_it(
     start: Start, data_dir: Path
 ) -> None:
@@ -101,6 +102,7 @@ def test_the_next_start_keeps_the_key_unless_the_database_does_not_know_it(
     assert up.end(signal.SIGINT) == 0
 
 
+@pytest.mark.usefixtures("servers_before")
 def test_killed_servers_and_services_come_back(start: Start, data_dir: Path) -> None:
     up = start().ready()
     for name in ("primary", "replica", "valkey"):
@@ -115,6 +117,7 @@ def test_killed_servers_and_services_come_back(start: Start, data_dir: Path) -> 
     assert up.end(signal.SIGTERM) == 0
 
 
+@pytest.mark.usefixtures("servers_before")
 def test_when_it_is_killed_its_services_end_and_the_next_start_takes_over(
     start: Start, data_dir: Path
 ) -> None:
@@ -126,6 +129,7 @@ def test_when_it_is_killed_its_services_end_and_the_next_start_takes_over(
     assert following.end(signal.SIGTERM) == 0
 
 
+@pytest.mark.usefixtures("servers_before")
 def test_when_it_is_killed_its_servers_end_too(start: Start, data_dir: Path) -> None:
     up = start().ready()
     family = up.family()
@@ -137,6 +141,7 @@ def test_when_it_is_killed_its_servers_end_too(start: Start, data_dir: Path) -> 
     assert start().ready().end(signal.SIGTERM) == 0
 
 
+@pytest.mark.usefixtures("servers_before")
 def test_a_second_one_on_the_same_data_directory_is_refused(start: Start) -> None:
     up = start().ready()
     second = start()
@@ -153,6 +158,7 @@ def test_an_occupied_port_is_refused_before_anything_starts(start: Start, data_d
     assert not (data_dir / "servers").exists()
 
 
+@pytest.mark.usefixtures("servers_before")
 @pytest.mark.parametrize("part", ["migrate", "key", "api"])
 def test_a_part_that_cannot_start_ends_it_with_that_part_s_words(start: Start, part: str) -> None:
     up = start(fault=part)

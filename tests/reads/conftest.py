@@ -5,26 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from storage.embedded.servers import EmbeddedServers
-from storage.migrate import migrate
-from storage.postgres import Database
 from storage.urls import ShardUrls
 from tests.reads.client import ReadingClient
 from tests.servers import started_servers, urls_of
 from tests.storage.reading import replay_paused
 
 
-@pytest.fixture(scope="module")
-def own_servers(
-    starts_processes: None, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[EmbeddedServers]:
+@pytest.fixture(scope="package")
+def own_servers(seed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServers]:
     """A primary, a replica and a Valkey that tests may hold back and kill."""
-    with started_servers(tmp_path_factory.mktemp("reads")) as servers:
-        asyncio.run(_migrate(servers.urls.primary))
+    with started_servers(tmp_path_factory.mktemp("reads"), seed=seed) as servers:
         yield servers
 
 
@@ -46,12 +41,6 @@ async def there(here: ReadingClient, urls: ShardUrls) -> AsyncIterator[ReadingCl
     made = here.elsewhere(urls)
     yield made
     await made.close()
-
-
-async def _migrate(url: str) -> None:
-    database = Database(url)
-    await migrate(database, datetime.now(UTC))
-    await database.close()
 
 
 @asynccontextmanager

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -12,8 +11,7 @@ import asyncpg
 import pytest
 
 from storage.embedded.servers import EmbeddedServers
-from storage.migrate import migrate
-from storage.postgres import UNREACHABLE, Database
+from storage.postgres import UNREACHABLE
 from storage.urls import ShardUrls
 from tests.reads.client import ReadingClient
 from tests.servers import started_servers, urls_of
@@ -21,11 +19,8 @@ from tests.storage.eventually import eventually
 
 
 @pytest.fixture
-def servers(
-    starts_processes: None, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[EmbeddedServers]:
-    with started_servers(tmp_path_factory.mktemp("promotion"), durable=True) as embedded:
-        asyncio.run(_migrate(embedded.urls.primary))
+def servers(seed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServers]:
+    with started_servers(tmp_path_factory.mktemp("promotion"), durable=True, seed=seed) as embedded:
         yield embedded
 
 
@@ -121,9 +116,3 @@ def _with_hosts(url: str, *ports: int) -> str:
     parts = urlsplit(url)
     hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
     return parts._replace(netloc=f"{parts.username}:{parts.password}@{hosts}").geturl()
-
-
-async def _migrate(url: str) -> None:
-    database = Database(url)
-    await migrate(database, datetime.now(UTC))
-    await database.close()

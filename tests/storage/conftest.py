@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, datetime
+from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
 import pytest
 
 from storage.embedded.servers import EmbeddedServers
-from storage.migrate import migrate
 from storage.postgres import Database
 from storage.shards import Shard
 from storage.urls import ShardUrls
@@ -36,13 +35,10 @@ async def database(empty_database: str) -> AsyncIterator[Database]:
     await made.close()
 
 
-@pytest.fixture(scope="module")
-def own_servers(
-    starts_processes: None, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[EmbeddedServers]:
+@pytest.fixture(scope="package")
+def own_servers(seed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServers]:
     """Servers that a test may pause and kill; each test leaves them running."""
-    with started_servers(tmp_path_factory.mktemp("own")) as servers:
-        asyncio.run(_migrate(servers.urls.primary))
+    with started_servers(tmp_path_factory.mktemp("own"), seed=seed) as servers:
         yield servers
 
 
@@ -75,9 +71,3 @@ async def _drop(url: str, name: str) -> None:
         return True
 
     await eventually(dropped, seconds=30, what="autovacuum left the database")
-
-
-async def _migrate(url: str) -> None:
-    database = Database(url)
-    await migrate(database, datetime.now(UTC))
-    await database.close()

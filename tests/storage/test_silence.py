@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -21,6 +22,7 @@ from tests.storage.eventually import eventually
 # The bounds of production, shorter: that they are set at all is tests/contracts' to see.
 CLIENT = """
 import asyncio, socket, sys
+from pathlib import Path
 from storage import keepalive
 keepalive.SERVER_SIDE.update(
     tcp_keepalives_idle="1", tcp_keepalives_interval="1", tcp_keepalives_count="2",
@@ -81,7 +83,7 @@ async def test_a_client_that_stands_still_amid_an_answer(servers: EmbeddedServer
 
 @pytest.fixture
 def far(
-    starts_processes: None,
+    seed: Path,
     tmp_path_factory: pytest.TempPathFactory,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[EmbeddedServers]:
@@ -102,7 +104,7 @@ def far(
         monkeypatch.setitem(postgres.SETTINGS, "listen_addresses", f"127.0.0.1,{OURS}")
         access = postgres.ACCESS + f"host all all {THEIRS}/32 scram-sha-256\n"
         monkeypatch.setattr(postgres, "ACCESS", access)
-        with started_servers(tmp_path_factory.mktemp("far")) as embedded:
+        with started_servers(tmp_path_factory.mktemp("far"), seed=seed) as embedded:
             yield embedded
     finally:
         run("ip", "netns", "del", NAMESPACE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import ClassVar, NamedTuple
@@ -56,6 +57,13 @@ class ByClock(Kind, frozen=True):
         return next_of(pattern, zone, after=instant - _TICK, gap=terms.gap, fold=terms.fold) == (
             instant
         )
+
+
+def wall_patterns(kinds: Iterable[Kind], terms: Terms) -> Iterator[Placed]:
+    """The patterns of those kinds that name wall-clock times."""
+    for kind in kinds:
+        if isinstance(kind, ByClock):
+            yield kind.placed(terms.timezone, terms.seed)
 
 
 @lru_cache(maxsize=8_192)

@@ -141,19 +141,30 @@ class _Account:
         counted = [
             one
             for one, runs in self._runs.items()
-            if era.after < one <= era.to and any(run.state not in LET_GO for run in runs)
+            if era.after < one <= era.to and any(_counted(run, era) for run in runs)
         ]
         if most is None:
             return False
-        # What an edit withdrew had been claimed, and counted until then.
+        # What an edit or a pause withdrew had been claimed, and counted until then.
         withdrawn = [
             one
             for row in self._ledger
-            if row.outcome == "cancelled" and row.last is not None
+            if row.last is not None and (row.outcome == "cancelled" or self._was_late(row))
             for one in era.instants_within(row.first, row.last)
         ]
         claimed = counted + withdrawn
         return len(claimed) >= most and instant > max(claimed)
+
+    def _was_late(self, row: LedgerRow) -> bool:
+        """Whether a pause withdrew what had been due before it."""
+        before = [
+            one.action
+            for one in self._history.audit
+            if one.object_id == self._job.id
+            and one.action in ("job.paused", "job.resumed")
+            and one.at < row.first
+        ]
+        return row.outcome == "paused" and before[-1:] != ["job.paused"]
 
     def _is_patient(self) -> bool:
         policy = self._job.body.get("catchup", {})
@@ -165,3 +176,8 @@ class _Account:
 
     def _violation(self, said: str, at: datetime) -> Violation:
         return Violation(promise="accounting", said=said, at=at, job_id=self._job.id)
+
+
+def _counted(run: Run, era: Era) -> bool:
+    """Whether a run counted towards `max_runs` as long as its schedule held."""
+    return run.state not in LET_GO or (run.finished_at is not None and run.finished_at > era.to)

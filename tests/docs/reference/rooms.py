@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
-import subprocess
-from pathlib import PurePosixPath
+import os
+from fnmatch import fnmatch
+from functools import cache
+from pathlib import Path, PurePosixPath
 
 from tests.docs.reference.tables import table
 from tests.processes import CHECKOUT
@@ -25,6 +27,8 @@ OTHERS = {
     "locks": "Every dependency with version and hashes, one file for each use.",
     "tests": "Tests, by the folder they test; `firing`, `crash`, `ha` and `chaos` run the whole.",
 }
+_NOT_OURS = {"__pycache__", "node_modules", "build", "dist", "results", "backup"}
+"""Folders that programs make; so are those that begin with a dot."""
 UNTOLD = ("tests", "storage/migrations")
 """Below these, folders need no line of their own."""
 
@@ -54,12 +58,14 @@ def packages() -> dict[str, str]:
 
 
 def tracked(*patterns: str) -> list[str]:
-    """Files of the repository, by patterns of git."""
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", *patterns],
-        cwd=CHECKOUT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return [path for path in listed.stdout.split("\n") if path and (CHECKOUT / path).exists()]
+    """Files of the repository, by patterns; `*` stands for folders, too."""
+    return [path for path in _files() if any(fnmatch(path, one) for one in patterns or "*")]
+
+
+@cache
+def _files() -> list[str]:
+    found = []
+    for folder, below, names in os.walk(CHECKOUT):
+        below[:] = sorted(one for one in below if one[0] != "." and one not in _NOT_OURS)
+        found += [str((Path(folder) / name).relative_to(CHECKOUT)) for name in sorted(names)]
+    return found

@@ -12,8 +12,9 @@ from domain.errors import Invalid
 from domain.schedules.checks import check_schedule
 from domain.schedules.clocks.wall_clock import Fold, Gap
 from domain.schedules.description import describe
+from domain.schedules.kinds import Spec
 from domain.schedules.preview import preview
-from domain.schedules.schedule import Exclusion, Schedule, Spec
+from domain.schedules.schedule import Exclusion, Schedule
 from domain.schedules.warnings import schedule_warnings
 from tests.domain.instants import instants
 

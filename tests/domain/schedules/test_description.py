@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from domain.schedules.checks import check_schedule
 from domain.schedules.clocks.wall_clock import Fold, Gap
 from domain.schedules.description import describe
-from domain.schedules.schedule import Exclusion, Schedule, Spec
+from domain.schedules.kinds import Spec
+from domain.schedules.schedule import Exclusion, Schedule
 from tests.domain.schedules.cron_oracle import DAYS, MONTHS, WEEKDAYS, Cron, crons, either
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -14,15 +14,8 @@ from hypothesis import strategies as st
 from domain.errors import Invalid
 from domain.schedules.calendar import check_exclusions
 from domain.schedules.checks import check_schedule
-from domain.schedules.schedule import (
-    Exclusion,
-    Schedule,
-    fire_times,
-    is_excluded,
-    next_fire_time,
-    nominal_times,
-    with_calendars,
-)
+from domain.schedules.fire_times import fire_times, is_excluded, next_fire_time, nominal_times
+from domain.schedules.schedule import Exclusion, Schedule, with_calendars
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

@@ -11,7 +11,8 @@ from app.schemas.schedules import ExclusionBody, ScheduleBody, SpecBody
 from domain.errors import Invalid
 from domain.schedules.checks import check_schedule
 from domain.schedules.clocks.wall_clock import Fold, Gap
-from domain.schedules.schedule import Schedule, due_time, fire_times, next_fire_time
+from domain.schedules.fire_times import due_time, fire_times, next_fire_time
+from domain.schedules.schedule import Schedule
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
 NEW_YORK = "America/New_York"

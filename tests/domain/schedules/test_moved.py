@@ -12,8 +12,9 @@ from domain.policies.catchup_plan import account, plan
 from domain.schedules.checks import check_schedule
 from domain.schedules.clocks.wall_clock import Fold, Gap
 from domain.schedules.clocks.zones import zone_of
+from domain.schedules.fire_times import fire_times, next_fire_time
 from domain.schedules.preview import preview
-from domain.schedules.schedule import Exclusion, Schedule, fire_times, next_fire_time
+from domain.schedules.schedule import Exclusion, Schedule
 
 NEW_YORK = "America/New_York"
 HALF_PAST_TWO = {"cron": "30 2 * * *"}

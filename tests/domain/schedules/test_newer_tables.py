@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from domain.schedules.kinds import Spec
 from domain.schedules.newer_tables import Claimed, depends_on_tables, next_by_newer_tables
-from domain.schedules.schedule import Exclusion, Schedule, Spec
+from domain.schedules.schedule import Exclusion, Schedule
 
 VANCOUVER = "America/Vancouver"  # UTC-7 all year from 2026 on; by older tables, -8 in winter
 OLDER, NOW = -8 * 3_600, -7 * 3_600

@@ -8,7 +8,8 @@ import pytest
 
 from domain.schedules.checks import check_schedule
 from domain.schedules.clocks.wall_clock import Fold, Gap
-from domain.schedules.schedule import Exclusion, Schedule, Spec
+from domain.schedules.kinds import Spec
+from domain.schedules.schedule import Exclusion, Schedule
 from domain.schedules.warnings import schedule_warnings
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)

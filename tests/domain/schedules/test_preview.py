@@ -9,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.schedules.clocks.wall_clock import Fold, Gap
+from domain.schedules.fire_times import next_fire_time
+from domain.schedules.kinds import Spec
 from domain.schedules.preview import MAX_PREVIEW, PREVIEW_STEPS, FireTime
 from domain.schedules.preview import preview as whole_preview
-from domain.schedules.schedule import Exclusion, Schedule, Spec, next_fire_time
+from domain.schedules.schedule import Exclusion, Schedule
 from tests.domain.instants import instants
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)

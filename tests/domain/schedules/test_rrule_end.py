@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from domain.schedules.clocks.wall_clock import Fold, Gap
 from domain.schedules.clocks.zones import zone_of
 from domain.schedules.description import describe
+from domain.schedules.fire_times import fire_times, next_fire_time
 from domain.schedules.preview import preview
 from domain.schedules.rrule.end import last_instant, next_of
 from domain.schedules.rrule.rule import parse_rrule
-from domain.schedules.schedule import Schedule, fire_times, next_fire_time
+from domain.schedules.schedule import Schedule
 from tests.domain.schedules.cron_clocks import changes, readings
 from tests.domain.schedules.rrule_oracle import oracle
 

@@ -13,8 +13,9 @@ from domain.errors import Invalid
 from domain.ids import EPOCH
 from domain.schedules.checks import check_schedule
 from domain.schedules.clocks.zones import zone
+from domain.schedules.fire_times import fire_times, first_moment, next_fire_time
 from domain.schedules.kinds.after import MAX_DELAY
-from domain.schedules.schedule import Schedule, fire_times, first_moment, next_fire_time
+from domain.schedules.schedule import Schedule
 from tests.domain.instants import instants
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)

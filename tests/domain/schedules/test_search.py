@@ -19,7 +19,6 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from domain.errors import Invalid
-from domain.schedules import named
 from domain.schedules.calendar import check_exclusions
 from domain.schedules.checks import MAX_EXCLUSIONS_IN_ALL, check_schedule
 from domain.schedules.clocks import wall_clock
@@ -27,22 +26,15 @@ from domain.schedules.clocks.wall_clock import Fold, Gap
 from domain.schedules.cron import days as cron_days
 from domain.schedules.cron import expression as cron
 from domain.schedules.cron.expression import parse_cron, run_from
+from domain.schedules.fire_times import fire_times, next_fire_time, nominal_times
+from domain.schedules.kinds import Spec, by_clock
 from domain.schedules.named import Named
 from domain.schedules.preview import preview
 from domain.schedules.rrule import clock as rrule_clock
 from domain.schedules.rrule import days as rrule_days
 from domain.schedules.rrule import rule as rrule
 from domain.schedules.rrule.rule import parse_rrule
-from domain.schedules.schedule import (
-    MAX_EXCLUSIONS,
-    MAX_SPECS,
-    Exclusion,
-    Schedule,
-    Spec,
-    fire_times,
-    next_fire_time,
-    nominal_times,
-)
+from domain.schedules.schedule import MAX_EXCLUSIONS, MAX_SPECS, Exclusion, Schedule
 from tests.domain.instants import instants
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)  # a Tuesday
@@ -54,7 +46,7 @@ MOST = 100_000
 CALLS = 80_000
 """Some 25 ms on a slow machine."""
 LONDON = "Europe/London"
-MODULES = (cron, cron_days, named, rrule, rrule_clock, rrule_days, wall_clock)
+MODULES = (cron, cron_days, by_clock, rrule, rrule_clock, rrule_days, wall_clock)
 
 
 @pytest.fixture(autouse=True)

@@ -15,20 +15,15 @@ from hypothesis import strategies as st
 from domain.catchup import CatchupPolicy, Coalesce, Outcome, Stretch
 from domain.policies import catchup_plan
 from domain.policies.catchup_plan import plan
+from domain.schedules import fire_times as fire_times_module
 from domain.schedules import newest as newest_module
-from domain.schedules import schedule as schedule_module
+from domain.schedules.exclusion import Excluded
+from domain.schedules.fire_times import fire_times, is_excluded, next_fire_time, nominal_times
+from domain.schedules.kinds import Spec
 from domain.schedules.kinds.work import Budget
 from domain.schedules.newest import newest
 from domain.schedules.preview import preview as whole_preview
-from domain.schedules.schedule import (
-    Exclusion,
-    Schedule,
-    Spec,
-    fire_times,
-    is_excluded,
-    next_fire_time,
-    nominal_times,
-)
+from domain.schedules.schedule import Exclusion, Schedule
 from domain.schedules.warnings import schedule_warnings
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -69,9 +64,9 @@ PATIENCE = st.integers(1, 200)
 
 @pytest.fixture(autouse=True)
 def patience_is_restored() -> Iterator[None]:
-    before = schedule_module.PATIENCE
+    before = fire_times_module.PATIENCE
     yield
-    assert before == schedule_module.PATIENCE
+    assert before == fire_times_module.PATIENCE
 
 
 def endless(schedule: Schedule) -> Budget:
@@ -93,7 +88,7 @@ def test_a_search_that_goes_on_finds_what_a_look_at_each_instant_finds(
     expected = kept_one_by_one(schedule, start, end)
     found: list[datetime] = []
     position: datetime | None = start - TICK
-    with patch.object(schedule_module, "PATIENCE", patience):
+    with patch.object(fire_times_module, "PATIENCE", patience):
         while (position := next_fire_time(schedule, after=position)) is not None:
             if position >= end:
                 break
@@ -118,7 +113,7 @@ def test_claims_of_a_job_whose_search_stops_leave_no_gap_and_tell_of_nothing_twi
     runs: list[datetime] = []
     unrun: list[Stretch] = []
     with (
-        patch.object(schedule_module, "PATIENCE", patience),
+        patch.object(fire_times_module, "PATIENCE", patience),
         patch.object(catchup_plan, "PLAN_STEPS", steps),
     ):
         upcoming = next_fire_time(schedule, after=accounted_to)
@@ -167,7 +162,7 @@ def test_the_newest_fire_times_are_found_wherever_searches_stop(
     first, before = NOON - 60 * SECOND, NOON + second * SECOND
     expected = kept_one_by_one(schedule, first, before)[-limit:]
     with (
-        patch.object(schedule_module, "PATIENCE", patience),
+        patch.object(fire_times_module, "PATIENCE", patience),
         patch.object(newest_module, "STOPS", MOST),
     ):
         assert (
@@ -186,14 +181,12 @@ def test_a_look_back_at_a_long_exclusion_is_bounded_and_finds_what_came_before()
         every=SECOND,
         exclude=(Exclusion(rrule="DTSTART:20261124T120000\nRRULE:FREQ=SECONDLY"),),
     )
-    with patch.object(
-        schedule_module.Excluded, "until", autospec=True, side_effect=schedule_module.Excluded.until
-    ) as asked:
+    with patch.object(Excluded, "until", autospec=True, side_effect=Excluded.until) as asked:
         found = newest(
             busy, NOON - 5 * SECOND, NOON + 24 * HOUR, 2, counted=5_000, budget=endless(busy)
         )
     assert found == [NOON - 2 * SECOND, NOON - SECOND]
-    assert asked.call_count < 4 * newest_module.STOPS * schedule_module.PATIENCE
+    assert asked.call_count < 4 * newest_module.STOPS * fire_times_module.PATIENCE
 
 
 def test_the_end_of_a_schedule_is_told_from_the_end_of_a_search():

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from domain.errors import Invalid
 from domain.ids import EPOCH
 from domain.schedules.checks import check_schedule
-from domain.schedules.schedule import Schedule, Spec, next_fire_time, nominal_times
+from domain.schedules.fire_times import next_fire_time, nominal_times
+from domain.schedules.kinds import Spec
+from domain.schedules.schedule import Schedule
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

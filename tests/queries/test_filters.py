@@ -1,0 +1,20 @@
+"""Each field of a filter is asked for by one parameter, and has its clause."""
+
+from __future__ import annotations
+
+import pytest
+
+from domain.filters import Filter
+from domain.job_filter import JobFilter
+from domain.run_filter import RunFilter
+from queries import job_parts, run_parts
+
+CLAUSES: list[tuple[type[Filter], set[str]]] = [
+    (JobFilter, {*job_parts.BY_TERM, *job_parts.BY_ROW}),
+    (RunFilter, {*run_parts.ALWAYS, *run_parts.SELDOM, *run_parts.WINDOW}),
+]
+
+
+@pytest.mark.parametrize(("kind", "clauses"), CLAUSES)
+def test_each_field_of_a_filter_narrows_its_list(kind: type[Filter], clauses: set[str]) -> None:
+    assert {field.name for field in kind.fields()} == clauses == {*kind.__struct_fields__}
