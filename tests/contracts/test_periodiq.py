@@ -1,4 +1,4 @@
-"""What we rely on in the insides of Periodiq's scheduler: workers/clock.py."""
+"""What we rely on in the insides of Periodiq's scheduler: workers/housekeeping/clock.py."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from periodiq import Scheduler, cron
 
-from workers.clock import RETRY_SECONDS
+from workers.housekeeping.clock import RETRY_SECONDS
 
 
 @pytest.fixture
