@@ -30,7 +30,7 @@ COPY loadtests /srv/loadtests
 ENV PATH=/opt/tocsin/bin:$PATH PYTHONDONTWRITEBYTECODE=1
 WORKDIR /srv
 USER 10001:10001
-ENTRYPOINT ["python", "-m", "locust", "-f", "loadtests/locustfile.py"]
+ENTRYPOINT ["python", "-m", "locust", "-f", "loadtests/locust/locustfile.py"]
 
 FROM ${BASE_IMAGE} AS tocsin
 # A name for the number, which libraries may look up; no tool for it is needed in the base.

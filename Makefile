@@ -47,16 +47,16 @@ bench: .venv/dev.installed .venv/loadtest.installed ## Measure firing and the AP
 	$(BIN)/python -m loadtests.bench $(if $(ONLY),--only $(ONLY)) $(if $(SIZES),--sizes $(SIZES))
 
 bench-compare: .venv/dev.installed ## Measure BASE and this checkout in turn: BASE=main [ONLY=burst] [TURNS=3]
-	$(BIN)/python -m loadtests.compare $(BASE) $(if $(ONLY),--only $(ONLY)) $(if $(TURNS),--turns $(TURNS))
+	$(BIN)/python -m loadtests.compare.revisions $(BASE) $(if $(ONLY),--only $(ONLY)) $(if $(TURNS),--turns $(TURNS))
 
 loadtest: .venv/loadtest.installed ## Simulate 10,000 users, and judge [SHAPE=steady|ramp|spike|soak] [SECONDS=45] [RATE=200]
-	$(BIN)/python -m loadtests.locust_run $(if $(SHAPE),--shape $(SHAPE)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(RATE),--rate $(RATE))
+	$(BIN)/python -m loadtests.locust.run $(if $(SHAPE),--shape $(SHAPE)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(RATE),--rate $(RATE))
 
 autoscaling: .venv/loadtest.installed ## Try the autoscaler's thresholds on a day of load, and draw the result [DAY=recorded.csv]
 	$(BIN)/python -m loadtests.scaling $(if $(DAY),--day $(DAY))
 
 loadtest-throttled: .venv/loadtest.installed ## Run the load test against a throttled API: it has to fail
-	$(BIN)/python -m loadtests.locust_run --throttle 0.8 --seconds 20; test $$? -eq 3
+	$(BIN)/python -m loadtests.locust.run --throttle 0.8 --seconds 20; test $$? -eq 3
 
 image: ## Build the image with docker, podman or buildah [BASE_IMAGE=…]
 	@k8s/image/build.sh

@@ -13,19 +13,19 @@ from litestar.datastructures import State
 from litestar.static_files import create_static_files_router
 from litestar_offline_docs import __file__ as offline_docs
 
-from app.access import rules
-from app.clock_watch import ClockWatch
 from app.edge.authentication.authorization import authorize
 from app.edge.authentication.key_use import KeyUse
 from app.edge.authentication.principals import Authentication
 from app.edge.cached_reads import Remembered
 from app.edge.layers import through_the_edge
+from app.observability.clock_watch import ClockWatch
+from app.observability.readiness import Readiness
 from app.openapi.document import openapi_document
 from app.openapi.page import ASSETS, openapi_config, page_script
-from app.problems import HANDLERS
-from app.query_strings import check_query
-from app.readiness import Readiness
-from app.requests import MAX_BODY_BYTES, ServiceRequest
+from app.requests.access import rules
+from app.requests.query_strings import check_query
+from app.requests.request import MAX_BODY_BYTES, ServiceRequest
+from app.responses.problems import HANDLERS
 from app.routes.audit import list_audit_entries
 from app.routes.backfills import BackfillController
 from app.routes.calendars import CalendarController
@@ -43,13 +43,16 @@ from app.routes.signing_secrets import SigningSecretController
 from app.routes.stats import job_stats, service_stats
 from app.routes.targets import targets
 from app.settings import Settings
-from commands import trigger_job
+from commands.jobs import trigger_job
 from domain.schedules.clocks.zones import VERSION
-from queries import find_key, get_job, job_pages
-from storage import encoded_jobs, job_inserts
-from storage.postgres import LOCK_SECONDS
+from queries.jobs import get_job
+from queries.jobs import pages as job_pages
+from queries.keys import find_key
+from storage.cache import encoded_jobs
+from storage.jobs import inserts as job_inserts
+from storage.jobs.zone_tables import watch_tables
+from storage.postgres.pools import LOCK_SECONDS
 from storage.shards import Shards
-from storage.zone_tables import watch_tables
 
 if TYPE_CHECKING:
     from app.edge.authentication.tokens import Tokens
@@ -77,7 +80,7 @@ def create_app(settings: Settings) -> Litestar:
         settings.shard_urls(),
         pool_size=settings.pool_size,
         lock_seconds=LOCK_SECONDS,
-        ring=settings.key_ring(),
+        keys=settings.encryption(),
     )
     authentication = Authentication(shards, _tokens(settings))
     clock = ClockWatch(shards)

@@ -13,12 +13,12 @@ import click
 import msgspec
 
 if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-    from app.metric_files import keep_in_memory
+    from app.observability.metric_files import keep_in_memory
 
     keep_in_memory()  # before any metric is made
-from app.logs import configure_logs
-from app.operating import begin, readable
-from app.operator_commands import OPERATOR_COMMANDS
+from app.observability.logs import configure_logs
+from app.operations.commands import OPERATOR_COMMANDS
+from app.operations.servers import begin, readable
 from app.settings import Settings, SettingsError, read_settings
 
 
@@ -78,7 +78,7 @@ def api(settings: Settings) -> None:
 def dispatcher(settings: Settings) -> None:
     """Claim what falls due and hand it over to the workers."""
     from app.ending import run_until_signal
-    from app.metrics import serve_metrics
+    from app.observability.metrics import serve_metrics
     from workers.main import DISPATCHER_ENDS_SECONDS, run_dispatcher
     from workers.process_health import ProcessHealth
 
@@ -95,7 +95,7 @@ def dispatcher(settings: Settings) -> None:
 def worker(settings: Settings) -> None:
     """Ring targets."""
     from app.ending import run_until_signal
-    from app.metrics import serve_metrics
+    from app.observability.metrics import serve_metrics
     from workers.main import WORKER_ENDS_SECONDS, run_worker
     from workers.process_health import ProcessHealth
 
@@ -110,7 +110,7 @@ def worker(settings: Settings) -> None:
             allowed=settings.allowed(),
             proxy=settings.egress_proxy,
             name_servers=settings.name_servers,
-            ring=settings.key_ring(),
+            keys=settings.encryption(),
             health=health,
         ),
         seconds=WORKER_ENDS_SECONDS,
@@ -121,7 +121,7 @@ def worker(settings: Settings) -> None:
 @click.pass_obj
 def clock(settings: Settings) -> None:
     """Enqueue housekeeping, minute by minute."""
-    from app.metrics import serve_metrics
+    from app.observability.metrics import serve_metrics
     from workers.main import run_clock
     from workers.process_health import ProcessHealth
 

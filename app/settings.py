@@ -15,7 +15,7 @@ import msgspec
 
 from domain.targets import Allowed, TargetSettings, allowed_by
 from domain.targets.egress import Egress, parse_egress
-from storage.key_ring import BadKeyRing, KeyRing, parse_key_ring
+from storage.crypto.encryption_keys import BadEncryptionKeys, EncryptionKeys, parse_encryption_keys
 from storage.urls import BadRedisUrl, ShardUrls, parse_sentinels
 
 PREFIX = "TOCSIN_"
@@ -154,15 +154,15 @@ class Settings(TargetSettings, frozen=True, kw_only=True):
         except ValueError as error:
             raise SettingsError(str(error)) from None
 
-    def key_ring(self) -> KeyRing:
+    def encryption(self) -> EncryptionKeys:
         """What secrets are encrypted with.
 
         Raises:
             SettingsError: When an entry makes no sense; it tells which, and nothing of a key.
         """
         try:
-            return parse_key_ring(self.encryption_keys)
-        except BadKeyRing as error:
+            return parse_encryption_keys(self.encryption_keys)
+        except BadEncryptionKeys as error:
             raise SettingsError(f"Bad TOCSIN_ENCRYPTION_KEYS: {error}.") from None
 
     @property

@@ -14,16 +14,16 @@ from msgspec import Struct
 from domain.access.caller import Caller
 from domain.access.idempotency import Answer, Claim
 from domain.errors import AnswersKept, Conflict, Invalid, NotFound, PreconditionFailed
-from storage.audit import record
-from storage.handing_over import hand_over_soon
-from storage.idempotency import claim_key, keep_answer, look_up
-from storage.job_entries import entry_of
-from storage.job_inserts import NewJob, insert_job
-from storage.postgres import Driver
-from storage.queue import RunKey
+from storage.cache.job_cache_entries import cache_entry_of
+from storage.cache.shared_cache import CacheChanges, NewCacheEntry
+from storage.jobs.inserts import NewJob, insert_job
+from storage.postgres.pools import Driver
+from storage.queue.broker import RunKey
+from storage.queue.dispatch import dispatch_soon
+from storage.services.audit import record
+from storage.services.idempotency import claim_key, keep_answer, look_up
 from storage.shards import Shard, Shards
-from storage.shared_cache import CacheChanges, NewEntry
-from storage.traces import note_trace
+from storage.tracing.stored_traces import note_trace
 
 REFUSALS = (NotFound, Conflict, Invalid, PreconditionFailed)
 """What a command refuses is kept under an idempotency key like what it does."""
@@ -97,20 +97,20 @@ class UnitOfWork:
         """
         if self._driver is None and self._claim is None:
             return await self.shard.job_inserts.store(new)
-        self.changes_only(entry_of(new.job, self._command.now))
+        self.changes_only(cache_entry_of(new.job, self._command.now))
         return await insert_job(await self.begin(), new)
 
     async def audit(self, action: str, object_id: UUID, **details: Any) -> None:
-        """Write what was done to which object; see storage.audit.record."""
+        """Write what was done to which object; see storage.services.audit.record."""
         command = self._command
         await record(await self.begin(), command.caller, action, object_id, command.now, **details)
 
-    def changes_only(self, *entries: NewEntry) -> None:
+    def changes_only(self, *entries: NewCacheEntry) -> None:
         """Of all that is cached of the service only these are changed, or none.
 
         Unless it is called, all that is cached of the service becomes void.
         """
-        self._cached.voids = False
+        self._cached.invalidates = False
         self._cached.entries += entries
 
     def note_trace(self, object_id: UUID) -> None:
@@ -125,7 +125,7 @@ class UnitOfWork:
     def dispatch(self, runs: Sequence[RunKey]) -> None:
         """Send runs to the workers at once, where a sweep would find them a moment later."""
         if runs:
-            self.afterwards(partial(hand_over_soon, self.shard, runs))
+            self.afterwards(partial(dispatch_soon, self.shard, runs))
 
     def afterwards(self, step: Step) -> None:
         """Do this after the commit, behind what was said before."""

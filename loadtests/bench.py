@@ -16,10 +16,12 @@ from typing import NamedTuple
 import msgspec
 from rich.console import Console
 
-from loadtests import (
+from loadtests.compare import bare
+from loadtests.compare.figures import Measured, show
+from loadtests.measures.system import System, exit_on_sigterm
+from loadtests.scenarios import (
     admission,
     api,
-    bare,
     burst,
     caches,
     fairness,
@@ -33,9 +35,7 @@ from loadtests import (
     start,
     steady,
 )
-from loadtests.figures import Measured, show
-from loadtests.sink_process import SinkProcess
-from loadtests.system import System, exit_on_sigterm
+from loadtests.sink.process import SinkProcess
 
 RESULTS = Path(__file__).with_name("results")
 PLAIN_WIDTH = 140
@@ -105,7 +105,7 @@ def machine() -> dict[str, object]:
         "cores": os.cpu_count(),
         "architecture": platform.machine(),
         "python": platform.python_version(),
-        "generator": "loadtests.generator",
+        "generator": "loadtests.measures.generator",
     }
 
 
@@ -140,7 +140,7 @@ def chosen_sizes(text: str) -> list[int]:
 def plot(written: Path, console: Console) -> None:
     """Draw what was written, if the library for it is there."""
     try:
-        from loadtests.plots import draw  # noqa: PLC0415 (it is not installed for tests)
+        from loadtests.measures.plots import draw  # noqa: PLC0415 (it is not installed for tests)
     except ImportError:
         console.print("No plots: matplotlib is not installed; `make bench` does that.")
         return

@@ -8,10 +8,10 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
-from storage.entries import Entry
-from storage.jobs import encode
-from storage.postgres import Driver
-from storage.read_cache import Loaded
+from storage.cache.cache_entries import CacheEntry
+from storage.cache.read_cache import Loaded
+from storage.jobs.rows import encode
+from storage.postgres.pools import Driver
 from storage.shards import Shard, Shards
 
 
@@ -40,12 +40,12 @@ class CachedQuery(Struct, frozen=True, kw_only=True):
         """The answer as a server has it, and until when it is one."""
         raise NotImplementedError
 
-    def shown(self, entry: Entry) -> Entry:
+    def shown(self, entry: CacheEntry) -> CacheEntry:
         """What is shown of what is cached."""
         return entry
 
 
-async def read_cached(query: CachedQuery, shards: Shards) -> Entry:
+async def read_cached(query: CachedQuery, shards: Shards) -> CacheEntry:
     """The answer, from the cache if that has it."""
     shard = shards.of(query.service_id)
 

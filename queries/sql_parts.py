@@ -22,7 +22,7 @@ from sqlalchemy import (
     select,
 )
 
-from storage.page_bytes import PAGE_BYTES
+from storage.cache.page_bytes import PAGE_BYTES
 
 Clause = ColumnElement[bool]
 Order = tuple[ColumnElement[Any], ...]

@@ -11,26 +11,26 @@ from uuid import UUID
 
 import structlog
 
-from storage.commits import Commits
-from storage.encoded_jobs import EncodedJobs
-from storage.entries import Entry
+from storage.cache.authorization_cache import AuthorizationCache
+from storage.cache.authorization_cache import Load as AuthorizationLoad
+from storage.cache.cache_entries import CacheEntry
+from storage.cache.consistency_tokens import ConsistencyTokens
+from storage.cache.encoded_jobs import EncodedJobs
+from storage.cache.read_cache import Load, ReadCache
+from storage.cache.shared_cache import CacheChanges, Commit, SharedCache
+from storage.crypto.encryption_keys import NO_KEYS, EncryptionKeys
 from storage.error_kinds import kind_of
-from storage.job_inserts import JobInserts
-from storage.kept_answers import KeptAnswers
-from storage.key_ring import NO_KEYS, KeyRing
-from storage.lasting_reads import LastingReads
-from storage.lasting_reads import Load as LastingLoad
-from storage.migrate import until_migrated
-from storage.postgres import POOL_SIZE, UNREACHABLE, Database, Driver
-from storage.queue import RunQueue, make_broker
-from storage.rate_limits import RateLimits
-from storage.read_cache import Load, ReadCache
-from storage.reckoning import Reckoning
-from storage.redis_link import RedisLink
-from storage.redis_memory import CacheRoom
-from storage.replicas import Replica, Replicas
-from storage.shard_reads import ANYWHERE, Question, ShardReads
-from storage.shared_cache import CacheChanges, Commit, SharedCache
+from storage.jobs.inserts import JobInserts
+from storage.jobs.reckoning import Reckoning
+from storage.postgres.pools import POOL_SIZE, UNREACHABLE, Database, Driver
+from storage.postgres.replicas import Replica, Replicas
+from storage.postgres.routed_reads import ANYWHERE, Question, ShardReads
+from storage.queue.broker import RunQueue, make_broker
+from storage.redis.connection import RedisLink
+from storage.redis.kept_answers import KeptAnswers
+from storage.redis.memory import CacheRoom
+from storage.redis.rate_limits import RateLimits
+from storage.schema.migrate import until_migrated
 from storage.shares import Shares
 from storage.urls import ShardUrls, redis_database
 
@@ -47,7 +47,7 @@ class Shard:
     """One primary, its replicas and its Redis.
 
     Attributes:
-        ring: What services' secrets are encrypted with.
+        keys: What services' secrets are encrypted with.
         writes: Each service's share of what writes at once.
     """
 
@@ -57,10 +57,10 @@ class Shard:
         *,
         pool_size: int = POOL_SIZE,
         lock_seconds: float | None = None,
-        ring: KeyRing = NO_KEYS,
+        keys: EncryptionKeys = NO_KEYS,
     ) -> None:
         self.urls = urls
-        self.ring = ring
+        self.keys = keys
         self.database = Database(
             urls.primary, pool_size=pool_size, pooler_url=urls.pooler, lock_seconds=lock_seconds
         )
@@ -80,11 +80,13 @@ class Shard:
         self.reckoning = Reckoning()
         self._cache_room = CacheRoom(self.redis)
         shared = SharedCache(self.redis, self._cache_room)
-        self._commits = Commits(self.database, shared)
+        self._consistency_tokens = ConsistencyTokens(self.database, shared)
         self.encoded_jobs = EncodedJobs()
-        self.job_inserts = JobInserts(self.database, self._commits, self.encoded_jobs, self.writes)
-        self._cache = ReadCache(self._commits, shared, self.reads.read_as)
-        self._lasting = LastingReads(self._commits, self.reads.read)
+        self.job_inserts = JobInserts(
+            self.database, self._consistency_tokens, self.encoded_jobs, self.writes
+        )
+        self._cache = ReadCache(self._consistency_tokens, shared, self.reads.read_as)
+        self._authorization = AuthorizationCache(self._consistency_tokens, self.reads.read)
 
     @asynccontextmanager
     async def writing(
@@ -97,22 +99,22 @@ class Shard:
         Args:
             cached: What the block makes of what is cached; all of the service becomes void if that
                 is not said.
-            each_commits: Whether each statement commits by itself, for one that writes.
+            each_commits: Whether each statement consistency_tokens by itself, for one that writes.
 
         Raises:
             ShareUsedUp: Before the block, when the service has written all that it may at once.
         """
         cached = cached or CacheChanges()
-        place = self._commits.place
+        lsn = self._consistency_tokens.lsn
         opened = self.database.driver() if each_commits else self.database.transaction()
         async with self.writes.of(service_id), opened as driver:
             yield driver
-        await self._commits.record(
+        await self._consistency_tokens.record(
             Commit(
                 service_id=service_id,
                 entries=tuple(cached.entries),
-                voids=cached.voids,
-                after=place,
+                invalidates=cached.invalidates,
+                after=lsn,
             )
         )
 
@@ -128,24 +130,24 @@ class Shard:
         Raises:
             ShareUsedUp: When the service reads as much as it may at once.
         """
-        looked = await self._commits.look(service_id)
+        looked = await self._consistency_tokens.look(service_id)
         position = looked.position if looked else None
         return await self.reads.read_as(service_id, position, question, costly)
 
     async def read_cached(
         self, service_id: UUID, name: str, now: datetime, load: Load, *, costly: bool = False
-    ) -> Entry:
+    ) -> CacheEntry:
         """The same where the answer may be cached; see ReadCache."""
         return await self._cache.read(service_id, name, now, load, costly=costly)
 
-    async def read_lasting(
-        self, service_id: UUID, name: str, now: datetime, load: LastingLoad[Answer]
+    async def read_authorization(
+        self, service_id: UUID, name: str, now: datetime, load: AuthorizationLoad[Answer]
     ) -> Answer:
-        """The same where only what voids the service's cache changes it; see LastingReads."""
-        return await self._lasting.read(service_id, name, now, load)
+        """The same where only what invalidates the service's cache changes it; see AuthorizationCache."""
+        return await self._authorization.read(service_id, name, now, load)
 
     async def read_any(self, question: Question[Answer]) -> Answer:
-        """A server that may lag: for what has no service's commits to wait for."""
+        """A server that may lag: for what has no service's consistency_tokens to wait for."""
         return await self.reads.read(ANYWHERE, question)
 
     async def read_latest(self, question: Question[Answer]) -> Answer:
@@ -173,7 +175,9 @@ class Shard:
 
     async def watch(self) -> None:
         """Watch the replicas and Redis, and hear what that was not told, until cancelled."""
-        await asyncio.gather(self.replicas.watch(), self._commits.hear(), self._cache_room.watch())
+        await asyncio.gather(
+            self.replicas.watch(), self._consistency_tokens.hear(), self._cache_room.watch()
+        )
 
     async def close(self) -> None:
         """Close every connection."""
@@ -191,7 +195,7 @@ class Shards:
 
     Args:
         lock_seconds: See Database.
-        ring: What services' secrets are encrypted with.
+        keys: What services' secrets are encrypted with.
     """
 
     def __init__(
@@ -200,9 +204,9 @@ class Shards:
         *,
         pool_size: int = POOL_SIZE,
         lock_seconds: float | None = None,
-        ring: KeyRing = NO_KEYS,
+        keys: EncryptionKeys = NO_KEYS,
     ) -> None:
-        self._shard = Shard(urls, pool_size=pool_size, lock_seconds=lock_seconds, ring=ring)
+        self._shard = Shard(urls, pool_size=pool_size, lock_seconds=lock_seconds, keys=keys)
 
     def of(self, service_id: UUID) -> Shard:
         """The shard that a service lives on."""

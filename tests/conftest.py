@@ -14,13 +14,13 @@ import httpx
 import pytest
 from hypothesis import settings
 
-from commands.bootstrap_key import BootstrapKey, bootstrap_key
+from app.embedded.servers import EmbeddedServers
+from commands.keys.bootstrap_key import BootstrapKey, bootstrap_key
 from domain.access.caller import Caller
 from domain.access.keys import service_of
-from loadtests.sink_process import SinkProcess
-from storage.embedded.servers import EmbeddedServers
-from storage.migrate import migrate
-from storage.postgres import Database
+from loadtests.sink.process import SinkProcess
+from storage.postgres.pools import Database
+from storage.schema.migrate import migrate
 from storage.shards import Shards
 from storage.urls import ShardUrls
 from tests.processes import System

@@ -7,33 +7,32 @@ from datetime import datetime
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from app import readiness, requests
 from app.edge import cached_reads, large_answers
 from app.edge.authentication import failed_logins, identity_provider, principals
 from app.edge.connections import bounded_protocol
-from commands import claim_work, continue_backfills
-from domain import durations, job_filter, terms
+from app.observability import readiness
+from app.requests import request as requests
+from commands.backfills import continue_backfills
+from commands.firing.claims import claim_budget as claim_work
+from domain import durations
+from domain.filters import job_filter
+from domain.filters import search_index as terms
 from domain.jobs import backfill
 from domain.policies import catchup_plan
 from domain.quotas import checks as quotas
 from domain.quotas import limits
 from domain.schedules import preview
-from storage import (
-    audit,
-    encoded_jobs,
-    kept_answers,
-    lasting_reads,
-    more_runs,
-    page_bytes,
-    postgres,
-    read_cache,
-    reckoning,
-    shard_reads,
-    shared_cache,
-    shares,
-    target_views,
-)
-from storage import quotas as stored_quotas
+from storage import shares
+from storage.cache import authorization_cache as authorization_cache
+from storage.cache import encoded_jobs, page_bytes, read_cache, shared_cache
+from storage.jobs import reckoning
+from storage.postgres import pools as postgres
+from storage.postgres import routed_reads as shard_reads
+from storage.redis import kept_answers
+from storage.redis import target_status as target_views
+from storage.runs import extra_runs as more_runs
+from storage.services import audit
+from storage.services import quotas as stored_quotas
 from workers.targets.http import config as transport
 from workers.targets.http import names, reading, tls_contexts
 
@@ -135,7 +134,7 @@ BYTES = [
     Bound((principals, "CACHED_PRINCIPALS"), "callers", "who was here within a second", "all are looked up anew"),
     Bound((principals, "CACHED_BYTES"), "bytes", "their credentials", "all are looked up anew"),
     Bound((failed_logins, "TRUSTED"), "credentials", "those that were good", "the least used are forgotten"),
-    Bound((lasting_reads, "KEPT"), "answers", "keys, roles and services that it keeps", "the least used are forgotten"),
+    Bound((authorization_cache, "KEPT"), "answers", "keys, roles and services that it keeps", "the least used are forgotten"),
     Bound((target_views, "MAX_TARGETS"), "targets", "what a worker tells of a service's targets", "those rung last are told of"),
     Bound((audit, "DETAILS_BYTES"), "bytes", "the details of a row of the audit; there is one a command", "what is long is left out, and `left_out` names it"),
     Bound((kept_answers, "KEPT_KIB_A_DAY"), "KiB", "what a service has kept a day under idempotency keys, an answer as 1 KiB at least", "429 for new requests with a key; what is kept is answered"),

@@ -17,9 +17,9 @@ from typing import Self, TypeVar
 import httpx
 import msgspec
 
+from app.embedded.ports import free_port
 from app.up.supervised import Lifeline
-from commands.bootstrap_key import BootstrapKey, bootstrap_key
-from storage.embedded.ports import free_port
+from commands.keys.bootstrap_key import BootstrapKey, bootstrap_key
 from storage.shards import Shards
 from storage.urls import ShardUrls, redis_database
 

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from storage.embedded.servers import EmbeddedServers
-from storage.migrate import migrate
-from storage.postgres import Database
+from app.embedded.servers import EmbeddedServers
+from storage.postgres.pools import Database
+from storage.schema.migrate import migrate
 from storage.urls import ShardUrls
 
 

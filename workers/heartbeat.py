@@ -12,10 +12,10 @@ from uuid import UUID
 import structlog
 
 from domain.schedules.clocks.zones import VERSION
-from storage.clock_offset import Moment, read_clocks
 from storage.error_kinds import kind_of
-from storage.heartbeats import LAPSE, Beat, leave, write_beat
-from storage.postgres import UNREACHABLE, Database
+from storage.postgres.clock_offset import Moment, read_clocks
+from storage.postgres.heartbeats import LAPSE, Beat, leave, write_beat
+from storage.postgres.pools import UNREACHABLE, Database
 from workers.process_health import ProcessHealth
 
 log = structlog.get_logger()

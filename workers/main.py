@@ -10,9 +10,9 @@ import structlog
 
 from domain.ids import new_id
 from domain.targets import Allowed
+from storage.crypto.encryption_keys import EncryptionKeys
 from storage.error_kinds import kind_of
-from storage.garbage import collect_rarely
-from storage.key_ring import KeyRing
+from storage.gc_tuning import collect_rarely
 from storage.urls import ShardUrls
 from workers.process_health import ProcessHealth
 
@@ -56,7 +56,7 @@ async def run_worker(
     allowed: Allowed,
     proxy: str | None,
     name_servers: Sequence[str],
-    ring: KeyRing,
+    keys: EncryptionKeys,
     health: ProcessHealth,
 ) -> None:
     """Ring until `stop` is set.
@@ -65,7 +65,7 @@ async def run_worker(
         allowed: What the operator allows targets to be.
         proxy: URL of the HTTP proxy for HTTP targets, if any.
         name_servers: Where names of targets are looked up, if not at the system's.
-        ring: The keys that secrets are encrypted with.
+        keys: The keys that secrets are encrypted with.
         health: Where the process reports its health.
     """
     from storage.shards import Shards
@@ -80,7 +80,7 @@ async def run_worker(
         allowed=allowed,
         proxy=proxy,
         name_servers=name_servers,
-        ring=ring,
+        keys=keys,
         health=health,
     )
     reporting = asyncio.create_task(health.run())

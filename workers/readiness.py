@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 
-from storage.checks import OK, asked, look_at_schema
-from storage.clock_offset import read_clocks
+from storage.postgres.clock_offset import read_clocks
+from storage.postgres.server_checks import OK, asked, look_at_schema
 from storage.shards import Shard
 from workers.process_health import Servers
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from app.doctor.finding import Finding, fail, ok, warn
-from queries.diagnose import WalPlace
-from storage.clock_offset import MOST_OFFSET
-from storage.heartbeats import MeasuredClock
-from storage.redis_memory import CACHE_SHARE, Memory, memory_in
-from storage.zone_tables import OtherTables
+from queries.operations.diagnose import WalPlace
+from storage.jobs.zone_tables import OtherTables
+from storage.postgres.clock_offset import MOST_OFFSET
+from storage.postgres.heartbeats import MeasuredClock
+from storage.redis.memory import CACHE_SHARE, Memory, memory_in
 
 SKEW_TO_LOOK_AT, MOST_SKEW = 0.1, MOST_OFFSET.total_seconds()
 LATE_SECONDS = 60.0

@@ -18,12 +18,12 @@ from app.doctor import elsewhere, primary
 from app.doctor.finding import Finding, Level, fail, ok, warn
 from app.settings import Settings
 from domain.schedules.clocks.zones import VERSION
-from queries.diagnose import ServerFacts, WalPlace, flushed, replayed, server_facts, work
-from storage.clock_ticks import last_tick
-from storage.heartbeats import database_now
-from storage.migrate import revision_of
-from storage.postgres import READ_SETTINGS, UNREACHABLE, Driver, Server
-from storage.queue import make_broker
+from queries.operations.diagnose import ServerFacts, WalPlace, flushed, replayed, server_facts, work
+from storage.postgres.heartbeats import database_now
+from storage.postgres.pools import READ_SETTINGS, UNREACHABLE, Driver, Server
+from storage.queue.broker import make_broker
+from storage.redis.clock_ticks import last_tick
+from storage.schema.migrate import revision_of
 from storage.urls import ShardUrls, parse_sentinels
 
 SECONDS = 5.0
@@ -62,7 +62,7 @@ class Examination:
         return [self._masked(one) for one in (self._keys(), *through, *chain(*_eased(found)))]
 
     def _keys(self) -> Finding:
-        if self._settings.key_ring():
+        if self._settings.encryption():
             return ok("encryption keys", "set")
         return warn("encryption keys", "none", "Set TOCSIN_ENCRYPTION_KEYS to keep secrets.")
 

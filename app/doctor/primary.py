@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 
 from app.doctor.finding import Finding, fail, ok, warn
-from queries.diagnose import ServerFacts, days_ahead
-from storage.migrate import newest_revision
-from storage.partitions import DAYS_AHEAD
+from queries.operations.diagnose import ServerFacts, days_ahead
+from storage.schema.migrate import newest_revision
+from storage.schema.partitions import DAYS_AHEAD
 
 OLDEST_VERSION = 15
 POOLS = 3

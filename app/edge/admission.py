@@ -8,12 +8,12 @@ from typing import NamedTuple
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
-from app.clock_watch import ClockWatch
 from app.edge.authentication.credentials import Credentials, credentials_of
 from app.edge.authentication.key_use import KeyUse
 from app.edge.authentication.principals import Authentication, Principal
 from app.edge.rate_limiting import RateLimiting
-from app.problems import RETRY_AFTER_SECONDS, BadRequest, problem, send_problem
+from app.observability.clock_watch import ClockWatch
+from app.responses.problems import RETRY_AFTER_SECONDS, BadRequest, problem, send_problem
 from storage.shards import Shards
 
 _READS = {"GET", "HEAD", "OPTIONS"}

@@ -17,13 +17,13 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from msgspec import Struct
 
 from app.edge.authentication.principals import Principal
-from app.entries import has_tag
+from app.responses.cached_answers import has_tag
 from domain.access.scopes import INSTALLATION
 from domain.access.scopes import Scope as Right
 from queries.cached import CachedQuery
-from storage.entries import Entry
-from storage.postgres import Driver
-from storage.read_cache import Loaded
+from storage.cache.cache_entries import CacheEntry
+from storage.cache.read_cache import Loaded
+from storage.postgres.pools import Driver
 from storage.shards import Shards
 
 REMEMBERED_BYTES = 32 * 1024 * 1024
@@ -96,7 +96,7 @@ class CachedReads:
         )
         await send({"type": "http.response.body", "body": body, "more_body": False})
 
-    async def _entry(self, scope: Scope) -> Entry | None:
+    async def _entry(self, scope: Scope) -> CacheEntry | None:
         named = self._remembered.named(scope)
         principal = scope["state"].get("principal")
         if named is None or not _may_read(principal):
@@ -111,7 +111,7 @@ class CachedReads:
         scope["path_template"] = named.route
         return named.query.shown(entry)
 
-    async def _read(self, named: Named, service_id: UUID, now: datetime) -> Entry:
+    async def _read(self, named: Named, service_id: UUID, now: datetime) -> CacheEntry:
         shard = self._shards.of(service_id)
 
         async def load(driver: Driver) -> Loaded:
@@ -140,7 +140,7 @@ def _header(scope: Scope, name: bytes) -> str | None:
     return None
 
 
-def _headers(entry: Entry, *, known: bool) -> list[tuple[bytes, bytes]]:
+def _headers(entry: CacheEntry, *, known: bool) -> list[tuple[bytes, bytes]]:
     headers = [(b"etag", entry.etag.encode())]
     if not known:
         headers.append((b"content-type", b"application/json"))

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.problems import RETRY_AFTER_SECONDS, problem, send_problem
+from app.responses.problems import RETRY_AFTER_SECONDS, problem, send_problem
 from storage.shares import note_used_up
 
 LARGE_BYTES = 64 * 1024

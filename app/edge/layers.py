@@ -8,7 +8,6 @@ from functools import partial
 from litestar import Litestar
 from litestar.types import ASGIApp
 
-from app.clock_watch import ClockWatch
 from app.edge.admission import Admission
 from app.edge.authentication.key_use import KeyUse
 from app.edge.authentication.principals import Authentication
@@ -19,9 +18,10 @@ from app.edge.methods import Methods
 from app.edge.observation import Observation
 from app.edge.response_headers import ResponseHeaders
 from app.edge.traced_requests import TracedRequests
+from app.observability.clock_watch import ClockWatch
 from app.settings import Settings
 from storage.shards import Shards
-from storage.tracing import active
+from storage.tracing.spans import active
 
 Layer = Callable[[ASGIApp], ASGIApp]
 

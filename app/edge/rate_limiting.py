@@ -20,8 +20,8 @@ from prometheus_client import Counter
 from app.edge.authentication.principals import Principal
 from app.edge.response_headers import Headers
 from domain.quotas.limits import Limits
-from storage.rate_limits import WINDOW_SECONDS, Bucket, Grant
-from storage.redis_link import RedisAway
+from storage.redis.connection import RedisAway
+from storage.redis.rate_limits import WINDOW_SECONDS, Bucket, Grant
 from storage.shards import Shards
 
 REFUSED = Counter("tocsin_rate_limited_requests_total", "Requests refused, by limit.", ["limit"])

@@ -8,7 +8,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 if TYPE_CHECKING:
-    from storage.otel import Tracing
+    from storage.tracing.otel import Tracing
 
 # Asked every few seconds by machines, and of no interest.
 _UNTRACED = ("/health/", "/metrics")

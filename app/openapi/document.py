@@ -9,12 +9,12 @@ from litestar import Litestar, MediaType, Response, get
 from litestar.serialization import encode_json
 from msgspec import Struct
 
-from app.access import Access
-from app.entries import has_tag
 from app.openapi.handlers import handlers_of
 from app.openapi.operations import METHODS, complete_operation
 from app.openapi.schemas import schemas
-from app.requests import MERGE_PATCH, ServiceRequest
+from app.requests.access import Access
+from app.requests.request import MERGE_PATCH, ServiceRequest
+from app.responses.cached_answers import has_tag
 
 _TAGS = {
     "Jobs": "What is to be rung, and when",

@@ -7,11 +7,11 @@ from typing import Any
 
 from litestar.handlers import HTTPRouteHandler
 
-from app.access import Access
 from app.openapi.handlers import body_of
 from app.openapi.plain_words import REF
-from app.problems import MEDIA_TYPE, Problem
-from app.requests import refuse_body
+from app.requests.access import Access
+from app.requests.request import refuse_body
+from app.responses.problems import MEDIA_TYPE, Problem
 from app.schemas.examples import Examples
 
 Object = dict[str, Any]

@@ -11,7 +11,10 @@ DURATION = {
     "description": "ISO 8601, such as PT30S or P1W, or a number of seconds",
     "anyOf": [{"type": "string", "format": "duration"}, {"type": "number", "minimum": 0}],
 }
-_NAMES = {"domain.catchup.Outcome": "FireOutcome", "domain.runs.run.Outcome": "AttemptOutcome"}
+_NAMES = {
+    "domain.policies.catchup.Outcome": "FireOutcome",
+    "domain.runs.run.Outcome": "AttemptOutcome",
+}
 """Of those that two modules call the same."""
 # What Python needs, since its `$` also matches before a last line feed. In a schema it does not.
 _ONLY_PYTHON = "(?!\\n)"

@@ -9,12 +9,12 @@ from uuid import UUID
 from litestar import get
 from litestar.params import QueryParameter
 
-from app.access import Access
-from app.cursors import Cursor, Limit, by_moment
-from app.requests import ServiceRequest
+from app.requests.access import Access
+from app.requests.cursors import Cursor, Limit, by_moment
+from app.requests.request import ServiceRequest
+from app.requests.windows import Grain
 from app.schemas.audit import AuditPage, AuditResource
-from app.windows import Grain
-from queries.list_audit import ListAudit, list_audit
+from queries.services.list_audit import ListAudit, list_audit
 
 PRINTABLE = r"^[!-~]+(?!\n)$"
 WINDOW = Grain(

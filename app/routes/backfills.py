@@ -9,18 +9,18 @@ from litestar import Controller, Response, get, post
 from litestar.datastructures import ResponseHeader
 from litestar.params import FromPath, JSONBody
 
-from app.access import Access
-from app.cursors import Cursor, Limit, by_id
-from app.idempotency import once
-from app.problems import problems
-from app.requests import ServiceRequest, refuse_body
+from app.requests.access import Access
+from app.requests.cursors import Cursor, Limit, by_id
+from app.requests.idempotency import once
+from app.requests.request import ServiceRequest, refuse_body
+from app.responses.problems import problems
 from app.schemas.backfills import BackfillBody, BackfillPage, BackfillResource
-from commands.cancel_backfill import CancelBackfill, cancel_backfill
-from commands.start_backfill import StartBackfill, start_backfill
+from commands.backfills.cancel_backfill import CancelBackfill, cancel_backfill
+from commands.backfills.start_backfill import StartBackfill, start_backfill
 from domain.durations import instant_of
 from domain.jobs.backfill import Backfill
-from queries.get_backfill import GetBackfill, get_backfill
-from queries.list_backfills import ListBackfills, list_backfills
+from queries.backfills.get_backfill import GetBackfill, get_backfill
+from queries.backfills.list_backfills import ListBackfills, list_backfills
 
 LOCATION = ResponseHeader(
     name="Location", description="Where to see how far it is", documentation_only=True

@@ -8,17 +8,17 @@ from typing import Annotated
 from litestar import Controller, Response, delete, get, put
 from litestar.params import JSONBody, PathParameter
 
-from app.access import Access
-from app.answers import made, stored
-from app.cursors import Cursor, Limit, by_name
-from app.problems import problems
-from app.requests import ServiceRequest
+from app.requests.access import Access
+from app.requests.cursors import Cursor, Limit, by_name
+from app.requests.request import ServiceRequest
+from app.responses.answers import made, stored
+from app.responses.problems import problems
 from app.schemas.calendars import CalendarBody, CalendarPage, CalendarResource
 from app.schemas.schedules import CALENDAR_NAME
-from commands.delete_calendar import DeleteCalendar, delete_calendar
-from commands.put_calendar import PutCalendar, put_calendar
-from queries.get_calendar import GetCalendar, get_calendar
-from queries.list_calendars import ListCalendars, list_calendars
+from commands.calendars.delete_calendar import DeleteCalendar, delete_calendar
+from commands.calendars.put_calendar import PutCalendar, put_calendar
+from queries.calendars.get_calendar import GetCalendar, get_calendar
+from queries.calendars.list_calendars import ListCalendars, list_calendars
 
 NamePath = Annotated[str, PathParameter(pattern=CALENDAR_NAME)]
 

@@ -10,10 +10,10 @@ from litestar.openapi.datastructures import ResponseSpec
 from msgspec import Struct
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from app.access import Access
-from app.metrics import exposition
-from app.readiness import Readiness
-from app.requests import ServiceRequest
+from app.observability.metrics import exposition
+from app.observability.readiness import Readiness
+from app.requests.access import Access
+from app.requests.request import ServiceRequest
 
 # Litestar adds the charset of text.
 _MEDIA_TYPE = CONTENT_TYPE_LATEST.removesuffix("; charset=utf-8")

@@ -11,21 +11,21 @@ import msgspec
 from litestar import Controller, get
 from litestar.params import FromPath, QueryParameter
 
-from app import run_lists
-from app.access import Access
-from app.cursors import Cursor, Limit, by_fire_time
-from app.instants import utc_parameter
-from app.problems import problems
-from app.requests import ServiceRequest
+from app.requests import run_lists
+from app.requests.access import Access
+from app.requests.cursors import Cursor, Limit, by_fire_time
+from app.requests.instants import utc_parameter
+from app.requests.request import ServiceRequest
+from app.responses.problems import problems
 from app.schemas.filters import filtered
 from app.schemas.previews import PreviewResource, preview_resource
 from app.schemas.runs import LedgerEntryResource, LedgerPage, RunPage
-from domain.job_filter import Order
-from domain.run_filter import RunFilter
+from domain.filters.job_filter import Order
+from domain.filters.run_filter import RunFilter
 from domain.schedules.fire_times import TICK
-from queries.get_ledger import GetLedger, get_ledger
-from queries.list_runs import list_runs
-from queries.preview_job import PreviewJob, schedule_to_preview
+from queries.jobs.get_ledger import GetLedger, get_ledger
+from queries.jobs.preview_job import PreviewJob, schedule_to_preview
+from queries.runs.list_runs import list_runs
 
 LEDGER_SPAN = timedelta(days=1)
 FIRST = datetime.min.replace(tzinfo=UTC)

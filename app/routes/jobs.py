@@ -11,32 +11,32 @@ from litestar import Controller, Response, delete, get, patch, post
 from litestar.datastructures import ResponseHeader
 from litestar.params import FromPath, JSONBody
 
-from app import job_lists
-from app.access import Access
-from app.answers import run_accepted
-from app.cursors import Cursor, FilteredCursors, Limit
-from app.entries import NOT_MODIFIED, answer
-from app.idempotency import once
-from app.preconditions import IfMatch, versions_of
-from app.problems import problems
-from app.requests import ServiceRequest
+from app.requests import job_lists
+from app.requests.access import Access
+from app.requests.cursors import Cursor, FilteredCursors, Limit
+from app.requests.idempotency import once
+from app.requests.preconditions import IfMatch, versions_of
+from app.requests.request import ServiceRequest
+from app.responses.answers import run_accepted
+from app.responses.cached_answers import NOT_MODIFIED, answer
+from app.responses.problems import problems
 from app.schemas.filters import filtered
 from app.schemas.job_changes import JobChangesBody
 from app.schemas.jobs import JobBody, JobPage, PauseBody, ResumeBody, TriggerBody, target_of
 from app.schemas.runs import RunResource
-from commands.create_job import CreateJob, create_job
-from commands.delete_job import DeleteJob, delete_job
-from commands.pause_job import PauseJob, pause_job
-from commands.resume_job import ResumeJob, resume_job
-from commands.trigger_job import TriggerJob, trigger_job
-from commands.update_job import UpdateJob, update_job
+from commands.jobs.create_job import CreateJob, create_job
+from commands.jobs.delete_job import DeleteJob, delete_job
+from commands.jobs.pause_job import PauseJob, pause_job
+from commands.jobs.resume_job import ResumeJob, resume_job
+from commands.jobs.trigger_job import TriggerJob, trigger_job
+from commands.jobs.update_job import UpdateJob, update_job
 from domain.errors import Gathering
-from domain.job_filter import JobFilter, JobSort
+from domain.filters.job_filter import JobFilter, JobSort
 from domain.jobs.job import Job
-from queries.get_job import GetJob, get_job
-from queries.list_jobs import ListJobs, list_jobs
+from queries.jobs.get_job import GetJob, get_job
+from queries.jobs.list_jobs import ListJobs, list_jobs
+from storage.cache.job_cache_entries import cache_entry_of
 from storage.documents.job import JobResource
-from storage.job_entries import entry_of
 
 ETAG = ResponseHeader(
     name="ETag",
@@ -267,7 +267,7 @@ def _created(job: Job) -> Response[Any]:
 
 
 def _answer(job: Job, *, status_code: int = 200, **headers: str) -> Response[Any]:
-    entry = entry_of(job, job.updated_at)
+    entry = cache_entry_of(job, job.updated_at)
     return Response(
         msgspec.Raw(entry.body), status_code=status_code, headers={"ETag": entry.etag, **headers}
     )

@@ -8,17 +8,17 @@ from uuid import UUID
 from litestar import Controller, Response, delete, get, post
 from litestar.params import FromPath, JSONBody
 
-from app.access import Access
-from app.cursors import Cursor, Limit, by_id
-from app.problems import problems
-from app.requests import ServiceRequest
+from app.requests.access import Access
+from app.requests.cursors import Cursor, Limit, by_id
+from app.requests.request import ServiceRequest
+from app.responses.problems import problems
 from app.schemas.keys import KeyBody, KeyPage, KeyResource, RotationBody
-from commands.create_key import CreateKey, create_key
-from commands.revoke_key import RevokeKey, revoke_key
-from commands.rotate_key import RotateKey, rotate_key
+from commands.keys.create_key import CreateKey, create_key
+from commands.keys.revoke_key import RevokeKey, revoke_key
+from commands.keys.rotate_key import RotateKey, rotate_key
 from domain.access.keys import Key
 from domain.durations import duration_of, instant_of
-from queries.list_keys import ListKeys, list_keys
+from queries.keys.list_keys import ListKeys, list_keys
 
 _CURSORS = by_id("keys")
 

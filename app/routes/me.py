@@ -9,15 +9,15 @@ from uuid import UUID
 from litestar import Controller, Response, delete, get, post
 from litestar.params import FromPath, JSONBody
 
-from app.access import Access
-from app.cursors import Cursor, Limit
-from app.problems import problems
-from app.requests import ServiceRequest
+from app.requests.access import Access
+from app.requests.cursors import Cursor, Limit
+from app.requests.request import ServiceRequest
+from app.responses.problems import problems
 from app.routes.keys import make, new_key, page_of, replace
 from app.schemas.keys import KeyBody, KeyPage, KeyResource, RotationBody
 from app.schemas.members import MeResource
-from commands.revoke_key import RevokeKey, revoke_key
-from queries.list_memberships import list_memberships
+from commands.keys.revoke_key import RevokeKey, revoke_key
+from queries.services.list_memberships import list_memberships
 
 
 class MeController(Controller):

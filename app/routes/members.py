@@ -9,16 +9,16 @@ from uuid import UUID
 from litestar import Controller, Response, delete, get, put
 from litestar.params import FromPath, JSONBody, PathParameter
 
-from app.access import Access
-from app.answers import made, stored
-from app.cursors import Cursor, Limit, by_subject
-from app.problems import problems
-from app.requests import ServiceRequest
+from app.requests.access import Access
+from app.requests.cursors import Cursor, Limit, by_subject
+from app.requests.request import ServiceRequest
+from app.responses.answers import made, stored
+from app.responses.problems import problems
 from app.schemas.members import MemberBody, MemberPage, MemberResource
-from commands.put_member import PutMember, put_member
-from commands.remove_member import RemoveMember, remove_member
+from commands.services.put_member import PutMember, put_member
+from commands.services.remove_member import RemoveMember, remove_member
 from domain.access.service import SUBJECT
-from queries.list_members import ListMembers, list_members
+from queries.services.list_members import ListMembers, list_members
 
 Subject = Annotated[str, PathParameter(pattern=SUBJECT, description="`sub` of the person's token")]
 

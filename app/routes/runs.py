@@ -10,22 +10,22 @@ from litestar import Controller, Response, get, post
 from litestar.datastructures import ResponseHeader
 from litestar.params import FromPath, JSONBody
 
-from app import run_lists
-from app.access import Access
-from app.answers import run_accepted
-from app.cursors import Cursor, Limit
-from app.idempotency import once
-from app.problems import problems
-from app.requests import ServiceRequest, refuse_body
+from app.requests import run_lists
+from app.requests.access import Access
+from app.requests.cursors import Cursor, Limit
+from app.requests.idempotency import once
+from app.requests.request import ServiceRequest, refuse_body
+from app.responses.answers import run_accepted
+from app.responses.problems import problems
 from app.schemas.filters import filtered
 from app.schemas.runs import BulkResource, ChosenRunsBody, RunDetailResource, RunPage, RunResource
-from commands.cancel_runs import CancelRun, CancelRuns, cancel_run, cancel_runs
-from commands.replay_runs import ReplayRun, ReplayRuns, replay_run, replay_runs
-from domain.job_filter import Order
-from domain.run_filter import RunFilter
+from commands.runs.cancel_runs import CancelRun, CancelRuns, cancel_run, cancel_runs
+from commands.runs.replay_runs import ReplayRun, ReplayRuns, replay_run, replay_runs
+from domain.filters.job_filter import Order
+from domain.filters.run_filter import RunFilter
 from domain.runs.run import Run
-from queries.get_run import GetRun, get_run
-from queries.list_service_runs import list_service_runs
+from queries.runs.get_run import GetRun, get_run
+from queries.runs.list_service_runs import list_service_runs
 
 LOCATION = ResponseHeader(
     name="Location", description="Where to read what was made", documentation_only=True

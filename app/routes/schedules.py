@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 from litestar import post
 from litestar.params import JSONBody
 
-from app.access import Access
-from app.requests import ServiceRequest
+from app.requests.access import Access
+from app.requests.request import ServiceRequest
 from app.schemas.previews import PreviewBody, PreviewResource, preview_resource
 from domain.durations import instant_of
 from domain.errors import within
 from domain.schedules.checks import check_schedule
 from domain.schedules.fire_times import first_moment
-from queries.fill_in_calendars import FillInCalendars, fill_in_calendars
+from queries.jobs.fill_in_calendars import FillInCalendars, fill_in_calendars
 
 
 @post(

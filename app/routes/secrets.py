@@ -9,15 +9,15 @@ from uuid import UUID
 from litestar import Controller, Response, delete, get, put
 from litestar.params import FromPath, JSONBody, PathParameter
 
-from app.access import Access
-from app.answers import made, stored
-from app.cursors import Cursor, Limit, by_name
-from app.problems import problems
-from app.requests import ServiceRequest
+from app.requests.access import Access
+from app.requests.cursors import Cursor, Limit, by_name
+from app.requests.request import ServiceRequest
+from app.responses.answers import made, stored
+from app.responses.problems import problems
 from app.schemas.secrets import SECRET_NAME, SecretBody, SecretPage, SecretResource
-from commands.delete_secret import DeleteSecret, delete_secret
-from commands.put_secret import PutSecret, put_secret
-from queries.list_secrets import ListSecrets, list_secrets
+from commands.secrets.delete_secret import DeleteSecret, delete_secret
+from commands.secrets.put_secret import PutSecret, put_secret
+from queries.secrets.list_secrets import ListSecrets, list_secrets
 
 NamePath = Annotated[str, PathParameter(pattern=SECRET_NAME)]
 

@@ -8,15 +8,15 @@ from uuid import UUID
 from litestar import Controller, Response, get, patch, post
 from litestar.params import FromPath, JSONBody
 
-from app.access import Access
-from app.cursors import Cursor, Limit, by_id
-from app.problems import problems
-from app.requests import ServiceRequest
+from app.requests.access import Access
+from app.requests.cursors import Cursor, Limit, by_id
+from app.requests.request import ServiceRequest
+from app.responses.problems import problems
 from app.schemas.services import ServiceBody, ServiceChangesBody, ServicePage, ServiceResource
-from commands.create_service import CreateService, create_service
-from commands.update_service import UpdateService, update_service
-from queries.find_service import get_service
-from queries.list_services import ListServices, list_services
+from commands.services.create_service import CreateService, create_service
+from commands.services.update_service import UpdateService, update_service
+from queries.services.find_service import get_service
+from queries.services.list_services import ListServices, list_services
 
 _CURSORS = by_id("services")
 

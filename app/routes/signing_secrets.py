@@ -8,13 +8,13 @@ from uuid import UUID
 from litestar import Controller, Response, get, post
 from litestar.params import FromPath, JSONBody
 
-from app.access import Access
-from app.problems import problems
-from app.requests import ServiceRequest
+from app.requests.access import Access
+from app.requests.request import ServiceRequest
+from app.responses.problems import problems
 from app.schemas.secrets import SigningSecretPage, SigningSecretResource, SigningSecretRotationBody
-from commands.rotate_signing_secret import RotateSigningSecret, rotate_signing_secret
+from commands.secrets.rotate_signing_secret import RotateSigningSecret, rotate_signing_secret
 from domain.durations import duration_of
-from queries.list_signing_secrets import ListSigningSecrets, list_signing_secrets
+from queries.secrets.list_signing_secrets import ListSigningSecrets, list_signing_secrets
 
 
 class SigningSecretController(Controller):

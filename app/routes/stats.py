@@ -9,12 +9,12 @@ from uuid import UUID
 from litestar import get
 from litestar.params import FromPath, QueryParameter
 
-from app.access import Access
-from app.problems import problems
-from app.requests import ServiceRequest
+from app.requests.access import Access
+from app.requests.request import ServiceRequest
+from app.requests.windows import Grain
+from app.responses.problems import problems
 from app.schemas.stats import StatsResource
-from app.windows import Grain
-from queries.get_stats import GetJobStats, GetServiceStats, get_job_stats, get_service_stats
+from queries.stats.get_stats import GetJobStats, GetServiceStats, get_job_stats, get_service_stats
 
 DAYS = Grain(bucket=timedelta(days=1), default=timedelta(days=30), longest=timedelta(days=400))
 HOURS = Grain(bucket=timedelta(hours=1), default=timedelta(days=1), longest=timedelta(days=31))

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 from litestar import get
 
-from app.access import Access
-from app.requests import ServiceRequest
+from app.requests.access import Access
+from app.requests.request import ServiceRequest
 from app.schemas.targets import TargetList, TargetResource
-from queries.list_targets import ListTargets, list_targets
+from queries.services.list_targets import ListTargets, list_targets
 
 MAX_TARGETS = 1_000
 

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from app.schemas.pages import Page
-from queries.list_audit import AuditEntry
+from queries.services.list_audit import AuditEntry
 from storage.documents.instants import Instant, instant
 
 

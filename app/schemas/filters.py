@@ -12,10 +12,10 @@ from typing import Annotated, Any, get_args, get_origin
 from litestar.constants import RESERVED_KWARGS
 from litestar.params import QueryParameter
 
-from app.instants import utc_parameter
-from app.problems import BadParameter
+from app.requests.instants import utc_parameter
+from app.responses.problems import BadParameter
 from domain.errors import Invalid
-from domain.filters import Field, Filter
+from domain.filters.filters import Field, Filter
 
 Handler = Callable[..., Awaitable[Any]]
 
@@ -70,7 +70,7 @@ def _in_place_of(
 
 
 def _parameter(field: Field) -> str:
-    """What the parameter is called here; see app.problems for how clients are told of it."""
+    """What the parameter is called here; see app.responses.problems for how clients are told of it."""
     return f"{field.asked_as}_" if field.asked_as in RESERVED_KWARGS else field.asked_as
 
 

@@ -9,12 +9,12 @@ from typing import Annotated, Any, ClassVar, get_args
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
+from app.requests.wrong_values import refusal_of
 from app.schemas.examples import NIGHTLY, Example, Examples
 from app.schemas.jobs import CatchupBody, Description, Name, RetryBody, Tags, target_of
 from app.schemas.merge_patch import Members, members_of, merged, names_of, with_unknown_nulls
 from app.schemas.schedules import ScheduleBody
-from app.wrong_values import refusal_of
-from commands.update_job import Changes, ChangesOf
+from commands.jobs.update_job import Changes, ChangesOf
 from domain.errors import Gathering, Invalid
 from domain.jobs.job import Job
 from domain.policies.overlap import Overlap

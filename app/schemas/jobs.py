@@ -9,9 +9,9 @@ from msgspec import Meta, Struct
 from app.schemas.examples import NIGHTLY, TARGET, Example, Examples
 from app.schemas.pages import Page
 from app.schemas.schedules import ScheduleBody
-from domain.catchup import MAX_LIMIT, CatchupPolicy, Coalesce, check_catchup
 from domain.durations import Duration, duration_of
 from domain.errors import within
+from domain.policies.catchup import MAX_LIMIT, CatchupPolicy, Coalesce, check_catchup
 from domain.policies.overlap import Overlap
 from domain.policies.retry import MAX_ATTEMPTS, RetryPolicy, check_retry
 from domain.targets import Allowed, Target, TargetBody, check_target

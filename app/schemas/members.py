@@ -12,7 +12,7 @@ from app.schemas.pages import Page
 from domain.access.caller import Caller
 from domain.access.scopes import Role, Scope
 from domain.access.service import Member
-from queries.list_memberships import Membership
+from queries.services.list_memberships import Membership
 from storage.documents.instants import Instant, instant
 
 

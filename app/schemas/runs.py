@@ -11,13 +11,13 @@ from msgspec import Meta, Struct
 
 from app.schemas.examples import Example, Examples
 from app.schemas.pages import Page
-from domain.catchup import Outcome as FireOutcome
 from domain.durations import AwareInstant, instant_of
 from domain.errors import Invalid
-from domain.run_filter import RunFilter
+from domain.filters.run_filter import RunFilter
+from domain.policies.catchup import Outcome as FireOutcome
 from domain.runs.run import Attempt, Outcome, Run, RunState, Trigger
-from queries.get_ledger import LedgerEntry
-from queries.run_told import Told
+from queries.jobs.get_ledger import LedgerRow
+from queries.runs.last_attempts import RunDetails
 from storage.documents.instants import Instant, LocalTime, instant, instant_or_none
 
 
@@ -68,7 +68,7 @@ class ListedRunResource(RunResource, frozen=True, kw_only=True):
     error: str | None
 
     @classmethod
-    def told(cls, run: Run, told: Told) -> ListedRunResource:
+    def told(cls, run: Run, told: RunDetails) -> ListedRunResource:
         return cls(
             **msgspec.structs.asdict(RunResource.of(run)),
             job_name=told.job_name,
@@ -91,7 +91,7 @@ class LedgerEntryResource(Struct, frozen=True, kw_only=True):
     count: int | None
 
     @classmethod
-    def of(cls, entry: LedgerEntry) -> LedgerEntryResource:
+    def of(cls, entry: LedgerRow) -> LedgerEntryResource:
         return cls(
             scheduled_for=instant(entry.scheduled_for),
             until=instant_or_none(entry.until),

@@ -8,10 +8,10 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from app.requests.wrong_values import refusal_of
 from app.schemas.examples import Example, Examples
 from app.schemas.merge_patch import members_of, merged, names_of, with_unknown_nulls
 from app.schemas.pages import Page
-from app.wrong_values import refusal_of
 from domain.access.service import Service
 from domain.quotas.limits import Limits
 from domain.targets.json import Json

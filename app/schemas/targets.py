@@ -7,9 +7,9 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from domain.target_view import TargetView, counts_of
 from domain.targets import KINDS
 from domain.targets.health.breaker import BreakerState
+from domain.targets.health.target_status import TargetView, counts_of
 from storage.documents.instants import Instant, instant, instant_or_none
 
 

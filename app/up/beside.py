@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from app.embedded.errors import EmbeddedServerError
+from app.embedded.running import find_running
 from app.settings import Settings, SettingsError
-from app.up.kept_ring import FILE as ENCRYPTION_KEYS
-from storage.embedded.errors import EmbeddedServerError
-from storage.embedded.running import find_running
+from app.up.kept_encryption_keys import FILE as ENCRYPTION_KEYS
 
 
 def beside_up(settings: Settings) -> Settings:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import structlog
 
+from app.embedded.errors import EmbeddedServerError
+from app.embedded.replica import Replica
+from app.embedded.server import Server
 from app.up.child import Child
 from app.up.supervisor import Supervisor
-from storage.embedded.errors import EmbeddedServerError
-from storage.embedded.replica import Replica
-from storage.embedded.server import Server
 
 log = structlog.get_logger()
 

@@ -10,9 +10,9 @@ import os
 import sys
 from pathlib import Path
 
+from app.embedded.lock import after_holder
+from app.embedded.servers import EmbeddedServers
 from app.up.supervised import drop_output, supervisor_gone
-from storage.embedded.lock import after_holder
-from storage.embedded.servers import EmbeddedServers
 
 LEAVING_SECONDS = 15.0
 """Longer than children of ours take at most."""

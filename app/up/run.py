@@ -11,19 +11,19 @@ import sys
 from collections.abc import Coroutine
 from contextlib import ExitStack, closing
 
-from app.logs import TERMINAL
+from app.embedded.errors import EmbeddedServerError
+from app.embedded.lock import DirectoryLock
+from app.observability.logs import TERMINAL
 from app.settings import Settings
 from app.up import demo
 from app.up.child import Backoff
 from app.up.embedded import Patience, keep_following
-from app.up.kept_ring import FILE
+from app.up.kept_encryption_keys import FILE
 from app.up.listening import listen
 from app.up.prefixed_output import PrefixedOutput
 from app.up.stack import DEMO, OPERATOR, Parts, Stack
 from app.up.supervised import Lifeline
 from app.up.supervisor import ChildFailedError, Supervisor
-from storage.embedded.errors import EmbeddedServerError
-from storage.embedded.lock import DirectoryLock
 
 TOCSIN = (sys.executable, "-m", "app.cli")
 READY_SECONDS = 60.0

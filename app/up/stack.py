@@ -10,15 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from app.embedded.running import RunningServers, tell_running
+from app.embedded.servers import EmbeddedServers, ServerUrls
 from app.settings import Settings
 from app.up import demo
 from app.up.child import Child
 from app.up.embedded import start_server
-from app.up.kept_ring import kept_ring
+from app.up.kept_encryption_keys import kept_encryption_keys
 from app.up.listening import VARIABLE as LISTEN_VARIABLE
 from app.up.supervisor import Supervisor, run_to_end
-from storage.embedded.running import RunningServers, tell_running
-from storage.embedded.servers import EmbeddedServers, ServerUrls
 
 LOOPBACK = "127.0.0.0/8,::1/128"
 ONCE_SECONDS = 60.0
@@ -178,7 +178,7 @@ class Stack:
             "TOCSIN_REPLICA_URLS": ",".join(replicas),
             "TOCSIN_REDIS_URL": redis or "",
             "TOCSIN_ENCRYPTION_KEYS": ",".join(settings.encryption_keys)
-            or kept_ring(settings.data_dir),
+            or kept_encryption_keys(settings.data_dir),
             "TOCSIN_HOST": settings.host,
             "TOCSIN_PORT": str(settings.port),
             "PROMETHEUS_MULTIPROC_DIR": str(settings.data_dir.resolve() / "metrics"),

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from domain.catchup import CatchupPolicy
+from domain.policies.catchup import CatchupPolicy
 from domain.policies.overlap import Overlap
 from domain.policies.retry import RetryPolicy
 from domain.schedules.schedule import Schedule

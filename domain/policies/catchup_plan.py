@@ -6,7 +6,15 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from itertools import groupby
 
-from domain.catchup import MAX_LIMIT, TOLERANCE, CatchupPolicy, Coalesce, Outcome, Plan, Stretch
+from domain.policies.catchup import (
+    MAX_LIMIT,
+    TOLERANCE,
+    CatchupPolicy,
+    Coalesce,
+    Outcome,
+    Plan,
+    Stretch,
+)
 from domain.schedules.exclusion import excluded_by
 from domain.schedules.fire_times import (
     TICK,

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from msgspec import Meta, Struct
 
-from domain.catchup import CatchupPolicy
 from domain.jobs.job import Job, JobState
+from domain.policies.catchup import CatchupPolicy
 from domain.policies.overlap import Overlap
 from domain.policies.retry import RetryPolicy
 from domain.targets import Target

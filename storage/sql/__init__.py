@@ -13,7 +13,7 @@ from datetime import timedelta
 from operator import itemgetter
 from pathlib import Path
 
-from storage.statements import NamedStatement
+from storage.postgres.statements import NamedStatement
 
 Constant = int | float | str | timedelta
 

@@ -10,7 +10,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from commands.bootstrap_key import BootstrapKey, bootstrap_key
+from commands.keys.bootstrap_key import BootstrapKey, bootstrap_key
 from storage.shards import Shards
 from storage.urls import ShardUrls
 from tests.access.issuer import AUDIENCE, Issuer

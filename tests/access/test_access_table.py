@@ -10,9 +10,9 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from app.access import Access, rules
-from app.access_page import COLUMNS, cells
 from app.api import create_app
+from app.openapi.access_page import COLUMNS, cells
+from app.requests.access import Access, rules
 from app.settings import Settings
 from domain.access.scopes import Role, Scope
 from tests.access.conftest import calling, new_key, new_service

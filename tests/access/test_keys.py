@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from app.edge.authentication.key_use import KeyUse
+from app.embedded.servers import EmbeddedServers
 from domain.access.scopes import Scope
-from storage.embedded.servers import EmbeddedServers
 from storage.shards import Shards
 from tests.access.conftest import calling, new_key, new_service
 from tests.access.issuer import Issuer

@@ -8,7 +8,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from storage.embedded.servers import EmbeddedServers
+from app.embedded.servers import EmbeddedServers
 from tests.access.conftest import calling
 from tests.access.issuer import Issuer
 from tests.processes import System

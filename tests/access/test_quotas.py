@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from commands.continue_backfills import continue_backfills
-from storage.postgres import Database
+from commands.backfills.continue_backfills import continue_backfills
+from storage.postgres.pools import Database
 from tests.access.conftest import calling, new_key, new_service
 from tests.processes import System
 

@@ -22,8 +22,8 @@ from app.edge.rate_limiting import UNLIMITED, RateLimiting
 from app.settings import Settings
 from domain.access.scopes import ALL_SCOPES
 from domain.quotas.limits import Limits
-from storage.rate_limits import Bucket, Grant, Level, RateLimits
-from storage.redis_link import RedisAway
+from storage.redis.connection import RedisAway
+from storage.redis.rate_limits import Bucket, Grant, Level, RateLimits
 from storage.shards import Shards
 from storage.urls import ShardUrls
 from tests.access.conftest import calling, new_key, new_service

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import msgspec
 
-from commands.bootstrap_key import BootstrapKey, bootstrap_key
-from storage.postgres import Database
+from commands.keys.bootstrap_key import BootstrapKey, bootstrap_key
+from storage.postgres.pools import Database
 from storage.shards import Shards
 from storage.urls import ShardUrls
 from tests.processes import System

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from loadtests.system import exit_on_sigterm
+from loadtests.measures.system import exit_on_sigterm
 from tests.chaos.report import story, summary
 from tests.chaos.seed import Plan, run_seed
 from tests.processes import CHECKOUT

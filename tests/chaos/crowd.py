@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 
-from storage.embedded.ports import is_free
+from app.embedded.ports import is_free
 from tests.chaos.history import Complaint
 from tests.clock_shift import COMPILER, ShiftedClock
 from tests.processes import System, TocsinProcess, wait_until

@@ -27,7 +27,7 @@ import httptools
 import msgspec
 
 from loadtests import CHECKOUT
-from loadtests.sink_process import first_line
+from loadtests.sink.process import first_line
 from tests.chaos.history import Delivery
 
 PORTS = 4

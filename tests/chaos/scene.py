@@ -14,7 +14,7 @@ from typing import Any
 
 import asyncpg
 
-from storage.embedded.servers import EmbeddedServers
+from app.embedded.servers import EmbeddedServers
 from tests.chaos.crowd import Crowd
 
 # What says that the primary is away, of whoever asks it meanwhile.

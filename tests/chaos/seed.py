@@ -14,9 +14,9 @@ from pathlib import Path
 import psutil
 from msgspec import Struct
 
+from app.embedded.ports import Ports
+from app.embedded.servers import EmbeddedServers
 from domain.access.keys import service_of
-from storage.embedded.ports import Ports
-from storage.embedded.servers import EmbeddedServers
 from tests.chaos.bodies import Bodies
 from tests.chaos.checks import statistics, violations_of
 from tests.chaos.collect import collect, ledger_complaints, stats_of

@@ -46,7 +46,9 @@ def test_a_bare_traceback_is_read_to_its_end(tmp_path: Path) -> None:
 
 
 def test_an_error_of_postgres_in_a_message_is_a_fault(tmp_path: Path) -> None:
-    line = _line("Failed to process message fold_run_events().", "asyncpg.exceptions.DiskFullError")
+    line = _line(
+        "Failed to process message aggregate_run_events().", "asyncpg.exceptions.DiskFullError"
+    )
     assert _told(tmp_path, line, a_fault("postgres")) == 1
 
 

@@ -17,7 +17,7 @@ from uuid import uuid4
 
 import httpx
 
-from loadtests.sink_process import SinkProcess
+from loadtests.sink.process import SinkProcess
 from tests.clients import python_clients
 from tests.clients.python_clients import HERE, describe, run, tell
 from tests.processes import System

@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from loadtests.sink_process import SinkProcess
+from loadtests.sink.process import SinkProcess
 from tests.clients.python_clients import describe, openapi_python_client
 from tests.processes import System
 

@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from commands.delete_job import DeleteJob, delete_job
-from commands.pause_job import PauseJob, pause_job
-from commands.resume_job import ResumeJob, resume_job
-from commands.trigger_job import TriggerJob, trigger_job
-from commands.update_job import Changes, UpdateJob, update_job
+from commands.jobs.delete_job import DeleteJob, delete_job
+from commands.jobs.pause_job import PauseJob, pause_job
+from commands.jobs.resume_job import ResumeJob, resume_job
+from commands.jobs.trigger_job import TriggerJob, trigger_job
+from commands.jobs.update_job import Changes, UpdateJob, update_job
 from domain.access.caller import Caller
 from domain.jobs.job import Job
 from domain.runs.run import Run

@@ -8,10 +8,10 @@ from uuid import uuid4
 
 import pytest
 
-from commands.bootstrap_key import BootstrapKey, bootstrap_key
+from commands.keys.bootstrap_key import BootstrapKey, bootstrap_key
 from domain.access.caller import Caller
 from domain.access.keys import service_of
-from storage.postgres import Database
+from storage.postgres.pools import Database
 from storage.shards import Shards
 from storage.urls import ShardUrls
 from tests.commands.firing import Firing

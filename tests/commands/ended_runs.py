@@ -11,16 +11,16 @@ import asyncpg
 import pytest
 from msgspec import Struct
 
-from commands.finish_attempts import EndedAttempt, finish_attempts
-from commands.fold_run_events import FoldRunEvents, fold_run_events
+from commands.firing.finish_attempts import EndedAttempt, finish_attempts
+from commands.statistics.aggregate_run_events import AggregateRunEvents, aggregate_run_events
 from domain.access.caller import Caller
 from domain.policies.retry import RetryPolicy
 from domain.runs.run import Outcome
 from domain.runs.sketch import percentiles
-from queries.get_stats import GetJobStats, GetServiceStats, get_job_stats, get_service_stats
-from storage.postgres import Database
+from queries.stats.get_stats import GetJobStats, GetServiceStats, get_job_stats, get_service_stats
+from storage.cache.shared_cache import CacheChanges
+from storage.postgres.pools import Database
 from storage.shards import Shard
-from storage.shared_cache import CacheChanges
 from tests.commands.firing import WORKER, Firing
 
 EVER = (datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC))
@@ -90,11 +90,11 @@ async def fold(firing: Firing, now: datetime | None = None) -> int:
     """Fold all that waits, and return how many runs were counted."""
     counted, more = 0, True
     while more:
-        command = FoldRunEvents(now=now or datetime.now(UTC))
-        runs, more = await fold_run_events(command, firing.database)
+        command = AggregateRunEvents(now=now or datetime.now(UTC))
+        runs, more = await aggregate_run_events(command, firing.database)
         counted += runs
     # A fold is no commit of the service's; its next reads are to see it all the same.
-    async with firing.shard.writing(firing.caller.service_id, CacheChanges(voids=False)):
+    async with firing.shard.writing(firing.caller.service_id, CacheChanges(invalidates=False)):
         pass
     return counted
 

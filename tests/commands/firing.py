@@ -10,26 +10,26 @@ from uuid import UUID, uuid4
 import asyncpg
 import msgspec
 
-from commands.claim_runs import Claim, ClaimRuns, claim_runs
-from commands.create_job import CreateJob, create_job
-from commands.finish_attempts import EndedAttempt, finish_attempts
-from commands.firing.skip_blocked import SkipBlocked, skip_blocked
-from commands.pass_turns import pass_free_turns
-from commands.resolve_overlap import ResolveOverlap, resolve_overlap
-from commands.start_attempts import StartAttempts, start_attempts
-from commands.take_runs import TakenRun, TakeRuns, take_runs
-from commands.trigger_job import TriggerJob, trigger_job
+from commands.firing.claims.claim_runs import Claim, ClaimRuns, claim_runs
+from commands.firing.finish_attempts import EndedAttempt, finish_attempts
+from commands.firing.overlap.pass_overlap_lock import pass_free_overlap_locks
+from commands.firing.overlap.resolve_overlap import ResolveOverlap, resolve_overlap
+from commands.firing.overlap.skip_blocked import SkipBlocked, skip_blocked
+from commands.firing.start_attempts import StartAttempts, start_attempts
+from commands.firing.take_runs import TakenRun, TakeRuns, take_runs
+from commands.jobs.create_job import CreateJob, create_job
+from commands.jobs.trigger_job import TriggerJob, trigger_job
 from domain.access.caller import Caller
-from domain.catchup import CatchupPolicy, Coalesce
 from domain.jobs.job import Job
+from domain.policies.catchup import CatchupPolicy, Coalesce
 from domain.policies.overlap import Overlap
 from domain.policies.retry import RetryPolicy
 from domain.runs.run import Outcome
 from domain.schedules.schedule import Schedule
 from domain.targets import Target
 from domain.targets.kinds.http import HttpTarget
-from storage.postgres import Database
-from storage.queue import RunKey
+from storage.postgres.pools import Database
+from storage.queue.broker import RunKey
 from storage.shards import Shard, Shards
 
 NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
@@ -183,9 +183,9 @@ class Firing:
         assert (await self.run(run.id))["buffered"]
         return run
 
-    async def pass_turns(self) -> list[UUID]:
+    async def pass_overlap_locks(self) -> list[UUID]:
         """The runs whose turn has come."""
-        return [run for _, run in await pass_free_turns(self.database, 100)]
+        return [run for _, run in await pass_free_overlap_locks(self.database, 100)]
 
     async def state(self, run_id: UUID) -> str:
         state: str = (await self.run(run_id))["state"]

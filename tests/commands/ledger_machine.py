@@ -17,20 +17,20 @@ import asyncpg
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from commands.bootstrap_key import BootstrapKey, bootstrap_key
-from commands.cancel_runs import CancelRun, cancel_run
-from commands.claim_runs import ClaimRuns, claim_runs
-from commands.create_job import CreateJob, create_job
-from commands.finish_attempts import EndedAttempt, finish_attempts
-from commands.miss_runs import MissRuns, is_late, miss_runs
-from commands.pass_turns import pass_free_turns
-from commands.rescue_runs import RescueRuns, rescue_runs
-from commands.resume_job import ResumeJob, resume_job
-from commands.take_runs import TakenRun, TakeRuns, take_runs
+from commands.firing.claims.claim_runs import ClaimRuns, claim_runs
+from commands.firing.finish_attempts import EndedAttempt, finish_attempts
+from commands.firing.miss_runs import MissRuns, is_late, miss_runs
+from commands.firing.overlap.pass_overlap_lock import pass_free_overlap_locks
+from commands.firing.rescue_runs import RescueRuns, rescue_runs
+from commands.firing.take_runs import TakenRun, TakeRuns, take_runs
+from commands.jobs.create_job import CreateJob, create_job
+from commands.jobs.resume_job import ResumeJob, resume_job
+from commands.keys.bootstrap_key import BootstrapKey, bootstrap_key
+from commands.runs.cancel_runs import CancelRun, cancel_run
 from domain.access.caller import Caller
 from domain.access.keys import service_of
-from domain.catchup import CatchupPolicy, Coalesce, Outcome
 from domain.errors import Conflict
+from domain.policies.catchup import CatchupPolicy, Coalesce, Outcome
 from domain.policies.overlap import Overlap
 from domain.policies.retry import RetryPolicy
 from domain.runs.run import Outcome as AttemptOutcome
@@ -218,13 +218,13 @@ class LedgerMachine(RuleBasedStateMachine):
         self.look()
 
     @rule()
-    def pass_turns(self) -> None:
+    def pass_overlap_locks(self) -> None:
         waiting = defaultdict(list)
         for row in self.wait(
             self.rows("SELECT job_id, id FROM runs WHERE buffered ORDER BY due_at, id")
         ):
             waiting[row["job_id"]].append(row["id"])
-        passed = [run for _, run in self.wait(pass_free_turns(self.firing.database, 100))]
+        passed = [run for _, run in self.wait(pass_free_overlap_locks(self.firing.database, 100))]
         longest = {runs[0] for runs in waiting.values()}
         assert set(passed) <= longest
         self.look()

@@ -7,18 +7,18 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from domain.catchup import Outcome
+from domain.policies.catchup import Outcome
 from domain.schedules.edited import names
 from domain.schedules.fire_times import is_excluded, nominal_times
 from domain.schedules.schedule import Schedule
-from queries.get_ledger import LedgerEntry
+from queries.jobs.get_ledger import LedgerRow
 
 TICK = timedelta(microseconds=1)
 MOST = 100_000
 
-Told = Outcome | None
+RunDetails = Outcome | None
 """None as long as nothing is told of a fire time."""
-Allowed = Callable[[datetime, Told, Told], bool]
+Allowed = Callable[[datetime, RunDetails, RunDetails], bool]
 """Whether what is told of a fire time may have changed so in the last step."""
 
 
@@ -81,7 +81,7 @@ class JobModel:
 
     def compare(
         self,
-        entries: Sequence[LedgerEntry],
+        entries: Sequence[LedgerRow],
         *,
         now: datetime,
         position: datetime,
@@ -111,7 +111,7 @@ class JobModel:
             assert instant not in self.begun or after is Outcome.RUN, (instant, after)
         self.told = now_told
 
-    def _outcome(self, entries: Sequence[LedgerEntry], instant: datetime) -> Outcome:
+    def _outcome(self, entries: Sequence[LedgerRow], instant: datetime) -> Outcome:
         found = [
             entry.outcome
             for entry in entries
@@ -120,7 +120,7 @@ class JobModel:
         assert len(found) == 1, (instant, found)
         return found[0]
 
-    def _compare_stretches(self, entries: Sequence[LedgerEntry]) -> None:
+    def _compare_stretches(self, entries: Sequence[LedgerRow]) -> None:
         """Each begins and ends with an instant, if need be ahead of now, and is well counted."""
         ends = [entry.until or entry.scheduled_for for entry in entries]
         latest = max(ends, default=self.era.after)
@@ -137,10 +137,10 @@ class JobModel:
 
     # What each step may change.
 
-    def nothing(self, instant: datetime, before: Told, after: Told) -> bool:
+    def nothing(self, instant: datetime, before: RunDetails, after: RunDetails) -> bool:
         return False
 
-    def advanced(self, instant: datetime, before: Told, after: Told) -> bool:
+    def advanced(self, instant: datetime, before: RunDetails, after: RunDetails) -> bool:
         """What was claimed ahead comes into sight, and a pause grows."""
         shown = {Outcome.RUN, Outcome.EXCLUDED, Outcome.CANCELLED}
         return before is None and after in (shown | {Outcome.PAUSED} if self.paused else shown)
@@ -149,7 +149,7 @@ class JobModel:
         late = {Outcome.MISSED, Outcome.COALESCED}
         fresh = {Outcome.RUN, Outcome.EXCLUDED}
 
-        def allowed(instant: datetime, before: Told, after: Told) -> bool:
+        def allowed(instant: datetime, before: RunDetails, after: RunDetails) -> bool:
             is_late = instant < now - timedelta(seconds=1)
             return before is None and after in (fresh | late if is_late else fresh)
 
@@ -158,26 +158,26 @@ class JobModel:
     def stopped(self, outcome: Outcome) -> Allowed:
         """A pause: what has not begun gets this outcome."""
 
-        def allowed(instant: datetime, before: Told, after: Told) -> bool:
+        def allowed(instant: datetime, before: RunDetails, after: RunDetails) -> bool:
             if before is Outcome.RUN:
                 return after is outcome
             return before is None and after in (outcome, Outcome.EXCLUDED)
 
         return allowed
 
-    def edited(self, instant: datetime, before: Told, after: Told) -> bool:
+    def edited(self, instant: datetime, before: RunDetails, after: RunDetails) -> bool:
         """What the new schedule does not name is cancelled; of the rest, late runs are made."""
         if before is Outcome.RUN:
             return after is Outcome.CANCELLED and not names(self.era.schedule, instant)
         return before is None and after in (Outcome.CANCELLED, Outcome.EXCLUDED, Outcome.RUN)
 
-    def left_to_catch_up(self, instant: datetime, before: Told, after: Told) -> bool:
+    def left_to_catch_up(self, instant: datetime, before: RunDetails, after: RunDetails) -> bool:
         return before in (Outcome.PAUSED, Outcome.EXCLUDED) and after is None
 
-    def began(self, instant: datetime, before: Told, after: Told) -> bool:
+    def began(self, instant: datetime, before: RunDetails, after: RunDetails) -> bool:
         """A run that found another one active was let go, or made others give way; or was late."""
         let_go = (Outcome.SKIPPED_OVERLAP, Outcome.CANCELLED, Outcome.MISSED)
         return before is Outcome.RUN and after in let_go
 
-    def lost_runs(self, instant: datetime, before: Told, after: Told) -> bool:
+    def lost_runs(self, instant: datetime, before: RunDetails, after: RunDetails) -> bool:
         return before is Outcome.RUN and after is Outcome.CANCELLED

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from storage.queue import (
+from storage.queue.broker import (
     RING_ACTOR,
     RING_AHEAD_ACTOR,
     RUNS_QUEUE,

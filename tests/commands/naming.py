@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from commands.continue_calendars import ContinueCalendar, continue_calendar
-from commands.put_calendar import PutCalendar, put_calendar
-from domain.catchup import CatchupPolicy, Coalesce
+from commands.calendars.continue_calendars import ContinueCalendar, continue_calendar
+from commands.calendars.put_calendar import PutCalendar, put_calendar
 from domain.jobs.job import Job
+from domain.policies.catchup import CatchupPolicy, Coalesce
 from domain.schedules.calendar import Calendar
 from domain.schedules.schedule import Exclusion
 from tests.commands.firing import NOON, SECOND, Firing

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from queries.get_ledger import GetLedger, LedgerEntry, get_ledger
+from queries.jobs.get_ledger import GetLedger, LedgerRow, get_ledger
 from tests.commands.firing import NOON, Firing
 
 LONG_AGO, FAR_AWAY = NOON - timedelta(days=30), NOON + timedelta(days=30)
@@ -20,7 +20,7 @@ async def ledger(
     end: datetime = FAR_AWAY,
     after: datetime | None = None,
     limit: int = 10_000,
-) -> list[LedgerEntry]:
+) -> list[LedgerRow]:
     """A page of the ledger, read from a server that has all that was written."""
     async with firing.shard.writing(firing.caller.service_id):
         pass  # workers and dispatchers do not remember their commits for a service: this does

@@ -8,11 +8,11 @@ from contextlib import asynccontextmanager
 import asyncpg
 import pytest
 
-from commands.firing.skip_blocked import SkipBlocked, skip_blocked
-from commands.resolve_overlap import ResolveOverlap, resolve_overlap
-from commands.take_runs import TakenRun
+from commands.firing.overlap.resolve_overlap import ResolveOverlap, resolve_overlap
+from commands.firing.overlap.skip_blocked import SkipBlocked, skip_blocked
+from commands.firing.take_runs import TakenRun
 from domain.policies.overlap import Overlap
-from storage.postgres import Database, Driver
+from storage.postgres.pools import Database, Driver
 from tests.commands.firing import LATER, OTHER_WORKER, SECOND, WORKER, Firing, succeeded
 
 COUNT = 5

@@ -1,4 +1,4 @@
-"""What we rely on in the insides of Dramatiq's Redis broker: storage/doorbell.py."""
+"""What we rely on in the insides of Dramatiq's Redis broker: storage/queue/blocking_consumer.py."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dramatiq.brokers.redis import RedisBroker, _RedisConsumer, _scripts
 from redis import Redis
 from redis.commands.core import Script
 
-from storage.doorbell import BelledBroker, WakefulConsumer
+from storage.queue.blocking_consumer import BlockingConsumer, WakingBroker
 
 CLIENT: Redis = Redis()  # nothing connects
 
@@ -28,7 +28,7 @@ class Fetching:
         return messages
 
 
-class Measured(BelledBroker):
+class Measured(WakingBroker):
     """A broker that knows what it would ask Redis for."""
 
     _max_unpack_size_val = 1
@@ -48,7 +48,7 @@ def test_a_consumer_knows_what_it_has_in_hand_and_asks_for_no_more() -> None:
 def test_a_broker_makes_the_consumers_that_it_names_and_runs_the_script_that_it_holds() -> None:
     broker = Measured(client=CLIENT, middleware=[])
     broker.declare_queue("q")
-    assert isinstance(broker.consume("q"), WakefulConsumer)
+    assert isinstance(broker.consume("q"), BlockingConsumer)
     ran: list[Any] = []
     broker.scripts["dispatch"] = lambda **given: ran.append(given)
     broker.do_ack("q", "id")

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("starts_processes")
 
 # The library looks its dict up when the first metric is made, and reads files that we write.
 COUNT = """
-from app.metric_files import keep_in_memory, SharedMetrics
+from app.observability.metric_files import keep_in_memory, SharedMetrics
 keep_in_memory()
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 Counter("runs", "Runs.", ["state"]).labels("failed").inc(3)

@@ -12,9 +12,9 @@ import uvloop
 from redis import Connection
 from redis.asyncio import Connection as AsyncConnection
 
-from storage.connecting import connect
-from storage.keepalive import IDLE_SECONDS, OPTIONS, SERVER_SIDE
-from storage.postgres import Database
+from storage.postgres.connect import connect
+from storage.postgres.keepalive import IDLE_SECONDS, OPTIONS, SERVER_SIDE
+from storage.postgres.pools import Database
 from storage.urls import ShardUrls
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from loadtests.sink_process import SinkProcess
-from storage.embedded.servers import EmbeddedServers
+from app.embedded.servers import EmbeddedServers
+from loadtests.sink.process import SinkProcess
 from tests.crash.story import Stories
 from tests.processes import System
 from tests.servers import started_servers, urls_of

@@ -12,8 +12,8 @@ from uuid import uuid4
 
 import httpx
 
-from loadtests.arrivals import Arrival
-from loadtests.sink_process import SinkProcess
+from loadtests.sink.arrivals import Arrival
+from loadtests.sink.process import SinkProcess
 from tests.processes import System, runs_of, wait_until
 
 JOBS = 120

@@ -26,11 +26,11 @@ from app.doctor.elsewhere import (
 )
 from app.doctor.finding import Level
 from app.doctor.primary import judge_connections, judge_overrunning, judge_partitions
-from queries.diagnose import ServerFacts, WalPlace
-from storage.embedded.servers import EmbeddedServers
-from storage.heartbeats import MeasuredClock
-from storage.migrate import migrate
-from storage.postgres import Database
+from app.embedded.servers import EmbeddedServers
+from queries.operations.diagnose import ServerFacts, WalPlace
+from storage.postgres.heartbeats import MeasuredClock
+from storage.postgres.pools import Database
+from storage.schema.migrate import migrate
 from storage.urls import ShardUrls
 from tests.processes import CHECKOUT, System, wait_until
 

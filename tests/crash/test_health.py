@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from storage.embedded.ports import free_port
-from storage.embedded.servers import EmbeddedServers
+from app.embedded.ports import free_port
+from app.embedded.servers import EmbeddedServers
 from tests.processes import START_SECONDS, System, TocsinProcess, wait_until
 
 NAMES = ("dispatcher", "worker", "clock")

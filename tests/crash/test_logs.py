@@ -14,7 +14,7 @@ import asyncpg
 import httpx
 import pytest
 
-from storage.embedded.servers import EmbeddedServers
+from app.embedded.servers import EmbeddedServers
 from tests.processes import System, wait_until
 from tests.servers import started_servers, urls_of
 

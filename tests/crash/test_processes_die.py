@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from loadtests.sink_process import SinkProcess
+from loadtests.sink.process import SinkProcess
 from tests.crash.story import Stories
 from tests.processes import System, TocsinProcess, runs_of, wait_until
 

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 from redis import Redis
 
-from storage.embedded.servers import EmbeddedServers
+from app.embedded.servers import EmbeddedServers
 from tests.crash.story import Stories
 from tests.processes import System
 

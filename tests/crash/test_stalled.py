@@ -14,8 +14,8 @@ import asyncpg
 import httpx
 import pytest
 
-from loadtests.sink_process import SinkProcess
-from storage.embedded.servers import EmbeddedServers
+from app.embedded.servers import EmbeddedServers
+from loadtests.sink.process import SinkProcess
 from tests.processes import System, runs_of, wait_until
 from tests.servers import urls_of
 from tests.storage.eventually import eventually

@@ -13,11 +13,11 @@ import dramatiq
 import httpx
 import pytest
 
-from loadtests.sink_process import SinkProcess
-from storage.embedded.ports import free_port
-from storage.embedded.servers import EmbeddedServers
-from storage.heartbeats import LAPSE
-from storage.queue import HOUSEKEEPING_QUEUE, make_broker
+from app.embedded.ports import free_port
+from app.embedded.servers import EmbeddedServers
+from loadtests.sink.process import SinkProcess
+from storage.postgres.heartbeats import LAPSE
+from storage.queue.broker import HOUSEKEEPING_QUEUE, make_broker
 from tests.clock_shift import COMPILER, NO_COMPILER, ShiftedClock
 from tests.crash.test_doctor import found
 from tests.processes import START_SECONDS, System, TocsinProcess, runs_of, wait_until

@@ -9,7 +9,7 @@ import click
 import pytest
 
 from app.cli import main
-from app.problems import problem
+from app.responses.problems import problem
 from app.settings import PREFIX, Settings
 from tests.docs.pages import anchor_of, headings, pages, prose
 from tests.docs.reference import errors

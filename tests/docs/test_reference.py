@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.problems import problem
+from app.responses.problems import problem
 from app.settings import PREFIX, Settings
 from domain.quotas.limits import Limits
-from loadtests.read_cases import CASES
+from loadtests.plans.read_cases import CASES
 from tests.docs.reference import PAGES, errors, metrics
 from tests.docs.reference.rooms import tracked
 from tests.processes import CHECKOUT

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from storage.schema import metadata
+from storage.schema.metadata import metadata
 from tests.docs.pages import headings
 from tests.docs.reference.metrics import families
 from tests.docs.reference.rooms import tracked
@@ -35,8 +35,8 @@ BANNED = {
     "telling": "target_status_publisher",
     "measuring": "gauges",
     "vitals": "process_health",
-    "void_before": "invalid_before",
-    "lasting_reads": "authorization_cache",
+    "invalid_before": "invalid_before",
+    "authorization_cache": "authorization_cache",
     "short_cut": "cached_reads",
     "listings": "search_index",
     "terms": "search_index",
@@ -44,10 +44,10 @@ BANNED = {
     "folded": "aggregate",
     "folding": "aggregate",
     "told": "recorded",
-    "hand_over": "dispatch",
+    "dispatch": "dispatch",
     "handed_over": "dispatch",
     "handing_over": "dispatch",
-    "take_back": "unclaim",
+    "unrecord_after": "unclaim",
     "garbage": "gc_tuning",
     "more_runs": "extra_runs",
     "pitfalls": "warnings",
@@ -71,7 +71,6 @@ NOT_YET = {
     "doorbell",
     "pace",
     "lines",
-    "lasting_reads",
     "listings",
     "terms",
     "fold",

@@ -13,8 +13,8 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 import domain.policies.catchup_plan
-from domain.catchup import CatchupPolicy, Coalesce, Outcome, Plan, Stretch, check_catchup
 from domain.errors import Invalid
+from domain.policies.catchup import CatchupPolicy, Coalesce, Outcome, Plan, Stretch, check_catchup
 from domain.policies.catchup_plan import COUNTED, account, plan
 from domain.schedules.fire_times import due_time, is_excluded, next_fire_time, nominal_times
 from domain.schedules.kinds import Spec
@@ -58,7 +58,7 @@ EVERY_MINUTE = Schedule(accepted_at=NOON - YEAR, every=60 * SECOND)
 
 @pytest.fixture(scope="module", autouse=True)
 def without_a_budget() -> Iterator[None]:
-    """What is decided, whatever it costs; tests/commands/test_costly_schedules.py has budgets."""
+    """What is decided, whatever it costs; tests/commands/jobs/test_costly_schedules.py has budgets."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("domain.policies.catchup_plan.PLAN_STEPS", 10**9)
         yield

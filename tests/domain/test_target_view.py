@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from domain.target_view import Counts, Minute, TargetView, counts_of, merged
 from domain.targets.health.breaker import BreakerState
+from domain.targets.health.target_status import Counts, Minute, TargetView, counts_of, merged
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from storage.embedded.home import servers_in
-from storage.embedded.servers import EmbeddedServers
+from app.embedded.home import servers_in
+from app.embedded.servers import EmbeddedServers
 from tests.servers import sow
 
 ROOM_BYTES = 2**31

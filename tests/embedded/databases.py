@@ -9,7 +9,7 @@ from typing import Any
 
 import asyncpg
 
-from storage.embedded.servers import EmbeddedServers
+from app.embedded.servers import EmbeddedServers
 
 WAIT_SECONDS = 15.0
 

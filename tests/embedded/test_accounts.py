@@ -12,10 +12,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from storage.embedded.account import Account
-from storage.embedded.errors import EmbeddedServerError
-from storage.embedded.home import open_home
-from storage.embedded.servers import EmbeddedServers
+from app.embedded.account import Account
+from app.embedded.errors import EmbeddedServerError
+from app.embedded.home import open_home
+from app.embedded.servers import EmbeddedServers
 from tests.embedded.databases import replica_catches_up
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can change users")
@@ -23,7 +23,7 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can change use
 START = """
 import sys
 from pathlib import Path
-from storage.embedded.servers import EmbeddedServers
+from app.embedded.servers import EmbeddedServers
 with EmbeddedServers(Path(sys.argv[1]), durable=False) as servers:
     assert servers._home.parent == Path(sys.argv[1]).resolve(), servers._home
     print([server.is_ready() for server in servers.servers])

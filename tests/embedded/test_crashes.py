@@ -13,13 +13,13 @@ from pathlib import Path
 import psutil
 import pytest
 
+from app.embedded.errors import DirectoryInUseError, EmbeddedServerError
+from app.embedded.lock import DirectoryLock
+from app.embedded.servers import EmbeddedServers
 from app.up.child import Backoff
 from app.up.embedded import start_server
 from app.up.prefixed_output import PrefixedOutput
 from app.up.supervisor import Supervisor
-from storage.embedded.errors import DirectoryInUseError, EmbeddedServerError
-from storage.embedded.lock import DirectoryLock
-from storage.embedded.servers import EmbeddedServers
 from tests.embedded.databases import (
     as_superuser,
     ask,
@@ -33,7 +33,7 @@ from tests.embedded.databases import (
 HOLD = """
 import sys, time
 from pathlib import Path
-from storage.embedded.servers import EmbeddedServers
+from app.embedded.servers import EmbeddedServers
 servers = EmbeddedServers(Path(sys.argv[1]), durable=False).start()
 print(*(server.pid for server in servers.servers), flush=True)
 time.sleep(600)
@@ -179,7 +179,7 @@ def holder_with_child(data_dir: Path, seconds: str) -> tuple[subprocess.Popen[st
     """A process that holds the lock, as does its child, for so long."""
     inherit = (
         "import subprocess, sys; from pathlib import Path;"
-        "from storage.embedded.lock import DirectoryLock;"
+        "from app.embedded.lock import DirectoryLock;"
         "lock = DirectoryLock(Path(sys.argv[1]));"
         "child = subprocess.Popen(['sleep', sys.argv[2]], pass_fds=[lock.fileno()]);"
         "print(child.pid, flush=True); child.wait()"

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from app.embedded.errors import EmbeddedServerError
+from app.embedded.servers import EmbeddedServers
+from app.embedded.valkey import KEPT_ASIDE, Valkey
 from app.up.child import Backoff
 from app.up.embedded import start_server
 from app.up.prefixed_output import PrefixedOutput
 from app.up.supervisor import Supervisor
-from storage.embedded.errors import EmbeddedServerError
-from storage.embedded.servers import EmbeddedServers
-from storage.embedded.valkey import KEPT_ASIDE, Valkey
 from tests.embedded.databases import eventually, replica_catches_up, rows_on_replica, write_row
 
 GARBAGE = b"none of this is what it was"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 
-from storage.embedded.ports import free_port
+from app.embedded.ports import free_port
 from tests.processes import CHECKOUT, wait_until
 
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")

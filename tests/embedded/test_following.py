@@ -9,11 +9,11 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from app.embedded.servers import EmbeddedServers
 from app.up.child import Backoff
 from app.up.embedded import Patience, keep_following, start_server
 from app.up.prefixed_output import PrefixedOutput
 from app.up.supervisor import Supervisor
-from storage.embedded.servers import EmbeddedServers
 from tests.embedded.databases import as_superuser
 
 # The slot is in use again half a second after its user was sent away: both in one go.

@@ -7,8 +7,8 @@ from contextlib import ExitStack
 
 import pytest
 
+from app.embedded.ports import free_port
 from app.up.listening import listen
-from storage.embedded.ports import free_port
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])

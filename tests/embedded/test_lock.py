@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from app.embedded.lock import DirectoryLock, after_holder, is_held
+from app.embedded.running import RunningServers, find_running, tell_running
 from app.settings import Settings, SettingsError
 from app.up.beside import beside_up
-from storage.embedded.lock import DirectoryLock, after_holder, is_held
-from storage.embedded.running import RunningServers, find_running, tell_running
 
 pytestmark = pytest.mark.usefixtures("starts_processes")
 
@@ -21,7 +21,7 @@ RUNNING = RunningServers(primary="postgresql://p", replicas=("postgresql://r",),
 HOLD = """
 import sys, time
 from pathlib import Path
-from storage.embedded.lock import DirectoryLock
+from app.embedded.lock import DirectoryLock
 lock = DirectoryLock(Path(sys.argv[1]))
 print("held", flush=True)
 time.sleep(600)

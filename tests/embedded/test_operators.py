@@ -14,12 +14,12 @@ import asyncpg
 import pytest
 from sqlalchemy.exc import ProgrammingError
 
-from app.server_refusals import advice_on
-from storage.embedded.ports import free_port
-from storage.embedded.servers import EmbeddedServers
-from storage.migrate import revision_of
-from storage.postgres import Database
-from storage.replicas import Replica
+from app.embedded.ports import free_port
+from app.embedded.servers import EmbeddedServers
+from app.operations.server_refusals import advice_on
+from storage.postgres.pools import Database
+from storage.postgres.replicas import Replica
+from storage.schema.migrate import revision_of
 from storage.urls import ShardUrls
 from tests.processes import CHECKOUT, ENCRYPTION_KEYS
 

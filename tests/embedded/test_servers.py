@@ -12,8 +12,8 @@ import pytest
 from redis import Redis
 from redis.exceptions import AuthenticationError
 
-from storage.embedded.processes import command_line
-from storage.embedded.servers import EmbeddedServers
+from app.embedded.processes import command_line
+from app.embedded.servers import EmbeddedServers
 from tests.embedded.databases import ask, replica_catches_up, rows_on_replica
 
 

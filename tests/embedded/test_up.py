@@ -15,9 +15,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from storage.embedded.ports import free_port
-from storage.embedded.processes import read_pid
-from storage.key_ring import parse_key_ring
+from app.embedded.ports import free_port
+from app.embedded.processes import read_pid
+from storage.crypto.encryption_keys import parse_encryption_keys
 from tests.embedded.databases import eventually
 from tests.embedded.up_process import UpProcess
 
@@ -70,7 +70,7 @@ def test_it_starts_prints_a_key_and_a_request_and_stops_without_a_trace(
     assert stat.S_IMODE(key_file.stat().st_mode) == 0o600
     ring_file = data_dir / "encryption-keys"
     assert stat.S_IMODE(ring_file.stat().st_mode) == 0o600
-    assert parse_key_ring([ring_file.read_text().strip()]).first == "k1"
+    assert parse_encryption_keys([ring_file.read_text().strip()]).first == "k1"
     assert str(ring_file) in up.shown
     assert ring_file.read_text().partition(":")[2].strip() not in up.shown
     assert f"Demo key: {key}" in up.shown

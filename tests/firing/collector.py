@@ -18,7 +18,7 @@ class Link(NamedTuple):
     span: str
 
 
-class Told(NamedTuple):
+class RunDetails(NamedTuple):
     """One span, as it was exported."""
 
     process: str
@@ -35,7 +35,7 @@ class Collector(Listening):
     """Keeps the spans that it is sent."""
 
     def __init__(self) -> None:
-        self.spans: list[Told] = []
+        self.spans: list[RunDetails] = []
         spans = self.spans
 
         class Handler(QuietHandler):
@@ -53,18 +53,18 @@ class Collector(Listening):
 
         super().__init__(Handler)
 
-    def of_run(self, run_id: str) -> list[Told]:
+    def of_run(self, run_id: str) -> list[RunDetails]:
         """The attempts of a run."""
         return [one for one in self.spans if one.attributes.get("tocsin.run_id") == run_id]
 
-    def in_trace(self, trace: str, name: str) -> list[Told]:
+    def in_trace(self, trace: str, name: str) -> list[RunDetails]:
         """The spans of a trace by that name."""
         return [one for one in self.spans if (one.trace, one.name) == (trace, name)]
 
 
-def _spans_of(request: ExportTraceServiceRequest) -> list[Told]:
+def _spans_of(request: ExportTraceServiceRequest) -> list[RunDetails]:
     return [
-        Told(
+        RunDetails(
             process=next(
                 one.value.string_value
                 for one in resource.resource.attributes

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from loadtests.sink_process import SinkProcess
+from loadtests.sink.process import SinkProcess
 from tests.firing.hanging import HangingTarget
 from tests.firing.target import FINAL, created, ended
 from tests.processes import runs_of, wait_until

@@ -14,8 +14,8 @@ import httpx
 import pytest
 from standardwebhooks import Webhook
 
-from loadtests.sink_process import SinkProcess
-from storage.postgres import Database
+from loadtests.sink.process import SinkProcess
+from storage.postgres.pools import Database
 from storage.urls import ShardUrls
 from tests.firing.target import JobBody, Target, created, ended
 

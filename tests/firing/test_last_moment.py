@@ -9,7 +9,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from loadtests.sink_process import SinkProcess
+from loadtests.sink.process import SinkProcess
 from tests.firing.target import JobBody, created, ended
 from tests.processes import runs_of, wait_until
 

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from domain.policies.overlap import Overlap
-from loadtests.sink_process import SinkProcess
+from loadtests.sink.process import SinkProcess
 from tests.firing.target import created
 from tests.processes import runs_of, wait_until
 

@@ -9,8 +9,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from loadtests.sink_process import SinkProcess
-from storage.embedded.ports import free_port
+from app.embedded.ports import free_port
+from loadtests.sink.process import SinkProcess
 from tests.firing.target import JobBody, Target, created, ended
 
 QUICK = {"max_attempts": 2, "min_backoff": 0.2, "max_backoff": 0.2, "jitter": False}

@@ -14,8 +14,8 @@ import pytest
 from redis import Redis
 from standardwebhooks import Webhook
 
-from storage.key_ring import new_key
-from storage.postgres import Database
+from storage.crypto.encryption_keys import new_key
+from storage.postgres.pools import Database
 from storage.urls import ShardUrls
 from tests.firing.target import Target, created, ended
 from tests.processes import ENCRYPTION_KEYS, System, wait_until

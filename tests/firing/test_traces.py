@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from storage.postgres import Database
+from storage.postgres.pools import Database
 from storage.urls import ShardUrls
 from tests.firing.collector import Collector, Link
 from tests.firing.target import Target, ended
@@ -208,11 +208,11 @@ def test_what_makes_traces_is_imported_only_where_they_are_wanted(
     environment: dict[str, str], wanted: bool
 ) -> None:
     look = (
-        "import os, sys; from app.cli import main; from storage.tracing import begin;"
+        "import os, sys; from app.cli import main; from storage.tracing.spans import begin;"
         "main(['version'], standalone_mode=False); begin('api', os.environ);"
         "import app.api, workers.dispatcher.process, workers.worker.process;"
         "import workers.housekeeping.clock;"
-        "print('storage.otel' in sys.modules)"
+        "print('storage.tracing.otel' in sys.modules)"
     )
     done = subprocess.run(
         [sys.executable, "-c", look],

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from storage.embedded.servers import EmbeddedServers
+from app.embedded.servers import EmbeddedServers
 from storage.urls import ShardUrls
 from tests.servers import started_servers, urls_of
 

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from storage.embedded.account import Launch, choose_account
-from storage.embedded.ports import free_port
+from app.embedded.account import Launch, choose_account
+from app.embedded.ports import free_port
 from tests.processes import CHECKOUT, wait_until
 
 FETCHED = CHECKOUT / ".venv" / "pgbouncer"

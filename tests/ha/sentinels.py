@@ -12,8 +12,8 @@ from redis import Redis
 from redis.exceptions import RedisError
 from redis.sentinel import Sentinel
 
-from storage.embedded.ports import free_port
-from storage.embedded.programs import VALKEY
+from app.embedded.ports import free_port
+from app.embedded.programs import VALKEY
 from storage.urls import SENTINEL_SCHEME
 from tests.processes import wait_until
 

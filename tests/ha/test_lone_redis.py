@@ -12,7 +12,7 @@ import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
-from storage.embedded.ports import free_port
+from app.embedded.ports import free_port
 from tests.ha.sentinels import PASSWORD, valkey_binary
 from tests.processes import CHECKOUT, wait_until
 

@@ -14,9 +14,9 @@ import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from loadtests.sink_process import SinkProcess
-from storage.migrate import migrate, until_migrated
-from storage.postgres import READ_SECONDS, READ_SETTINGS, SERVER_SETTINGS, Database
+from loadtests.sink.process import SinkProcess
+from storage.postgres.pools import READ_SECONDS, READ_SETTINGS, SERVER_SETTINGS, Database
+from storage.schema.migrate import migrate, until_migrated
 from storage.urls import ShardUrls
 from tests.ha.pgbouncer import SERVER_CONNECTIONS, pgbouncer_before
 from tests.ha.traffic import Outcome, traffic

@@ -14,11 +14,11 @@ import asyncpg
 import msgspec
 import pytest
 
-from loadtests.sink_process import SinkProcess
-from storage.connecting import target_of
-from storage.embedded.postgres import PostgresServer
-from storage.embedded.replica import SLOT
-from storage.embedded.servers import EmbeddedServers
+from app.embedded.postgres import PostgresServer
+from app.embedded.replica import SLOT
+from app.embedded.servers import EmbeddedServers
+from loadtests.sink.process import SinkProcess
+from storage.postgres.connect import target_of
 from storage.urls import ShardUrls
 from tests.ha.traffic import THREADS, Outcome, traffic
 from tests.processes import System, wait_until

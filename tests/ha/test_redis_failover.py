@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from loadtests.sink_process import SinkProcess
+from loadtests.sink.process import SinkProcess
 from storage.urls import ShardUrls
 from tests.ha.sentinels import SentinelServers
 from tests.ha.traffic import Outcome, traffic

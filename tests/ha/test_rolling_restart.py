@@ -12,8 +12,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from loadtests.sink_process import SinkProcess
-from storage.embedded.ports import free_port
+from app.embedded.ports import free_port
+from loadtests.sink.process import SinkProcess
 from storage.urls import ShardUrls
 from tests.ha.traffic import Outcome, traffic
 from tests.processes import System, wait_until

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import tarfile
 from collections.abc import Iterator
 from io import BytesIO
@@ -12,8 +11,8 @@ from uuid import uuid4
 
 import pytest
 
-from loadtests.sink_process import SinkProcess
-from storage.migrate import newest_revision
+from loadtests.sink.process import SinkProcess
+from storage.schema.migrate import newest_revision
 from storage.urls import ShardUrls
 from tests.ha.traffic import Outcome, traffic
 from tests.processes import CHECKOUT, System
@@ -24,8 +23,11 @@ NAMES = ("api", "dispatcher", "worker", "clock")
 @pytest.fixture(scope="module")
 def older(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The code as it was before the newest revision, taken from the history."""
-    added = f"storage/migrations/versions/{newest_revision()}_*.py"
-    commits = git("log", "--diff-filter=A", "--format=%H", "--", added).decode().split()
+    # Wherever the folder of migrations was then.
+    added = f":(glob)storage/**/migrations/versions/{newest_revision()}_*.py"
+    commits = (
+        git("log", "--diff-filter=A", "--no-renames", "--format=%H", "--", added).decode().split()
+    )
     if not commits:
         pytest.skip("The checkout has no history: nobody knows what ran before the last revision.")
     folder = tmp_path_factory.mktemp("older")
@@ -49,10 +51,8 @@ def git(*arguments: str) -> bytes:
 
 
 def revision_in(folder: Path) -> str:
-    ask = "from storage.migrate import newest_revision; print(newest_revision())"
-    return subprocess.run(
-        [sys.executable, "-c", ask], cwd=folder, capture_output=True, check=True, text=True
-    ).stdout.strip()
+    versions = folder.glob("storage/**/migrations/versions/0*.py")
+    return max(version.name.partition("_")[0] for version in versions)
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from uuid import uuid4
 
 import httpx
 
-from loadtests.arrivals import Arrival
-from loadtests.sink_process import SinkProcess
+from loadtests.sink.arrivals import Arrival
+from loadtests.sink.process import SinkProcess
 from tests.processes import wait_until
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from loadtests import CHECKOUT
-from loadtests.compare import (
+from loadtests.compare.figures import Figure
+from loadtests.compare.revisions import (
     Part,
     Side,
     Turn,
@@ -17,7 +18,6 @@ from loadtests.compare import (
     same_locks,
     worktree,
 )
-from loadtests.figures import Figure
 
 
 def turn(rate: float, **others: float) -> Turn:

@@ -7,15 +7,15 @@ from datetime import UTC, datetime
 import psutil
 import pytest
 
-from loadtests.arrivals import Arrival, Arrivals
-from loadtests.bare import Bare
-from loadtests.cpu import role_of
-from loadtests.figures import Figure, companion, rounded
-from loadtests.growth import Size, Turn, size_of
-from loadtests.growth import figures as growth_figures
-from loadtests.latency import quantiles, spread_of
-from loadtests.memory import own_megabytes
-from loadtests.one_shots import fired
+from loadtests.compare.bare import Bare
+from loadtests.compare.figures import Figure, companion, rounded
+from loadtests.measures.cpu import role_of
+from loadtests.measures.latency import quantiles, spread_of
+from loadtests.measures.memory import own_megabytes
+from loadtests.scenarios.growth import Size, Turn, size_of
+from loadtests.scenarios.growth import figures as growth_figures
+from loadtests.scenarios.one_shots import fired
+from loadtests.sink.arrivals import Arrival, Arrivals
 
 DUE = datetime(2026, 11, 24, 3, 0, 0, tzinfo=UTC)
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from loadtests.load import Load, Request, put
-from loadtests.sink_process import SinkProcess
+from loadtests.measures.load import Load, Request, put
+from loadtests.sink.process import SinkProcess
 
 
 @pytest.fixture(scope="module")

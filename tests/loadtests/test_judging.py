@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from loadtests.judging import (
+from loadtests.locust.judging import (
     PhaseOutcome,
     Rings,
     judge,
@@ -13,8 +13,8 @@ from loadtests.judging import (
     outcomes_of,
     percentiles,
 )
-from loadtests.shapes import Budget, Phase
-from loadtests.tally import Second, Tally
+from loadtests.locust.shapes import Budget, Phase
+from loadtests.locust.tally import Second, Tally
 
 BUDGET = Budget(p95_ms=100.0, p99_ms=200.0)
 STEADY = Phase(name="steady", seconds=20, rate=100.0, budget=BUDGET)

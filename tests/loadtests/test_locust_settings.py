@@ -12,19 +12,19 @@ import msgspec
 import pytest
 
 from loadtests import CHECKOUT
-from loadtests.judging import outcome_of
-from loadtests.locust_outcome import kind_of, knee_line
-from loadtests.locust_settings import Part, phases_for, principals_for
-from loadtests.principals import OPERATOR_KEY, Principal, save
-from loadtests.shapes import DRAIN_SECONDS, Phase
-from loadtests.tally import Second
+from loadtests.locust.judging import outcome_of
+from loadtests.locust.outcome import kind_of, knee_line
+from loadtests.locust.principals import OPERATOR_KEY, Principal, save
+from loadtests.locust.settings import Part, phases_for, principals_for
+from loadtests.locust.shapes import DRAIN_SECONDS, Phase
+from loadtests.locust.tally import Second
 
 USERS = [Principal(service="s", key=f"k{n}", job_id="j") for n in range(3)]
 # In a process of its own: Locust changes what sockets are.
 PARSED = """
 import json
 from locust.argument_parser import get_parser
-from loadtests.locust_settings import add_arguments
+from loadtests.locust.settings import add_arguments
 parser = get_parser()
 add_arguments(parser)
 print(json.dumps(vars(parser.parse_args([])), default=str))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from loadtests.memory_watch import Sample, add_memory, memory_table, watched_memory
+from loadtests.measures.memory_watch import Sample, add_memory, memory_table, watched_memory
 from tests.processes import wait_until
 
 

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.usefixtures("starts_processes")
 ROUNDS = """
 from collections import Counter
 import gevent
-from loadtests.pace import Pace
+from loadtests.locust.rhythm import Pace
 
 pace, acted = Pace(lambda seconds: 500.0), Counter()
 

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from loadtests.plans import Recorder, explained
+from loadtests.plans.explain import Recorder, explained
 from storage.shards import Shards
 
 

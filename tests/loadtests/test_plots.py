@@ -7,7 +7,13 @@ import pytest
 
 pytest.importorskip("matplotlib", reason="installed by make bench and make loadtest")
 
-from loadtests.plots import draw, growth_curves, knee_curves, lateness_curves, memory_curves
+from loadtests.measures.plots import (
+    draw,
+    growth_curves,
+    knee_curves,
+    lateness_curves,
+    memory_curves,
+)
 
 BUDGET = {"p95_ms": 100.0, "p99_ms": 250.0}
 RAMP = {

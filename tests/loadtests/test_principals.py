@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from loadtests.principals import Principal, load, prepare, save, share_of
+from loadtests.locust.principals import Principal, load, prepare, save, share_of
 from tests.processes import System
 
 TARGET = "http://127.0.0.1:9/"
@@ -80,7 +80,7 @@ def test_the_command_line_reads_the_environment(
         "TOCSIN_LOADTEST_OPERATOR_KEY": operator_key,
     }
     done = subprocess.run(
-        [sys.executable, "-m", "loadtests.principals"],
+        [sys.executable, "-m", "loadtests.locust.principals"],
         env=environment,
         capture_output=True,
         text=True,

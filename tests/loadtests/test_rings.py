@@ -5,9 +5,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from loadtests.judging import Rings
-from loadtests.rings import rings_of
-from loadtests.sink_process import SinkProcess
+from loadtests.locust.judging import Rings
+from loadtests.locust.rings import rings_of
+from loadtests.sink.process import SinkProcess
 
 pytestmark = pytest.mark.usefixtures("starts_processes")
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from loadtests.judging import Rings, judge, outcome_of
-from loadtests.shapes import SHAPES, SPIKE, Asked, phase_at, rate_at, starts_of
-from loadtests.tally import Second
+from loadtests.locust.judging import Rings, judge, outcome_of
+from loadtests.locust.shapes import SHAPES, SPIKE, Asked, phase_at, rate_at, starts_of
+from loadtests.locust.tally import Second
 
 ASKED = Asked(users=1_000)
 ALL_RANG = Rings(triggered=1, missing=0)

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from loadtests.sink_process import SinkProcess
+from loadtests.sink.process import SinkProcess
 
 
 @pytest.fixture(scope="module")

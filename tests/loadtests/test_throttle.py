@@ -3,8 +3,8 @@
 import psutil
 import pytest
 
-from loadtests.sink_process import SinkProcess
-from loadtests.throttle import throttled
+from loadtests.locust.throttle import throttled
+from loadtests.sink.process import SinkProcess
 from tests.processes import wait_until
 
 pytestmark = pytest.mark.usefixtures("starts_processes")

@@ -21,7 +21,7 @@ import workers.worker.process  # noqa: F401
 from app.cli import main
 from app.edge.connections.leaving_server import SHUTDOWN_SECONDS
 from app.edge.connections.serving import LAST_SECONDS
-from app.process_health import LIVE, READY
+from app.observability.process_health import LIVE, READY
 from app.routes.health import HealthController, metrics
 from app.settings import PREFIX, Settings
 from tests.manifests.objects import K8S, METRIC, loaded, name_of, named, pod_of, queries_of, written

@@ -12,7 +12,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from storage.embedded.ports import free_port
+from app.embedded.ports import free_port
 from storage.urls import ShardUrls
 from tests.processes import CHECKOUT, System, wait_until
 from tests.proxy.nginx import CONFIGURATION, nginx_before

@@ -15,7 +15,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from storage.embedded.ports import free_port
+from app.embedded.ports import free_port
 from storage.urls import ShardUrls
 from tests.processes import System, wait_until
 from tests.proxy.nginx import CONFIGURATION, nginx_before, written

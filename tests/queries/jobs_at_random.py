@@ -9,13 +9,13 @@ from uuid import UUID
 from hypothesis import strategies as st
 from msgspec import Struct
 
+from domain.filters.job_filter import JobFilter, JobOrder, JobSort
+from domain.filters.search_index import LEAST_PREFIX_BYTES, host_of, terms_of, words_of
 from domain.ids import run_id
-from domain.job_filter import JobFilter, JobOrder, JobSort
 from domain.jobs.job import JobState, visible_state
 from domain.targets.kinds.http import HttpTarget
-from domain.terms import LEAST_PREFIX_BYTES, host_of, terms_of, words_of
-from storage.jobs import encode
-from storage.postgres import Driver
+from storage.jobs.rows import encode
+from storage.postgres.pools import Driver
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 SECOND = timedelta(seconds=1)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from domain.filters import Filter
-from domain.job_filter import JobFilter
-from domain.run_filter import RunFilter
-from queries import job_parts, run_parts
+from domain.filters.filters import Filter
+from domain.filters.job_filter import JobFilter
+from domain.filters.run_filter import RunFilter
+from queries.jobs import parts as job_parts
+from queries.runs import parts as run_parts
 
 CLAUSES: list[tuple[type[Filter], set[str]]] = [
     (JobFilter, {*job_parts.BY_TERM, *job_parts.BY_ROW}),

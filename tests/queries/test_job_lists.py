@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from domain.job_filter import JobFilter, JobOrder, JobSort, Order
-from domain.place import Place
-from queries import job_pages
-from queries.job_pages import JobQuery, Looks, page_of_jobs
-from storage.postgres import READ_SETTINGS, Driver
+from domain.filters.job_filter import JobFilter, JobOrder, JobSort, Order
+from domain.filters.keyset import AssociatedData
+from queries.jobs import pages as job_pages
+from queries.jobs.pages import JobQuery, Looks, page_of_jobs
+from storage.postgres.pools import READ_SETTINGS, Driver
 from storage.urls import ShardUrls
 from tests.queries.jobs_at_random import NOW, Stored, expected, filters, many_jobs, store
 
@@ -35,7 +35,7 @@ async def walked(  # noqa: PLR0917
 ) -> list[UUID]:
     """The ids on all pages."""
     ids: list[UUID] = []
-    after: Place | None = None
+    after: AssociatedData | None = None
     for _ in range(200):
         query = JobQuery(
             service_id=service_id, chosen=chosen, order=order, limit=limit, after=after, now=NOW

@@ -13,13 +13,13 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from msgspec import Struct
 
+from domain.filters.job_filter import Order
+from domain.filters.keyset import AssociatedData
+from domain.filters.run_filter import RunFilter
 from domain.ids import run_id
-from domain.job_filter import Order
-from domain.place import Place
-from domain.run_filter import RunFilter
 from domain.runs.run import RunState, Trigger
-from queries.run_pages import RunQuery, page_of_runs
-from storage.postgres import READ_SETTINGS, Driver
+from queries.runs.pages import RunQuery, page_of_runs
+from storage.postgres.pools import READ_SETTINGS, Driver
 from storage.urls import ShardUrls
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -101,7 +101,7 @@ async def store(driver: Driver, service_id: UUID, runs: Sequence[Stored]) -> Non
 async def walked(driver: Driver, query: RunQuery, look: int) -> list[UUID]:
     """The ids on all pages."""
     ids: list[UUID] = []
-    after: Place | None = None
+    after: AssociatedData | None = None
     for _ in range(100):
         page = await page_of_runs(
             RunQuery(

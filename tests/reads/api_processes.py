@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 
-from storage.embedded.ports import free_port
+from app.embedded.ports import free_port
 from storage.urls import ShardUrls
 from tests.processes import CHECKOUT, LIFELINE, START_SECONDS, wait_until
 

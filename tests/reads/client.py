@@ -9,24 +9,24 @@ from uuid import UUID, uuid4
 
 import msgspec
 
-from commands.bootstrap_key import BootstrapKey, bootstrap_key
-from commands.create_job import CreateJob, create_job
-from commands.create_key import CreateKey, create_key
-from commands.delete_job import DeleteJob, delete_job
-from commands.revoke_key import RevokeKey, revoke_key
-from commands.update_job import Changes, UpdateJob, update_job
+from commands.jobs.create_job import CreateJob, create_job
+from commands.jobs.delete_job import DeleteJob, delete_job
+from commands.jobs.update_job import Changes, UpdateJob, update_job
+from commands.keys.bootstrap_key import BootstrapKey, bootstrap_key
+from commands.keys.create_key import CreateKey, create_key
+from commands.keys.revoke_key import RevokeKey, revoke_key
 from domain.access.caller import Caller
 from domain.access.keys import service_of
 from domain.access.scopes import ALL_SCOPES, Scope
 from domain.errors import NotFound
-from domain.job_filter import JobFilter, JobOrder
+from domain.filters.job_filter import JobFilter, JobOrder
 from domain.policies.retry import RetryPolicy
 from domain.schedules.schedule import Schedule
 from domain.targets.kinds.http import HttpTarget
-from queries.find_key import FoundKey, find_key
-from queries.get_job import GetJob, get_job
-from queries.list_jobs import ListJobs, list_jobs
-from storage.read_cache import READS
+from queries.jobs.get_job import GetJob, get_job
+from queries.jobs.list_jobs import ListJobs, list_jobs
+from queries.keys.find_key import FoundKey, find_key
+from storage.cache.read_cache import READS
 from storage.shards import Shards
 from storage.urls import ShardUrls
 from tests.storage.reading import Reader

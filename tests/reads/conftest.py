@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.embedded.servers import EmbeddedServers
+from app.embedded.servers import EmbeddedServers
 from storage.urls import ShardUrls
 from tests.reads.client import ReadingClient
 from tests.servers import started_servers, urls_of

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from app.edge.connections import bounded_protocol
-from storage import shared_cache
-from storage.replicas import Replica, Replicas
+from storage.cache import shared_cache
+from storage.postgres.replicas import Replica, Replicas
 
 
 def lsn_check() -> None:

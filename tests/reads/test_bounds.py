@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from storage import read_cache, replicas
-from storage.entries import LIFE
-from storage.job_entries import NOT_FOUND_LIFE
-from storage.postgres import ANSWER_SECONDS, READ_SECONDS
-from storage.redis_link import AWAY_SECONDS, BUDGET_SECONDS
+from storage.cache import read_cache
+from storage.cache.cache_entries import LIFE
+from storage.cache.job_cache_entries import NOT_FOUND_LIFE
+from storage.postgres import replicas
+from storage.postgres.pools import ANSWER_SECONDS, READ_SECONDS
+from storage.redis.connection import AWAY_SECONDS, BUDGET_SECONDS
 from tests.processes import CHECKOUT
 
 PAGE = " ".join((CHECKOUT / "docs" / "explain" / "reads.md").read_text().split())

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from uuid import UUID, uuid4
 
-from storage.embedded.servers import EmbeddedServers
-from storage.entries import kept_until
-from storage.postgres import Driver
-from storage.read_cache import Loaded
-from storage.shared_cache import Commit, NewEntry, SharedCache
+from app.embedded.servers import EmbeddedServers
+from storage.cache.cache_entries import kept_until
+from storage.cache.read_cache import Loaded
+from storage.cache.shared_cache import Commit, NewCacheEntry, SharedCache
+from storage.postgres.pools import Driver
 from storage.urls import ShardUrls
 from tests.reads.client import ReadingClient, now
 from tests.storage.reading import replay_paused
@@ -112,7 +112,7 @@ async def test_a_write_through_that_comes_late_changes_nothing(here: ReadingClie
     service_id = uuid4()
 
     def commit(version: int) -> Commit:
-        entry = NewEntry(
+        entry = NewCacheEntry(
             name="job", version=version, until=kept_until(now(), None), etag="", body=b"{}"
         )
         return Commit(service_id=service_id, entries=(entry,), after=5)
@@ -150,7 +150,7 @@ async def test_a_commit_that_changed_who_knows_what_voids_what_was_cached(
 async def test_entries_of_a_primary_that_another_took_over_from_are_void(here: ReadingClient):
     cache = SharedCache(here.shards.of(here.caller.service_id).redis)
     service_id = uuid4()
-    entry = NewEntry(name="job", version=8, until=kept_until(now(), None), etag="", body=b"{}")
+    entry = NewCacheEntry(name="job", version=8, until=kept_until(now(), None), etag="", body=b"{}")
     await cache.record([Commit(service_id=service_id, entries=(entry,), after=1 << 64)], 1 << 64)
     await cache.record([Commit(service_id=service_id)], 2 << 64)
     looked = await cache.look(service_id, "job")

@@ -13,15 +13,15 @@ import pytest
 from redis import Redis
 from redis.exceptions import OutOfMemoryError
 
-from storage.clock_ticks import last_tick, note_tick
-from storage.commits import UNRECORDED
-from storage.doorbell import ring_bell
-from storage.queue import RUNS_QUEUE, RunQueue, make_broker
-from storage.rate_limits import Bucket
-from storage.redis_link import RedisAway
-from storage.redis_memory import CACHE_SHARE, CacheRoom
-from storage.shared_cache import Commit, NewEntry, SharedCache
-from storage.target_views import tell
+from storage.cache.consistency_tokens import UNRECORDED
+from storage.cache.shared_cache import Commit, NewCacheEntry, SharedCache
+from storage.queue.blocking_consumer import wake_consumer
+from storage.queue.broker import RUNS_QUEUE, RunQueue, make_broker
+from storage.redis.clock_ticks import last_tick, note_tick
+from storage.redis.connection import RedisAway
+from storage.redis.memory import CACHE_SHARE, CacheRoom
+from storage.redis.rate_limits import Bucket
+from storage.redis.target_status import tell
 from storage.urls import ShardUrls
 from tests.reads.client import ReadingClient, now
 from tests.storage.eventually import eventually
@@ -108,7 +108,7 @@ async def test_an_earlier_version_that_comes_late_is_not_believed(here: ReadingC
     service_id, full, not_yet = uuid4(), CacheRoom(link), CacheRoom(link)
     full.is_there = False
     for version, room in ((8, full), (7, not_yet)):
-        entry = NewEntry(
+        entry = NewCacheEntry(
             name="job", version=version, until=now() + CACHED, etag="", body=str(version).encode()
         )
         commit = Commit(service_id=service_id, entries=(entry,), after=5)
@@ -149,12 +149,12 @@ async def test_messages_pass(urls: ShardUrls, full: Redis):
     broker = make_broker(urls.redis)
     queue = RunQueue(broker)
     before = await queue.unfinished()
-    await queue.hand_over(RUNS)
+    await queue.dispatch(RUNS)
     assert await queue.unfinished() == before + 1
     consumer = broker.consume(RUNS_QUEUE)
     message = await asyncio.to_thread(_next_message, consumer)
     assert message.args[0] == [[str(service), str(run)] for service, run in RUNS]
-    await asyncio.to_thread(ring_bell, broker, RUNS_QUEUE)
+    await asyncio.to_thread(wake_consumer, broker, RUNS_QUEUE)
     consumer.ack(message)
     await eventually(partial(_has, queue, before))
     note_tick(broker.client, 5.0)

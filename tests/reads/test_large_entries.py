@@ -8,10 +8,10 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
-from commands.update_job import Changes, UpdateJob, update_job
+from commands.jobs.update_job import Changes, UpdateJob, update_job
 from domain.targets.kinds.http import HttpTarget
-from storage.entries import kept_until
-from storage.shared_cache import SHARED_BYTES, Commit, NewEntry, SharedCache
+from storage.cache.cache_entries import kept_until
+from storage.cache.shared_cache import SHARED_BYTES, Commit, NewCacheEntry, SharedCache
 from tests.reads.client import ReadingClient, now
 
 LARGE = HttpTarget(
@@ -66,7 +66,7 @@ async def test_an_earlier_version_that_comes_late_is_not_believed(here: ReadingC
     cache = SharedCache(here.shards.of(here.caller.service_id).redis)
     service_id = uuid4()
     for version, body in ((8, b"x" * size), (7, b"{}")):
-        entry = NewEntry(
+        entry = NewCacheEntry(
             name="job", version=version, until=kept_until(now(), None), etag="", body=body
         )
         await cache.record([Commit(service_id=service_id, entries=(entry,), after=5)], 10)

@@ -8,10 +8,10 @@ from uuid import uuid4
 
 import pytest
 
-from storage.embedded.servers import EmbeddedServers
-from storage.entries import LIFE
-from storage.lasting_reads import Lasting
-from storage.postgres import Driver
+from app.embedded.servers import EmbeddedServers
+from storage.cache.authorization_cache import CachedAnswer
+from storage.cache.cache_entries import LIFE
+from storage.postgres.pools import Driver
 from tests.reads.client import ReadingClient, now
 from tests.storage.reading import replay_paused
 
@@ -29,13 +29,13 @@ class Asked:
         instant = now() + after
         service_id = self._client.caller.service_id
 
-        async def load(_: Driver) -> Lasting[int]:
+        async def load(_: Driver) -> CachedAnswer[int]:
             self.times += 1
             ends = None if self._ends_in is None else instant + self._ends_in
-            return Lasting(self.times, ends)
+            return CachedAnswer(self.times, ends)
 
         shard = self._client.shards.of(service_id)
-        return await shard.read_lasting(service_id, self._name, instant, load)
+        return await shard.read_authorization(service_id, self._name, instant, load)
 
 
 async def test_a_key_that_was_revoked_is_found_nowhere_though_the_replica_lags(
@@ -62,7 +62,7 @@ async def test_commits_that_change_something_else_do_not_void_an_answer(here: Re
         lambda here: here.void(),
         lambda here: here.create_unnoticed(),
     ],
-    ids=["a command voids it", "Redis forgets"],
+    ids=["a command invalidates it", "Redis forgets"],
 )
 async def test_an_answer_is_read_anew_when_it_may_have_changed(
     here: ReadingClient, void: Callable[[ReadingClient], Awaitable[object]]

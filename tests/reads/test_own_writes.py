@@ -9,8 +9,8 @@ from uuid import uuid4
 
 import pytest
 
-from commands.bootstrap_key import BootstrapKey, bootstrap_key
-from storage.embedded.servers import EmbeddedServers
+from app.embedded.servers import EmbeddedServers
+from commands.keys.bootstrap_key import BootstrapKey, bootstrap_key
 from storage.shards import Shards
 from tests.reads.api_processes import api_processes
 from tests.reads.conftest import replay_stop_and_go

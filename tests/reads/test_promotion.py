@@ -10,8 +10,8 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from storage.embedded.servers import EmbeddedServers
-from storage.postgres import UNREACHABLE
+from app.embedded.servers import EmbeddedServers
+from storage.postgres.pools import UNREACHABLE
 from storage.urls import ShardUrls
 from tests.reads.client import ReadingClient
 from tests.servers import started_servers, urls_of

@@ -13,8 +13,8 @@ import msgspec
 import psutil
 import pytest
 
-from storage.commits import UNRECORDED
-from storage.embedded.servers import EmbeddedServers
+from app.embedded.servers import EmbeddedServers
+from storage.cache.consistency_tokens import UNRECORDED
 from tests.reads.client import ReadingClient
 from tests.reads.proxy import Proxy
 from tests.servers import urls_of

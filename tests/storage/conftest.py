@@ -10,8 +10,8 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from storage.embedded.servers import EmbeddedServers
-from storage.postgres import Database
+from app.embedded.servers import EmbeddedServers
+from storage.postgres.pools import Database
 from storage.shards import Shard
 from storage.urls import ShardUrls
 from tests.servers import started_servers

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
-from storage.embedded.servers import EmbeddedServers
+from app.embedded.servers import EmbeddedServers
 from storage.shards import Shard
 from tests.storage.eventually import eventually
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import storage.sql
-from storage.postgres import Database
+from storage.postgres.pools import Database
 from storage.sql import statement
 from tests.processes import CHECKOUT
 

@@ -7,9 +7,9 @@ from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from domain.policies.overlap import Overlap
-from storage.columns import INSTANT
-from storage.statements import Statement
-from storage.tables import jobs
+from storage.postgres.statements import Statement
+from storage.schema.columns import INSTANT
+from storage.schema.tables import jobs
 
 MINE = jobs.c.id == bindparam("id")
 

@@ -7,14 +7,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from commands.take_runs import TakenRun
+from commands.firing.take_runs import TakenRun
 from domain.ids import run_id
 from domain.jobs.job import Job
 from domain.policies.overlap import Overlap
 from domain.policies.retry import RetryPolicy
 from domain.runs.run import Outcome
 from domain.targets import Target
-from storage.queue import RunKey
+from storage.queue.broker import RunKey
 from tests.commands.firing import NOON, TARGET, Firing
 from workers.targets.kinds.http import Answer
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from storage.clock_offset import Moment
+from storage.postgres.clock_offset import Moment
 
 
 class SteppedClocks:

@@ -14,12 +14,12 @@ import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
-from commands.take_runs import TakenRun
+from app.embedded.ports import free_port
+from commands.firing.take_runs import TakenRun
 from domain.runs.run import Outcome
 from domain.targets import KINDS
 from domain.targets.kinds.redis_stream import RedisStreamTarget, read_servers
-from storage.embedded.ports import free_port
-from storage.key_ring import NO_KEYS
+from storage.crypto.encryption_keys import NO_KEYS
 from tests.commands.firing import NOON
 from tests.ha.sentinels import valkey_binary
 from tests.processes import wait_until

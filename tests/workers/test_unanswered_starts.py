@@ -7,9 +7,9 @@ from uuid import UUID
 
 import pytest
 
-from commands.start_attempts import StartAttempts, start_attempts
-from storage.postgres import Database
-from storage.queue import RunKey
+from commands.firing.start_attempts import StartAttempts, start_attempts
+from storage.postgres.pools import Database
+from storage.queue.broker import RunKey
 from tests.commands.firing import Firing
 from tests.storage.eventually import eventually
 from tests.workers.ringing import Bell, due_in, state_of

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 import structlog
 
-from storage.calendar_changes import oldest_change
-from storage.clock_offset import read_clocks
 from storage.error_kinds import kind_of
-from storage.postgres import UNREACHABLE
+from storage.jobs.calendar_changes import oldest_change
+from storage.postgres.clock_offset import read_clocks
+from storage.postgres.pools import UNREACHABLE
 from storage.shards import Shard
 from storage.shares import ShareUsedUp
 
@@ -50,7 +50,7 @@ class Calendars:
         if oldest is None:
             return False
         await asyncio.to_thread(_import_sqlalchemy)
-        from commands.continue_calendars import (  # noqa: PLC0415
+        from commands.calendars.continue_calendars import (  # noqa: PLC0415
             ContinueCalendar,
             continue_calendar,
         )
@@ -62,4 +62,4 @@ class Calendars:
 
 def _import_sqlalchemy() -> None:
     """Import what a dispatcher needs for nothing else: not in the event loop."""
-    import commands.continue_calendars  # noqa: F401, PLC0415
+    import commands.calendars.continue_calendars  # noqa: F401, PLC0415

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
-from commands.claim_runs import ClaimedRun
+from commands.firing.claims.claim_runs import ClaimedRun
 
 
 class ClaimedBuffer:

@@ -6,14 +6,14 @@ from datetime import datetime
 
 from prometheus_client import Gauge
 
-from storage.heartbeats import living
-from storage.oldest_due import oldest_unclaimed, oldest_untaken
-from storage.overrunning import overrunning
-from storage.postgres import Database
-from storage.redis_link import RedisAway, RedisLink
-from storage.redis_memory import memory_of
+from storage.postgres.heartbeats import living
+from storage.postgres.pools import Database
+from storage.redis.connection import RedisAway, RedisLink
+from storage.redis.memory import memory_of
+from storage.runs.oldest_claimable import oldest_unclaimed, oldest_untaken
+from storage.runs.overrunning import overrunning
 
-OLDEST_DUE = Gauge(
+OLDEST_CLAIMABLE = Gauge(
     "tocsin_oldest_due_seconds",
     "Age of the oldest due job that no dispatcher claimed, or run that no worker took.",
     ["waits_for"],
@@ -48,8 +48,8 @@ async def measure(database: Database, now: datetime) -> int:
         untaken = await oldest_untaken(driver, now)
         too_long = await overrunning(driver, now)
         counts = await living(driver)
-    OLDEST_DUE.labels("dispatcher").set(_age(unclaimed, now))
-    OLDEST_DUE.labels("worker").set(_age(untaken, now))
+    OLDEST_CLAIMABLE.labels("dispatcher").set(_age(unclaimed, now))
+    OLDEST_CLAIMABLE.labels("worker").set(_age(untaken, now))
     OVERRUNNING.set(too_long)
     for kind, count in counts.items():
         HEARTBEATS.labels(kind).set(count)

@@ -12,18 +12,18 @@ from dramatiq import BrokerError
 from prometheus_client import Counter, Gauge
 from redis.exceptions import RedisError
 
-from commands.claim_runs import ClaimedRun, ClaimRuns, claim_runs
-from commands.continue_backfills import continue_backfills
+from commands.backfills.continue_backfills import continue_backfills
+from commands.firing.claims.claim_runs import ClaimedRun, ClaimRuns, claim_runs
 from domain.schedules.clocks.zones import VERSION
-from storage.clock_offset import MOST_OFFSET, ClockAhead, Moment, read_clocks
-from storage.due import Turns
 from storage.error_kinds import kind_of
-from storage.listening import listen
-from storage.migrate import until_migrated
-from storage.postgres import UNREACHABLE
-from storage.queue import FEW, MAX_DEPTH
+from storage.jobs.zone_tables import watch_tables
+from storage.postgres.clock_offset import MOST_OFFSET, ClockAhead, Moment, read_clocks
+from storage.postgres.listen import listen
+from storage.postgres.pools import UNREACHABLE
+from storage.queue.broker import FEW, MAX_DEPTH
+from storage.runs.claimable import ClaimShares
+from storage.schema.migrate import until_migrated
 from storage.shards import LOOK_AHEAD, WAKE_CHANNEL, Shard
-from storage.zone_tables import watch_tables
 from workers.dispatcher.calendars import Calendars
 from workers.dispatcher.claimed_buffer import ClaimedBuffer
 from workers.dispatcher.config import DEFAULTS, DispatcherConfig
@@ -97,7 +97,7 @@ class Dispatcher:
             tasks.create_task(self._keep_dispatching())
             tasks.create_task(self._every(config.resend_seconds, self._timely(self._sweep.resend)))
             tasks.create_task(
-                self._every(config.resend_seconds, self._timely(self._sweep.pass_turns))
+                self._every(config.resend_seconds, self._timely(self._sweep.pass_overlap_locks))
             )
             tasks.create_task(self._every(config.rescue_seconds, self._timely(self._sweep.rescue)))
             tasks.create_task(self._every(config.backfill_seconds, self._timely(self._backfill)))
@@ -130,7 +130,7 @@ class Dispatcher:
             now=now,
             until=now + LOOK_AHEAD,
             late=late,
-            turns=self._turns(late=late),
+            claim_shares=self._turns(late=late),
             most_offset=self._most_offset,
         )
         claim = await claim_runs(command, self._shard.database)
@@ -142,11 +142,11 @@ class Dispatcher:
             self._claimed.set()
         return claim.full
 
-    def _turns(self, *, late: bool) -> Turns | None:
+    def _turns(self, *, late: bool) -> ClaimShares | None:
         room = self._config.buffer_size - len(self._buffer)
         if not self._was_full[late] and room > self._config.buffer_size / 2:
             return None  # only a full batch shows that there is a flood
-        return Turns(held=self._buffer.by_service, room=room)
+        return ClaimShares(held=self._buffer.by_service, room=room)
 
     async def dispatch(self, now: datetime) -> None:
         """Send runs due within the lead; those that Redis does not accept stay in the buffer.
@@ -171,7 +171,7 @@ class Dispatcher:
     async def _send(self, runs: list[ClaimedRun], *, ahead: bool = False) -> None:
         try:
             keys = [(run.service_id, run.id) for run in runs]
-            await self._shard.queue.hand_over(keys, ahead=ahead)
+            await self._shard.queue.dispatch(keys, ahead=ahead)
         except (RedisError, BrokerError):
             self._buffer.add(runs)
             raise
@@ -208,7 +208,7 @@ class Dispatcher:
 
     async def _backfill(self, now: datetime) -> int:
         runs = await continue_backfills(now, self._shard.database)
-        await self._shard.queue.hand_over(runs)
+        await self._shard.queue.dispatch(runs)
         return len(runs)
 
     async def _measure(self, now: datetime) -> int:

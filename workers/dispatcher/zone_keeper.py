@@ -10,11 +10,11 @@ from uuid import UUID
 import asyncpg
 import structlog
 
-from commands.reckon_zones import Reckoned, ReckonZones, reckon_zones
+from commands.jobs.reckon_zones import Reckoned, ReckonZones, reckon_zones
 from domain.schedules.clocks.zones import VERSION
-from storage.clock_offset import Moment, read_clocks
 from storage.error_kinds import kind_of
-from storage.postgres import UNREACHABLE
+from storage.postgres.clock_offset import Moment, read_clocks
+from storage.postgres.pools import UNREACHABLE
 from storage.shards import Shard
 from storage.shares import ShareUsedUp
 

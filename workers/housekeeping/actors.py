@@ -11,9 +11,9 @@ import structlog
 from dramatiq import BrokerError
 from redis.exceptions import RedisError
 
-from storage.clock_offset import read_clocks
 from storage.error_kinds import kind_of
-from storage.postgres import UNREACHABLE
+from storage.postgres.clock_offset import read_clocks
+from storage.postgres.pools import UNREACHABLE
 from storage.shards import Shard
 from workers.housekeeping import retention
 from workers.housekeeping.aggregation import aggregate_all
@@ -69,9 +69,9 @@ async def resend_runs() -> None:
     await _chore("resend_runs", resources.sweep.resend)
 
 
-async def fold_run_events() -> None:
+async def aggregate_run_events() -> None:
     """Count ended runs in the statistics."""
-    await _chore("fold_run_events", lambda now: aggregate_all(resources.shard.database, now))
+    await _chore("aggregate_run_events", lambda now: aggregate_all(resources.shard.database, now))
 
 
 CHORES = (
@@ -81,7 +81,7 @@ CHORES = (
     forget_past_minutes,
     rescue_runs,
     resend_runs,
-    fold_run_events,
+    aggregate_run_events,
 )
 
 

@@ -10,13 +10,13 @@ from dramatiq import BrokerError
 from prometheus_client import Counter
 from redis.exceptions import RedisError
 
-from commands.fold_run_events import FoldRunEvents, fold_run_events
+from commands.statistics.aggregate_run_events import AggregateRunEvents, aggregate_run_events
 from storage.error_kinds import kind_of
-from storage.postgres import Database
-from storage.queue import RunQueue
+from storage.postgres.pools import Database
+from storage.queue.broker import RunQueue
 
 log = structlog.get_logger()
-FOLDED = Counter("tocsin_folded_runs_total", "Ended runs that were counted in the statistics.")
+AGGREGATED = Counter("tocsin_folded_runs_total", "Ended runs that were counted in the statistics.")
 ASK_SECONDS = 1.0
 """A process asks at most once a second for an aggregation."""
 
@@ -25,8 +25,8 @@ async def aggregate_all(database: Database, now: datetime) -> None:
     """Count all ended runs that are not counted yet, unless another process does; in batches."""
     more = True
     while more:
-        runs, more = await fold_run_events(FoldRunEvents(now=now), database)
-        FOLDED.inc(runs)
+        runs, more = await aggregate_run_events(AggregateRunEvents(now=now), database)
+        AGGREGATED.inc(runs)
 
 
 class AggregationRequests:
@@ -48,6 +48,6 @@ class AggregationRequests:
             await asyncio.sleep(self._ask_seconds)
             self._wanted.clear()
             try:
-                await self._queue.ask_to_fold()
+                await self._queue.ask_to_aggregate()
             except (RedisError, BrokerError) as error:
                 log.warning("fold.not_asked_for", error=kind_of(error))

@@ -12,11 +12,11 @@ from periodiq import PeriodiqMiddleware, Scheduler
 from prometheus_client import Gauge
 from redis.exceptions import RedisError
 
-from storage.checks import AWAY
-from storage.clock_offset import compared, read_clocks
-from storage.clock_ticks import note_tick
 from storage.error_kinds import kind_of
-from storage.queue import make_broker
+from storage.postgres.clock_offset import compared, read_clocks
+from storage.postgres.server_checks import AWAY
+from storage.queue.broker import make_broker
+from storage.redis.clock_ticks import note_tick
 from workers.housekeeping.schedule import declare_names
 from workers.process_health import TICK_SECONDS, ProcessHealth, Servers
 

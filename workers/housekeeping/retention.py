@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from storage.fire_quotas import forget_fire_counts
-from storage.heartbeats import database_now, forget_lapsed_processes
-from storage.partitions import drop_partitions, make_partitions
-from storage.retention import note_kept_from
-from storage.stats import forget_stats
-from storage.traces import forget_traces
+from storage.postgres.heartbeats import database_now, forget_lapsed_processes
+from storage.schema.partitions import drop_partitions, make_partitions
+from storage.schema.retention import note_kept_from
+from storage.services.fire_quotas import forget_fire_counts
+from storage.services.statistics import forget_stats
+from storage.tracing.stored_traces import forget_traces
 
 if TYPE_CHECKING:
     from storage.shards import Shard

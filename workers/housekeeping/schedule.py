@@ -7,7 +7,7 @@ from collections.abc import Callable
 import dramatiq
 from periodiq import cron
 
-from storage.queue import FOLD_ACTOR, HOUSEKEEPING_QUEUE
+from storage.queue.broker import AGGREGATE_ACTOR, HOUSEKEEPING_QUEUE
 
 MINUTELY = "* * * * *"
 HOURLY = "7 * * * *"
@@ -20,7 +20,7 @@ SCHEDULE = {
     "forget_past_minutes": HOURLY,
     "rescue_runs": MINUTELY,
     "resend_runs": MINUTELY,
-    FOLD_ACTOR: MINUTELY,
+    AGGREGATE_ACTOR: MINUTELY,
 }
 
 

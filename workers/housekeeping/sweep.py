@@ -11,11 +11,11 @@ import structlog
 from cachetools import TTLCache
 from prometheus_client import Counter
 
-from commands.pass_turns import pass_free_turns
-from commands.rescue_runs import RescueRuns, rescue_runs
-from storage.queue import MAX_DEPTH, RunKey
+from commands.firing.overlap.pass_overlap_lock import pass_free_overlap_locks
+from commands.firing.rescue_runs import RescueRuns, rescue_runs
+from storage.queue.broker import MAX_DEPTH, RunKey
+from storage.runs.untaken_runs import are_many_late, untaken_runs
 from storage.shards import Shard
-from storage.untaken_runs import are_many_late, untaken_runs
 from workers.heartbeat import Heartbeat
 
 log = structlog.get_logger()
@@ -76,10 +76,10 @@ class Sweep:
         await self._dispatch(freed, "rescued")
         return len(freed)
 
-    async def pass_turns(self, _: datetime) -> int:
+    async def pass_overlap_locks(self, _: datetime) -> int:
         """Dispatch runs that got their job's overlap lock; return how many."""
-        runs = await pass_free_turns(self._shard.database, RUNS_AT_ONCE)
-        await self._shard.queue.hand_over(runs)
+        runs = await pass_free_overlap_locks(self._shard.database, RUNS_AT_ONCE)
+        await self._shard.queue.dispatch(runs)
         return len(runs)
 
     async def resend(self, now: datetime) -> int:
@@ -114,4 +114,4 @@ class Sweep:
         if runs:
             log.info("runs.swept", why=why, count=len(runs))
             SWEPT.labels(why).inc(len(runs))
-            await self._shard.queue.hand_over(runs)
+            await self._shard.queue.dispatch(runs)

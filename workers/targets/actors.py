@@ -8,7 +8,7 @@ from __future__ import annotations
 import dramatiq
 import structlog
 
-from storage.queue import HOUSEKEEPING_QUEUE
+from storage.queue.broker import HOUSEKEEPING_QUEUE
 
 tocsin_log = structlog.get_logger()
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-from commands.take_runs import TakenRun
+from commands.firing.take_runs import TakenRun
 from domain.runs.run import Outcome
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from commands.take_runs import TakenRun
-from storage.tracing import active
+from commands.firing.take_runs import TakenRun
+from storage.tracing.spans import active
 
 
 def scheduled_for_of(run: TakenRun) -> str:

@@ -9,14 +9,14 @@ from uuid import UUID
 import msgspec
 from cachetools import LRUCache
 
-from commands.take_runs import TakenRun
+from commands.firing.take_runs import TakenRun
 from domain.errors import Invalid
 from domain.runs.run import Outcome
 from domain.targets import secret_names
-from storage.batches import Batches
-from storage.key_ring import KeyRing, Sealed, Undecipherable
-from storage.postgres import UNREACHABLE, Database
-from storage.secrets import place_of, sealed_values
+from storage.crypto.encryption_keys import EncryptionKeys, Sealed, Undecipherable
+from storage.postgres.batches import Batches
+from storage.postgres.pools import UNREACHABLE, Database
+from storage.services.secrets import associated_data_of, sealed_values
 from workers.targets.answer import Answer
 from workers.targets.mask import Mask
 
@@ -35,16 +35,16 @@ class Secrets:
     """Decrypts values, and keeps 2,048 of them for 4 s at most.
 
     Args:
-        ring: The keys that values are encrypted with.
+        keys: The keys that values are encrypted with.
         kept_seconds: How long a value is used after it was read.
     """
 
     def __init__(
-        self, database: Database, ring: KeyRing, *, kept_seconds: float = KEPT_SECONDS
+        self, database: Database, keys: EncryptionKeys, *, kept_seconds: float = KEPT_SECONDS
     ) -> None:
         self._kept_seconds = kept_seconds
         self._database = database
-        self._ring = ring
+        self._ring = keys
         self._kept: LRUCache[Key, str] = LRUCache(KEPT_VALUES)
         self._rows: Batches[Key, Sealed | None] = Batches(self._read)
 
@@ -78,7 +78,7 @@ class Secrets:
         sealed = await self._rows.answer(key)
         if sealed is None:
             raise Unreadable(f"There is no secret {key[1]!r}.")
-        value = self._ring.open(sealed, place_of(*key))
+        value = self._ring.open(sealed, associated_data_of(*key))
         self._kept[key] = value
         # Counted from before the read: after a change, the old value is used no longer than that.
         loop.call_at(now + self._kept_seconds, self._kept.pop, key, None)

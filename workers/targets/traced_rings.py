@@ -11,16 +11,16 @@ from uuid import UUID
 import structlog
 from cachetools import LRUCache
 
-from commands.take_runs import TakenRun
+from commands.firing.take_runs import TakenRun
 from domain.runs.run import Outcome
 from domain.targets import reached_by
 from storage.error_kinds import kind_of
-from storage.postgres import UNREACHABLE, Database
-from storage.traces import look_up_traces
+from storage.postgres.pools import UNREACHABLE, Database
+from storage.tracing.stored_traces import look_up_traces
 from workers.targets.answer import Answer, Ring
 
 if TYPE_CHECKING:
-    from storage.otel import Tracing
+    from storage.tracing.otel import Tracing
 
 log = structlog.get_logger()
 REMEMBERED = 20_000

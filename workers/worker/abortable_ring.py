@@ -9,7 +9,7 @@ from uuid import UUID
 
 import structlog
 
-from commands.take_runs import TakenRun
+from commands.firing.take_runs import TakenRun
 from domain.runs.run import Outcome
 from workers.targets.answer import Answer, Ring
 

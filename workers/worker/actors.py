@@ -6,7 +6,7 @@ from uuid import UUID
 
 import dramatiq
 
-from storage.queue import RING_ACTOR, RING_AHEAD_ACTOR, RUNS_QUEUE, URGENT_QUEUE, RunQueue
+from storage.queue.broker import RING_ACTOR, RING_AHEAD_ACTOR, RUNS_QUEUE, URGENT_QUEUE, RunQueue
 from workers.worker.intake import Intake
 
 URGENT = -1
@@ -26,13 +26,13 @@ resources = Resources()
 async def ring_runs(runs: list[list[str]]) -> None:
     """Take dispatched runs, each named by its service's id and its own."""
     left = await resources.intake.take(_keys(runs))
-    await resources.queue.hand_over(left)
+    await resources.queue.dispatch(left)
 
 
 async def ring_runs_ahead(runs: list[list[str]]) -> None:
     """Take urgent runs, however many runs wait already."""
     left = await resources.intake.take(_keys(runs), ahead=True)
-    await resources.queue.hand_over(left, ahead=True)
+    await resources.queue.dispatch(left, ahead=True)
 
 
 def declare_ringing(broker: dramatiq.Broker) -> None:

@@ -11,11 +11,11 @@ from uuid import UUID
 import structlog
 from prometheus_client import Gauge, Histogram
 
-from commands.start_attempts import StartAttempts, begun_attempts, start_attempts
-from commands.take_runs import TakenRun
-from storage.clock_offset import read_clocks
+from commands.firing.start_attempts import StartAttempts, begun_attempts, start_attempts
+from commands.firing.take_runs import TakenRun
 from storage.error_kinds import kind_of
-from storage.postgres import UNREACHABLE, Database
+from storage.postgres.clock_offset import read_clocks
+from storage.postgres.pools import UNREACHABLE, Database
 from workers.process_health import ProcessHealth
 from workers.targets.answer import Ring
 from workers.worker.abortable_ring import AbortableRing

@@ -9,8 +9,8 @@ from uuid import UUID
 
 from prometheus_client import Gauge
 
-from commands.take_runs import Rooms, TakenRun
-from storage.queue import BATCH_SIZE, RunKey
+from commands.firing.take_runs import Rooms, TakenRun
+from storage.queue.broker import BATCH_SIZE, RunKey
 from workers.worker.config import DEFAULTS, WorkerConfig
 
 IN_HAND = Gauge(

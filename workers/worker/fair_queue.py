@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from itertools import count
 from uuid import UUID
 
-from commands.take_runs import TakenRun
+from commands.firing.take_runs import TakenRun
 from domain.policies.overlap import Overlap
 from workers.targets.limits.concurrency_limiter import ConcurrencyLimiter
 from workers.targets.limits.target_limiter import TargetLimiter, TargetLimiters

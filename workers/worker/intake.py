@@ -8,12 +8,12 @@ from uuid import UUID
 
 import structlog
 
-from commands.give_back_runs import GiveBackRuns, give_back_runs
-from commands.take_runs import TakeRuns, take_runs
-from storage.clock_offset import read_clocks
+from commands.firing.give_back_runs import GiveBackRuns, give_back_runs
+from commands.firing.take_runs import TakeRuns, take_runs
 from storage.error_kinds import kind_of
-from storage.postgres import UNREACHABLE, Database
-from storage.queue import RunKey
+from storage.postgres.clock_offset import read_clocks
+from storage.postgres.pools import UNREACHABLE, Database
+from storage.queue.broker import RunKey
 from storage.shards import LOOK_AHEAD
 from workers.targets.traced_rings import TracedRings
 from workers.worker.config import WorkerConfig

@@ -12,13 +12,13 @@ import structlog
 from dramatiq import BrokerError
 from redis.exceptions import RedisError
 
-from commands.firing.skip_blocked import SkipBlocked, skip_blocked
-from commands.pass_turns import pass_turns
-from commands.resolve_overlap import ResolveOverlap, resolve_overlap
-from commands.take_runs import TakenRun
-from storage.clock_offset import read_clocks
+from commands.firing.overlap.pass_overlap_lock import pass_overlap_locks
+from commands.firing.overlap.resolve_overlap import ResolveOverlap, resolve_overlap
+from commands.firing.overlap.skip_blocked import SkipBlocked, skip_blocked
+from commands.firing.take_runs import TakenRun
 from storage.error_kinds import kind_of
-from storage.postgres import UNREACHABLE
+from storage.postgres.clock_offset import read_clocks
+from storage.postgres.pools import UNREACHABLE
 from storage.shards import Shard
 from workers.worker.config import DEFAULTS, WorkerConfig
 
@@ -81,8 +81,8 @@ class OverlapResolver:
         while self._contended:
             jobs, self._contended = self._contended, set()
             try:
-                runs = await pass_turns(self._shard.database, jobs)
-                await self._shard.queue.hand_over(runs)
+                runs = await pass_overlap_locks(self._shard.database, jobs)
+                await self._shard.queue.dispatch(runs)
             except (*UNREACHABLE, RedisError, BrokerError) as error:
                 log.warning("worker.turns_not_passed", error=kind_of(error))
             except Exception:  # a sweep passes these locks on

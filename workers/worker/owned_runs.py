@@ -9,8 +9,8 @@ from uuid import UUID
 
 from prometheus_client import Gauge
 
-from commands.take_runs import TakenRun
-from storage.queue import RunKey
+from commands.firing.take_runs import TakenRun
+from storage.queue.broker import RunKey
 from workers.targets.limits.concurrency_limiter import ConcurrencyLimiter
 from workers.targets.limits.target_limiter import TargetLimiters
 from workers.worker.backpressure import Backpressure, MemoryBudget

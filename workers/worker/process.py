@@ -14,21 +14,21 @@ from dramatiq import BrokerError
 from periodiq import PeriodiqMiddleware
 from redis.exceptions import RedisError
 
-from commands.finish_attempts import FINISH
-from commands.start_attempts import START, START_IN_ORDER
-from commands.take_runs import TAKE
+from commands.firing.finish_attempts import FINISH
+from commands.firing.start_attempts import START, START_IN_ORDER
+from commands.firing.take_runs import TAKE
 from domain.ids import new_id
 from domain.schedules.clocks.zones import VERSION
 from domain.targets import Allowed
 from domain.targets.egress import Egress
+from storage.crypto.encryption_keys import EncryptionKeys
 from storage.error_kinds import kind_of
-from storage.key_ring import KeyRing
-from storage.migrate import until_migrated
-from storage.postgres import UNREACHABLE
-from storage.queue import make_broker
+from storage.jobs.zone_tables import watch_tables
+from storage.postgres.pools import UNREACHABLE
+from storage.queue.broker import make_broker
+from storage.schema.migrate import until_migrated
 from storage.shards import Shard
-from storage.tracing import active
-from storage.zone_tables import watch_tables
+from storage.tracing.spans import active
 from workers.heartbeat import Heartbeat
 from workers.housekeeping.actors import declare_housekeeping
 from workers.housekeeping.aggregation import AggregationRequests
@@ -65,7 +65,7 @@ class Worker:
         allowed: What the operator allows targets to be.
         proxy: URL of the HTTP proxy for HTTP targets, if any.
         name_servers: Where names of targets are looked up, if not at the system's.
-        ring: The keys that secrets are encrypted with.
+        keys: The keys that secrets are encrypted with.
         health: Where the process reports its health.
     """
 
@@ -77,7 +77,7 @@ class Worker:
         allowed: Allowed,
         proxy: str | None,
         name_servers: Sequence[str],
-        ring: KeyRing,
+        keys: EncryptionKeys,
         health: ProcessHealth,
         config: WorkerConfig = DEFAULTS,
     ) -> None:
@@ -97,9 +97,9 @@ class Worker:
                 proxy=proxy,
                 name_servers=name_servers,
             ),
-            ring=ring,
+            keys=keys,
         )
-        self._targets = Targets(means, Secrets(shard.database, ring))
+        self._targets = Targets(means, Secrets(shard.database, keys))
         overlap = OverlapResolver(shard, self._id, config)
         self._aggregation = AggregationRequests(shard.queue, config.aggregate_seconds)
         self._recorder = Recorder(
@@ -178,7 +178,7 @@ class Worker:
             async with asyncio.timeout(seconds):
                 stopped = asyncio.to_thread(threads.stop, timeout=int(seconds * 1_000))
                 given_back, _ = await asyncio.gather(self._ringer.stop(), stopped)
-                await self._shard.queue.hand_over(given_back)
+                await self._shard.queue.dispatch(given_back)
             await self._heartbeat.stop()
         except TimeoutError:
             log.warning("worker.stopped_with_attempts_under_way")

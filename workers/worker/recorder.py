@@ -13,16 +13,16 @@ import msgspec
 import structlog
 from prometheus_client import Counter
 
-from commands.finish_attempts import (
+from commands.firing.finish_attempts import (
     EndedAttempt,
     Finished,
     finish_attempts,
     reason_to_pause,
 )
-from commands.take_runs import TakenRun
+from commands.firing.take_runs import TakenRun
 from domain.runs.run import RunState
 from storage.error_kinds import kind_of
-from storage.postgres import UNREACHABLE
+from storage.postgres.pools import UNREACHABLE
 from storage.shards import Shard
 from storage.shares import ShareUsedUp
 from workers.housekeeping.aggregation import AggregationRequests

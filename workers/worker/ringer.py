@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from storage.queue import RunKey
+from storage.queue.broker import RunKey
 from storage.shards import Shard
 from workers.process_health import ProcessHealth
 from workers.targets.answer import Ring

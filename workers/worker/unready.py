@@ -10,15 +10,15 @@ from uuid import UUID
 import structlog
 from prometheus_client import Counter
 
-from commands.defer_runs import DeferRuns, defer_runs
-from commands.miss_runs import MissRuns, is_late, miss_runs
-from commands.take_runs import TakenRun
-from domain.catchup import TOLERANCE
+from commands.firing.defer_runs import DeferRuns, defer_runs
+from commands.firing.miss_runs import MissRuns, is_late, miss_runs
+from commands.firing.take_runs import TakenRun
+from domain.policies.catchup import TOLERANCE
 from domain.policies.deferral import give_up_at
 from domain.runs.run import Outcome, RunState
-from storage.clock_offset import read_clocks
 from storage.error_kinds import kind_of
-from storage.postgres import UNREACHABLE, Database
+from storage.postgres.clock_offset import read_clocks
+from storage.postgres.pools import UNREACHABLE, Database
 from workers.targets.answer import Answer
 from workers.targets.limits.target_limiter import SOON
 from workers.worker.config import WorkerConfig

@@ -11,10 +11,10 @@ from litestar.connection import ASGIConnection
 from litestar.exceptions import NotAuthorizedException
 from litestar.handlers import BaseRouteHandler
 
-from app.access import Access
 from app.edge.authentication.credentials import SERVICE_HEADER, Credentials
 from app.edge.authentication.principals import Authentication, Principal
-from app.problems import BadRequest
+from app.requests.access import Access
+from app.responses.problems import BadRequest
 from domain.access.caller import Caller
 from domain.access.scopes import INSTALLATION, Scope
 from domain.errors import Forbidden

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from litestar.types import Scope
 
-from app.problems import BadRequest
+from app.responses.problems import BadRequest
 
 SERVICE_HEADER = "Tocsin-Service"
 _AUTHORIZATION, _SERVICE = b"authorization", SERVICE_HEADER.lower().encode()

@@ -13,8 +13,8 @@ from cachetools import LRUCache, TTLCache
 from prometheus_client import Counter
 
 from domain.access.scopes import INSTALLATION
-from storage.rate_limits import Bucket
-from storage.redis_link import RedisAway
+from storage.redis.connection import RedisAway
+from storage.redis.rate_limits import Bucket
 from storage.shards import Shards
 
 FAILED = Counter("tocsin_failed_logins_total", "Requests with credentials that are not good.")

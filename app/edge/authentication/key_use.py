@@ -9,9 +9,9 @@ from uuid import UUID
 import asyncpg
 import structlog
 
-from commands.note_key_use import NoteKeyUse, note_key_use
+from commands.keys.note_key_use import NoteKeyUse, note_key_use
 from storage.error_kinds import kind_of
-from storage.postgres import UNREACHABLE
+from storage.postgres.pools import UNREACHABLE
 from storage.shards import Shards
 
 log = structlog.get_logger()

@@ -14,16 +14,16 @@ from msgspec import Struct
 from app.edge.authentication.credentials import Credentials
 from app.edge.authentication.failed_logins import FailedLogins
 from app.edge.authentication.person import Person, ProviderAway, TokenRefused
-from app.problems import BadRequest
+from app.responses.problems import BadRequest
 from domain.access.keys import service_of
 from domain.access.scopes import INSTALLATION, SCOPES_OF, Role, Scope
 from domain.access.service import Service
 from domain.errors import NotFound
 from domain.quotas.limits import Limits
-from queries.find_key import FoundKey, find_key
-from queries.find_role import find_role
-from queries.find_service import find_service, get_service
-from queries.list_memberships import list_memberships
+from queries.keys.find_key import FoundKey, find_key
+from queries.services.find_role import find_role
+from queries.services.find_service import find_service, get_service
+from queries.services.list_memberships import list_memberships
 from storage.shards import Shards
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class _Known(Struct, frozen=True):
 class Authentication:
     """Finds the principal of each request; each is looked up once a second at most.
 
-    What is looked up then is kept for longer, until a command makes it void (see LastingReads).
+    What is looked up then is kept for longer, until a command makes it void (see AuthorizationCache).
 
     Args:
         tokens: Of the provider that signs people in, if there is one.

@@ -13,8 +13,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from app.edge.connections.gathered_writes import GatheredWrites
 from app.edge.response_headers import Headers
-from app.problems import MEDIA_TYPE, RETRY_AFTER_SECONDS, problem
-from app.requests import MAX_BODY_BYTES
+from app.requests.request import MAX_BODY_BYTES
+from app.responses.problems import MEDIA_TYPE, RETRY_AFTER_SECONDS, problem
 from domain.ids import new_id
 
 log = structlog.get_logger()

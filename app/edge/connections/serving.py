@@ -14,7 +14,7 @@ from app.edge.connections.bounded_protocol import BoundedProtocol
 from app.edge.connections.leaving_server import LeavingServer
 from app.edge.response_headers import api_headers
 from app.up.listening import BACKLOG, listen
-from storage.garbage import collect_rarely
+from storage.gc_tuning import collect_rarely
 
 LAST_SECONDS = 1  # before what is still under way is cancelled
 

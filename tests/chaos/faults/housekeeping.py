@@ -7,7 +7,7 @@ import random
 from dramatiq import BrokerError, Message
 from redis.exceptions import RedisError
 
-from storage.queue import make_broker
+from storage.queue.broker import make_broker
 from tests.chaos.scene import Scene
 
 ACTORS = ("keep_partitions", "forget_processes", "forget_past_minutes", "rescue_runs")

@@ -11,8 +11,8 @@ import asyncpg
 from redis import Redis
 from redis.exceptions import RedisError
 
-from storage.embedded.errors import EmbeddedServerError
-from storage.embedded.server import Server
+from app.embedded.errors import EmbeddedServerError
+from app.embedded.server import Server
 from tests.chaos.faults.processes import end_in_order
 from tests.chaos.scene import Scene
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from app import access_page
-from app.access import rules
 from app.api import create_app
+from app.openapi import access_page
+from app.requests.access import rules
 from app.settings import Settings
 
 

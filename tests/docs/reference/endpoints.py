@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from app.access import rules
 from app.api import create_app
 from app.openapi.document import description_of
+from app.requests.access import rules
 from app.settings import Settings
 from tests.docs.reference.tables import table
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from app.problems import problem, problem_of
+from app.responses.problems import problem, problem_of
 from domain.errors import Invalid
 from tests.docs.reference.tables import table
 

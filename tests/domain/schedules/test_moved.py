@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from domain.catchup import CatchupPolicy, Outcome
 from domain.errors import Invalid
+from domain.policies.catchup import CatchupPolicy, Outcome
 from domain.policies.catchup_plan import account, plan
 from domain.schedules.checks import check_schedule
 from domain.schedules.clocks.wall_clock import Fold, Gap

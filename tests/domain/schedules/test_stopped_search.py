@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from domain.catchup import CatchupPolicy, Coalesce, Outcome, Stretch
 from domain.policies import catchup_plan
+from domain.policies.catchup import CatchupPolicy, Coalesce, Outcome, Stretch
 from domain.policies.catchup_plan import plan
 from domain.schedules import fire_times as fire_times_module
 from domain.schedules import newest as newest_module

@@ -11,8 +11,8 @@ from uuid import UUID
 from cachetools import LRUCache
 
 from domain.targets.signing import SigningSecret, live
-from storage.key_ring import KeyRing
-from storage.signing_secrets import stored_of, text_of
+from storage.crypto.encryption_keys import EncryptionKeys
+from storage.services.signing_secrets import stored_of, text_of
 
 _OPENED = 4_096
 
@@ -30,15 +30,15 @@ class SigningSecrets:
     recently used go first.
     """
 
-    def __init__(self, ring: KeyRing) -> None:
-        self._ring = ring
+    def __init__(self, keys: EncryptionKeys) -> None:
+        self._keys = keys
         self._opened: LRUCache[tuple[UUID, tuple[str, ...]], list[OpenSecret]] = LRUCache(_OPENED)
 
     def live(self, service_id: UUID, stored: Sequence[str], now: datetime) -> list[str]:
         """The secrets to sign with.
 
         Raises:
-            Undecipherable: When the ring lacks a key.
+            Undecipherable: When the key is not there.
         """
         key = service_id, tuple(stored)
         opened = self._opened.get(key)
@@ -54,7 +54,7 @@ class SigningSecrets:
                 id=one.id,
                 created_at=one.created_at,
                 expires_at=one.expires_at,
-                text=text_of(one, service_id, self._ring),
+                text=text_of(one, service_id, self._keys),
             )
             for one in live(found, now)
         ]

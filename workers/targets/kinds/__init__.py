@@ -9,9 +9,9 @@ from typing import Protocol
 import dramatiq
 from msgspec import Struct
 
-from commands.take_runs import TakenRun
+from commands.firing.take_runs import TakenRun
 from domain.targets import KINDS, Allowed
-from storage.key_ring import KeyRing
+from storage.crypto.encryption_keys import EncryptionKeys
 from workers.targets.answer import Answer
 from workers.targets.http.transport import Transport
 from workers.targets.secrets import Secrets, Unreadable, failed
@@ -34,13 +34,13 @@ class Means(Struct, frozen=True, kw_only=True):
         broker: Where actors are registered.
         allowed: What the operator allows targets to be.
         transport: How HTTP requests are made.
-        ring: What signing secrets are encrypted with.
+        keys: What signing secrets are encrypted with.
     """
 
     broker: dramatiq.Broker
     allowed: Allowed
     transport: Transport
-    ring: KeyRing
+    keys: EncryptionKeys
 
 
 class Targets:

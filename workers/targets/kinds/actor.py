@@ -11,7 +11,7 @@ from typing import Any, cast
 import dramatiq
 import msgspec
 
-from commands.take_runs import TakenRun
+from commands.firing.take_runs import TakenRun
 from domain.runs.run import Outcome
 from domain.targets.kinds.actor import ActorTarget
 from workers.targets.answer import Answer

@@ -10,10 +10,10 @@ from urllib.parse import quote
 
 import msgspec
 
-from commands.take_runs import TakenRun
+from commands.firing.take_runs import TakenRun
 from domain.runs.run import Outcome
 from domain.targets.kinds.http import HttpTarget
-from storage.key_ring import KeyRing, Undecipherable
+from storage.crypto.encryption_keys import EncryptionKeys, Undecipherable
 from workers.targets.answer import Answer
 from workers.targets.delivery import scheduled_for_of, traceparent_of
 from workers.targets.http.egress import EgressRefused
@@ -35,12 +35,12 @@ class HttpRinger:
     """Sends signed requests.
 
     Args:
-        ring: What signing secrets are encrypted with.
+        keys: What signing secrets are encrypted with.
     """
 
-    def __init__(self, transport: Transport, ring: KeyRing) -> None:
+    def __init__(self, transport: Transport, keys: EncryptionKeys) -> None:
         self._transport = transport
-        self._signing_secrets = SigningSecrets(ring)
+        self._signing_secrets = SigningSecrets(keys)
 
     async def ring(self, run: TakenRun, started_at: datetime) -> Answer:
         """Make one attempt; every way it can end is an answer, never an exception."""
@@ -70,7 +70,7 @@ class HttpRinger:
 
 def ringer(means: Means) -> HttpRinger:
     """What rings this kind."""
-    return HttpRinger(means.transport, means.ring)
+    return HttpRinger(means.transport, means.keys)
 
 
 def _content(target: HttpTarget) -> tuple[bytes | memoryview, dict[str, str]]:

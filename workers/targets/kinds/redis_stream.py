@@ -19,12 +19,12 @@ from redis.exceptions import (
     ResponseError,
 )
 
-from commands.take_runs import TakenRun
+from commands.firing.take_runs import TakenRun
 from domain.errors import Invalid
 from domain.runs.run import Outcome
 from domain.targets.kinds.redis_stream import RedisStreamTarget, StreamServer
-from storage.key_ring import KeyRing, Undecipherable
-from storage.redis_servers import redis_pool
+from storage.crypto.encryption_keys import EncryptionKeys, Undecipherable
+from storage.redis.servers import redis_pool
 from workers.targets.answer import Answer
 from workers.targets.delivery import scheduled_for_of, traceparent_of
 from workers.targets.http.signature import SigningSecrets, sign
@@ -52,12 +52,12 @@ class RedisStreamRinger:
 
     Args:
         servers: By name.
-        ring: What signing secrets are encrypted with.
+        keys: What signing secrets are encrypted with.
     """
 
-    def __init__(self, servers: Mapping[str, StreamServer], ring: KeyRing) -> None:
+    def __init__(self, servers: Mapping[str, StreamServer], keys: EncryptionKeys) -> None:
         self._servers = servers
-        self._signing_secrets = SigningSecrets(ring)
+        self._signing_secrets = SigningSecrets(keys)
         self._clients: dict[str, Redis] = {}
         self._free = {name: asyncio.Semaphore(CONNECTIONS) for name in servers}
 
@@ -104,7 +104,7 @@ class RedisStreamRinger:
 
 def ringer(means: Means) -> RedisStreamRinger:
     """What rings this kind."""
-    return RedisStreamRinger(means.allowed.redis_stream, means.ring)
+    return RedisStreamRinger(means.allowed.redis_stream, means.keys)
 
 
 def _fields(

@@ -9,13 +9,13 @@ from uuid import UUID
 
 from prometheus_client import Counter
 
-from commands.take_runs import TakenRun
+from commands.firing.take_runs import TakenRun
 from domain.ids import EPOCH
-from domain.target_view import BUCKET_SECONDS, BUCKETS, Minute, TargetView
 from domain.targets import Reached, Target, reached_by
 from domain.targets.health.breaker import CLOSED, BreakerState
 from domain.targets.health.health_signal import strain_of
 from domain.targets.health.rate_control import BURST, FULL, MAX_CONCURRENCY, MAX_RATE
+from domain.targets.health.target_status import BUCKET_SECONDS, BUCKETS, Minute, TargetView
 from workers.targets.answer import Answer
 from workers.targets.limits.concurrency_limiter import ServiceLeases
 

@@ -9,11 +9,11 @@ from uuid import UUID
 
 import structlog
 
-from domain.target_view import TargetView
+from domain.targets.health.target_status import TargetView
 from storage.error_kinds import kind_of
-from storage.redis_link import RedisAway
+from storage.redis.connection import RedisAway
+from storage.redis.target_status import tell
 from storage.shards import Shard
-from storage.target_views import tell
 from workers.targets.limits.target_limiter import TargetLimiter, TargetLimiters
 
 log = structlog.get_logger()

@@ -7,10 +7,10 @@ from uuid import UUID
 
 import structlog
 
-from storage.aborts import ABORT_CHANNEL, note_aborted, runs_to_abort
 from storage.error_kinds import kind_of
-from storage.listening import listen
-from storage.postgres import UNREACHABLE
+from storage.postgres.listen import listen
+from storage.postgres.pools import UNREACHABLE
+from storage.runs.aborts import ABORT_CHANNEL, note_aborted, runs_to_abort
 from storage.shards import Shard
 from workers.worker.config import DEFAULTS, WorkerConfig
 from workers.worker.ringer import Ringer

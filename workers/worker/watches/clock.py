@@ -9,9 +9,9 @@ import structlog
 from dramatiq import BrokerError
 from redis.exceptions import RedisError
 
-from storage.clock_offset import read_clocks
 from storage.error_kinds import kind_of
-from storage.postgres import UNREACHABLE
+from storage.postgres.clock_offset import read_clocks
+from storage.postgres.pools import UNREACHABLE
 from storage.shards import Shard
 from workers.worker.ringer import Ringer
 
@@ -50,7 +50,7 @@ class ClockWatch:
     async def _pass_on(self) -> None:
         try:
             given_back = await self._ringer.intake.give_back()
-            await self._shard.queue.hand_over(given_back)
+            await self._shard.queue.dispatch(given_back)
         except (*UNREACHABLE, RedisError, BrokerError) as error:
             # Sweeps find runs that are free and not dispatched.
             log.warning("worker.not_passed_on", error=kind_of(error))

@@ -15,11 +15,11 @@ from dramatiq import BrokerError
 from prometheus_client import Counter
 from redis.exceptions import RedisError
 
-from commands.recover_runs import OwnedRun, RecoverRuns, owned_runs, recover_runs
-from storage.clock_offset import read_clocks
+from commands.firing.recover_runs import OwnedRun, RecoverRuns, owned_runs, recover_runs
 from storage.error_kinds import kind_of
-from storage.postgres import UNREACHABLE
-from storage.queue import RunKey
+from storage.postgres.clock_offset import read_clocks
+from storage.postgres.pools import UNREACHABLE
+from storage.queue.broker import RunKey
 from storage.shards import Shard
 from workers.worker.config import DEFAULTS, WorkerConfig
 from workers.worker.ringer import Ringer
@@ -54,7 +54,7 @@ class ForgottenWatch:
                 continue  # neither what is due is known, nor when an attempt ended
             try:
                 freed = await self.look(datetime.now(UTC))
-                await self._shard.queue.hand_over(freed)
+                await self._shard.queue.dispatch(freed)
             except (*UNREACHABLE, RedisError, BrokerError) as error:
                 log.warning("forgotten.not_looked_for", error=kind_of(error))
             except Exception:

@@ -1,0 +1,1 @@
+"""What requests ask: values, lists, versions, keys and access."""

@@ -1,0 +1,1 @@
+"""Claim ahead: which fire times become runs."""

@@ -1,0 +1,1 @@
+"""What the overlap policy makes of a run."""

@@ -1,0 +1,1 @@
+"""Commands on secrets and signing secrets."""

@@ -1,0 +1,1 @@
+"""What lists choose, and where a page ends."""

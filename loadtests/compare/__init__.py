@@ -1,0 +1,1 @@
+"""This checkout beside another revision, a bare framework and the goals."""

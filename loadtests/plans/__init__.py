@@ -1,0 +1,1 @@
+"""How statements are planned on much data."""

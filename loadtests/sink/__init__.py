@@ -1,0 +1,1 @@
+"""The target that all load is rung at."""

@@ -1,0 +1,1 @@
+"""Queries about secrets, without their values."""

@@ -1,0 +1,1 @@
+"""Queries about services, their members and targets."""

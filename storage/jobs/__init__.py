@@ -1,0 +1,1 @@
+"""Jobs, their calendars, backfills and ledgers, as rows."""

@@ -1,0 +1,1 @@
+"""How Postgres is reached: pools, transactions, replicas and notifications."""

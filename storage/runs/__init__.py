@@ -1,0 +1,1 @@
+"""Runs as rows: claimable, claimed, owned and ended."""

@@ -1,0 +1,1 @@
+"""Services as rows, with their keys, secrets, quotas and audit."""
