@@ -6,11 +6,13 @@ import time
 from typing import Any
 
 import redis
+import structlog
 from dramatiq.brokers.redis import RedisBroker, _RedisConsumer, _scripts
-from dramatiq.errors import ConnectionClosed
+from dramatiq.errors import ConnectionClosed, DecodeError
 
 from storage.redis.memory import ALWAYS
 
+log = structlog.get_logger()
 WAIT_SECONDS = 0.25
 """A message whose bell was lost, or that came back from a dead worker, is found so late."""
 _FULL_SECONDS = 0.01
@@ -37,7 +39,12 @@ class BlockingConsumer(_RedisConsumer):
         super().__init__(broker, queue_name, prefetch, _SLEEP_MS)  # type: ignore[no-untyped-call]
 
     def __next__(self) -> Any:
-        message = super().__next__()  # type: ignore[no-untyped-call]
+        try:
+            message = super().__next__()  # type: ignore[no-untyped-call]
+        except DecodeError:
+            # Its runs are rows, and are sent anew. Dramatiq would stop the consumer for 3 s.
+            log.warning("message.unreadable", queue=self.queue_name)
+            return None
         if message is None:
             self._wait()
         return message

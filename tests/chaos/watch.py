@@ -32,6 +32,8 @@ EXPLAINED = (
         r"MemoryError|Cannot allocate memory|can't start new thread"
         r"|failed to map segment from shared object"
     ),
+    # asyncpg, of a connection that was lost while it was made: whoever made it is told, too.
+    re.compile(r"Future exception was never retrieved"),
     # Dramatiq calls it an error when its consumer loses Redis, and tries again.
     re.compile(r"Consumer encountered a connection error"),
     # Redis is away when runs are to be handed on that a worker does not take; they are sent anew.
@@ -42,7 +44,8 @@ EXPLAINED = (
 _FULL = re.compile(r"MISCONF")
 # A process that is denied memory may also fail to map a library, or to begin a thread.
 _DENIED = re.compile(
-    r"process\.failed|recorder\.(refused|turns_not_passed)|Failed to process message|Traceback"
+    r"process\.failed|recorder\.(refused|\w+_not_passed)|Failed to process message|Traceback"
+    r"|runs\.forgotten"
 )
 EXPLAINED_BY = (
     (_FULL, "disk", timedelta(seconds=10)),

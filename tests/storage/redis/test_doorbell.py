@@ -107,3 +107,13 @@ def test_one_that_has_enough_in_hand_does_not_take_the_bell(broker: RedisBroker)
     assert broker.client.llen(doorbell._wake_key(broker, RUNS_QUEUE)) == 1
     consumer.ack(first)
     assert next_message(consumer) is not None
+
+
+def test_a_damaged_message_is_passed_over(broker: WakingBroker):
+    """Found by chaos: a value that was damaged in Valkey's file and loaded with it."""
+    consumer = broker.consume(RUNS_QUEUE)
+    damaged, sound = broker.enqueue(a_message()), broker.enqueue(a_message())
+    key = f"{broker.namespace}:{RUNS_QUEUE}.msgs"
+    assert broker.client.hset(key, damaged.options["redis_message_id"], b"{\x00") == 0
+    assert next(consumer) is None
+    assert getattr(next_message(consumer), "message_id", None) == sound.message_id
