@@ -17,7 +17,7 @@ from storage.postgres.pools import UNREACHABLE, Database
 from storage.redis.connection import RedisAway
 
 log = structlog.get_logger()
-UNRECORDED = Counter("tocsin_commits_unrecorded_total", "ConsistencyTokens of which Redis was not told.")
+UNRECORDED = Counter("tocsin_commits_unrecorded_total", "Commits of which Redis was not told.")
 UNRECORDED_CHANNEL = "tocsin_unrecorded"
 
 _CURRENT_LSN = """
