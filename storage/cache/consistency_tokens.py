@@ -32,7 +32,7 @@ _NOTE_TIMELINE = "INSERT INTO timelines VALUES ($1) ON CONFLICT DO NOTHING"
 class ConsistencyTokens:
     """Remembers in Redis how far each service has come.
 
-    ConsistencyTokens that end at about the same time are recorded together, with one look at the primary's
+    Commits that end at about the same time are recorded together, with one look at the primary's
     LSN: any LSN read after a commit is late enough for it.
 
     When the primary dies after a commit, Redis is told to doubt what it knows of the service. When
@@ -69,9 +69,9 @@ class ConsistencyTokens:
             self._doubtful.add(commit.service_id)
             await self._tell_to_doubt(commit.service_id)
 
-    async def record_all(self, consistency_tokens: Iterable[Commit]) -> None:
+    async def record_all(self, commits: Iterable[Commit]) -> None:
         """The same of several."""
-        await asyncio.gather(*map(self.record, consistency_tokens))
+        await asyncio.gather(*map(self.record, commits))
 
     async def look(self, service_id: UUID, name: str | None = None) -> Looked | None:
         """What Redis knows of a service, or None when it cannot be asked or believed."""

@@ -28,7 +28,7 @@ POSITION_SECONDS = 3_600
 SHARED_BYTES = 32 * 1024
 """What is larger is kept out of Redis; each process reads it of Postgres, and keeps it itself."""
 DOUBT = "?"
-"""In lsn of a service's token: it has committed, and nobody knows how far it has come."""
+"""In place of a service's token: it has committed, and nobody knows how far it has come."""
 _LONG_AGO = datetime.fromtimestamp(0, UTC)
 
 # The LSN of each service is raised, never lowered; its number changes each time. An entry gives
@@ -151,12 +151,12 @@ class SharedCache:
         if len(fill.entry.body) <= SHARED_BYTES:
             await self._fills.answer(fill)
 
-    async def record(self, consistency_tokens: Iterable[Commit], lsn: int) -> None:
-        """Tell of consistency_tokens, all of them before `lsn`."""
+    async def record(self, commits: Iterable[Commit], lsn: int) -> None:
+        """Tell of commits, all of them before `lsn`."""
         invalidates: dict[UUID, bool] = {}
         keys: list[tuple[UUID, str]] = []
         values: list[bytes | int] = []
-        for commit in consistency_tokens:
+        for commit in commits:
             invalidates[commit.service_id] = commit.invalidates or invalidates.get(
                 commit.service_id, False
             )
@@ -252,7 +252,7 @@ def _cache_entry_key(epoch: str, service_id: UUID, name: str) -> str:
 
 
 def _entry(new: NewCacheEntry, after: int, *, fits: bool) -> CacheEntry:
-    # Of what does not fit only its version is cached, so that no earlier one takes its lsn.
+    # Of what does not fit only its version is cached, so that no earlier one takes its place.
     # What others committed meanwhile it may lack, so it has the LSN before.
     return CacheEntry(
         version=new.version,
