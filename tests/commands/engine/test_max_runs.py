@@ -179,7 +179,7 @@ async def test_a_retry_of_an_earlier_schedule_that_is_let_go_is_given_back(
 async def new_run_with_the_turn(firing: Firing, old: TakenRun) -> TakenRun:
     """A run of the new schedule that rings although the old one is not over."""
     # The old one has the turn as long as it is open, so somebody has to take it away by hand.
-    await firing.rows("DELETE FROM claim_shares WHERE job_id = $1", old.job_id)
+    await firing.rows("DELETE FROM turns WHERE job_id = $1", old.job_id)
     newest = (await firing.runs(old.job_id))[-1]
     (new,) = await firing.take((newest["service_id"], newest["id"]), until=NOON + MINUTE)
     assert await firing.begin(new, now=NOON + MINUTE)

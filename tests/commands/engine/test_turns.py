@@ -129,7 +129,7 @@ async def test_a_run_that_was_taken_anew_while_it_began_has_its_turn_and_rings(f
     assert await beginning
     assert await firing.state(run.id) == "running"
     ((holder,),) = await firing.rows(
-        "SELECT run_id FROM claim_shares WHERE job_id = $1", run.job_id
+        "SELECT run_id FROM turns WHERE job_id = $1", run.job_id
     )
     assert holder == run.id
 
@@ -218,7 +218,7 @@ async def test_a_deleted_job_leaves_no_turn_and_nothing_that_waits(firing: Firin
     holder = await firing.running_run()
     run = await firing.buffered(holder.job_id)
     await delete(firing.shards, firing.caller, holder.job_id)
-    assert await firing.rows("SELECT FROM claim_shares WHERE job_id = $1", holder.job_id) == []
+    assert await firing.rows("SELECT FROM turns WHERE job_id = $1", holder.job_id) == []
     assert await firing.state(run.id) == "cancelled"
     await firing.finish(ended(holder, Outcome.SUCCEEDED))
     assert await firing.pass_overlap_locks() == []
@@ -315,11 +315,11 @@ async def test_those_that_wait_are_not_forgotten_when_the_history_of_the_turn_is
         # As if the holder's fire time were long ago and its partition dropped.
         await driver.execute("DELETE FROM runs WHERE id = $1", holder.id)
         await driver.execute(
-            "UPDATE claim_shares SET scheduled_for = scheduled_for - interval '9 years'"
+            "UPDATE turns SET scheduled_for = scheduled_for - interval '9 years'"
         )
         await drop_partitions(driver, (NOON - 3_000 * DAY).date())
     assert await firing.pass_overlap_locks() == [run.id]
-    assert await firing.rows("SELECT FROM claim_shares WHERE job_id = $1", idle.job_id) == []
+    assert await firing.rows("SELECT FROM turns WHERE job_id = $1", idle.job_id) == []
 
 
 async def test_a_job_that_lets_its_runs_overlap_from_now_on_needs_no_turns(firing: Firing):
