@@ -39,7 +39,7 @@ def test_a_run_is_added_and_a_consumer_does_it_once(
         assert run["attempts"][0]["response_excerpt"] == entry_id
         server.xadd(stream, fields)  # as a second attempt of the run would
         server.xadd(stream, {**fields, "run_id": str(uuid4())})  # not signed
-        done = f"did {run['id']}: " + '{"n": 1}'
+        done = f"did {run['id']}: " + '{"n":1}'
         said = tmp_path / "consumer.log"
         with said.open("ab") as output:
             consumer = subprocess.Popen(

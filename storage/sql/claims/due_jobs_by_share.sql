@@ -1,4 +1,4 @@
--- The same as claimable_jobs.sql, of each service no more than its share.
+-- The same as due_jobs.sql, of each service no more than its share.
 SELECT due.*
 FROM unnest(:service_ids::uuid[], :shares::int[]) AS share (of_service, most)
 CROSS JOIN LATERAL (

@@ -10,14 +10,7 @@ from typing import cast
 
 import msgspec
 from redis.asyncio import Redis
-from redis.exceptions import (
-    AuthenticationError,
-    BusyLoadingError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    RedisError,
-    ResponseError,
-)
+from redis.exceptions import RedisError, ResponseError
 
 from commands.firing.take_runs import TakenRun
 from domain.errors import Invalid
@@ -35,14 +28,11 @@ CONNECTIONS = 16
 CONNECT_SECONDS = 5.0
 EMPTY_BODY = b"{}"
 _CODE = re.compile(r"[A-Z]{2,20}\b")
-# What redis-py tells by a type of its own, without the code.
-_CODES: dict[type[RedisError], str] = {
-    OutOfMemoryError: "OOM",
-    ReadOnlyError: "READONLY",
-    BusyLoadingError: "LOADING",
-}
 _IN_TROUBLE = frozenset(
-    {"OOM", "READONLY", "LOADING", "MISCONF", "NOREPLICAS", "MASTERDOWN", "CLUSTERDOWN", "BUSY"}
+    {
+        *("OOM", "READONLY", "LOADING", "MISCONF", "NOREPLICAS", "BUSY"),
+        *("MASTERDOWN", "CLUSTERDOWN", "WRONGPASS", "NOAUTH"),
+    }
 )
 """Refusals that are about the server, not about the entry: they count as failures of the target."""
 
@@ -137,10 +127,9 @@ def _failed(error: RedisError | OSError, server: str) -> Answer:
 
 def _code_of(error: RedisError | OSError) -> str | None:
     """What the server calls its refusal; None if it refused nothing."""
-    for kind, code in _CODES.items():
-        if isinstance(error, kind):
-            return code
-    if isinstance(error, AuthenticationError) or not isinstance(error, ResponseError):
+    if isinstance(error, RedisError) and error.status_code is not None:
+        return error.status_code  # redis-py knows it, and takes it out of the text
+    if not isinstance(error, ResponseError):
         return None
     found = _CODE.match(str(error))
     return "ERR" if found is None else found[0]
