@@ -6,19 +6,22 @@ import asyncio
 from typing import Any
 
 
-class GatheredWrites(asyncio.Transport):
+class GatheredWrites:
     """Around a transport: uvicorn writes a response's head and its body one by one.
 
-    Each would be a system call, and the head a packet of its own.
+    Each would be a system call, and the head a packet of its own: docs/adr/0011. What is not here
+    is the transport's.
     """
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__()
         self._transport = transport
         self._loop = loop
         self._gathered: list[bytes] = []
 
-    def write(self, data: Any) -> None:
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
         if not self._gathered:
             self._loop.call_soon(self._send)
         self._gathered.append(data)
@@ -30,21 +33,6 @@ class GatheredWrites(asyncio.Transport):
     def close(self) -> None:
         self._send()
         self._transport.close()
-
-    def abort(self) -> None:
-        self._transport.abort()
-
-    def is_closing(self) -> bool:
-        return self._transport.is_closing()
-
-    def pause_reading(self) -> None:
-        self._transport.pause_reading()
-
-    def resume_reading(self) -> None:
-        self._transport.resume_reading()
-
-    def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return self._transport.get_extra_info(name, default)
 
     def _send(self) -> None:
         gathered, self._gathered = self._gathered, []
