@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import signal
 import threading
@@ -16,10 +17,12 @@ log = structlog.get_logger()
 CUT_OFF = 1
 """The exit status of one that did not end by itself."""
 
+FAILED_SECONDS = 5.0
+
 Work = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
 
 
-def run_until_signal(work: Work, *, seconds: float) -> None:
+def run_until_signal(work: Work, *, seconds: float, failed_seconds: float = FAILED_SECONDS) -> None:
     """Run until SIGINT or SIGTERM sets the event that the work is given.
 
     An event loop that has done its work waits for the threads that it lent, and they may wait for a
@@ -28,6 +31,10 @@ def run_until_signal(work: Work, *, seconds: float) -> None:
 
     Args:
         seconds: The work has so long to end; it is given less than its host's patience.
+        failed_seconds: The process has so long to end once the work has failed.
+
+    Raises:
+        Exception: What the work raises; SIGALRM ends the process if nothing else does.
     """
 
     async def run() -> None:
@@ -42,7 +49,13 @@ def run_until_signal(work: Work, *, seconds: float) -> None:
             asyncio.get_running_loop().add_signal_handler(number, end)
         await work(stop)
 
-    uvloop.run(run())
+    try:
+        uvloop.run(run())
+    except BaseException:
+        # Threads that are still at work keep the process; without memory no timer's thread starts.
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(math.ceil(failed_seconds))
+        raise
 
 
 def _cut_off_after(seconds: float) -> None:

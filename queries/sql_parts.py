@@ -63,9 +63,9 @@ def alone(rows: Select[Any]) -> Select[Any]:
     return rows.offset(number(0))
 
 
-def behind(columns: Any, place: Any, *, descending: bool) -> Clause:
-    """Whether a row comes behind a place in the list."""
-    found: Clause = columns < place if descending else columns > place
+def behind(columns: Any, keyset: Any, *, descending: bool) -> Clause:
+    """Whether a row comes behind a keyset in the list."""
+    found: Clause = columns < keyset if descending else columns > keyset
     return found
 
 

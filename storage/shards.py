@@ -24,7 +24,7 @@ from storage.jobs.inserts import JobInserts
 from storage.jobs.reckoning import Reckoning
 from storage.postgres.pools import POOL_SIZE, UNREACHABLE, Database, Driver
 from storage.postgres.replicas import Replica, Replicas
-from storage.postgres.routed_reads import ANYWHERE, Question, ShardReads
+from storage.postgres.routed_reads import Question, ShardReads
 from storage.queue.broker import RunQueue, make_broker
 from storage.redis.connection import RedisLink
 from storage.redis.kept_answers import KeptAnswers
@@ -145,14 +145,6 @@ class Shard:
     ) -> Answer:
         """The same for what only invalidating commands change; see AuthorizationCache."""
         return await self._authorization.read(service_id, name, now, load)
-
-    async def read_any(self, question: Question[Answer]) -> Answer:
-        """A server that may lag: for what has no service's consistency_tokens to wait for."""
-        return await self.reads.read(ANYWHERE, question)
-
-    async def read_latest(self, question: Question[Answer]) -> Answer:
-        """The primary: for what no server that lags may say."""
-        return await self.reads.read(None, question)
 
     async def wake_for(self, due_at: datetime | None, now: datetime) -> None:
         """Tell dispatchers of an instant that they may have looked past already.

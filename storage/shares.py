@@ -45,11 +45,15 @@ class Shares:
     Args:
         most: At once, of one service.
         name: What of, for the metric.
+
+    Attributes:
+        wait_seconds: For so long what comes then waits.
     """
 
     def __init__(self, most: int, name: str) -> None:
         self.most = most
         self.name = name
+        self.wait_seconds = WAIT_SECONDS
         # By number: a UUID reckons its hash anew each time.
         self._shares: dict[int, _Share] = {}
 
@@ -89,7 +93,7 @@ class Shares:
             await share.free.acquire()  # at once
             return
         try:
-            async with asyncio.timeout(WAIT_SECONDS):
+            async with asyncio.timeout(self.wait_seconds):
                 await share.free.acquire()
         except TimeoutError:
             note_used_up(self.name)

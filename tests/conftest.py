@@ -23,6 +23,7 @@ from storage.postgres.pools import Database
 from storage.schema.migrate import migrate
 from storage.shards import Shards
 from storage.urls import ShardUrls
+from tests.domain.examples import FEW
 from tests.processes import System
 from tests.servers import started_servers, stopped_servers, urls_of
 from tests.suite.seconds import Seconds
@@ -32,7 +33,7 @@ COMMANDS_DATABASE = "commands"
 
 # A red CI is to be about the change and no other chance; on people's machines examples vary.
 settings.register_profile("ci", derandomize=True)
-settings.register_profile("fast", max_examples=25)
+settings.register_profile("fast", max_examples=FEW)
 if os.environ.get("CI"):
     settings.load_profile("ci")
 STORED = (
@@ -134,8 +135,7 @@ async def shards(commands_urls: ShardUrls) -> AsyncIterator[Shards]:
     made = Shards(commands_urls)
     yield made
     async with made.all()[0].database.driver() as driver:
-        for table in STORED:
-            await driver.execute(f"DELETE FROM {table}")
+        await driver.execute("; ".join(f"DELETE FROM {table}" for table in STORED))
     await made.close()
 
 

@@ -20,6 +20,8 @@ import msgspec
 from app.embedded.ports import free_port
 from app.up.supervised import Lifeline
 from commands.keys.bootstrap_key import BootstrapKey, bootstrap_key
+from storage.postgres.pools import Database
+from storage.schema.migrate import is_migrated
 from storage.shards import Shards
 from storage.urls import ShardUrls, redis_database
 
@@ -30,7 +32,12 @@ ENCRYPTION_KEYS = "test:" + "QUJD" * 10 + "QUI="
 STREAMS_DATABASE = 9
 """Of the Redis, with the streams that targets may add to."""
 STOP_SECONDS = 30.0
+SHORTEST_PAUSE_SECONDS = 0.02
+LONGEST_PAUSE_SECONDS = 0.1
+"""Who asks the API more often takes the processor from what is waited for."""
 TOLD_CHARACTERS = 4_000
+NO_TLS = False
+"""As `verify` of httpx, which takes 30 ms to read the world's certificates for each client."""
 # Processes end with the tests that started them, even if the tests are killed.
 LIFELINE = Lifeline()
 
@@ -42,10 +49,12 @@ def wait_until(condition: Callable[[], Held], *, seconds: float = 20.0, what: st
     worker's writes, and not every server that is asked has them at once.
     """
     deadline = time.monotonic() + seconds
+    pause = SHORTEST_PAUSE_SECONDS
     while not (held := condition()):
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {seconds:g} s: {what or condition}")
-        time.sleep(0.02)
+        time.sleep(pause)
+        pause = min(pause * 1.3, LONGEST_PAUSE_SECONDS)
     return held
 
 
@@ -154,8 +163,16 @@ class System:
         return f"http://127.0.0.1:{self.port}"
 
     def migrate(self) -> None:
-        """Bring the database to the newest schema."""
-        self.run("migrate")
+        """Bring the database to the newest schema, if it is not there."""
+        if not asyncio.run(self._is_migrated()):
+            self.run("migrate")
+
+    async def _is_migrated(self) -> bool:
+        database = Database(self.urls.primary)
+        try:
+            return await is_migrated(database)
+        finally:
+            await database.close()
 
     def start(self, *names: str) -> None:
         """Start `api`, `dispatcher`, `worker`, `clock`, all at once, and wait until they work."""
@@ -196,7 +213,10 @@ class System:
         """An HTTP client that calls as a service, made if it is new."""
         key = asyncio.run(self._new_key(service))
         return httpx.Client(
-            base_url=self.url, headers={"authorization": f"Bearer {key}"}, timeout=15.0
+            base_url=self.url,
+            headers={"authorization": f"Bearer {key}"},
+            timeout=15.0,
+            verify=NO_TLS,
         )
 
     async def _new_key(self, service: str) -> str:
@@ -221,7 +241,7 @@ class System:
 
     def _is_ready(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/health/ready").status_code == 200
+            return httpx.get(f"{self.url}/health/ready", verify=NO_TLS).status_code == 200
         except httpx.TransportError:
             return False
 

@@ -24,6 +24,7 @@ from app.observability.metric_files import VARIABLE, SharedMetrics
 from app.observability.process_health import Vitals, with_health
 from storage.error_kinds import kind_of
 from storage.postgres.pools import UNREACHABLE
+from storage.postgres.routed_reads import ANYWHERE
 from storage.runs.events import waiting_events
 from storage.shards import Shards
 
@@ -54,7 +55,7 @@ async def exposition(shards: Shards) -> bytes:
 
 
 async def _waiting_events(shards: Shards) -> int:
-    return sum([await shard.read_any(waiting_events) for shard in shards.all()])
+    return sum([await shard.reads.read(ANYWHERE, waiting_events) for shard in shards.all()])
 
 
 def serve_metrics(port: int, host: str, vitals: Vitals) -> None:

@@ -31,12 +31,14 @@ class ReckonZones(Struct, frozen=True, kw_only=True):
     process_id: Who reckons, a process that beats.
     version: Of its tables.
     starts: Whether it has just started.
+    at_once: Jobs of a batch.
     """
 
     process_id: UUID
     version: str
     now: datetime
     starts: bool = False
+    at_once: int = JOBS_AT_ONCE
 
 
 class Reckoned(Struct, frozen=True, kw_only=True):
@@ -61,11 +63,11 @@ async def reckon_zones(command: ReckonZones, shard: Shard) -> Reckoned:
             return Reckoned()
         claim_at, service_id, job_id = made.reached
         rows = await JOBS.fetch(
-            driver, claim_at=claim_at, service_id=service_id, job_id=job_id, most=JOBS_AT_ONCE
+            driver, claim_at=claim_at, service_id=service_id, job_id=job_id, most=command.at_once
         )
     found = await asyncio.to_thread(_changed, rows)
     moved = await _move(found, command, shard)
-    reached = _key_of(rows[-1]) if len(rows) == JOBS_AT_ONCE else None
+    reached = _key_of(rows[-1]) if len(rows) == command.at_once else None
     async with shard.database.driver() as driver:
         if not await note_reached(driver, made, reached):
             return Reckoned(moved=moved)  # another process goes on

@@ -40,7 +40,12 @@ _REPLACE_SIGNING_SECRETS = "UPDATE services SET signing_secrets = $2 WHERE id = 
 
 
 class ReencryptSecrets(Struct, frozen=True, kw_only=True):
+    """Attributes:
+    at_once: Rows of a batch.
+    """
+
     now: datetime
+    at_once: int = AT_ONCE
 
 
 async def reencrypt_secrets(
@@ -55,7 +60,11 @@ async def reencrypt_secrets(
         Undecipherable: When there are no keys, or one is missing; what was done so far stays.
     """
     key_id = keys.first
-    counts = await _secrets(database, keys), await _signing_secrets(database, keys)
+    at_once = command.at_once
+    counts = (
+        await _secrets(database, keys, at_once),
+        await _signing_secrets(database, keys, at_once),
+    )
     async with database.driver() as driver:
         await record(
             driver,
@@ -70,11 +79,11 @@ async def reencrypt_secrets(
     return counts
 
 
-async def _secrets(database: Database, keys: EncryptionKeys) -> int:
+async def _secrets(database: Database, keys: EncryptionKeys, at_once: int) -> int:
     position, count = (_START, ""), 0
     while True:
         async with database.driver() as driver:
-            rows = await driver.fetch(_SECRETS, *position, AT_ONCE)
+            rows = await driver.fetch(_SECRETS, *position, at_once)
             if not rows:
                 return count
             old = [row for row in rows if row["key_id"] != keys.first]
@@ -99,14 +108,14 @@ async def _replace(driver: Driver, rows: Sequence[asyncpg.Record], keys: Encrypt
     )
 
 
-async def _signing_secrets(database: Database, keys: EncryptionKeys) -> int:
+async def _signing_secrets(database: Database, keys: EncryptionKeys, at_once: int) -> int:
     position, count = _START, 0
     while True:
         async with database.driver() as driver, driver.transaction():
-            rows = await driver.fetch(_SERVICES, position, AT_ONCE)
+            rows = await driver.fetch(_SERVICES, position, at_once)
             for row in rows:
                 count += await _reseal(driver, row, keys)
-        if len(rows) < AT_ONCE:
+        if len(rows) < at_once:
             return count
         position = UUID(int=rows[-1]["id"].int + 1)
 

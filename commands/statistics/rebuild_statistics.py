@@ -32,8 +32,13 @@ _LAST_OF_NEXT = statement("stats/last_of_next")
 
 
 class RebuildStats(Struct, frozen=True, kw_only=True):
+    """Attributes:
+    at_once: Runs of a portion.
+    """
+
     service_id: UUID
     now: datetime
+    at_once: int = RUNS_AT_ONCE
 
 
 async def services_to_rebuild(database: Database) -> list[UUID]:
@@ -73,21 +78,21 @@ async def rebuild_stats(command: RebuildStats, database: Database) -> None:
 async def _count_runs(driver: Driver, command: RebuildStats, first: datetime) -> None:
     after = _START
     while after != _END:
-        to = await _last_of_next(driver, command.service_id, after)
+        to = await _last_of_next(driver, command, after)
         runs = RunsToCount(service_id=command.service_id, first=first, after=after, to=to)
         await count_runs(driver, command.now, runs)
         after = to
 
 
-async def _last_of_next(driver: Driver, service_id: UUID, after: _Key) -> _Key:
+async def _last_of_next(driver: Driver, command: RebuildStats, after: _Key) -> _Key:
     job_id, fire_time, generation = after
     last = await _LAST_OF_NEXT.fetchrow(
         driver,
-        service_id=service_id,
+        service_id=command.service_id,
         job_id=job_id,
         fire_time=fire_time,
         generation=generation,
-        skipped=RUNS_AT_ONCE - 1,
+        skipped=command.at_once - 1,
     )
     if last is None:
         return _END

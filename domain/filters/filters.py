@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any, get_type_hints
+from typing import Any, ClassVar, get_type_hints
 
 from msgspec import Struct, structs
 
@@ -47,7 +47,13 @@ class Field(Struct, frozen=True):
 
 
 class Filter(Struct, frozen=True, kw_only=True):
-    """What is set narrows the choice. Each field is annotated with how it is asked for."""
+    """What is set narrows the choice. Each field is annotated with how it is asked for.
+
+    Attributes:
+        first_fields: Those that have always been there, beside `states`; see `identity`.
+    """
+
+    first_fields: ClassVar[frozenset[str]] = frozenset()
 
     @classmethod
     def fields(cls) -> tuple[Field, ...]:
@@ -67,11 +73,6 @@ class Filter(Struct, frozen=True, kw_only=True):
         given = self.given
         return any(field.asked.moves for field in self.fields() if field.name in given)
 
-    @classmethod
-    def first_fields(cls) -> frozenset[str]:
-        """Those that have always been there; see `identity`."""
-        return frozenset()
-
     @property
     def identity(self) -> dict[str, object]:
         """What tells lists apart; as processes of earlier versions write it, if they can.
@@ -81,7 +82,7 @@ class Filter(Struct, frozen=True, kw_only=True):
         """
         fields = structs.asdict(self)
         states = fields.pop("states")
-        first = {name: fields.pop(name) for name in [*fields] if name in self.first_fields()}
+        first = {name: fields.pop(name) for name in [*fields] if name in self.first_fields}
         later = {name: value for name, value in fields.items() if value}
         return {"state": states[0] if len(states) == 1 else states or None, **first, **later}
 

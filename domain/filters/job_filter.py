@@ -70,6 +70,10 @@ class JobFilter(Filter, frozen=True, kw_only=True):
         words: Each must begin a word of the name, the description or a tag.
     """
 
+    first_fields = frozenset(
+        {"tags", "name_prefix", "target_host", "next_fire_after", "next_fire_before", "words"}
+    )
+
     states: Annotated[
         tuple[JobState, ...],
         Asked(
@@ -114,15 +118,6 @@ class JobFilter(Filter, frozen=True, kw_only=True):
             read=_words,
         ),
     ] = ()
-
-    @classmethod
-    def first_fields(cls) -> frozenset[str]:
-        return frozenset(
-            {
-                *("tags", "name_prefix", "target_host"),
-                *("next_fire_after", "next_fire_before", "words"),
-            }
-        )
 
 
 class JobOrder(Struct, frozen=True, kw_only=True):

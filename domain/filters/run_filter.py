@@ -29,6 +29,8 @@ class RunFilter(Filter, frozen=True, kw_only=True):
         before: The first fire time behind the range.
     """
 
+    first_fields = frozenset({"trigger", "job_id", "since", "before"})
+
     states: Annotated[
         tuple[RunState, ...],
         Asked(
@@ -61,7 +63,3 @@ class RunFilter(Filter, frozen=True, kw_only=True):
     job_id: Annotated[UUID | None, Asked()] = None
     since: Annotated[datetime | None, Asked(told="Fire times from here on, RFC 3339")] = None
     before: Annotated[datetime | None, Asked(told="Fire times before this, RFC 3339")] = None
-
-    @classmethod
-    def first_fields(cls) -> frozenset[str]:
-        return frozenset({"trigger", "job_id", "since", "before"})

@@ -16,39 +16,13 @@ from domain.policies.catchup_plan import COUNTED, account
 from domain.schedules.fire_times import TICK
 from domain.schedules.schedule import Schedule
 from storage.jobs.ledger import recorded_by_runs
-from storage.jobs.rows import CALENDARS_OF_JOB, schedule_of
+from storage.jobs.rows import schedule_of
 from storage.postgres.pools import Driver
 from storage.shards import Shards
+from storage.sql import statement
 
-# A run that was cancelled before it began is a fire time that did not run.
-_LEDGER = """
-SELECT * FROM (
-    (SELECT scheduled_for AS first, scheduled_for AS last, CASE
-            WHEN state IN ('skipped_overlap', 'missed') THEN state
-            WHEN state = 'cancelled' AND attempt_count = 0 THEN 'cancelled'
-            ELSE 'run' END AS outcome, id AS run_id, 1 AS count, NULL AS told
-    FROM runs
-    WHERE service_id = $1 AND job_id = $2 AND trigger = 'schedule'
-        AND scheduled_for > $3 AND scheduled_for < $4 AND scheduled_for >= $6
-    ORDER BY scheduled_for LIMIT $5)
-    UNION ALL
-    (SELECT first, last, outcome, NULL, count, CASE WHEN last = 'infinity' THEN ARRAY(
-            SELECT scheduled_for FROM runs
-            WHERE runs.service_id = $1 AND runs.job_id = $2 AND trigger = 'schedule'
-                AND scheduled_for >= ledger.first) END
-    FROM ledger
-    WHERE service_id = $1 AND job_id = $2 AND (first > $3 OR last = 'infinity')
-        AND first < $4 AND last >= $6
-    ORDER BY first LIMIT $5 + 1)
-) AS entry
-ORDER BY first
-LIMIT $5 + 1
-"""
-
-_JOB = f"""
-SELECT service_id, id, schedule, {CALENDARS_OF_JOB} AS calendars, accounted_to, next_fire_for
-FROM jobs WHERE service_id = $1 AND id = $2
-"""
+_LEDGER = statement("ledger/fire_times")
+_JOB = statement("ledger/job")
 
 
 class GetLedger(Struct, frozen=True, kw_only=True):
@@ -94,11 +68,17 @@ async def get_ledger(query: GetLedger, shards: Shards) -> list[LedgerRow]:
     async def ask(
         driver: Driver,
     ) -> tuple[asyncpg.Record, list[asyncpg.Record], list[datetime]]:
-        rows = await driver.fetch(
-            _LEDGER, service_id, query.job_id, after, end, query.limit, query.start
+        rows = await _LEDGER.fetch(
+            driver,
+            service_id=service_id,
+            job_id=query.job_id,
+            after=after,
+            start=query.start,
+            end=end,
+            limit=query.limit,
         )
         # Afterwards: what a claim tells in between is left out, and not told twice.
-        job = await driver.fetchrow(_JOB, service_id, query.job_id)
+        job = await _JOB.fetchrow(driver, service_id=service_id, job_id=query.job_id)
         if job is None:
             raise NotFound(f"There is no job {query.job_id}.")
         told = await recorded_by_runs(driver, [(service_id, query.job_id, job["accounted_to"])])

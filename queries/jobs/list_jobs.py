@@ -11,7 +11,7 @@ from msgspec import Struct
 from domain.filters.job_filter import JobFilter, JobOrder, JobSort
 from domain.filters.keyset import Keyset
 from queries.cached import CachedQuery, read_cached, selected
-from queries.jobs.pages import JobQuery, page_of_jobs, place_of
+from queries.jobs.pages import JobQuery, keyset_of, page_of_jobs
 from storage.cache.cache_entry import LIFE, CacheEntry, kept_until
 from storage.cache.encoded_jobs import EncodedJobs, Shown
 from storage.cache.read_cache import Loaded, digest
@@ -31,7 +31,7 @@ class EncodedPage(Struct, frozen=True, kw_only=True):
 class ListJobs(CachedQuery, frozen=True, kw_only=True):
     """Attributes:
     after: Where the page before ended.
-    cursor_of: Makes the cursor that continues behind a place.
+    cursor_of: Makes the cursor that continues behind a keyset.
     """
 
     chosen: JobFilter
@@ -87,7 +87,7 @@ async def _page(
         if shown.last is None:
             return shown, found.more
         last = next(row for row in found.rows if row["id"] == shown.last)
-        return shown, place_of(last)
+        return shown, keyset_of(last)
 
 
 def _selected(item: msgspec.Raw, fields: tuple[str, ...]) -> msgspec.Raw:

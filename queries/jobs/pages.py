@@ -135,7 +135,7 @@ async def _newest(query: JobQuery, driver: Driver) -> JobRows:
     if len(rows) <= query.limit:
         return JobRows(rows, None)
     shown = rows[: query.limit]
-    return JobRows(shown, place_of(shown[-1]))
+    return JobRows(shown, keyset_of(shown[-1]))
 
 
 async def _walk(query: JobQuery, shape: Shape, driver: Driver, look: int) -> JobRows:
@@ -176,11 +176,12 @@ def _walking(shape: Shape, order: JobOrder, nth: int, begun: bool, look: int) ->
     walk = walks_of(shape.states, order, in_window=shape.by_window)[nth]
     looked = materialized(walk.rows(shape, begun, look), "looked")
     page = materialized(
-        select(looked.c.id, looked.c.at, looked.c.place).where(looked.c.fits).limit(_WANTED), "page"
+        select(looked.c.id, looked.c.at, looked.c.row_id).where(looked.c.fits).limit(_WANTED),
+        "page",
     )
-    last = select(null(), looked.c.at, looked.c.place, true()).where(_count(page) < _WANTED)
+    last = select(null(), looked.c.at, looked.c.row_id, true()).where(_count(page) < _WANTED)
     shown = union_all(
-        select(page.c.id.label("listed"), page.c.at, page.c.place, false().label("ends")),
+        select(page.c.id.label("listed"), page.c.at, page.c.row_id, false().label("ends")),
         last.offset(number(look - 1)).limit(number(1)),
     ).cte("shown")
     return _with_jobs(shown, shown.c.listed, walk.order(shown.c))
@@ -212,9 +213,9 @@ def _finding(  # noqa: PLR0917
     )
     too_many = select(cast(null(), Uuid), NO_INSTANT, true()).where(_count(found) > number(most))
     shown = union_all(
-        select(page.c.id.label("place"), page.c.at, false().label("ends")), too_many
+        select(page.c.id.label("row_id"), page.c.at, false().label("ends")), too_many
     ).cte("shown")
-    return _with_jobs(shown, shown.c.place, by.order(shown.c.at, shown.c.place))
+    return _with_jobs(shown, shown.c.row_id, by.order(shown.c.at, shown.c.row_id))
 
 
 def _with_jobs(shown: CTE, job_id: ColumnElement[Any], order: Order) -> Statement:
@@ -259,16 +260,16 @@ def _values(query: JobQuery, statement: Statement, *, wanted: int) -> dict[str, 
 def _split(got: list[asyncpg.Record]) -> JobRows:
     """Take the row that ends a page off it."""
     if got and got[-1]["ends"]:
-        return JobRows(got[:-1], place_of(got[-1]))
+        return JobRows(got[:-1], keyset_of(got[-1]))
     return JobRows(got, None)
 
 
 def _shown(rows: list[asyncpg.Record], limit: int, more: Keyset | None) -> JobRows:
     if len(rows) > limit:
-        return JobRows(rows[:limit], place_of(rows[limit - 1]))
+        return JobRows(rows[:limit], keyset_of(rows[limit - 1]))
     return JobRows(rows, more)
 
 
-def place_of(row: asyncpg.Record) -> Keyset:
+def keyset_of(row: asyncpg.Record) -> Keyset:
     """Where the list goes on behind a row."""
-    return Keyset(at=row.get("at"), id=row.get("place") or row["id"])
+    return Keyset(at=row.get("at"), id=row.get("row_id") or row["id"])

@@ -10,22 +10,13 @@ from msgspec import Struct
 from domain.access.caller import Caller
 from domain.errors import NotFound
 from domain.schedules.schedule import Schedule
-from storage.jobs.rows import CALENDARS_OF_JOB, decode_schedule, schedule_of
+from storage.jobs.rows import decode_schedule, schedule_of
 from storage.shards import Shards
+from storage.sql import statement
 
 LOOKED_AT = 20
 
-_SCHEDULE = f"""
-SELECT schedule, {CALENDARS_OF_JOB} AS calendars, (
-    SELECT extract(epoch FROM percentile_cont(0.5) WITHIN GROUP (ORDER BY last.took)) FROM (
-        SELECT finished_at - started_at AS took FROM runs
-        WHERE runs.service_id = jobs.service_id AND runs.job_id = jobs.id AND state = 'succeeded'
-            AND scheduled_for > $3
-        ORDER BY scheduled_for DESC LIMIT {LOOKED_AT}
-    ) AS last
-)::float8 AS usual_seconds
-FROM jobs WHERE service_id = $1 AND id = $2
-"""
+_SCHEDULE = statement("jobs/schedule", looked_at=LOOKED_AT)
 _LOOK_BACK = timedelta(days=31)
 
 
@@ -56,7 +47,10 @@ async def schedule_to_preview(query: PreviewJob, shards: Shards) -> JobSchedule:
     service_id = query.caller.service_id
     since = query.now - _LOOK_BACK
     row = await shards.of(service_id).read(
-        service_id, lambda driver: driver.fetchrow(_SCHEDULE, service_id, query.job_id, since)
+        service_id,
+        lambda driver: _SCHEDULE.fetchrow(
+            driver, service_id=service_id, job_id=query.job_id, since=since
+        ),
     )
     if row is None:
         raise NotFound(f"There is no job {query.job_id}.")

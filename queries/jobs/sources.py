@@ -76,7 +76,7 @@ class Sorted(NamedTuple):
 
 
 def sorted_by(order: JobOrder, *, begun: bool, behind_all: bool) -> Sorted:
-    """How candidates are sorted, and which of them are behind a place.
+    """How candidates are sorted, and which of them are behind a keyset.
 
     Args:
         begun: Whether a page went before.
@@ -85,8 +85,8 @@ def sorted_by(order: JobOrder, *, begun: bool, behind_all: bool) -> Sorted:
     down = order.descending
 
     def after(at: Any, job_id: Any) -> Clause:
-        place = tuple_(AFTER_AT, AFTER_ID)
-        return behind(tuple_(at, job_id), place, descending=down) if begun else true()
+        keyset = tuple_(AFTER_AT, AFTER_ID)
+        return behind(tuple_(at, job_id), keyset, descending=down) if begun else true()
 
     match order.sort:
         case JobSort.CREATED:

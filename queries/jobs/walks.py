@@ -1,7 +1,7 @@
 """How each order of a list of jobs is walked: here is what a `sort=` comes to.
 
 A walk looks at so many rows, at most, that an index has in the list's order. It selects the columns
-`id` (the job's), `at` and `place` (see Keyset) and `fits`.
+`id` (the job's), `at` and `row_id` (the list goes on behind them) and `fits`.
 """
 
 from __future__ import annotations
@@ -96,35 +96,35 @@ def _created(*, descending: bool) -> Walk:
             .limit(number(look))
         )
 
-    return Walk(rows, lambda c: directed(c.place, descending=descending))
+    return Walk(rows, lambda c: directed(c.row_id, descending=descending))
 
 
 def _updated(*, descending: bool) -> Walk:
     key = (LISTING.c.updated_at, LISTING.c.id)
 
     def rows(shape: Shape, begun: bool, look: int) -> Select[Any]:
-        place = tuple_(AFTER_AT, AFTER_ID)
+        keyset = tuple_(AFTER_AT, AFTER_ID)
         return (
             _looked(LISTING.c.id, LISTING.c.updated_at, LISTING.c.id, listing_fits(shape))
             .where(LISTING.c.service_id == SERVICE_ID)
-            .where(_behind(begun, tuple_(*key), place, descending=descending))
+            .where(_behind(begun, tuple_(*key), keyset, descending=descending))
             .order_by(*directed(*key, descending=descending))
             .limit(number(look))
         )
 
-    return Walk(rows, lambda c: directed(c.at, c.place, descending=descending))
+    return Walk(rows, lambda c: directed(c.at, c.row_id, descending=descending))
 
 
 def _fire(*, descending: bool) -> Walk:
     """Jobs that will fire: by the index, and those with claimed fire times by their runs."""
 
     def rows(shape: Shape, begun: bool, look: int) -> Select[Any]:
-        place, key = tuple_(AFTER_AT, AFTER_ID), (JOB.c.next_fire_for, JOB.c.id)
+        keyset, key = tuple_(AFTER_AT, AFTER_ID), (JOB.c.next_fire_for, JOB.c.id)
         by_index = (
             select(JOB.c.id, JOB.c.next_fire_for.label("at"), job_fits(shape).label("fits"))
             .where(OF_SERVICE, JOB.c.next_fire_for.is_not(None), not_(PENDING))
             .where(*window(shape, JOB.c.next_fire_for))
-            .where(_behind(begun, tuple_(*key), place, descending=descending))
+            .where(_behind(begun, tuple_(*key), keyset, descending=descending))
             .order_by(*directed(*key, descending=descending))
             .limit(number(look))
         )
@@ -138,7 +138,9 @@ def _fire(*, descending: bool) -> Walk:
         of_claimed = (
             select(*pending.c)
             .where(pending.c.at.is_not(None), *window(shape, pending.c.at))
-            .where(_behind(begun, tuple_(pending.c.at, pending.c.id), place, descending=descending))
+            .where(
+                _behind(begun, tuple_(pending.c.at, pending.c.id), keyset, descending=descending)
+            )
         )
         firing = union_all(by_index, of_claimed).subquery("firing")
         return (
@@ -147,7 +149,7 @@ def _fire(*, descending: bool) -> Walk:
             .limit(number(look))
         )
 
-    return Walk(rows, lambda c: directed(c.at, c.place, descending=descending))
+    return Walk(rows, lambda c: directed(c.at, c.row_id, descending=descending))
 
 
 def _idle(shape: Shape, begun: bool, look: int) -> Select[Any]:
@@ -163,7 +165,7 @@ def _idle(shape: Shape, begun: bool, look: int) -> Select[Any]:
 
 
 def _last_run(shape: Shape, begun: bool, look: int) -> Select[Any]:
-    """Runs, newest first, each that is the last of its job: a place is that of a run."""
+    """Runs, newest first, each that is the last of its job: the list goes on behind a run."""
     later = runs.alias("later")
     is_last = not_(
         exists(literal_column("1"))
@@ -206,17 +208,17 @@ def _never_run(shape: Shape, begun: bool, look: int) -> Select[Any]:
     )
 
 
-_IDLE = Walk(_idle, lambda c: (c.place.desc(),))
-_LAST_RUN = Walk(_last_run, lambda c: (c.place.desc(),))
-_NEVER_RUN = Walk(_never_run, lambda c: (c.place.desc(),))
+_IDLE = Walk(_idle, lambda c: (c.row_id.desc(),))
+_LAST_RUN = Walk(_last_run, lambda c: (c.row_id.desc(),))
+_NEVER_RUN = Walk(_never_run, lambda c: (c.row_id.desc(),))
 
 
-def _looked(job_id: Any, at: Any, place: Any, fits: Clause) -> Select[Any]:
-    return select(job_id.label("id"), at.label("at"), place.label("place"), fits.label("fits"))
+def _looked(job_id: Any, at: Any, row_id: Any, fits: Clause) -> Select[Any]:
+    return select(job_id.label("id"), at.label("at"), row_id.label("row_id"), fits.label("fits"))
 
 
-def _behind(begun: bool, columns: Any, place: Any, *, descending: bool) -> Clause:
-    return behind(columns, place, descending=descending) if begun else true()
+def _behind(begun: bool, columns: Any, keyset: Any, *, descending: bool) -> Clause:
+    return behind(columns, keyset, descending=descending) if begun else true()
 
 
 def _partial_index(states: tuple[JobState, ...]) -> list[Clause]:

@@ -116,7 +116,7 @@ async def page_of_runs(query: RunQuery, driver: Driver, look: int = LOOK) -> Run
     more = rows[-1] if ends else shown[-1] if len(rows) > query.limit else None
     page = [run_of(row) for row in shown]
     told = await details_of(page, query.service_id, driver)
-    return RunPage(page, told, None if more is None else _place(query, more))
+    return RunPage(page, told, None if more is None else _keyset(query, more))
 
 
 class _Shape(NamedTuple):
@@ -131,8 +131,6 @@ class _Shape(NamedTuple):
     @classmethod
     def of(cls, query: RunQuery) -> Self:
         given = query.chosen.given
-        if unknown := given - ALWAYS.keys() - SELDOM.keys() - WINDOW:
-            raise KeyError(*unknown)
         seldom = tuple(name for name in SELDOM if name in given)
         begun, descending = query.after is not None, query.order is Order.DESC
         return cls(query.by_id, query.rare, seldom, begun, descending)
@@ -195,8 +193,8 @@ def _behind(shape: _Shape) -> Clause:
     if shape.by_id:
         after_id = bindparam("after_id", type_=Uuid)
         return behind(runs.c.id, after_id, descending=shape.descending)
-    place = tuple_(_AFTER_AT, bindparam("after_id", type_=SmallInteger))
-    return behind(tuple_(*shape.key), place, descending=shape.descending)
+    keyset = tuple_(_AFTER_AT, bindparam("after_id", type_=SmallInteger))
+    return behind(tuple_(*shape.key), keyset, descending=shape.descending)
 
 
 def _values(query: RunQuery, statement: Statement) -> dict[str, Any]:
@@ -224,11 +222,11 @@ def _window(query: RunQuery) -> tuple[datetime, datetime]:
     since, before = query.chosen.since or _FIRST, query.chosen.before or _LAST
     if query.after is None or query.after.at is None:
         return since, before
-    # The place tells which partitions can hold what is behind it.
+    # The keyset tells which partitions can hold what is behind it.
     if query.order is Order.DESC:
         return since, min(before, query.after.at + _SLACK)
     return max(since, query.after.at - _SLACK), before
 
 
-def _place(query: RunQuery, row: asyncpg.Record) -> Keyset:
+def _keyset(query: RunQuery, row: asyncpg.Record) -> Keyset:
     return Keyset(at=row["scheduled_for"], id=row["id"] if query.by_id else row["generation"])

@@ -12,6 +12,7 @@ from domain.errors import NotFound
 from queries.sql_parts import columns_of
 from storage.cache.authorization_cache import CachedAnswer
 from storage.postgres.pools import Driver
+from storage.postgres.routed_reads import LATEST
 from storage.postgres.statements import Statement
 from storage.schema.service_tables import services
 from storage.services.services import service_of_row
@@ -56,7 +57,7 @@ async def get_service(service_id: UUID, now: datetime, shards: Shards) -> Servic
 async def _by_name(name: str, shards: Shards) -> Service:
     for shard in shards.all():
         # Which service's commits to wait for, one knows only when it is found.
-        row = await shard.read_latest(lambda driver: _BY_NAME.fetchrow(driver, name=name))
+        row = await shard.reads.read(LATEST, lambda driver: _BY_NAME.fetchrow(driver, name=name))
         if row:
             return service_of_row(row)
     raise NotFound(f"There is no service {name!r}.")

@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, select
 from domain.access.scopes import Role
 from queries.sql_parts import LIMIT
 from storage.postgres.pools import Driver
+from storage.postgres.routed_reads import ANYWHERE, LATEST
 from storage.postgres.statements import Statement
 from storage.schema.service_tables import members, services
 from storage.shards import Shards
@@ -40,7 +41,7 @@ async def list_memberships(subject: str, shards: Shards) -> list[Membership]:
         rows = await _LIST.fetch(driver, subject=subject, limit=MOST)
         return [Membership(row["service_id"], row["name"], Role(row["role"])) for row in rows]
 
-    found = [one for shard in shards.all() for one in await shard.read_any(ask)]
+    found = [one for shard in shards.all() for one in await shard.reads.read(ANYWHERE, ask)]
     if not found:
-        found = [one for shard in shards.all() for one in await shard.read_latest(ask)]
+        found = [one for shard in shards.all() for one in await shard.reads.read(LATEST, ask)]
     return found[:MOST]

@@ -42,7 +42,7 @@ class ConsistencyToken(Struct, frozen=True, kw_only=True):
         return cls(
             lsn=lsn,
             number=int(data[LSN_DIGITS : LSN_DIGITS + NUMBER_DIGITS], 16),
-            # A promoted primary may lack commits of the one before, which entries reflect.
+            # A promoted primary may lack consistency_tokens of the one before, which entries reflect.
             invalid_before=max(invalid_before, lsn >> 64 << 64),
         )
 
@@ -52,7 +52,7 @@ class CacheEntry(Struct, frozen=True, kw_only=True):
 
     Attributes:
         version: Of the object; 0 where there is none: a list, or an object that was not found.
-        position: The entry reflects all commits up to there; later ones may be missing.
+        position: The entry reflects all consistency_tokens up to there; later ones may be missing.
         until: When it is too old at the latest.
         etag: What clients may ask with whether it has changed.
         body: The answer as it is sent; empty where there is no such object.

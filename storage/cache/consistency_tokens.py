@@ -17,7 +17,7 @@ from storage.postgres.pools import UNREACHABLE, Database
 from storage.redis.connection import RedisAway
 
 log = structlog.get_logger()
-UNRECORDED = Counter("tocsin_commits_unrecorded_total", "Commits of which Redis was not told.")
+UNRECORDED = Counter("tocsin_commits_unrecorded_total", "ConsistencyTokens of which Redis was not told.")
 UNRECORDED_CHANNEL = "tocsin_unrecorded"
 
 _CURRENT_LSN = """
@@ -32,11 +32,12 @@ _NOTE_TIMELINE = "INSERT INTO timelines VALUES ($1) ON CONFLICT DO NOTHING"
 class ConsistencyTokens:
     """Remembers in Redis how far each service has come.
 
-    Commits that end at about the same time are recorded together, with one look at the primary's
+    ConsistencyTokens that end at about the same time are recorded together, with one look at the primary's
     LSN: any LSN read after a commit is late enough for it.
 
-    What Redis could not be told, other processes are told through Postgres: until it is made up
-    for, they do not believe what Redis says of that service.
+    When the primary dies after a commit, Redis is told to doubt what it knows of the service. When
+    Redis is away, other processes are told through Postgres. Until the next record of the service,
+    nobody believes what Redis says of it.
     """
 
     def __init__(self, database: Database, cache: SharedCache) -> None:
@@ -52,7 +53,12 @@ class ConsistencyTokens:
         return self._lsn
 
     async def record(self, commit: Commit) -> None:
-        """Return when all processes know, or are told to doubt what Redis says of the service."""
+        """Return when all processes know, or are told to doubt what Redis says of the service.
+
+        Raises:
+            UNREACHABLE: When neither Redis nor Postgres can be told. The client is not answered
+                then as if the others knew.
+        """
         try:
             await self._recordings.answer(commit)
         except (RedisAway, *UNREACHABLE) as error:
@@ -61,11 +67,11 @@ class ConsistencyTokens:
                 "commit.unrecorded", service_id=str(commit.service_id), error=kind_of(error)
             )
             self._doubtful.add(commit.service_id)
-            await self._announce(commit.service_id)
+            await self._tell_to_doubt(commit.service_id)
 
-    async def record_all(self, commits: Iterable[Commit]) -> None:
+    async def record_all(self, consistency_tokens: Iterable[Commit]) -> None:
         """The same of several."""
-        await asyncio.gather(*map(self.record, commits))
+        await asyncio.gather(*map(self.record, consistency_tokens))
 
     async def look(self, service_id: UUID, name: str | None = None) -> Looked | None:
         """What Redis knows of a service, or None when it cannot be asked or believed."""
@@ -93,12 +99,12 @@ class ConsistencyTokens:
         await self._recordings.answer(Commit(service_id=service_id, invalidates=True))
         self._doubtful.discard(service_id)
 
-    async def _announce(self, service_id: UUID) -> None:
+    async def _tell_to_doubt(self, service_id: UUID) -> None:
         try:
+            await self._cache.doubt(service_id)
+        except RedisAway:
             async with self._database.driver() as driver:
                 await driver.execute("SELECT pg_notify($1, $2)", UNRECORDED_CHANNEL, service_id.hex)
-        except UNREACHABLE as error:
-            log.warning("commit.unannounced", service_id=str(service_id), error=kind_of(error))
 
     async def _record(self, consistency_tokens: list[Commit]) -> dict[Commit, None]:
         async with self._database.driver() as driver:

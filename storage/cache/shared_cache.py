@@ -27,6 +27,8 @@ POSITION_SECONDS = 3_600
 
 SHARED_BYTES = 32 * 1024
 """What is larger is kept out of Redis; each process reads it of Postgres, and keeps it itself."""
+DOUBT = "?"
+"""In lsn of a service's token: it has committed, and nobody knows how far it has come."""
 _LONG_AGO = datetime.fromtimestamp(0, UTC)
 
 # The LSN of each service is raised, never lowered; its number changes each time. An entry gives
@@ -38,7 +40,9 @@ local count = tonumber(ARGV[4])
 for i = 1, count do
     local lsn, number, invalid = ARGV[1], ARGV[2], string.rep('0', lsn_digits)
     local known = redis.call('GET', KEYS[i])
-    if known then
+    if known == '{DOUBT}' then
+        invalid = lsn
+    elseif known then
         local known_lsn = string.sub(known, 1, lsn_digits)
         if known_lsn > lsn then lsn = known_lsn end
         local last = tonumber(string.sub(known, lsn_digits + 1, lsn_digits + number_digits), 16)
@@ -147,12 +151,12 @@ class SharedCache:
         if len(fill.entry.body) <= SHARED_BYTES:
             await self._fills.answer(fill)
 
-    async def record(self, commits: Iterable[Commit], lsn: int) -> None:
-        """Tell of commits, all of them before `lsn`."""
+    async def record(self, consistency_tokens: Iterable[Commit], lsn: int) -> None:
+        """Tell of consistency_tokens, all of them before `lsn`."""
         invalidates: dict[UUID, bool] = {}
         keys: list[tuple[UUID, str]] = []
         values: list[bytes | int] = []
-        for commit in commits:
+        for commit in consistency_tokens:
             invalidates[commit.service_id] = commit.invalidates or invalidates.get(
                 commit.service_id, False
             )
@@ -178,6 +182,12 @@ class SharedCache:
             )
         )
 
+    async def doubt(self, service_id: UUID) -> None:
+        """Have nobody believe what is known of a service, until its next commit is recorded."""
+        await self._link.call(
+            lambda epoch: ("SET", _position_key(epoch, service_id), DOUBT, "EX", POSITION_SECONDS)
+        )
+
     async def _look(
         self, keys: list[tuple[UUID, str | None]]
     ) -> dict[tuple[UUID, str | None], Looked]:
@@ -191,7 +201,7 @@ class SharedCache:
             )
         )
         positions = {
-            service_id: data and ConsistencyToken.decode(data)
+            service_id: (data and data != DOUBT.encode() and ConsistencyToken.decode(data)) or None
             for service_id, data in zip(services, found, strict=False)
         }
         entries = dict(zip(names, found[len(services) :], strict=True))
@@ -242,7 +252,7 @@ def _cache_entry_key(epoch: str, service_id: UUID, name: str) -> str:
 
 
 def _entry(new: NewCacheEntry, after: int, *, fits: bool) -> CacheEntry:
-    # Of what does not fit only its version is cached, so that no earlier one takes its place.
+    # Of what does not fit only its version is cached, so that no earlier one takes its lsn.
     # What others committed meanwhile it may lack, so it has the LSN before.
     return CacheEntry(
         version=new.version,

@@ -24,7 +24,9 @@ Question = Callable[[Driver], Awaitable[Answer]]
 
 
 ANYWHERE = ConsistencyToken(lsn=0)
-"""What every server has replayed."""
+"""What every server has replayed: for what has no service's writes to wait for."""
+LATEST: ConsistencyToken | None = None
+"""The primary alone: for what no server that lags may say."""
 
 
 class ShardReads:
@@ -64,7 +66,7 @@ class ShardReads:
         What takes too long at a replica that answers else would do so at the primary, too.
 
         Args:
-            position: Up to where the server must have replayed; None asks the primary.
+            position: Up to where the server must have replayed, such as ANYWHERE or LATEST.
         """
         replica = None if position is None else await self._replicas.having_replayed(position.lsn)
         if replica is not None:

@@ -14,7 +14,7 @@ from commands.keys.bootstrap_key import BootstrapKey, bootstrap_key
 from storage.shards import Shards
 from storage.urls import ShardUrls
 from tests.access.issuer import AUDIENCE, Issuer
-from tests.processes import System
+from tests.processes import NO_TLS, System
 
 
 @pytest.fixture(scope="session")
@@ -76,7 +76,7 @@ def calling(
         headers["authorization"] = f"Bearer {credential}"
     if service is not None:
         headers["tocsin-service"] = service
-    return httpx.Client(base_url=installation.url, headers=headers, timeout=15.0)
+    return httpx.Client(base_url=installation.url, headers=headers, timeout=15.0, verify=NO_TLS)
 
 
 def new_key(

@@ -15,13 +15,15 @@ from domain.access.scopes import Scope
 from storage.shards import Shards
 from tests.access.conftest import calling, new_key, new_service
 from tests.access.issuer import Issuer
-from tests.processes import System, wait_until
+from tests.processes import NO_TLS, System, wait_until
 from tests.reads.api_processes import api_processes
 from tests.storage.reading import replay_paused
 
 
 def status_at(url: str, key: str, path: str = "/jobs") -> int:
-    return httpx.get(url + path, headers={"authorization": f"Bearer {key}"}).status_code
+    return httpx.get(
+        url + path, headers={"authorization": f"Bearer {key}"}, verify=NO_TLS
+    ).status_code
 
 
 def status_with(installation: System, key: str, path: str = "/jobs") -> int:

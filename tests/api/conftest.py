@@ -59,8 +59,18 @@ def store(api: httpx.Client, job_body: Callable[..., dict[str, Any]]) -> Callabl
     return make
 
 
+@pytest.fixture(scope="session")
+def unchanged(api: httpx.Client) -> dict[str, Any]:
+    """A job that no test changes, for those who try to in vain."""
+    target = {"type": "http", "url": "http://h/"}
+    answer = api.post("/jobs", json={"name": "hello", "schedule": FAR, "target": target})
+    assert answer.status_code == 201, answer.text
+    stored: dict[str, Any] = answer.json()
+    return stored
+
+
 @pytest.fixture
-def pointers_to(api: httpx.Client, store: Callable[..., Any]) -> Callable[[str, str], str]:
+def pointers_to(api: httpx.Client, unchanged: dict[str, Any]) -> Callable[[str, str], str]:
     """Sends a job with a wrong value, as a new one and as a change, and returns where both point.
 
     The value is given in JSON, so that it can be what Python does not write.
@@ -68,17 +78,16 @@ def pointers_to(api: httpx.Client, store: Callable[..., Any]) -> Callable[[str, 
     good = {"schedule": '{"after": "P30D"}', "target": '{"type": "http", "url": "http://h/"}'}
 
     def send(field: str, value: str) -> str:
-        job = store()
         body = ", ".join(f'"{name}": {text}' for name, text in {**good, field: value}.items())
         created = api.post("/jobs", content=f"{{{body}}}", headers=JSON)
-        path = f"/jobs/{job['id']}"
+        path = f"/jobs/{unchanged['id']}"
         if "null" in value:  # which removes, in a patch
             (pointer,) = wrong_values(created)
             return pointer
         changed = api.patch(
             path, content=f'{{"{field}": {_replacing(field, value)}}}', headers=JSON
         )
-        assert api.get(path).json() == job
+        assert api.get(path).json() == unchanged
         (pointer,) = wrong_values(created)
         assert wrong_values(changed) == [pointer]
         return pointer

@@ -15,7 +15,7 @@ import httpx
 from app.embedded.ports import is_free
 from tests.chaos.history import Complaint
 from tests.clock_shift import COMPILER, ShiftedClock
-from tests.processes import System, TocsinProcess, wait_until
+from tests.processes import NO_TLS, System, TocsinProcess, wait_until
 
 START_SECONDS = 180.0
 """Several seeds may start at once, on a machine that does other things, too."""
@@ -173,6 +173,6 @@ class Crowd:
             return f"{member.kind}.started" in member.process.text
         try:
             url = f"http://127.0.0.1:{member.port}/health/ready"
-            return httpx.get(url, timeout=2.0).status_code == 200
+            return httpx.get(url, timeout=2.0, verify=NO_TLS).status_code == 200
         except httpx.HTTPError:
             return False

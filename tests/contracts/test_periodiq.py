@@ -1,4 +1,4 @@
-"""What we rely on in the insides of Periodiq's scheduler: workers/clock.py."""
+"""What we rely on in the insides of Periodiq's scheduler: workers/housekeeping/clock.py."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import pytest
 
 from app.embedded.ports import free_port
 from app.embedded.servers import EmbeddedServers
-from tests.processes import START_SECONDS, System, TocsinProcess, wait_until
+from tests.processes import NO_TLS, START_SECONDS, System, TocsinProcess, wait_until
 
 NAMES = ("dispatcher", "worker", "clock")
 
@@ -37,13 +37,13 @@ def told(
 
 def status(url: str) -> int:
     try:
-        return httpx.get(url, timeout=5).status_code
+        return httpx.get(url, timeout=5, verify=NO_TLS).status_code
     except httpx.TransportError:
         return 0
 
 
 def detail(url: str) -> str:
-    return str(httpx.get(url, timeout=5).json()["detail"])
+    return str(httpx.get(url, timeout=5, verify=NO_TLS).json()["detail"])
 
 
 def becomes(url: str, wanted: int) -> None:
@@ -58,7 +58,7 @@ def test_it_lives_and_is_ready(told: dict[str, str], name: str) -> None:
 
 def test_the_clock_tells_when_it_ticked(told: dict[str, str]) -> None:
     becomes(f"{told['clock']}/ready", 200)
-    lines = httpx.get(f"{told['clock']}/metrics").text.splitlines()
+    lines = httpx.get(f"{told['clock']}/metrics", verify=NO_TLS).text.splitlines()
     (line,) = (line for line in lines if line.startswith("tocsin_clock_last_tick_seconds "))
     assert float(line.split()[1]) > 1.7e9
 
@@ -67,7 +67,9 @@ def test_a_dispatcher_tells_who_lives(told: dict[str, str]) -> None:
     wanted = {'tocsin_heartbeats{kind="dispatcher"} 1.0', 'tocsin_heartbeats{kind="worker"} 1.0'}
 
     def shown() -> bool:
-        return wanted <= set(httpx.get(f"{told['dispatcher']}/metrics").text.splitlines())
+        return wanted <= set(
+            httpx.get(f"{told['dispatcher']}/metrics", verify=NO_TLS).text.splitlines()
+        )
 
     wait_until(shown, what="one of each")
 

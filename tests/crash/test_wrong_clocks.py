@@ -20,7 +20,7 @@ from storage.postgres.heartbeats import LAPSE
 from storage.queue.broker import HOUSEKEEPING_QUEUE, make_broker
 from tests.clock_shift import COMPILER, NO_COMPILER, ShiftedClock
 from tests.crash.test_doctor import found
-from tests.processes import START_SECONDS, System, TocsinProcess, runs_of, wait_until
+from tests.processes import NO_TLS, START_SECONDS, System, TocsinProcess, runs_of, wait_until
 from tests.servers import urls_of
 
 pytestmark = pytest.mark.skipif(COMPILER is None, reason=NO_COMPILER)
@@ -46,7 +46,7 @@ class Wrong:
 
         def does() -> bool:
             try:
-                answer = httpx.get(self.url + path, timeout=5)
+                answer = httpx.get(self.url + path, timeout=5, verify=NO_TLS)
             except httpx.TransportError:
                 return False
             return answer.status_code == status and saying in answer.text

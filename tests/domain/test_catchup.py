@@ -9,7 +9,6 @@ from unittest.mock import patch
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 import domain.policies.catchup_plan
@@ -20,6 +19,7 @@ from domain.schedules.fire_times import due_time, is_excluded, next_fire_time, n
 from domain.schedules.kinds import Spec
 from domain.schedules.kinds.every import Every
 from domain.schedules.schedule import Exclusion, Schedule
+from tests.domain.examples import examples
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

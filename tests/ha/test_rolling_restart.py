@@ -16,7 +16,7 @@ from app.embedded.ports import free_port
 from loadtests.sink.process import SinkProcess
 from storage.urls import ShardUrls
 from tests.ha.traffic import Outcome, traffic
-from tests.processes import System, wait_until
+from tests.processes import NO_TLS, System, wait_until
 from tests.proxy.nginx import nginx_before
 
 NAMES = ("api", "dispatcher", "worker", "clock")
@@ -82,7 +82,7 @@ def _replace(half: System, name: str) -> float:
 
 
 def _is_asked(half: System) -> bool:
-    return 'route="/jobs"' in httpx.get(f"{half.url}/metrics").text
+    return 'route="/jobs"' in httpx.get(f"{half.url}/metrics", verify=NO_TLS).text
 
 
 def _answers(client: httpx.Client) -> bool:

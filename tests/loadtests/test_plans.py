@@ -38,4 +38,5 @@ async def test_an_index_of_a_partition_is_named_as_that_of_the_table(shards: Sha
     async with shards.all()[0].database.driver() as driver:
         statement = "SELECT id FROM runs WHERE service_id = $1::uuid AND id = $2::uuid"
         plan = await explained(driver, statement, (uuid4(), uuid4()))
-    assert plan.indexes == ["runs_by_id"]
+    (index,) = plan.indexes
+    assert index in ("runs_by_id", "runs_pkey")  # on empty tables either serves

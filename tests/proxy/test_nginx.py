@@ -23,17 +23,24 @@ from tests.proxy.nginx import CONFIGURATION, nginx_before, written
 TOO_LARGE = b'"' + b"x" * (257 * 1024) + b'"'
 
 
-@pytest.fixture
-def apis(urls: ShardUrls, tmp_path: Path) -> Iterator[list[System]]:
-    """Two API processes."""
-    folders = [tmp_path / "first", tmp_path / "second"]
-    for folder in folders:
-        folder.mkdir()
-    with System(urls, folders[0]) as first, System(urls, folders[1]) as second:
+@pytest.fixture(scope="module")
+def started(
+    urls: ShardUrls, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[System, System]]:
+    with (
+        System(urls, tmp_path_factory.mktemp("first")) as first,
+        System(urls, tmp_path_factory.mktemp("second")) as second,
+    ):
         first.migrate()
-        first.start("api")
-        second.start("api")
-        yield [first, second]
+        yield first, second
+
+
+@pytest.fixture
+def apis(started: tuple[System, System]) -> list[System]:
+    """Two API processes, whatever the test before killed."""
+    for system in started:
+        system.complete("api")
+    return list(started)
 
 
 @pytest.fixture

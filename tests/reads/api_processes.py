@@ -13,7 +13,7 @@ import httpx
 
 from app.embedded.ports import free_port
 from storage.urls import ShardUrls
-from tests.processes import CHECKOUT, LIFELINE, START_SECONDS, wait_until
+from tests.processes import CHECKOUT, LIFELINE, NO_TLS, START_SECONDS, wait_until
 
 
 @contextmanager
@@ -61,6 +61,6 @@ def api_processes(
 
 def _is_ready(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/health/ready").status_code == 200
+        return httpx.get(f"{url}/health/ready", verify=NO_TLS).status_code == 200
     except httpx.TransportError:
         return False

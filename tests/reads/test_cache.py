@@ -123,7 +123,7 @@ async def test_a_write_through_that_comes_late_changes_nothing(here: ReadingClie
     assert looked.entry is not None
     assert looked.entry.version == 8
     assert looked.position is not None
-    assert looked.position.place == 10
+    assert looked.position.lsn == 10
 
 
 async def test_each_commit_changes_the_position_though_the_place_may_stay(here: ReadingClient):
@@ -134,7 +134,7 @@ async def test_each_commit_changes_the_position_though_the_place_may_stay(here: 
         await cache.record([Commit(service_id=service_id)], place)
         positions.append((await cache.look(service_id)).position)
     assert len(set(positions)) == 3
-    assert {position.place for position in positions if position} == {10}
+    assert {position.lsn for position in positions if position} == {10}
 
 
 async def test_a_commit_that_changed_who_knows_what_voids_what_was_cached(

@@ -15,6 +15,8 @@ import pytest
 
 from app.embedded.servers import EmbeddedServers
 from storage.cache.consistency_tokens import UNRECORDED
+from storage.cache.shared_cache import Commit
+from storage.postgres.pools import UNREACHABLE
 from tests.reads.client import ReadingClient
 from tests.reads.proxy import Proxy
 from tests.servers import urls_of
@@ -127,6 +129,29 @@ async def test_what_one_process_could_not_tell_redis_the_others_hear_of(
         assert (await pair.there.listed())[job_id] == version
         assert await pair.here.version(job_id) == version
     hearing.cancel()
+
+
+@pytest.mark.promise("own writes")
+async def test_a_commit_after_which_the_primary_died_is_not_read_over(
+    pair: Pair, own_servers: EmbeddedServers
+):
+    """Found by chaos: a job stored in the primary's last moment was answered with 404."""
+    job_id = await pair.here.create()
+    assert await pair.there.version(job_id) == 1
+    shard = pair.here.shards.all()[0]
+    async with replay_paused(own_servers):
+        async with shard.database.driver() as driver:
+            await driver.execute("UPDATE jobs SET version = 2 WHERE id = $1", job_id)
+        own_servers.primary.kill()
+        try:
+            await shard._consistency_tokens.record(
+                Commit(service_id=pair.here.caller.service_id, invalidates=False)
+            )
+            with pytest.raises(UNREACHABLE):
+                await pair.there.version(job_id)
+        finally:
+            own_servers.primary.start()
+    await eventually(lambda: _is_at(pair.there, job_id, 2), what="what was committed is read")
 
 
 @pytest.mark.promise("hanging servers")

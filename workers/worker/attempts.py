@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import cast
 from uuid import UUID
 
 import structlog
@@ -14,12 +13,12 @@ from prometheus_client import Gauge, Histogram
 
 from commands.firing.start_attempts import StartAttempts, begun_attempts, start_attempts
 from commands.firing.take_runs import TakenRun
-from domain.runs.run import Outcome
 from storage.error_kinds import kind_of
 from storage.postgres.clock_offset import read_clocks
 from storage.postgres.pools import UNREACHABLE, Database
 from workers.process_health import ProcessHealth
-from workers.targets.answer import Answer, Ring
+from workers.targets.answer import Ring
+from workers.worker.abortable_ring import AbortableRing
 from workers.worker.config import WorkerConfig
 from workers.worker.overlap import OverlapResolver
 from workers.worker.owned_runs import OwnedRuns
@@ -40,7 +39,6 @@ OVERLAP_WAIT = Histogram(
 RINGING = Gauge("tocsin_ringer_ringing_runs", "Attempts under way.", multiprocess_mode="livesum")
 LONGEST_WAIT_SECONDS = 0.1
 """Attempts begin a few milliseconds before they ring; none waits longer than 0.1 s for it."""
-_CUT_OFF = Answer(outcome=Outcome.ABANDONED, error="The run was asked to end.")
 
 
 class AttemptRunner:
@@ -67,15 +65,13 @@ class AttemptRunner:
         self._database = database
         self._worker_id = worker_id
         self._owned = owned
-        self._ring = ring
+        self._abortable = AbortableRing(ring)
         self._unready = unready
         self._overlap = overlap
         self._recorder = recorder
         self._config = config
         self._health = health
         self._under_way: set[asyncio.Task[None]] = set()
-        self._abortable: dict[UUID, asyncio.Task[None]] = {}
-        self._aborted: set[UUID] = set()
         self._given_up: set[UUID] = set()  # their attempts fail without a ring
 
     async def run(self) -> None:
@@ -104,10 +100,8 @@ class AttemptRunner:
     def abort(self, run_ids: Collection[UUID]) -> None:
         """Cut off attempts, at once or as soon as they ring."""
         for run_id in run_ids:
-            if self._owned.has_attempt(run_id) and run_id not in self._aborted:
-                self._aborted.add(run_id)
-                if (task := self._abortable.get(run_id)) is not None:
-                    task.cancel()
+            if self._owned.has_attempt(run_id):
+                self._abortable.abort(run_id)
 
     def _next_batch(self, now: datetime) -> list[TakenRun]:
         upcoming, begins = self._owned.queue.next_due(), now + self._config.head_start
@@ -232,7 +226,7 @@ class AttemptRunner:
             if run.overlap_wait:
                 OVERLAP_WAIT.observe(run.overlap_wait)
         is_given_up = run.id in self._given_up
-        answer = NOT_RUNG if is_given_up else await self._answer(run, started_at)
+        answer = NOT_RUNG if is_given_up else await self._abortable.answer(run, started_at)
         # Not what the wall clock shows: it may have been set meanwhile.
         finished_at = started_at + timedelta(seconds=time.monotonic() - began)
         await self._recorder.record(
@@ -244,26 +238,6 @@ class AttemptRunner:
         self._owned.concurrency.release(limiter.leases)
         self._owned.queue.freed(limiter)
         self._release(run)
-
-    async def _answer(self, run: TakenRun, started_at: datetime) -> Answer:
-        if run.id in self._aborted:
-            return _CUT_OFF
-        task = cast("asyncio.Task[None]", asyncio.current_task())
-        self._abortable[run.id] = task  # only here may an attempt be cut off
-        try:
-            return await self._ring(run, started_at)
-        except asyncio.CancelledError:
-            if run.id not in self._aborted:
-                raise
-            task.uncancel()
-            return _CUT_OFF
-        except Exception:
-            log.exception("ring.failed", run_id=str(run.id), number=run.number)
-            return Answer(
-                outcome=Outcome.FAILED, error="The request could not be made; this is logged."
-            )
-        finally:
-            del self._abortable[run.id]
 
     def _withdraw(self, run: TakenRun) -> None:
         """Undo what the fair queue counted for an attempt that does not begin."""
@@ -288,7 +262,7 @@ class AttemptRunner:
 
     def _forget(self, run: TakenRun) -> None:
         self._given_up.discard(run.id)
-        self._aborted.discard(run.id)
+        self._abortable.forget(run.id)
 
     async def _wait_for_work(self) -> None:
         seconds = self._config.idle_seconds

@@ -12,7 +12,7 @@ import pytest
 
 from storage.urls import ShardUrls
 from tests.api.problems import problem
-from tests.processes import System, wait_until
+from tests.processes import NO_TLS, System, wait_until
 from tests.reads.api_processes import api_processes
 
 SECONDS = 15.0
@@ -295,7 +295,7 @@ def test_connections_beyond_the_bound_are_503_until_others_end(hasty: str) -> No
 
 
 def is_live(url: str) -> bool:
-    return httpx.get(f"{url}/health/live").status_code == 200
+    return httpx.get(f"{url}/health/live", verify=NO_TLS).status_code == 200
 
 
 def is_refused(connection: socket.socket) -> bool:

@@ -18,7 +18,7 @@ from queries.operations.check_servers import check_servers
 from storage.shards import Shards
 from storage.urls import ShardUrls
 from tests.api.problems import problem
-from tests.processes import START_SECONDS, System, TocsinProcess, wait_until
+from tests.processes import NO_TLS, START_SECONDS, System, TocsinProcess, wait_until
 
 KEY = "tocsin_" + "0" * 32 + "_" + "A" * 43
 BEARER = {"authorization": f"Bearer {KEY}"}
@@ -58,7 +58,7 @@ def lonely(starts_processes: None, tmp_path_factory: pytest.TempPathFactory) -> 
 
     def is_live() -> bool:
         try:
-            return httpx.get(f"{system.url}/health/live").status_code == 200
+            return httpx.get(f"{system.url}/health/live", verify=NO_TLS).status_code == 200
         except httpx.TransportError:
             return False
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from uuid import UUID, uuid4
 
 import msgspec
@@ -30,9 +31,13 @@ Look = Callable[..., Awaitable[Reckoned]]
 async def look(firing: Firing) -> AsyncIterator[Look]:
     """A look of a dispatcher that beats; all jobs but a test's own are gone."""
 
-    async def look(process: UUID, version: str = NEW, *, starts: bool = False) -> Reckoned:
+    async def look(
+        process: UUID, version: str = NEW, *, starts: bool = False, at_once: int = 200
+    ) -> Reckoned:
         await firing.beat(process, kind="dispatcher", tzdata=version)
-        command = ReckonZones(process_id=process, version=version, now=NOW, starts=starts)
+        command = ReckonZones(
+            process_id=process, version=version, now=NOW, starts=starts, at_once=at_once
+        )
         return await reckon_zones(command, firing.shard)
 
     yield look
@@ -93,9 +98,9 @@ async def test_only_what_newer_tables_move_is_changed_and_told(firing: Firing, l
 
 
 async def test_a_pass_is_made_in_batches_and_goes_on_where_a_dead_process_got_to(
-    firing: Firing, look: Look, monkeypatch: pytest.MonkeyPatch
+    firing: Firing, look: Look
 ):
-    monkeypatch.setattr(module, "JOBS_AT_ONCE", 2)
+    look = partial(look, at_once=2)
     jobs = [await older(firing) for _ in range(5)]
     first, second, third = uuid4(), uuid4(), uuid4()
     done = await look(first)
@@ -170,10 +175,8 @@ async def test_a_dispatcher_that_starts_alone_looks_and_one_among_others_does_no
     assert (await look(uuid4(), starts=True)).moved == 1
 
 
-async def test_newer_tables_take_over_from_a_pass_under_way(
-    firing: Firing, look: Look, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(module, "JOBS_AT_ONCE", 1)
+async def test_newer_tables_take_over_from_a_pass_under_way(firing: Firing, look: Look):
+    look = partial(look, at_once=1)
     for _ in range(2):
         await older(firing)
     new, newest = uuid4(), uuid4()

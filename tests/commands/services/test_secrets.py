@@ -214,23 +214,21 @@ async def test_a_new_value_of_a_secret_in_use_waits_for_nobody(firing: Firing):
     await put(firing)
     await job_using(firing, "TOKEN")
     await put(firing, value="another")
-    assert await value_of(firing, firing.shard.ring) == "another"
+    assert await value_of(firing, firing.shard.keys) == "another"
 
 
-async def reencrypt(firing: Firing, *keys: tuple[str, bytes]) -> tuple[int, int]:
-    return await reencrypt_secrets(
-        ReencryptSecrets(now=NOON), firing.database, EncryptionKeys(keys)
-    )
+async def reencrypt(
+    firing: Firing, *keys: tuple[str, bytes], at_once: int = 200
+) -> tuple[int, int]:
+    command = ReencryptSecrets(now=NOON, at_once=at_once)
+    return await reencrypt_secrets(command, firing.database, EncryptionKeys(keys))
 
 
-async def test_all_is_encrypted_anew_under_the_first_key_in_batches_and_only_once(
-    firing: Firing, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(reencrypting, "AT_ONCE", 2)
+async def test_all_is_encrypted_anew_under_the_first_key_in_batches_and_only_once(firing: Firing):
     for number in range(5):
         await put(firing, f"S{number}", f"value {number}")
     await rotate(firing)
-    secrets, services = await reencrypt(firing, NEW, OLD)
+    secrets, services = await reencrypt(firing, NEW, OLD, at_once=2)
     assert secrets == 5
     assert services >= 1
     for number in range(5):

@@ -63,8 +63,10 @@ STEPS = st.lists(
 )
 
 
-async def rebuild(firing: Firing, service_id: UUID | None = None) -> None:
-    command = RebuildStats(service_id=service_id or firing.caller.service_id, now=DUE)
+async def rebuild(firing: Firing, service_id: UUID | None = None, *, at_once: int = 1_000) -> None:
+    command = RebuildStats(
+        service_id=service_id or firing.caller.service_id, now=DUE, at_once=at_once
+    )
     await rebuild_stats(command, firing.database)
 
 
@@ -146,15 +148,14 @@ async def test_rebuilding_mends_what_is_wrong_and_leaves_other_services_alone(
     assert await kept(firing) == before
 
 
-async def test_rebuilding_takes_runs_in_portions(firing: Firing, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(rebuilding, "RUNS_AT_ONCE", 3)
+async def test_rebuilding_takes_runs_in_portions(firing: Firing):
     endings = [
         Ending(job_id=job_id, due_at=DUE + number * SECOND)
         for job_id in JOBS
         for number in range(3)
     ]
     await end(firing.shard, firing.caller, endings)
-    await rebuild(firing)
+    await rebuild(firing, at_once=3)
     agree(await kept(firing), await recounted(firing))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 from hypothesis import given
-from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from domain.errors import Invalid
@@ -16,6 +15,7 @@ from domain.schedules.kinds import Spec
 from domain.schedules.preview import preview
 from domain.schedules.schedule import Exclusion, Schedule
 from domain.schedules.warnings import schedule_warnings
+from tests.domain.examples import examples
 from tests.domain.instants import instants
 
 DAY = timedelta(days=1)

@@ -7,10 +7,10 @@ from itertools import islice, pairwise
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from domain.schedules.cron.expression import parse_cron
+from tests.domain.examples import examples
 from tests.domain.schedules.cron_oracle import (
     DAYS,
     MONTHS,

@@ -13,11 +13,11 @@ import pytest
 from croniter import croniter
 from cronsim import CronSim
 from hypothesis import assume, given
-from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from domain.schedules.clocks.wall_clock import Fold, Gap, next_instant
 from domain.schedules.cron.expression import parse_cron
+from tests.domain.examples import examples
 from tests.domain.instants import instants
 from tests.domain.schedules.cron_oracle import DAYS, MONTHS, WEEKDAYS, Cron, crons, either
 

@@ -8,12 +8,12 @@ from datetime import datetime
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from domain.errors import Invalid
 from domain.schedules.cron.days import Month, days_of
 from domain.schedules.cron.expression import Cron, parse_cron
+from tests.domain.examples import examples
 
 MAY = Month(5, 31)
 FIELDS = st.text("0123*/-,~?#LWH()", min_size=1, max_size=6)

@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 from hypothesis import given
-from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from domain.errors import Invalid
@@ -16,6 +15,7 @@ from domain.schedules.calendar import check_exclusions
 from domain.schedules.checks import check_schedule
 from domain.schedules.fire_times import fire_times, is_excluded, next_fire_time, nominal_times
 from domain.schedules.schedule import Exclusion, Schedule, with_calendars
+from tests.domain.examples import examples
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

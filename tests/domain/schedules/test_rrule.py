@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from domain.schedules.rrule import days as rrule_days
 from domain.schedules.rrule.clock import Clock, chosen, next_chosen, nth_sum, sums_before
 from domain.schedules.rrule.rule import Rrule, parse_rrule
+from tests.domain.examples import examples
 
 SECOND = timedelta(seconds=1)
 NEW_YORK = "DTSTART;TZID=America/New_York:"

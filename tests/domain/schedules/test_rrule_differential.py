@@ -22,13 +22,13 @@ from itertools import islice
 import pytest
 from dateutil.rrule import rrulestr
 from hypothesis import assume, given
-from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from domain.errors import Invalid
 from domain.schedules.rrule.parts import Frequency
 from domain.schedules.rrule.rule import Rrule, parse_rrule
 from domain.schedules.rrule.text import read_parts
+from tests.domain.examples import examples
 from tests.domain.schedules.rrule_oracle import (
     DAY,
     MIXED,

@@ -7,7 +7,6 @@ from itertools import islice
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from domain.schedules.clocks.wall_clock import Fold, Gap
@@ -18,6 +17,7 @@ from domain.schedules.preview import preview
 from domain.schedules.rrule.end import last_instant, next_of
 from domain.schedules.rrule.rule import parse_rrule
 from domain.schedules.schedule import Schedule
+from tests.domain.examples import examples
 from tests.domain.schedules.cron_clocks import changes, readings
 from tests.domain.schedules.rrule_oracle import oracle
 

@@ -8,11 +8,11 @@ from datetime import datetime
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from domain.errors import Invalid
 from domain.schedules.rrule.rule import parse_rrule
+from tests.domain.examples import examples
 
 ANY_TEXT = st.text(max_size=60) | st.text("DTSARULEFQ=;:,+-0123456789\nZYM", max_size=60)
 

@@ -15,7 +15,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from domain.errors import Invalid
@@ -35,6 +34,7 @@ from domain.schedules.rrule import days as rrule_days
 from domain.schedules.rrule import rule as rrule
 from domain.schedules.rrule.rule import parse_rrule
 from domain.schedules.schedule import MAX_EXCLUSIONS, MAX_SPECS, Exclusion, Schedule
+from tests.domain.examples import examples
 from tests.domain.instants import instants
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)  # a Tuesday

@@ -9,7 +9,6 @@ from unittest.mock import patch
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from domain.policies import catchup_plan
@@ -25,6 +24,7 @@ from domain.schedules.newest import newest
 from domain.schedules.preview import preview as whole_preview
 from domain.schedules.schedule import Exclusion, Schedule
 from domain.schedules.warnings import schedule_warnings
+from tests.domain.examples import examples
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

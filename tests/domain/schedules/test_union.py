@@ -8,7 +8,6 @@ from itertools import pairwise
 import msgspec
 import pytest
 from hypothesis import given
-from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from domain.errors import Invalid
@@ -17,6 +16,7 @@ from domain.schedules.checks import check_schedule
 from domain.schedules.fire_times import next_fire_time, nominal_times
 from domain.schedules.kinds import Spec
 from domain.schedules.schedule import Schedule
+from tests.domain.examples import examples
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

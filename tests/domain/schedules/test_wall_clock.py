@@ -7,11 +7,11 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from domain.schedules.clocks.wall_clock import Fold, Gap, next_instant, note_of
 from domain.schedules.cron.expression import parse_cron
+from tests.domain.examples import examples
 from tests.domain.instants import instants
 from tests.domain.schedules.cron_clocks import HOUR, SECOND, YEARS, changes, offset, readings
 from tests.domain.schedules.cron_oracle import DAYS, WEEKDAYS, Cron, crons, either, fixed, starred

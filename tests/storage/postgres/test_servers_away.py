@@ -8,6 +8,7 @@ import pytest
 
 from app.embedded.servers import EmbeddedServers
 from storage.postgres.pools import Driver
+from storage.postgres.routed_reads import ANYWHERE
 from storage.shards import Shard
 from tests.storage.eventually import eventually
 from tests.storage.reading import Reader, replay_paused
@@ -86,7 +87,7 @@ async def test_with_the_replica_down_a_service_that_wrote_nothing_reads_from_the
 async def test_with_the_replica_down_reads_of_no_service_go_to_the_primary(
     replica_down: EmbeddedServers, shard: Shard
 ):
-    assert await shard.read_any(on_primary)
+    assert await shard.reads.read(ANYWHERE, on_primary)
 
 
 async def test_when_the_replica_is_back_it_answers_again(

@@ -13,7 +13,6 @@ from domain.access.caller import Caller
 from domain.targets.health.breaker import BreakerState
 from domain.targets.health.target_status import TargetView
 from queries.services.list_targets import ListTargets, list_targets
-from storage import shares
 from storage.postgres.routed_reads import COSTLY_READS
 from storage.redis.connection import RedisAway, RedisLink
 from storage.redis.target_status import MAX_TARGETS, STALE_AFTER, published_status, tell
@@ -103,7 +102,7 @@ async def test_what_is_told_of_targets_keeps_nobody_from_the_cache(
     async def broken(_: object) -> None:
         raise RedisAway
 
-    monkeypatch.setattr(shares, "WAIT_SECONDS", 0.01)
+    shard.reads._costly.wait_seconds = 0.01
     monkeypatch.setattr(redis, "call", broken)
     assert await list_targets(asked, shards) == [ONE]
     async with AsyncExitStack() as others:

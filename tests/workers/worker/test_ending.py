@@ -42,3 +42,25 @@ def test_a_process_ends_in_time(stuck: bool, seconds: float, status: int) -> Non
         said, _ = process.communicate(timeout=60)
     assert process.returncode == status
     assert ("process.cut_off" in said) == stuck
+
+
+FAILS = """
+import threading
+from app.ending import run_until_signal
+
+async def work(stop):
+    threading.Thread(target=threading.Event().wait).start()
+    raise ValueError("the work failed")
+
+run_until_signal(work, seconds=3_600.0, failed_seconds=0.1)
+"""
+
+
+def test_a_process_whose_work_fails_ends_though_threads_go_on() -> None:
+    """Found by chaos: a starved worker stood for a minute and failed each message that it took."""
+    command = [sys.executable, "-c", FAILS]
+    done = subprocess.run(
+        command, cwd=CHECKOUT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == -signal.SIGALRM
+    assert "ValueError" in done.stderr

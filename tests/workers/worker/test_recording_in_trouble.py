@@ -115,12 +115,12 @@ async def test_what_the_database_will_never_take_holds_up_nothing_else(
 
 
 async def test_a_service_that_writes_all_that_it_may_while_a_410_is_recorded(
-    firing: Firing, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+    firing: Firing, recorder: Recorder
 ):
     """To pause its job takes a part of its share, which its commands have."""
     run = await firing.running_run(**EVERY)
     writes = firing.shard._writes
-    monkeypatch.setattr(shares, "WAIT_SECONDS", 0.01)
+    writes.wait_seconds = 0.01
     refused = shares.USED_UP.labels("writes")
     before = refused._value.get()
     async with AsyncExitStack() as stack:

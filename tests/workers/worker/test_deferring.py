@@ -208,7 +208,7 @@ async def test_the_time_for_retries_is_not_prolonged_by_waiting(
     async def fail(run: object, started_at: datetime) -> Answer:
         return Answer(outcome=Outcome.FAILED, status_code=404)
 
-    monkeypatch.setattr(ringer.attempts, "_ring", fail)
+    monkeypatch.setattr(ringer.attempts._abortable, "_ring", fail)
     policy = RetryPolicy(
         max_attempts=9,
         min_backoff=timedelta(0),
