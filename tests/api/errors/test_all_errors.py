@@ -45,7 +45,7 @@ WRONG: list[tuple[Any, Any, dict[str, str]]] = [
             "/schedule/specs/1/every": 'write "PT5M"',
             "/schedule/specs/2": "Expected `object`, got `int`.",
             "/schedule/exclude/0/date": 'Such as "2026-12-24".',
-            "/target/type": "one of: http, actor.",
+            "/target/type": "one of: http, actor, redis_stream.",
             "/overlap": "Allowed are: skip, buffer_one,",
             "/tags/1": "Expected `str`",
             "/tags/2": "of length >= 1",
