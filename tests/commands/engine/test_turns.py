@@ -128,9 +128,7 @@ async def test_a_run_that_was_taken_anew_while_it_began_has_its_turn_and_rings(f
         await eventually(partial(waits_for_a_lock, firing))
     assert await beginning
     assert await firing.state(run.id) == "running"
-    ((holder,),) = await firing.rows(
-        "SELECT run_id FROM turns WHERE job_id = $1", run.job_id
-    )
+    ((holder,),) = await firing.rows("SELECT run_id FROM turns WHERE job_id = $1", run.job_id)
     assert holder == run.id
 
 
@@ -314,9 +312,7 @@ async def test_those_that_wait_are_not_forgotten_when_the_history_of_the_turn_is
     async with firing.database.driver() as driver:
         # As if the holder's fire time were long ago and its partition dropped.
         await driver.execute("DELETE FROM runs WHERE id = $1", holder.id)
-        await driver.execute(
-            "UPDATE turns SET scheduled_for = scheduled_for - interval '9 years'"
-        )
+        await driver.execute("UPDATE turns SET scheduled_for = scheduled_for - interval '9 years'")
         await drop_partitions(driver, (NOON - 3_000 * DAY).date())
     assert await firing.pass_overlap_locks() == [run.id]
     assert await firing.rows("SELECT FROM turns WHERE job_id = $1", idle.job_id) == []
