@@ -1,7 +1,8 @@
 """Measure this checkout and another revision turn by turn, and compare figure by figure.
 
 The base is checked out into a worktree that is removed again in any case. It is measured with the
-scenarios of this checkout, so that both are measured in the same way.
+scenarios of this checkout, so that both are measured in the same way; a base whose modules lie
+elsewhere is measured with its own.
 """
 
 import argparse
@@ -24,6 +25,8 @@ from loadtests.compare.figures import Figure, rounded
 from loadtests.measures.system import exit_on_sigterm
 
 LOCKS = ("locks/run.txt", "locks/dev.txt")
+ROOMS = "app/embedded"
+"""A folder of every revision whose modules lie where ours do."""
 ONLY = "run_now,burst,steady,api"
 TURNS = 3
 PLAIN_WIDTH = 140
@@ -79,9 +82,11 @@ def worktree(revision: str) -> Iterator[Path]:
     path = folder / "checkout"
     try:
         _git("worktree", "add", "--detach", "--quiet", str(path), revision)
-        shutil.rmtree(path / "loadtests", ignore_errors=True)
-        ignored = shutil.ignore_patterns("results", "__pycache__")
-        shutil.copytree(CHECKOUT / "loadtests", path / "loadtests", ignore=ignored)
+        # Where modules lay elsewhere, our scenarios do not find them: the base's own do the same.
+        if (path / ROOMS).is_dir():
+            shutil.rmtree(path / "loadtests", ignore_errors=True)
+            ignored = shutil.ignore_patterns("results", "__pycache__")
+            shutil.copytree(CHECKOUT / "loadtests", path / "loadtests", ignore=ignored)
         folder.chmod(0o755)  # the servers may run as another account
         yield path
     finally:
