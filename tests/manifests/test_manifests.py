@@ -57,7 +57,7 @@ def container_of(process: str) -> dict[str, Any]:
 
 def test_every_variable_is_one_that_is_read() -> None:
     known = {PREFIX + name.upper() for name in Settings.__struct_fields__}
-    load = "".join(path.read_text() for path in (CHECKOUT / "loadtests").glob("*.py"))
+    load = "".join(path.read_text() for path in (CHECKOUT / "loadtests").rglob("*.py"))
     known |= set(re.findall(rf"{PREFIX}LOADTEST_[A-Z_]+", load))
     for path in FILES:
         assert set(re.findall(rf"{PREFIX}[A-Z_]*[A-Z]", path.read_text())) <= known, path
