@@ -119,7 +119,7 @@ async def test_a_service_that_writes_all_that_it_may_while_a_410_is_recorded(
 ):
     """To pause its job takes a part of its share, which its commands have."""
     run = await firing.running_run(**EVERY)
-    writes = firing.shard._writes
+    writes = firing.shard.writes
     writes.wait_seconds = 0.01
     refused = shares.USED_UP.labels("writes")
     before = refused._value.get()
