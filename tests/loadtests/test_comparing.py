@@ -71,8 +71,8 @@ def test_problems_of_any_turn_are_told() -> None:
 def test_a_worktree_has_our_scenarios_and_is_removed() -> None:
     before = worktrees()
     with worktree("HEAD") as checkout:
-        ours = (CHECKOUT / "loadtests" / "compare.py").read_bytes()
-        assert (checkout / "loadtests" / "compare.py").read_bytes() == ours
+        ours = (CHECKOUT / "loadtests" / "bench.py").read_bytes()
+        assert (checkout / "loadtests" / "bench.py").read_bytes() == ours
         assert (checkout / "app" / "api.py").exists()
         assert f"worktree {checkout}" in worktrees()
 

@@ -56,7 +56,7 @@ async def test_no_more_are_stored_than_a_service_may_have(
     table: str,
     put: Callable[..., Awaitable[Any]],
 ):
-    monkeypatch.setattr(firing.shard, "ring", EncryptionKeys([("a", b"a" * 32)]))
+    monkeypatch.setattr(firing.shard, "keys", EncryptionKeys([("a", b"a" * 32)]))
     monkeypatch.setitem(quotas.MOST, table, 2)
     for number in (0, 1):
         await put(firing, number)
