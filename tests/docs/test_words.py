@@ -70,7 +70,7 @@ NOT_YET = {
     "=position",
     "=workers",
 }
-"""Names of tables and columns, which the glossary maps to their words: docs/adr/0017."""
+"""Names of tables and columns, which the glossary maps to their words: docs/adr/0016."""
 SHOWN = {
     "tocsin_dispatcher_held_runs",
     "tocsin_folded_runs_total",
