@@ -14,7 +14,6 @@ from storage.cache.job_cache_entry import cache_entry_of
 from storage.jobs.calendar_changes import JobRow
 from storage.jobs.changes import (
     at_its_end,
-    begin_pause,
     change_from,
     change_job,
     lock_job,
@@ -23,6 +22,7 @@ from storage.jobs.changes import (
     withdraw_to_come,
 )
 from storage.jobs.last_runs import last_open_run
+from storage.jobs.pauses import begin_pause
 from storage.jobs.rows import job_of
 from storage.postgres.pools import Driver
 

@@ -26,11 +26,8 @@ from domain.schedules.schedule import utc_offset as offset_of
 from storage.jobs.calendar_changes import JobRow, newest_change
 from storage.jobs.calendars import full_schedule
 from storage.jobs.changes import (
-    after_pause,
     at_its_end,
-    begin_pause,
     change_from,
-    end_pause,
     reckon_after,
     stored_schedule,
     unrecord,
@@ -38,6 +35,7 @@ from storage.jobs.changes import (
     write_account,
 )
 from storage.jobs.ledger import recorded_by_runs
+from storage.jobs.pauses import after_pause, begin_pause, end_pause
 from storage.jobs.reckoning import elsewhere, times_between
 from storage.jobs.rows import decode_catchup, decode_schedule
 from storage.postgres.pools import Driver

@@ -7,8 +7,9 @@ from uuid import UUID
 from commands.unit_of_work import Command, UnitOfWork, unit_of_work
 from domain.jobs.job import Job, Versions
 from storage.cache.job_cache_entry import cache_entry_of
-from storage.jobs.changes import after_pause, change_job, end_pause, lock_job, stored_schedule
+from storage.jobs.changes import change_job, lock_job, stored_schedule
 from storage.jobs.ledger import close_pause
+from storage.jobs.pauses import after_pause, end_pause
 from storage.jobs.rows import job_of
 
 

@@ -15,16 +15,13 @@ from domain.errors import NotFound, PreconditionFailed
 from domain.jobs.job import Job, Versions
 from domain.policies.catchup import Outcome, Stretch
 from domain.policies.catchup_plan import account
-from domain.schedules.edited import count_of, counted_after
-from domain.schedules.fire_times import TICK, due_time, next_fire_time, next_nominal_time
+from domain.schedules.edited import count_of
+from domain.schedules.fire_times import TICK, due_time, next_fire_time
 from domain.schedules.schedule import Schedule, with_calendars
 from storage.jobs.calendar_changes import JobRow, in_force, pending_changes
 from storage.jobs.calendars import excludes_of, full_schedule
-from storage.jobs.last_runs import last_open_run
 from storage.jobs.ledger import (
     JobStretch,
-    close_pause,
-    open_pause,
     recorded_by_runs,
     takes_effect_at,
     unrecord_after,
@@ -221,21 +218,6 @@ async def withdraw_past(
     return withdrawn
 
 
-async def begin_pause(
-    driver: Driver, row: JobRow, schedule: Schedule, accounted_to: datetime
-) -> None:
-    """Have the ledger say `paused` of what the schedule names from here on."""
-    first = next_nominal_time(schedule, accounted_to)
-    if first is not None:
-        await open_pause(driver, row["service_id"], row["id"], first)
-
-
-async def end_pause(driver: Driver, row: JobRow, schedule: Schedule, now: datetime) -> None:
-    """Have the ledger say `paused` of what passed since the pause began."""
-    await close_pause(driver, row["service_id"], row["id"])
-    await write_account(driver, row, schedule, Outcome.PAUSED, until=now, changes={})
-
-
 async def write_account(
     driver: Driver,
     row: JobRow,
@@ -258,22 +240,6 @@ async def write_account(
     tell = partial(account, schedule, outcome, after=position, until=until, told=told[row["id"]])
     times = times_between(position, until)
     await _write(driver, row, await elsewhere(schedule, tell, times=times))
-
-
-async def after_pause(
-    driver: Driver,
-    row: JobRow,
-    schedule: Schedule,
-    instant: datetime,
-) -> dict[str, Any]:
-    """What the row of a job that goes on says when all up to `instant` is accounted for."""
-    changes = await reckon_after(schedule, instant, row["run_count"])
-    if at_its_end(schedule, row["run_count"]):
-        since = counted_after(schedule)
-        last = await last_open_run(driver, row["service_id"], row["id"], since)
-        if last is not None:  # and may still be given back (storage.jobs.last_runs)
-            changes |= {"next_fire_for": min(last, instant), "next_claim_at": instant}
-    return changes
 
 
 def after(schedule: Schedule, instant: datetime, run_count: int = 0) -> dict[str, Any]:
