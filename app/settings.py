@@ -59,7 +59,7 @@ class Settings(TargetSettings, frozen=True, kw_only=True):
             `redis+sentinel://[[username]:password@]host[:port],host[:port],…/SERVICE[/database]`
             where Sentinels know which Redis is the primary, with
             `?sentinel_username=…&sentinel_password=…` if they want that. Database 0 holds the cache
-            and commit positions, 1 the queue. Without it, `up` embeds Valkey.
+            and consistency tokens, 1 the queue. Without it, `up` embeds Valkey.
         egress_allow: Networks (CIDR, separated by commas) where targets may lie, beside public
             addresses. `up` allows loopback.
         egress_deny: Networks, and names of hosts (`*.` in front: all names below), where targets

@@ -171,7 +171,7 @@ class Executor(Generic[Message, Result]):
         return result
 
     async def once(self, command: Message, shards: Shards, claim: Claim) -> Answer:
-        """The same of a request with an idempotency key: of those with one key, one is done.
+        """The same for a request with an idempotency key: of several with one key, one is executed.
 
         Its answer is kept in its transaction; so is what it refuses, in one of its own. What fails
         on our side is not.
@@ -206,7 +206,7 @@ def unit_of_work(handle: Handle[Message, Result]) -> Executor[Message, Result]:
 
 
 async def _find_room(shard: Shard, service_id: UUID, claim: Claim) -> None:
-    """What is not remembered would be done twice: better it is not done. What is, is answered."""
+    """Refuse a request whose answer cannot be kept (it could be done twice), if it is new."""
     seconds = await shard.kept_answers.full_for(service_id, claim.size)
     if seconds:
         async with shard.writes.of(service_id), shard.database.reading() as driver:

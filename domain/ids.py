@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LAST_ID = UUID(int=(1 << 128) - 1)
-"""What no id comes after."""
+"""The greatest id: none comes after it."""
 _MILLISECOND = timedelta(milliseconds=1)
 _MICROSECOND = timedelta(microseconds=1)
 _LAST_MILLISECOND = (datetime.max.replace(tzinfo=UTC) - EPOCH) // _MILLISECOND - 1
@@ -50,7 +50,7 @@ def run_id(job_id: UUID, scheduled_for: datetime, generation: int = 0) -> UUID:
 
 
 def first_run_id(scheduled_for: datetime) -> UUID:
-    """What no id of a run is below whose fire time is that instant or later."""
+    """A lower bound of the ids of all runs whose fire time is that instant or later."""
     return UUID(int=max((scheduled_for - EPOCH) // _MILLISECOND, 0) << 80)
 
 

@@ -16,7 +16,7 @@ from storage.shards import Shard, Shards
 
 
 class CachedQuery(Struct, frozen=True, kw_only=True):
-    """What is asked: but for `service_id` and `now`, what the URL alone decides.
+    """What is asked. All but `service_id` and `now` follows from the URL alone.
 
     Attributes:
         fields: What is shown; all if there are none.
@@ -28,7 +28,7 @@ class CachedQuery(Struct, frozen=True, kw_only=True):
 
     @property
     def entry(self) -> str:
-        """Under which the answer is cached."""
+        """The name under which the answer is cached."""
         raise NotImplementedError
 
     @property
@@ -37,7 +37,7 @@ class CachedQuery(Struct, frozen=True, kw_only=True):
         return False
 
     async def load(self, driver: Driver, shard: Shard) -> Loaded:
-        """The answer as a server has it, and until when it is one."""
+        """The answer as Postgres has it, and until when it is right."""
         raise NotImplementedError
 
     def shown(self, entry: CacheEntry) -> CacheEntry:

@@ -36,7 +36,7 @@ def columns_of(table: Table, kind: type[Struct]) -> list[ColumnElement[Any]]:
 
 
 def as_text(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """A column, and one of JSON as text: so the driver hands it on without a detour."""
+    """The column; JSON as text, which the driver hands on as it is."""
     if not isinstance(column.type, JSON):
         return column
     return cast(column, Text).label(column.key)
@@ -59,7 +59,7 @@ def materialized(rows: Select[Any], name: str) -> CTE:
 
 
 def alone(rows: Select[Any]) -> Select[Any]:
-    """Rows that the planner looks up as they stand: OFFSET 0 leaves it nothing else."""
+    """A subquery that the planner does not merge with what is around it, because of OFFSET 0."""
     return rows.offset(number(0))
 
 
@@ -75,7 +75,7 @@ def directed(*columns: Any, descending: bool) -> Order:
 
 
 def as_far_as_it_fits(rows: Select[Any], *key: str, descending: bool = False) -> Select[Any]:
-    """Of rows with `bytes` those of a page, and the one that would be too much.
+    """Of rows with `bytes`, those that fit a page, and the first that does not.
 
     Args:
         rows: With JSON as it is stored, of which no more is read than the page holds.

@@ -1,1 +1,1 @@
-"""Postgres, Redis and the embedded servers: where state lives and how it is reached."""
+"""Postgres and Redis: where state lives and how it is reached."""

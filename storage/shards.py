@@ -99,7 +99,7 @@ class Shard:
         Args:
             cached: What the block makes of what is cached; all of the service becomes void if that
                 is not said.
-            each_commits: Whether each statement consistency_tokens by itself, for one that writes.
+            each_commits: Whether each statement commits by itself, for a block with one write.
 
         Raises:
             ShareUsedUp: Before the block, when the service has written all that it may at once.

@@ -1,8 +1,7 @@
 """Reads that have been asked before are answered before Litestar sees them.
 
-What a URL asks is known once its route has answered it, for whichever service. Whatever is not
-plainly that goes to Litestar: another method, a key or a URL that is new, a job that is not there,
-an error.
+Once a route has answered a URL, what the URL asks is known, whichever service asks it. All else
+goes to Litestar: another method, a new key or URL, a job that is not there, an error.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ REMEMBERED_BYTES = 32 * 1024 * 1024
 LONGEST_URL = 1_024
 """A longer one goes to Litestar each time."""
 _BYTES_OF_ONE = 1_024
-"""Of a query, the cache's slot and all else that does not grow with its URL."""
+"""For a query, its slot in the cache and all else that does not grow with its URL."""
 _TIMES_ITS_LENGTH = 12
 """A URL of many short tags has them in its query as objects of 50 bytes each."""
 

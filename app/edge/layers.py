@@ -49,7 +49,7 @@ def through_the_edge(  # noqa: PLR0917
         partial(ResponseHeaders, tls=settings.tls),
         # A preflight has no credentials; and a page must be able to read a refusal.
         *_cross_origin(settings),
-        # Before anything costs more than to find out who asks, and how often.
+        # Before anything that costs more than finding out who asks, and how often.
         partial(
             Admission, authentication=authentication, shards=shards, clock=clock, key_use=key_use
         ),

@@ -126,7 +126,7 @@ class FilteredCursors(_Cursors[Keyset]):
             id=row_id if isinstance(row_id, int) else UUID(bytes=row_id),
         )
         is_ours = name == self._name and isinstance(place.id, self._row_id)
-        # Whoever makes a cursor up must not get where one cannot reckon any more.
+        # A made-up cursor must not lead to where instants can no longer be computed.
         if not is_ours or not _can_be(place):
             raise ValueError(cursor)
         return place

@@ -31,13 +31,13 @@ async def once(
     command: Message,
     answer: Callable[[Result], Response[Any]],
 ) -> Response[Any]:
-    """Answer a command's result; of requests with one key, only the first one is done.
+    """Answer with a command's result; of requests with one key, only the first is carried out.
 
     Args:
         answer: Makes the answer of the command's result.
 
     Raises:
-        BadRequest: When the key is none.
+        BadRequest: When the header is no valid key.
         TocsinError: What the command refuses, of a request without a key; and see Executor.once.
     """
     key = _key(request)

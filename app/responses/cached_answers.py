@@ -28,7 +28,7 @@ def answer(entry: CacheEntry, query: CachedQuery, request: ServiceRequest) -> Re
 
 
 def has_tag(etag: str, if_none_match: str | None) -> bool:
-    """Whether a client has what has that tag: they are compared weakly (RFC 9110, 13.1.2)."""
+    """Whether a client has the answer with that tag, compared weakly (RFC 9110, 13.1.2)."""
     if if_none_match is None:
         return False
     tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]

@@ -1,4 +1,4 @@
-"""The key ring that `tocsin up` makes once and keeps in its data directory."""
+"""The encryption keys that `tocsin up` makes once and keeps in its data directory."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ SECONDS_OF_A_MINUTE = 60
 BACKFILLS_AT_ONCE = 50
 LOOKED_AT_ONCE = 1_000
 EXCLUDED_AT_ONCE = 5_000
-"""More than so many are left to the next step: others wait for the dispatcher, too."""
+"""Where more are excluded, the rest is left to the next step: others wait for the dispatcher."""
 STEP_STEPS = 20_000
 """What a step may cost to reckon: about 20 ms."""
 ALL_STEPS = 80_000
@@ -31,8 +31,8 @@ ALL_STEPS = 80_000
 _DUE = statement("backfills/to_continue")
 _NOT_MISSING = statement("backfills/not_missing")
 
-# One step at a time writes a job's backfilled runs: what another one writes cannot be seen yet, and
-# would look missing. A try, as whoever waited would hold up all other backfills of its look.
+# One step at a time writes a job's backfilled runs: those that another has not committed cannot be
+# seen, and look missing. The lock is only tried: to wait would hold up all other backfills.
 DECIDE = "SELECT pg_try_advisory_xact_lock(hashtextextended($1::text, $2))"
 ADVISORY_SEED = 0x70C5B
 

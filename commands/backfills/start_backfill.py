@@ -52,7 +52,7 @@ _NOT_MISSING = Statement(
 class StartBackfill(Command, frozen=True, kw_only=True):
     """Attributes:
     start: The first instant of the range.
-    end: The first instant behind it.
+    end: The first instant after the range.
     dry_run: Count, and make nothing.
     """
 
@@ -66,7 +66,7 @@ class StartBackfill(Command, frozen=True, kw_only=True):
 
 
 class Counted(Struct, frozen=True):
-    """Fire times of a range, up to where to count them began to cost too much."""
+    """The fire times of a range, as far as counting them did not cost too much."""
 
     times: list[datetime]
     continues_at: datetime | None
@@ -85,7 +85,7 @@ async def start_backfill(command: StartBackfill, uow: UnitOfWork) -> Backfill:
         NotFound: When the service has no such job.
     """
     check_backfill(command.start, command.end, command.runs_per_minute, command.now)
-    # Counted before anything is locked: what the schedule becomes meanwhile counts as it runs.
+    # Counted before anything is locked; a schedule that changes meanwhile is followed all the same.
     counted = await _counted(command, uow.shard)
     driver = await uow.begin()
     uow.changes_only()
@@ -127,7 +127,7 @@ async def _counted(command: StartBackfill, shard: Shard) -> Counted:
 
 
 async def _refuse_expiring(driver: Driver, made: Backfill) -> None:
-    """Refuse days that may be dropped before the last of its runs has been made."""
+    """Refuse days that may be dropped before the backfill has made its last run."""
     takes = timedelta(minutes=1) * made.total / made.runs_per_minute
     expiring = await expiring_days(driver, MARGIN + takes)
     if expiring and made.start_at < expiring.until and made.end_at > expiring.start:

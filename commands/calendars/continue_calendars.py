@@ -22,9 +22,9 @@ from storage.postgres.pools import Driver, search_by_terms
 from storage.shards import LOOK_AHEAD, Shard
 
 JOBS_AT_ONCE = 100
-"""Each takes some milliseconds, in which nobody else may change those before it."""
+"""Each takes some milliseconds, and those before it stay locked meanwhile."""
 ALLOWANCE = timedelta(seconds=2)
-"""Beyond what dispatchers look ahead by, for what their clocks may differ and what is under way."""
+"""Beyond the look-ahead: for the difference of clocks, and for claims in progress."""
 
 
 class ContinueCalendar(Struct, frozen=True, kw_only=True):
@@ -40,8 +40,8 @@ class ContinueCalendar(Struct, frozen=True, kw_only=True):
 async def continue_calendar(command: ContinueCalendar, shard: Shard) -> bool:
     """Bring some jobs up to a change, those first that fall due; return whether more are left.
 
-    What was done stays done, whenever a process dies: each job knows what it was brought up to. And
-    where one is at it, others do nothing.
+    What was done stays done whenever a process dies, since each job records the change that it was
+    brought up to. While one process works on a change, others do nothing.
     """
     dues: list[datetime | None] = []
     async with shard.writing(command.service_id) as driver:

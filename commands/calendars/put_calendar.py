@@ -50,7 +50,7 @@ _IS_NAMED = """
 SELECT EXISTS (SELECT FROM jobs WHERE service_id = $1 AND calendars @> ARRAY[$2::text])
 """
 BEGINNING_SECONDS = 0.01
-"""So long it takes a run to begin, once it has its row."""
+"""How long a run takes to begin, once its row is locked."""
 LOOKS = 500
 
 
@@ -87,7 +87,7 @@ async def put_calendar(command: PutCalendar, uow: UnitOfWork) -> Calendar:
 async def _store(driver: Driver, command: PutCalendar) -> tuple[Calendar, int | None]:
     """The calendar, and the number of its change if jobs are to be brought up to that.
 
-    Commands on a job lock it and then its calendars; so whoever has the calendar waits for no job.
+    Commands on a job lock the job first, then its calendars: whoever holds a calendar locks no job.
     """
     service_id, name = command.service_id, command.name
     key = {"service_id": service_id, "name": name}
@@ -103,7 +103,7 @@ async def _store(driver: Driver, command: PutCalendar) -> tuple[Calendar, int | 
     (replaced,) = await _REPLACE.fetch(driver, **key, **values)
     calendar = calendar_of(replaced)
     unchanged = decode_exclusions(before["exclude"]) == command.exclude
-    # Those that came to name it meanwhile have kept this command from replacing it.
+    # A command that begins to name it locks it first, so the look below misses none.
     if unchanged or not await driver.fetchval(_IS_NAMED, service_id, name):
         return calendar, None
     return calendar, await note_change(driver, service_id, name, command.now, before["exclude"])

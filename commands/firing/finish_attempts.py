@@ -158,7 +158,7 @@ def _import_sqlalchemy() -> None:
 
 
 async def _finish(driver: Driver, attempts: Sequence[EndedAttempt]) -> Finished:
-    """Record attempts. What the statement does not tell of was superseded, if that proves true."""
+    """Record attempts. One that the statement does not return was superseded; that is checked."""
     finished = Finished(states={}, contended=set())
 
     async def finish(attempts: Sequence[EndedAttempt]) -> Moved:

@@ -19,7 +19,7 @@ from storage.shards import Shard
 from storage.sql import statement
 
 LOOKED_AT = 100_000
-"""Of runs that are open and due, the oldest: what was forgotten becomes one of them."""
+"""How many of the oldest open, due runs are looked at: a forgotten one is among them in time."""
 
 _LOST = "The worker that made this attempt lost sight of it."
 

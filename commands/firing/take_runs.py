@@ -59,7 +59,7 @@ class TakenRun(Struct, frozen=True, kw_only=True):
         number: The attempt to come.
         first_started_at: When the first attempt began, if there was one.
         job_name: As it was when the run was taken.
-        job_version: Of what was read here; a later take of the same run may know better.
+        job_version: The version that was read; a later take of the same run may read a newer one.
         signing_secrets: As they are stored (storage.services.signing_secrets).
         catchup: The job's policy as it is stored: only a late run's is looked into.
         has_references: Whether secrets are to be filled into the target.
@@ -122,8 +122,8 @@ async def take_runs(command: TakeRuns, database: Database) -> Taken:
         told = await _take(driver, command, command.runs)
         rows = [row for row in told if row["fits"]]
         if len(told) < len(command.runs):
-            # One may have been taken and not returned (storage/runs/fences.py). If so once more,
-            # which is rarer still, it is handed over again.
+            # One may have been taken and not returned (storage/runs/fences.py). If that happens
+            # again, which is rarer still, it is dispatched again.
             known = {row["id"] for row in told}
             missing = [key for key in command.runs if key[1] not in known]
             if missing:  # and none was named twice only
@@ -143,7 +143,7 @@ async def take_runs(command: TakeRuns, database: Database) -> Taken:
 
 
 def _taken(row: asyncpg.Record) -> TakenRun:
-    # What is decoded points into its text, of which each character may take four bytes.
+    # The decoded target refers to this text; one that is not ASCII may take 4 bytes a character.
     target = row["target"] if row["target"].isascii() else row["target"].encode()
     return TakenRun(
         service_id=row["service_id"],

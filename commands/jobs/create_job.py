@@ -70,7 +70,7 @@ async def _store_with_what_it_names(
     await hold_secrets(driver, service_id, command.target)
     with within("/schedule"):
         full = await full_schedule(driver, service_id, schedule, lock=True)
-    # Others wait for what is locked here: it is not put behind what other services reckon.
+    # Others wait for what is locked here, so this does not queue behind other services' schedules.
     check = partial(_checked, command, job_id, schedule, full)
     new = await elsewhere(full, check, times=FIRE_TIMES)
     await _store(new, uow)

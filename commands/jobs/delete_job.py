@@ -38,7 +38,7 @@ _DELETE, _UNLIST = _deleting(jobs), _deleting(listings)
 
 class DeleteJob(Command, frozen=True, kw_only=True):
     """Attributes:
-    versions: Of which the job must have one; None for any.
+    versions: The job must have one of these; None for any.
     """
 
     job_id: UUID
@@ -58,7 +58,7 @@ async def delete_job(command: DeleteJob, uow: UnitOfWork) -> None:
     driver, now = await uow.begin(), command.now
     key = (command.service_id, command.job_id)
     row = await lock_job(driver, *key, command.versions)
-    # The turn before the runs, as wherever both are locked.
+    # The overlap lock before the runs, as wherever both are locked.
     await _END_TURN.execute(driver, service_id=key[0], job_id=key[1])
     # Likewise the backfills: whoever makes their runs, or cancels them, has locked them first.
     await _CANCEL_BACKFILLS.execute(driver, service_id=key[0], job_id=key[1], now=now)

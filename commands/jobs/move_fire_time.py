@@ -45,9 +45,9 @@ class MoveFireTime(Command, frozen=True, kw_only=True):
 
 @unit_of_work
 async def move_fire_time(command: MoveFireTime, uow: UnitOfWork) -> bool:
-    """Reckon the job's next fire time anew; whether it has changed.
+    """Compute the job's next fire time anew; return whether it has changed.
 
-    What has been claimed stays as it is: it rings when it was to, and its wall time not again.
+    What has been claimed stays: it rings at its old instant, and not again at its new one.
     """
     driver = await uow.begin()
     uow.changes_only()

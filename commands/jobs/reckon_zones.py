@@ -78,7 +78,7 @@ async def reckon_zones(command: ReckonZones, shard: Shard) -> Reckoned:
 
 
 def _changed(rows: Sequence[asyncpg.Record]) -> list[tuple[UUID, UUID]]:
-    """Services and ids of the jobs whose next fire time is another one by the tables of now."""
+    """Services and ids of the jobs whose next fire time differs by this process's tables."""
     found = []
     for row in rows:
         # A job with a number of runs that has had them waits for the last of them.

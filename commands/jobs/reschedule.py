@@ -60,7 +60,7 @@ class _Edit(Struct, frozen=True, kw_only=True):
     full: The same with its calendars filled in.
     start: From when on it holds.
     kept: Fire times that both name, of runs that are late and have not begun.
-    unclaimed: What both name and is late, and no claim has come to.
+    unclaimed: Late fire times that both name, and that no claim has come to.
     """
 
     old: Schedule
@@ -153,7 +153,7 @@ async def _unclaimed(
     first, position = row["next_fire_for"], row["accounted_to"]
     if row["paused"] or first is None or at_its_end(old, row["run_count"]):
         return []
-    if first <= position:  # it had its runs, and one was given back
+    if first <= position:  # it had all its runs, and one was uncounted
         first = next_fire_time(old, after=position)
     if first is None or first > start:
         return []
@@ -208,7 +208,7 @@ async def _apply(
     await write_account(driver, row, edit.old, Outcome.CANCELLED, until=start, changes={})
     following = await after_pause(driver, {**row, **changes}, full, start)
     if following["next_fire_for"] is None and not at_its_end(full, run_count):
-        # All that it names lies before what a claim told meanwhile: it is late, and not lost.
+        # All that it names was recorded by a claim meanwhile: those fire times are late, not lost.
         following = await reckon_after(full, asked_from)
     return Rescheduled(following | changes, made)
 

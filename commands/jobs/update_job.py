@@ -47,7 +47,7 @@ class Changes(Struct, frozen=True, kw_only=True):
 
 
 ChangesOf = Callable[[Job], Changes]
-"""What is to become of a job, told of the stored one."""
+"""Makes the changes from the job as it is stored."""
 
 # What a worker holds of a job whose run it has taken, and what the claim went by.
 _PUBLISHED_TO_WORKERS = {"target", "retry", "overlap"}
@@ -56,7 +56,7 @@ _READ_ANEW = {*_PUBLISHED_TO_WORKERS, "catchup"}
 
 class UpdateJob(Command, frozen=True, kw_only=True):
     """Attributes:
-    changes: They, or what makes them of the job as it is found, locked.
+    changes: The changes, or a function that makes them from the locked job.
     versions: Of which the job must have one; None for any.
     """
 

@@ -80,7 +80,7 @@ async def rotate_key(command: RotateKey, uow: UnitOfWork) -> tuple[Key, str]:
         name=old["name"],
         scopes=scopes,
         subject=old["subject"],
-        # What replaces itself is made by nobody new.
+        # A key that rotates itself keeps its maker.
         made_by=old["made_by"] if maker == command.key_id else maker,
         expires_at=_end_of_new(command, ends_at),
     )

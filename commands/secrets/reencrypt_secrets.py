@@ -24,7 +24,7 @@ _SECRETS = """
 SELECT service_id, name, key_id, content FROM secrets
 WHERE (service_id, name) > ($1, $2) ORDER BY service_id, name LIMIT $3
 """
-# Who gave it another value meanwhile, has encrypted it too.
+# A secret that got another value meanwhile is encrypted with the first key already.
 _REPLACE_SECRETS = """
 UPDATE secrets SET key_id = $5, content = new.content
 FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::bytea[])

@@ -15,7 +15,7 @@ from storage.postgres.statements import Statement, given
 from storage.schema.service_tables import services
 from storage.services.services import decode_limits, lock_service
 
-# A Struct that leaves out defaults: what is not said follows them when they change.
+# Limits are stored without defaults: one that was never set follows its default when that changes.
 _SET_LIMITS = Statement(
     update(services).where(*given(services.c.id)).values(limits=bindparam("limits"))
 )

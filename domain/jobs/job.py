@@ -15,7 +15,7 @@ from domain.schedules.schedule import Schedule
 from domain.targets import Target
 
 Versions = frozenset[int] | None
-"""Those of which a job must have one to be changed; None for any."""
+"""A job must have one of these to be changed; None for any."""
 
 
 class JobState(StrEnum):

@@ -52,7 +52,7 @@ def counted_after(schedule: Schedule) -> datetime:
 
 
 def count_of(schedule: Schedule, fire_times: Iterable[datetime]) -> int:
-    """How many of some fire times counted: those of before runs were counted anew never did."""
+    """How many of these fire times count: none of before the count of runs was begun anew."""
     after = counted_after(schedule)
     return sum(instant > after for instant in fire_times)
 

@@ -33,7 +33,7 @@ class Secret(Struct, frozen=True, kw_only=True):
     """What is told of a secret: never its value.
 
     Attributes:
-        key_id: The key of the ring that it is encrypted with.
+        key_id: The encryption key that it is encrypted with.
     """
 
     name: str

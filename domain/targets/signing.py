@@ -22,7 +22,7 @@ class SigningSecret(Struct, frozen=True, kw_only=True):
 
     Attributes:
         expires_at: From then on nothing is signed with it.
-        key_id: The key of the ring that it is encrypted with; None where it is stored in clear.
+        key_id: The encryption key that it is encrypted with; None where it is stored in clear.
     """
 
     id: UUID

@@ -31,7 +31,7 @@ class GetJob(CachedQuery, frozen=True, kw_only=True):
         return loaded_job(await driver.fetchrow(GET, self.service_id, self.job_id), self.now)
 
     def shown(self, entry: CacheEntry) -> CacheEntry:
-        # As long as its tag stays, so do these.
+        # The fields that are shown change only when the job's tag does: the tag is kept.
         if not self.fields:
             return entry
         return msgspec.structs.replace(entry, body=selected(entry.body, self.fields))

@@ -77,7 +77,7 @@ async def get_ledger(query: GetLedger, shards: Shards) -> list[LedgerRow]:
             end=end,
             limit=query.limit,
         )
-        # Afterwards: what a claim tells in between is left out, and not told twice.
+        # Read last: what a claim records in between is left out, and not shown twice.
         job = await _JOB.fetchrow(driver, service_id=service_id, job_id=query.job_id)
         if job is None:
             raise NotFound(f"There is no job {query.job_id}.")
@@ -104,7 +104,7 @@ async def get_ledger(query: GetLedger, shards: Shards) -> list[LedgerRow]:
 
 
 def _entries(row: asyncpg.Record, schedule: Schedule, now: datetime) -> list[LedgerRow]:
-    """One, or as many as a pause that goes on has until now."""
+    """One row; for a pause that goes on, as many as it has until now."""
     if row["told"] is None:
         return [_entry(row["first"], row["last"], row["outcome"], row["run_id"], row["count"])]
     return _ledger_rows_of(
@@ -115,7 +115,7 @@ def _entries(row: asyncpg.Record, schedule: Schedule, now: datetime) -> list[Led
 def _excluded_so_far(
     job: asyncpg.Record, schedule: Schedule, told: Sequence[datetime], now: datetime
 ) -> list[LedgerRow]:
-    """What is excluded, and is told by the claim of what comes behind it."""
+    """Excluded fire times that are not recorded yet: the claim of the next fire time does that."""
     after, upcoming = job["accounted_to"], job["next_fire_for"]
     if not schedule.exclude or upcoming is None or min(upcoming - TICK, now) <= after:
         return []

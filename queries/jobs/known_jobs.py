@@ -1,4 +1,4 @@
-"""Whether a job is there whose list is empty."""
+"""Whether a job exists: asked when a list of what it has is empty."""
 
 from __future__ import annotations
 

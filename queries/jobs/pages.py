@@ -172,7 +172,7 @@ async def _find(
 
 @lru_cache(SHAPES)
 def _walking(shape: Shape, order: JobOrder, nth: int, begun: bool, look: int) -> Statement:
-    """Rows that fit; where too few do, behind them the last row looked at, if there are more."""
+    """Rows that fit; if too few do, then the last row looked at, if there are more to look at."""
     walk = walks_of(shape.states, order, in_window=shape.by_window)[nth]
     looked = materialized(walk.rows(shape, begun, look), "looked")
     page = materialized(

@@ -33,7 +33,7 @@ JOB, LISTING, RUN = jobs.alias("j"), listings.alias("l"), runs.alias("r")
 SERVICE_ID = bindparam("service_id", type_=Uuid)
 NOW = bindparam("now", type_=INSTANT)
 FIRST_RUN_TO_COME = bindparam("first_run_to_come", type_=Uuid)
-"""What all ids of runs are above whose fire time is yet to come."""
+"""A bound below the ids of all runs whose fire time is yet to come."""
 OF_SERVICE: Clause = JOB.c.service_id == SERVICE_ID
 
 # Claimed fire times that are yet to come are still "next": domain.jobs.job.visible_state in SQL.
@@ -60,12 +60,12 @@ _IN_STATE: dict[JobState, Clause] = {
 
 
 class Shape(NamedTuple):
-    """What lists have in common that differ by values alone: they are one statement.
+    """What lists share that differ in values alone: lists of one shape are one statement.
 
     Attributes:
         by_term: Whether jobs are chosen by their terms.
         row_fields: Fields of the filter that only a job's own row tells.
-        states: These make other statements.
+        states: The states that are asked for; each set of them is a statement of its own.
     """
 
     by_term: bool

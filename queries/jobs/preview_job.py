@@ -30,7 +30,7 @@ class JobSchedule(Struct, frozen=True, kw_only=True):
     """Attributes:
     sent: As it is stored.
     schedule: With its calendars filled in.
-    usual_duration: How long its last runs took, in the middle.
+    usual_duration: The median duration of its last runs.
     """
 
     sent: Schedule

@@ -41,7 +41,7 @@ Source = Callable[[Shape, int], SelectBase]
 
 
 def sources_of(shape: Shape, order: JobOrder) -> Iterator[Source]:
-    """Those that serve a filter; none where it would take long to learn what to sort by."""
+    """The sources for a filter; none for `last_run`, by which candidates are costly to sort."""
     if order.sort is JobSort.LAST_RUN:
         return
     if shape.by_term:

@@ -1,4 +1,4 @@
-"""What a list tells of its runs beside what they are themselves."""
+"""What lists show of runs beside their rows: the job's name, and how the last attempt ended."""
 
 from __future__ import annotations
 

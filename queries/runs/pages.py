@@ -53,7 +53,7 @@ from storage.schema.columns import INSTANT
 from storage.schema.tables import runs
 
 LOOK = 2_000
-"""So many runs a page looks at."""
+"""How many runs a page looks at, at most."""
 SHAPES = 500
 """Statements kept; what services ask for usually are some dozens."""
 
@@ -77,7 +77,7 @@ class RunQuery(Struct, frozen=True, kw_only=True):
 
     @property
     def by_id(self) -> bool:
-        """Whether runs are known by their ids in this list, or within their job."""
+        """Whether the list is sorted by run id, and not by fire time within one job."""
         return self.chosen.job_id is None or self.rare is not None
 
     @property
@@ -206,7 +206,7 @@ def _values(query: RunQuery, statement: Statement) -> dict[str, Any]:
         "since": since,
         "before": before,
         "first_id": first_run_id(since),
-        # What is of one millisecond may have ids in any order.
+        # Ids of one millisecond come in any order.
         "end_id": UUID(int=first_run_id(before).int + (1 << 80)),
         "after_at": after and after.at,
         "after_id": after and after.id,

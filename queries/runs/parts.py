@@ -51,7 +51,7 @@ _TAGGED = exists(
 )
 
 
-# In every statement: one with its plans of all partitions is large, and there are to be few.
+# Part of every statement: one with its plans for all partitions is large, so there should be few.
 ALWAYS: dict[str, Clause] = {
     "states": if_given("states", ARRAY(Text), lambda states: runs.c.state == any_(states)),
     "trigger": if_given("trigger", Text, lambda trigger: runs.c.trigger == trigger),

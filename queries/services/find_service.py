@@ -56,7 +56,7 @@ async def get_service(service_id: UUID, now: datetime, shards: Shards) -> Servic
 
 async def _by_name(name: str, shards: Shards) -> Service:
     for shard in shards.all():
-        # Which service's commits to wait for, one knows only when it is found.
+        # Whose commits a replica must have is known only once the service is found.
         row = await shard.reads.read(LATEST, lambda driver: _BY_NAME.fetchrow(driver, name=name))
         if row:
             return service_of_row(row)

@@ -112,7 +112,7 @@ async def list_audit(query: ListAudit, shards: Shards) -> Cut[AuditEntry]:
         found = cut(rows, query.limit, lambda row: row["bytes"])
         return Cut([_entry(row) for row in found.items], found.more)
 
-    # By what an index does not tell, entries are looked through.
+    # These filters have no index: entries are read until enough fit.
     costly = any(value is not None for value in filters.values())
     return await shards.of(service_id).read(service_id, ask, costly=costly)
 

@@ -106,7 +106,7 @@ class ConsistencyTokens:
             async with self._database.driver() as driver:
                 await driver.execute("SELECT pg_notify($1, $2)", UNRECORDED_CHANNEL, service_id.hex)
 
-    async def _record(self, consistency_tokens: list[Commit]) -> dict[Commit, None]:
+    async def _record(self, commits: list[Commit]) -> dict[Commit, None]:
         async with self._database.driver() as driver:
             row = await driver.fetchrow(_CURRENT_LSN)
             if row is None:
@@ -115,5 +115,5 @@ class ConsistencyTokens:
                 await driver.execute(_NOTE_TIMELINE, row["timeline"])
                 self._timeline = row["timeline"]
         self._lsn = row["timeline"] << 64 | row["lsn"]
-        await self._cache.record(consistency_tokens, self._lsn)
-        return dict.fromkeys(consistency_tokens)
+        await self._cache.record(commits, self._lsn)
+        return dict.fromkeys(commits)

@@ -106,7 +106,7 @@ class EncodedJobs:
     async def _read(
         self, driver: Driver, service_id: UUID, job_ids: list[UUID], now: datetime
     ) -> tuple[dict[UUID, _Encoded], set[UUID]]:
-        """Jobs by id, and those that no page can hold behind the ones before them."""
+        """Jobs by id, and the ids that no longer fit the page after the jobs before them."""
         read: dict[UUID, _Encoded] = {}
         up_to = 0
         statement = READ if len(job_ids) <= FEW else READ_MANY

@@ -21,7 +21,7 @@ NOT_FOUND_LIFE = timedelta(seconds=5)
 
 
 def cache_entry_name(job_id: UUID) -> str:
-    """Under which a job is cached."""
+    """The name under which a job is cached."""
     return f"job:{job_id.hex}"
 
 

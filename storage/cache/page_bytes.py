@@ -23,7 +23,7 @@ class Cut(Struct, Generic[Item], frozen=True):
 
 
 def bytes_of(column: str) -> str:
-    """SQL: how long a column of JSON is as text, which only what is compressed is read for."""
+    """SQL: the length of a JSON column as text; only a compressed value is read for it."""
     return (
         f"CASE WHEN pg_column_compression({column}) IS NULL"
         f" THEN pg_column_size({column}) ELSE octet_length({column}::text) END"

@@ -24,7 +24,7 @@ READS = Counter("tocsin_cached_reads_total", "Reads through the cache, by who an
 _READS = {layer: READS.labels(layer) for layer in ("memory", "redis", "postgres", "primary")}
 LOCAL_BYTES = 64 * 1024 * 1024
 LISTED = 10_000
-"""Names of which it is known that they were loaded lately."""
+"""How many names of entries are remembered that were loaded lately."""
 _OVERHEAD_BYTES = 500
 _NOWHERE = ConsistencyToken(lsn=0)
 

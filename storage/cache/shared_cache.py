@@ -26,7 +26,7 @@ POSITION_SECONDS = 3_600
 """A service that wrote nothing for so long is looked up on the primary."""
 
 SHARED_BYTES = 32 * 1024
-"""What is larger is kept out of Redis; each process reads it of Postgres, and keeps it itself."""
+"""What is larger is kept out of Redis: each process reads it from Postgres, and keeps it."""
 DOUBT = "?"
 """In place of a service's token: it has committed, and nobody knows how far it has come."""
 _LONG_AGO = datetime.fromtimestamp(0, UTC)
@@ -252,8 +252,8 @@ def _cache_entry_key(epoch: str, service_id: UUID, name: str) -> str:
 
 
 def _entry(new: NewCacheEntry, after: int, *, fits: bool) -> CacheEntry:
-    # Of what does not fit only its version is cached, so that no earlier one takes its place.
-    # What others committed meanwhile it may lack, so it has the LSN before.
+    # If it does not fit, only its version is cached, so that no earlier one takes its place. It may
+    # lack what others committed meanwhile, so it has the LSN from before.
     return CacheEntry(
         version=new.version,
         position=ConsistencyToken(lsn=after),

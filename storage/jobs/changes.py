@@ -92,13 +92,13 @@ async def write_changes(
 
 
 async def brought_up(driver: Driver, row: JobRow) -> dict[str, Any]:
-    """What changes of its calendars, up to the last one, make of a locked job.
+    """Bring a locked job up to all changes of its calendars.
 
     The ledger tells what each calendar excluded while it was in force.
 
     Returns:
-        The changes to the job's row; none where there are none. Of a paused one there are none: it
-        is reckoned with when it is resumed.
+        The changes to the job's row, if there are any. A paused job has none: it is computed anew
+        when it is resumed.
     """
     if row["paused"] or not row["calendars"]:
         return {}
@@ -129,7 +129,7 @@ async def _recorded_until(
     if upcoming is not None and upcoming <= now:
         until = upcoming - TICK  # it and what follows is for the next claim to decide on
     if at_its_end(schedule, known["run_count"]):
-        return changes  # nothing is told of beyond its last run, unless that is given back
+        return changes  # nothing is recorded beyond its last run, unless that is uncounted
     await write_account(driver, row, schedule, Outcome.EXCLUDED, until=until, changes=changes)
     return {**changes, "accounted_to": max(until, known["accounted_to"])}
 
@@ -171,7 +171,7 @@ async def withdraw_to_come(
     schedule = schedule or await stored_schedule(driver, row)
     run_count = max(row["run_count"] - count_of(schedule, withdrawn), 0)
     if not withdrawn and at_its_end(schedule, run_count):
-        return {}  # what is told of up to the last run of all stays: no claim would tell it again
+        return {}  # what is recorded up to the last run stays: no claim would record it again
     unrecorded = await unrecord(driver, row, schedule, now)
     if not withdrawn and not unrecorded:
         return {}
@@ -187,7 +187,7 @@ async def unrecord(
     Claims look ahead; what they tell there is that fire times are excluded.
 
     Returns:
-        Beginnings of what is not told any more.
+        The beginnings of the stretches that are recorded no more.
     """
     firsts = await unrecord_after(driver, row["service_id"], row["id"], now)
     if firsts:

@@ -8,9 +8,9 @@ from storage.postgres.pools import Driver
 
 SLOTS = 16
 SPARE = 1_000
-"""Who stores jobs at the same time does not see each other's. So the last ones that a service may
-have are stored one transaction after another: it has never too many, unless more than these are
-under way at once."""
+"""Transactions that store jobs at the same time do not see each other's. So the last ones that a
+service may have are stored by one transaction after another: it never has too many, unless more
+than these are being stored at once."""
 
 _UNCOUNT_JOB = """
 INSERT INTO job_counts (service_id, slot, count) VALUES ($1, $2, -1)

@@ -1,8 +1,8 @@
-"""The last runs of jobs with a number of runs: such a job is at its end when they are.
+"""The last runs of jobs with `max_runs`: such a job ends when its last run has ended.
 
-Such a job has had its runs when its `next_fire_for` is not later than what it is accounted for:
-it is the fire time of the last of them. A run that is skipped is given back, and then the job goes
-on; so claims look at it again and again until no run is left that could be.
+It has had all its runs when `next_fire_for` is not later than `accounted_to`; it is then the fire
+time of the last one. A run that is skipped is taken off the count, and the job goes on; so claims
+look at it again and again until no run is left that could be.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ async def last_open_run(
     """The last fire time of a job whose run is not over.
 
     Args:
-        since: After when the runs of its schedule are.
+        since: Runs of its schedule are later than this.
     """
     found: datetime | None = await driver.fetchval(_LAST_OPEN, service_id, job_id, since)
     return found

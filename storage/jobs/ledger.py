@@ -105,8 +105,8 @@ async def takes_effect_at(
 ) -> datetime:
     """From when on a command on a locked job may change what becomes of its fire times.
 
-    That is later than `now` where a claim has told of fire times as past meanwhile: the command has
-    waited for the job, or its process's clock is behind. What is told so stays.
+    It is later than `now` where a claim has recorded later fire times as past: the command has
+    waited for the job, or its process's clock is behind. What is recorded so stays.
     """
     told: datetime | None = await driver.fetchval(_RECORDED_AS_PAST, service_id, job_id, now)
     return now if told is None else told

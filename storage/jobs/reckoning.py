@@ -21,13 +21,12 @@ SECONDS = 5
 THREADS = 2
 CHEAP_STEPS = 500
 """What costs less is reckoned with at once: it takes a few milliseconds at most."""
-"""Of a rule that ends after so many occurrences all of them are found first."""
 
 Answer = TypeVar("Answer")
 
 
 class Reckoning:
-    """Threads for what requests reckon; a service has one at a time, and others wait less."""
+    """Threads for schedules that requests compute; a service has one at a time, for the others."""
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="reckoning")
@@ -86,7 +85,7 @@ def is_cheap(schedule: Schedule, times: int) -> bool:
     specs = (*schedule.parts, *schedule.exclude)
     if any(kind is not None and kind.is_costly for kind in map(kind_of, specs)):
         return False
-    # Behind each fire time a search may begin, of what is excluded on end.
+    # After each fire time, a search may have to pass over many excluded ones.
     looked_at = max(times, PATIENCE) if schedule.exclude else times
     return len(specs) * looked_at <= CHEAP_STEPS
 

@@ -9,8 +9,8 @@ import asyncpg
 from storage.postgres.keepalive import keep_alive
 
 TRANSACTION_SECONDS = 30
-"""Of a client that stands between preparing and executing, Postgres holds that it is busy, and no
-other bound ends its transaction (findings/asyncpg_flush.sh)."""
+"""Postgres takes a client that stopped between preparing and executing for busy, and no other bound
+ends its transaction (findings/asyncpg_flush.sh)."""
 _BOUNDED_SINCE = 17
 
 

@@ -10,8 +10,8 @@ SILENT_SECONDS = IDLE_SECONDS + INTERVAL_SECONDS * PROBES
 """An end that acknowledges nothing for so long is gone. So is one that is stopped while its full
 buffer takes nothing more: its kernel answers, but TCP_USER_TIMEOUT reckons what is not taken."""
 IN_TRANSACTION_SECONDS = 5
-"""Nothing of ours thinks for so long between two statements. Who does is stopped or lost, and what
-it has locked fires nowhere: shorter than the lapse of a heartbeat, and than what is claimed ahead.
+"""No process of ours pauses so long between two statements. One that does has stopped or is lost,
+and its locked jobs fire nowhere: so this is less than a heartbeat's lapse and the look-ahead.
 """
 
 SERVER_SIDE = {

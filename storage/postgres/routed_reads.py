@@ -63,7 +63,7 @@ class ShardReads:
     async def read(self, position: ConsistencyToken | None, question: Question[Answer]) -> Answer:
         """The answer of a replica, or of the primary where that fails or none has come so far.
 
-        What takes too long at a replica that answers else would do so at the primary, too.
+        A question that takes too long at a healthy replica would take as long at the primary.
 
         Args:
             position: Up to where the server must have replayed, such as ANYWHERE or LATEST.

@@ -17,15 +17,15 @@ _LONGEST_WAIT = 60
 class KeptAnswers:
     """Each answer is kept for a day, so that of no service more than two days' worth is there.
 
-    Counted is what is asked, before it is done, as long as the answer: what is kept is what was
-    made, and tells little more.
+    The request is counted before it is carried out, as if its answer were as long: that shows what
+    was asked for, and little more.
     """
 
     def __init__(self, link: RedisLink) -> None:
         self._limits = RateLimits(link, int(KEPT.total_seconds()))
 
     async def full_for(self, service_id: UUID, size: int) -> int:
-        """Count an answer; or for how many seconds there is no room for it, and then 0 if there is.
+        """Count an answer and return 0; without room for it, the seconds until there may be.
 
         While Redis is away, all is let through.
 

@@ -21,7 +21,7 @@ from storage.sql import statement
 log = structlog.get_logger()
 Item = TypeVar("Item")
 ASK_AT_MOST = 10
-"""Each time it is asked in vain, another transaction has changed the very row meanwhile."""
+"""How often it is asked: in vain only where another transaction changed the very row meanwhile."""
 
 _STILL = statement("attempts/still_fenced")
 
@@ -76,7 +76,7 @@ async def move_all(
 
 
 async def still_fenced(driver: Driver, fences: Sequence[Fence]) -> set[UUID]:
-    """The ids of those runs of which it still holds."""
+    """The ids of the runs whose fence still holds."""
     if not fences:
         return set()
     fire_times = [fence.scheduled_for for fence in fences]

@@ -8,7 +8,7 @@ from storage.postgres.pools import Driver
 from storage.sql import statement
 
 LOOKED_AT = 5_000
-"""Of runs that are open and due, those that ring or wait for their turn are passed over."""
+"""How many open, due runs are looked at: some ring or wait for the overlap lock."""
 
 UNCLAIMED = statement("rescue/oldest_unclaimed")
 UNTAKEN = statement("rescue/oldest_untaken", looked_at=LOOKED_AT)

@@ -1,4 +1,4 @@
-"""Whose turn it is: of each job's runs, one at a time, unless its overlap policy allows all."""
+"""The overlap lock of a job: one of its runs has it at a time, unless its policy allows all."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CONTEND = statement("overlap/contend")
 
 
 class LockOwner(Struct, frozen=True, kw_only=True):
-    """The open run that has a job's turn.
+    """The open run that has a job's overlap lock.
 
     Attributes:
         abort: Whether it rings and was asked to end.
@@ -38,7 +38,7 @@ class LockOwner(Struct, frozen=True, kw_only=True):
 
 
 async def lock_overlap(driver: Driver, service_id: UUID, job_id: UUID) -> LockOwner | None:
-    """Lock a job's turn until the transaction ends.
+    """Lock a job's overlap lock until the transaction ends.
 
     Returns:
         The run that has it, or None when that has ended, or was withdrawn.
@@ -51,7 +51,7 @@ async def lock_overlap(driver: Driver, service_id: UUID, job_id: UUID) -> LockOw
 
 
 class WaitingRun(Struct, frozen=True, kw_only=True):
-    """A run that waits for its job's turn."""
+    """A run that waits for its job's overlap lock."""
 
     id: UUID
     scheduled_for: datetime
@@ -62,7 +62,7 @@ class WaitingRun(Struct, frozen=True, kw_only=True):
 async def waiting_runs(
     driver: Driver, service_id: UUID, job_id: UUID, most: int = 1
 ) -> list[WaitingRun]:
-    """Those that wait for a job's locked turn, the first first."""
+    """Those that wait for a job's overlap lock, which is locked; the first first."""
     rows = await _WAITING.fetch(driver, service_id=service_id, job_id=job_id, most=most)
     return [convert(dict(row), WaitingRun) for row in rows]
 
@@ -76,14 +76,14 @@ async def is_first_in_order(driver: Driver, service_id: UUID, job_id: UUID, run_
 
 
 async def contend(driver: Driver, service_id: UUID, job_id: UUID) -> None:
-    """Note that a run waits: no other may take the turn before it."""
+    """Note that a run waits: no other may take the overlap lock before it."""
     await _CONTEND.execute(driver, service_id=service_id, job_id=job_id, contended=True)
 
 
 async def give_overlap_lock(
     driver: Driver, service_id: UUID, job_id: UUID, run_id: UUID, scheduled_for: datetime
 ) -> None:
-    """Give a job's locked turn to a run that does not wait."""
+    """Give a job's overlap lock, which is locked, to a run that does not wait."""
     waits = await waiting_runs(driver, service_id, job_id)
     await _GIVE.execute(
         driver,
@@ -96,7 +96,7 @@ async def give_overlap_lock(
 
 
 async def pass_overlap_lock_on(driver: Driver, service_id: UUID, job_id: UUID) -> UUID | None:
-    """Give a job's locked turn to the run that waits longest.
+    """Give a job's overlap lock, which is locked, to the run that waits longest.
 
     Returns:
         Its id, ready to be handed over; None when none waits, or it is still to wait for one that

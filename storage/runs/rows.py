@@ -15,7 +15,7 @@ def lateness_ms(started_at: str) -> str:
     return f"greatest({late} - coalesce(runs.overlap_wait_ms, 0), 0)"
 
 
-# A run is told of its first attempt's start when that ends; until then, the attempt knows.
+# A run's first start is in its row once that attempt ends; until then, in `attempt_started_at`.
 _OF_FIRST_ATTEMPT = {
     "started_at": "attempt_started_at",
     "lateness_ms": lateness_ms("attempt_started_at"),

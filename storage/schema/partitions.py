@@ -32,7 +32,7 @@ DAYS_AT_ONCE = 3
 """No more are dropped by one call: a clock or a setting that is wrong is noticed in time."""
 MAKE_LOCK = "5s"
 DROP_LOCK = "500ms"
-"""Less than after what Postgres looks for deadlocks: others never fail by one with a drop."""
+"""Less than Postgres's `deadlock_timeout`, so that others never deadlock with a drop."""
 DROP_TRIES = 5
 DROP_PAUSE_SECONDS = 1.0
 _DAY = timedelta(days=1)
@@ -61,7 +61,7 @@ async def drop_partitions(driver: Driver, before: date) -> list[str]:
     A day with a run that is still open is kept, in all tables.
 
     Args:
-        before: If that are more than `DAYS_AT_ONCE`, the oldest are dropped.
+        before: Of more than `DAYS_AT_ONCE` such days, the oldest are dropped.
 
     Returns:
         The names of those that were dropped.
@@ -165,7 +165,7 @@ async def _drop_in_tries(driver: Driver, day: date) -> list[str]:
 
 
 async def _drop(driver: Driver, day: date) -> list[str]:
-    """Drop a day of all tables, unless a run of it is open: that is none of the past."""
+    """Drop a day of all tables, unless one of its runs is still open."""
     async with _alone(driver, DROP_LOCK):
         # Whoever is about to write a run of that day has done so then, or comes too late. Runs
         # come first, as for those who fire.

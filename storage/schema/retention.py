@@ -19,7 +19,7 @@ _NOTE = statement("retention/note_kept_from")
 
 
 class ExpiringDays(Struct, frozen=True):
-    """Those that have a partition which is dropped soon.
+    """Days whose partitions are dropped soon.
 
     Attributes:
         until: The first instant behind them.

@@ -26,8 +26,8 @@ def credentials_of(scope: Scope) -> Credentials | None:
     """What a request sends, or None if it sends no `Authorization`.
 
     Raises:
-        BadRequest: 400 when it sends either header twice: another part of us, or a proxy before
-            us, would believe the other one.
+        BadRequest: 400 when it sends either header twice: a proxy, or another part of Tocsin, might
+            believe the other one.
     """
     authorization = service = None
     for name, value in scope["headers"]:

@@ -238,7 +238,7 @@ def _of_key(found: FoundKey, service: Service | None) -> Principal:
 
 
 def _alone(person: Person) -> Principal:
-    """A person before any service is known: who names services that are none uses up no one's."""
+    """A person of no service yet: requests that name unknown services count for no service."""
     number = int.from_bytes(sha256(person.subject.encode()).digest()[:16])
     return Principal(
         name=f"user:{person.subject}",

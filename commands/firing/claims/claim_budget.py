@@ -19,7 +19,7 @@ SERVICE_STEPS = 80_000
 """What a service's schedules may cost in one claim: at most about a tenth of a second."""
 ALL_STEPS = 320_000
 STEPS_ON_END = 5_000
-"""After so much work others on the event loop have their turn."""
+"""After so many steps without a pause, others on the event loop get their turn."""
 REST = timedelta(seconds=1)
 _LONGEST_REST = timedelta(seconds=60)
 
@@ -39,7 +39,7 @@ class ClaimWork:
         self._on_end = 0
 
     def is_over(self, service_id: UUID, schedule: Schedule) -> bool:
-        """Whether the share of the service is used up, and the schedule is no plain one."""
+        """Whether the schedule is costly, and its service or the claim has used up its steps."""
         if is_plain(schedule):
             return False
         spent = self._steps[service_id] >= SERVICE_STEPS

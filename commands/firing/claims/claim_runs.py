@@ -28,14 +28,14 @@ from storage.sql import statement
 
 log = structlog.get_logger()
 STALE_REST = timedelta(seconds=1)
-"""Until then a job is brought up to changes of its calendars (continue_calendars.py)."""
+"""A job that is behind a change of its calendars waits so long: it is brought up meanwhile."""
 
 BROKEN_REST = timedelta(minutes=1)
-"""After so long, a job is looked at again that could not be reckoned with."""
+"""How long a job waits whose fire times could not be computed."""
 
 JOBS_AT_ONCE = 1_000
 LATE_JOBS_AT_ONCE = 100
-"""To reckon with long outages takes time, in which nothing is handed over."""
+"""Long outages take time to compute, in which nothing is dispatched."""
 
 WRITE_RUNS = statement("claims/write_runs")
 _MOVE_JOBS_ON = statement("claims/move_jobs_on")
@@ -47,7 +47,7 @@ class ClaimRuns(Struct, frozen=True, kw_only=True):
     until: Claim what is due up to this instant.
     late: Claim what should have been claimed long ago, and nothing else.
     claim_shares: How services share the claim; without it, what is due first comes first.
-    most_offset: If `now` is later than the database's by more, the claim is refused; None asks not.
+    most_offset: A claim is refused whose `now` is ahead of the database's by more; None: unchecked.
     """
 
     dispatcher_id: UUID
@@ -74,7 +74,7 @@ class Claim(Struct, frozen=True):
 
 
 async def claim_runs(command: ClaimRuns, database: Database) -> Claim:
-    """Claim fire times and due retries, for this dispatcher alone; ClockAhead where it may not."""
+    """Claim fire times and due retries for one dispatcher; ClockAhead if its clock is ahead."""
     async with database.driver() as driver:
         async with driver.transaction():
             await prepare_claim(driver, command.now, command.most_offset)
@@ -133,8 +133,8 @@ async def _fires(driver: Driver, due: list[asyncpg.Record], command: ClaimRuns) 
             return as_it_is(job, command.now, command.until + BROKEN_REST)
 
     fires = [await reckon(job) for job in due]
-    # A fire time that has its run already may be given another in vain, but must not be counted
-    # twice, nor be told of as one that did not run.
+    # A second run of a fire time is not written, so it does no harm to plan one; but it must not
+    # be counted twice, nor recorded in the ledger as one that did not run.
     doubtful = [
         (fire.service_id, fire.job_id, job["accounted_to"])
         for job, fire in zip(due, fires, strict=True)
@@ -150,7 +150,7 @@ async def _fires(driver: Driver, due: list[asyncpg.Record], command: ClaimRuns) 
 
 
 async def _without_ended(driver: Driver, fires: list[JobFires]) -> list[JobFires]:
-    """The same; of the jobs that have had their runs, those are at their end whose runs are."""
+    """The same fires; a job that has had all its runs ends here once all of these have ended."""
     waiting = [
         (fire.service_id, fire.job_id, fire.waits_since)
         for fire in fires

@@ -59,7 +59,7 @@ def _let_through(
         offsets=list(compress(fire.offsets, passes)),
         claimed_for=[instant for instant in fire.claimed_for if instant not in gone],
         unrun=[*fire.unrun, *refused],
-        # Kept for jobs with a number of runs, of which these are none.
+        # Only jobs with `max_runs` keep a count, and refused runs are no part of it.
         run_count=max(fire.run_count - len(refused), 0),
     )
 

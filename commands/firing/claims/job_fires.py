@@ -24,7 +24,7 @@ RUNS_OF_A_JOB_AT_ONCE = 100
 
 class JobFires(Struct, frozen=True):
     """Attributes:
-    waits_since: Of a job that has had its runs: after when they were.
+    waits_since: For a job that has had all its runs: the instant after which they count.
     """
 
     service_id: UUID
@@ -59,7 +59,7 @@ async def fires_of(
         work: Of the claim so far; where it is too much, the job is set aside for a later claim.
     """
     schedule = with_calendars(decode_schedule(job["schedule"]), calendars)
-    # Asked again with what is told, it has been reckoned with once: set aside, it would be always.
+    # With `told`, the job is planned for the second time: set aside now, it would be every time.
     if not told and work.is_over(job["service_id"], schedule):
         return as_it_is(job, now, until + work.rest(job["service_id"]))
     fires = _fires(job, schedule, told, now, until, work)
@@ -68,7 +68,7 @@ async def fires_of(
     return fires
 
 
-def _fires(  # noqa: PLR0917 (as above)
+def _fires(  # noqa: PLR0917 (a claim, and what it knows of one job)
     job: asyncpg.Record,
     schedule: Schedule,
     told: Sequence[datetime],
@@ -78,7 +78,7 @@ def _fires(  # noqa: PLR0917 (as above)
 ) -> JobFires:
     most, first = schedule.max_runs, job["next_fire_for"]
     if most is not None and first <= job["accounted_to"]:
-        # It had its runs. If one was given back, it goes on behind them.
+        # It has had all its runs; if one was uncounted since, it goes on after the last.
         first = next_fire_time(schedule, after=job["accounted_to"])
         if job["run_count"] >= most or first is None:
             return _waiting(job, schedule, now, until)
@@ -120,13 +120,13 @@ def _fires(  # noqa: PLR0917 (as above)
 
 
 def _is_costly(schedule: Schedule, made: Plan, budget: Budget) -> bool:
-    """Whether the plan ended early for the work that it was: it is not to go on at once."""
+    """Whether the plan ended early because it cost too much: the job must not go on at once."""
     stopped_at = made.next_fire_for
     return budget.is_spent or (stopped_at is not None and is_excluded(schedule, stopped_at))
 
 
 def _waiting(job: asyncpg.Record, schedule: Schedule, now: datetime, until: datetime) -> JobFires:
-    """A job that has had its runs makes none, and is looked at again until they are over."""
+    """A job that has had all its runs makes none; it is looked at again until they have ended."""
     again = until + look_again_after(now - job["next_fire_for"])
     return as_it_is(job, now, again, waits_since=counted_after(schedule))
 

@@ -1,4 +1,4 @@
-"""Pass the turn of jobs on, from runs that ended to those that wait longest."""
+"""Pass overlap locks of jobs on, from runs that ended to those that wait longest."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _FREE = statement("overlap/free")
 
 
 async def pass_free_overlap_locks(database: Database, limit: int) -> list[RunKey]:
-    """Find turns that nobody uses though runs wait for them, and pass them on.
+    """Find overlap locks that nobody uses though runs wait for them, and pass them on.
 
     Returns:
         Runs that may be handed over now.
@@ -25,7 +25,7 @@ async def pass_free_overlap_locks(database: Database, limit: int) -> list[RunKey
 
 
 async def pass_overlap_locks(database: Database, jobs: Iterable[tuple[UUID, UUID]]) -> list[RunKey]:
-    """Pass on the turns of jobs whose run has ended, if a run waits.
+    """Pass on the overlap locks of jobs whose run has ended, if a run waits.
 
     Returns:
         Runs that may be handed over now.

@@ -42,10 +42,10 @@ class ResolveOverlap(Struct, frozen=True, kw_only=True):
 
 
 async def resolve_overlap(command: ResolveOverlap, database: Database) -> bool:
-    """Apply the run's overlap policy, under the locks of its job and of the job's turn.
+    """Apply the run's overlap policy, with its job and the job's overlap lock locked.
 
     Returns:
-        Whether the run is to be begun now: the turn is its own.
+        Whether the run is to be begun now: it has the overlap lock.
     """
     run = command.run
     async with database.driver() as driver, driver.transaction():
@@ -63,8 +63,8 @@ async def resolve_overlap(command: ResolveOverlap, database: Database) -> bool:
         if mine is None:
             return False
         if mine["state"] == RunState.RUNNING or (owner is not None and owner.id == run.id):
-            # If it has the turn: its row was taken anew while it was begun, and Postgres, looking
-            # again at the newer version, could not see the turn that the statement itself gave.
+            # It may have the lock and not have begun: its row changed while the statement ran, and
+            # Postgres, checking the newer version, did not see the lock that this statement gave.
             return True
         policy = Overlap(mine["overlap"])
         if policy is Overlap.ALLOW_ALL:
@@ -96,7 +96,7 @@ async def _skip(driver: Driver, command: ResolveOverlap, job: asyncpg.Record, tr
 async def _is_next(
     driver: Driver, run: TakenRun, policy: Overlap, waiting: Sequence[WaitingRun]
 ) -> bool:
-    """Whether the run is the one to have the turn, when no other has it."""
+    """Whether the run is the one to get the overlap lock, when no other has it."""
     if policy is not Overlap.BUFFER_ALL:
         return not waiting
     # One that was long on its way comes before those that had to wait for it.
@@ -123,8 +123,8 @@ async def _ask_others_to_end(
     """Ask the run that rings to end, and end those that do not; return whether one rings."""
     run = command.run
     if owner is not None and owner.abort:
-        # Its row is not touched again, for the end of the run would wait. If that has come
-        # meanwhile, the sweep passes the turn on.
+        # It was asked already; to write its row again would hold up its end. If it has ended
+        # meanwhile, the sweep passes the lock on.
         await _end_idle(driver, command, owner)
         return True
     asked = owner is not None and await _ASK_TO_END.fetch(

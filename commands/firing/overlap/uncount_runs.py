@@ -1,4 +1,4 @@
-"""Runs that were let go do not count towards the number that their schedule allows."""
+"""Takes skipped and missed runs off the number of runs that a job has had."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _UNCOUNT = statement("overlap/uncount")
 async def uncount(
     driver: Driver, service_id: UUID, job: asyncpg.Record, fire_times: Sequence[datetime]
 ) -> None:
-    """Take runs of its schedule off a locked job's count; if it had had its runs, it goes on."""
+    """Take runs off a locked job's count; a job that had used up `max_runs` goes on."""
     if not fire_times:
         return
     schedule = schedule_of(job["schedule"], job["calendars"])

@@ -16,8 +16,8 @@
     RETURNING run_id
 )
 -- The overlap lock is locked before the run, as wherever both are. A run that was withdrawn
--- meanwhile gets the lock for nothing; the next one finds that out (commands/firing/overlap/resolve_overlap.py). It
--- is begun a moment before it is due, and rings when it is.
+-- meanwhile gets the lock for nothing; the next one finds that out (resolve_overlap.py). It is
+-- begun a moment before it is due, and rings when it is.
 UPDATE runs
 SET state = 'running', attempt_count = wanted.number,
     attempt_started_at = greatest(:now, wanted.due_at)

@@ -1,5 +1,5 @@
--- Locks jobs that are on time, in the order in which they fall due. Two lanes, so that what is on
--- time never waits behind what is late (late_jobs.sql).
+-- Locks jobs that are on time, in the order in which they fall due. Those that are late have a
+-- statement of their own (late_jobs.sql), so that what is on time never waits behind them.
 SELECT
     \ir due_job_columns.sql
 FROM jobs

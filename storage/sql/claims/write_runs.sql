@@ -1,5 +1,5 @@
--- Writes the runs of fire times. One that is there already was rung by an earlier claim: it stays as
--- it is.
+-- Writes the runs of fire times. One that is there already was written by an earlier claim: it
+-- stays as it is.
 INSERT INTO runs (service_id, job_id, scheduled_for, id, due_at, overlap, utc_offset, trigger,
     state, open, attempt_count, held_by)
 SELECT service_id, job_id, scheduled_for, id, due_at, overlap, utc_offset, 'schedule',

@@ -1,5 +1,5 @@
--- Writes a run that is due at once, and its audit row. The job is locked: neither is it deleted
--- meanwhile, nor is it another version's schedule that its fire time was held against.
+-- Writes a run that is due at once, and its audit row. The job is locked, so that meanwhile it is
+-- not deleted, and its schedule stays the one that the fire time was compared with.
 WITH job AS MATERIALIZED (
     SELECT FROM jobs WHERE service_id = :service_id AND id = :job_id AND version = :version
     FOR UPDATE
