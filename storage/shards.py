@@ -131,8 +131,8 @@ class Shard:
             ShareUsedUp: When the service reads as much as it may at once.
         """
         looked = await self._consistency_tokens.look(service_id)
-        position = looked.position if looked else None
-        return await self.reads.read_as(service_id, position, question, costly)
+        token = looked.token if looked else None
+        return await self.reads.read_as(service_id, token, question, costly)
 
     async def read_cached(
         self, service_id: UUID, name: str, now: datetime, load: Load, *, costly: bool = False

@@ -21,7 +21,7 @@ from prometheus_client import (
 from redis.exceptions import RedisError
 
 from app.observability.metric_files import VARIABLE, SharedMetrics
-from app.observability.process_health import Vitals, with_health
+from app.observability.process_health import ReportsHealth, with_health
 from storage.error_kinds import kind_of
 from storage.postgres.pools import UNREACHABLE
 from storage.postgres.routed_reads import ANYWHERE
@@ -58,7 +58,7 @@ async def _waiting_events(shards: Shards) -> int:
     return sum([await shard.reads.read(ANYWHERE, waiting_events) for shard in shards.all()])
 
 
-def serve_metrics(port: int, host: str, vitals: Vitals) -> None:
+def serve_metrics(port: int, host: str, vitals: ReportsHealth) -> None:
     """Serve `/metrics` and the health of a process that is no API; port 0 serves nothing."""
     if port:
         registry = _registry()

@@ -14,14 +14,14 @@ StartResponse = Callable[..., Any]
 WsgiApp = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 
-class Vitals(Protocol):
+class ReportsHealth(Protocol):
     """What a process knows of its health."""
 
     def stale(self) -> dict[str, str]: ...
     def servers(self) -> dict[str, str]: ...
 
 
-def with_health(app: WsgiApp, vitals: Vitals) -> WsgiApp:
+def with_health(app: WsgiApp, vitals: ReportsHealth) -> WsgiApp:
     """The same application, which also tells of the process's health."""
 
     def answer(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:

@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 
 from domain.targets import KINDS
 from domain.targets.health.breaker import BreakerState
-from domain.targets.health.target_status import TargetView, counts_of
+from domain.targets.health.target_status import TargetStatus, counts_of
 from storage.documents.instants import Instant, instant, instant_or_none
 
 
@@ -24,7 +24,7 @@ class TargetCountsResource(Struct, frozen=True, kw_only=True):
     deferred: int
 
     @classmethod
-    def of(cls, view: TargetView, now: datetime) -> TargetCountsResource:
+    def of(cls, view: TargetStatus, now: datetime) -> TargetCountsResource:
         counts = counts_of(view, now)
         return cls(answered=counts.answered, failed=counts.failed, deferred=counts.deferred)
 
@@ -47,7 +47,7 @@ class TargetResource(Struct, frozen=True, kw_only=True):
     last_minute: TargetCountsResource
 
     @classmethod
-    def of(cls, view: TargetView, now: datetime) -> TargetResource:
+    def of(cls, view: TargetStatus, now: datetime) -> TargetResource:
         return cls(
             kind=view.kind,
             name=view.name,

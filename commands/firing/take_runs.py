@@ -26,7 +26,7 @@ TAKE = statement("attempts/take")
 _CANCEL = statement("cancel/orphans")
 
 
-class Rooms(Struct, frozen=True, kw_only=True):
+class ByteBudget(Struct, frozen=True, kw_only=True):
     """How many bytes of targets may be taken.
 
     Attributes:
@@ -48,7 +48,7 @@ class TakeRuns(Struct, frozen=True, kw_only=True):
     runs: list[RunKey]
     now: datetime
     until: datetime
-    rooms: Rooms = Rooms()
+    rooms: ByteBudget = ByteBudget()
 
 
 class TakenRun(Struct, frozen=True, kw_only=True):

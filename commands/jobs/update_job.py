@@ -50,8 +50,8 @@ ChangesOf = Callable[[Job], Changes]
 """Makes the changes from the job as it is stored."""
 
 # What a worker holds of a job whose run it has taken, and what the claim went by.
-_PUBLISHED_TO_WORKERS = {"target", "retry", "overlap"}
-_READ_ANEW = {*_PUBLISHED_TO_WORKERS, "catchup"}
+_HELD_BY_WORKERS = {"target", "retry", "overlap"}
+_READ_ANEW = {*_HELD_BY_WORKERS, "catchup"}
 
 
 class UpdateJob(Command, frozen=True, kw_only=True):
@@ -102,7 +102,7 @@ async def update_job(command: UpdateJob, uow: UnitOfWork) -> Job:
         changes |= rescheduled.changes
         uow.wake_dispatchers(changes.get("next_claim_at"))
         uow.dispatch(rescheduled.runs)
-    elif changed.keys() & _PUBLISHED_TO_WORKERS:
+    elif changed.keys() & _HELD_BY_WORKERS:
         changes |= await withdraw_to_come(driver, row, await change_from(driver, row, now))
         uow.wake_dispatchers(changes.get("next_claim_at"))
     if changed.keys() & _READ_ANEW:

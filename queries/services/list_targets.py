@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from domain.access.caller import Caller
 from domain.targets.health.breaker import BreakerState
-from domain.targets.health.target_status import TargetView, merged
+from domain.targets.health.target_status import TargetStatus, merged
 from storage.redis.target_status import published_status
 from storage.shards import Shards
 
@@ -19,7 +19,7 @@ class ListTargets(Struct, frozen=True, kw_only=True):
     now: datetime
 
 
-async def list_targets(query: ListTargets, shards: Shards) -> list[TargetView]:
+async def list_targets(query: ListTargets, shards: Shards) -> list[TargetStatus]:
     """The targets that were rung lately.
 
     Raises:

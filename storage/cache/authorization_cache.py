@@ -38,7 +38,7 @@ class CachedAnswer(Struct, Generic[Answer], frozen=True):
 
 Load = Callable[[Driver], Awaitable[CachedAnswer[Answer]]]
 ReadAt = Callable[[ConsistencyToken | None, Load[Any]], Awaitable[CachedAnswer[Any]]]
-"""Reads from a server that has replayed a position, or from the primary."""
+"""Reads from a server that has replayed a token, or from the primary."""
 
 
 class _Kept(Struct, frozen=True):
@@ -68,12 +68,12 @@ class AuthorizationCache:
         """
         key = (service_id.int, name)
         looked = await self._consistency_tokens.look(service_id)
-        position = looked.position if looked else None
+        token = looked.token if looked else None
         kept = self._kept.get(key)
-        if kept and position and kept.lsn >= position.invalid_before and now < kept.until:
+        if kept and token and kept.lsn >= token.invalid_before and now < kept.until:
             return cast("Answer", kept.answer)
-        found: CachedAnswer[Answer] = await self._read_at(position, load)
+        found: CachedAnswer[Answer] = await self._read_at(token, load)
         until = kept_until(now, found.ends)
-        if position and now < until:
-            self._kept[key] = _Kept(found.answer, position.lsn, until)
+        if token and now < until:
+            self._kept[key] = _Kept(found.answer, token.lsn, until)
         return found.answer

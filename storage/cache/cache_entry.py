@@ -52,14 +52,14 @@ class CacheEntry(Struct, frozen=True, kw_only=True):
 
     Attributes:
         version: Of the object; 0 where there is none: a list, or an object that was not found.
-        position: The entry reflects all commits up to there; later ones may be missing.
+        token: The entry reflects all commits up to there; later ones may be missing.
         until: When it is too old at the latest.
         etag: What clients may ask with whether it has changed.
         body: The answer as it is sent; empty where there is no such object.
     """
 
     version: int
-    position: ConsistencyToken
+    token: ConsistencyToken
     until: datetime
     etag: str
     body: bytes
@@ -69,12 +69,12 @@ class CacheEntry(Struct, frozen=True, kw_only=True):
         if now >= self.until:
             return False
         if self.version:  # whoever changes the object replaces it
-            return self.position.lsn >= seen.invalid_before
-        return (self.position.lsn, self.position.number) == (seen.lsn, seen.number)
+            return self.token.lsn >= seen.invalid_before
+        return (self.token.lsn, self.token.number) == (seen.lsn, seen.number)
 
     def encode(self) -> bytes:
         """As it lies in Redis: first what its scripts compare, as text."""
-        order = f"{self.version:0{VERSION_DIGITS}x}{self.position.encode()}"
+        order = f"{self.version:0{VERSION_DIGITS}x}{self.token.encode()}"
         return order.encode() + _encode((self.until.timestamp(), self.etag, self.body))
 
     @classmethod
@@ -83,7 +83,7 @@ class CacheEntry(Struct, frozen=True, kw_only=True):
         until, etag, body = _decode(memoryview(data)[_HEAD_DIGITS:])
         return cls(
             version=int(data[:VERSION_DIGITS], 16),
-            position=ConsistencyToken(
+            token=ConsistencyToken(
                 lsn=int(data[VERSION_DIGITS:ORDER_DIGITS], 16),
                 number=int(data[ORDER_DIGITS:_HEAD_DIGITS], 16),
             ),

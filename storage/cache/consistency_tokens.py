@@ -79,7 +79,7 @@ class ConsistencyTokens:
             if service_id in self._doubtful:
                 await self._make_up_for(service_id)
             looked = await self._cache.look(service_id, name)
-            if looked.position is not None:
+            if looked.token is not None:
                 return looked
             # It never wrote, or long ago, or Redis was flushed: what is committed by now is enough.
             await self._make_up_for(service_id)

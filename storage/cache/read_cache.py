@@ -40,7 +40,7 @@ class Loaded(Struct, frozen=True, kw_only=True):
 
 Load = Callable[[Driver], Awaitable[Loaded]]
 ReadAs = Callable[[UUID, ConsistencyToken | None, Load, bool], Awaitable[Loaded]]
-"""Reads for a service from a server that has replayed a position, or from the primary; it is told
+"""Reads for a service from a server that has replayed a token, or from the primary; it is told
 whether that is costly."""
 
 
@@ -48,7 +48,7 @@ class _Kept(Struct, frozen=True):
     """An entry in this process: surely right as long as the service has not committed again."""
 
     entry: CacheEntry
-    position: ConsistencyToken
+    token: ConsistencyToken
 
 
 class ReadCache:
@@ -101,25 +101,25 @@ class ReadCache:
         key = (service_id, name)
         kept = self._kept.get(key)
         looked = await self._consistency_tokens.look(service_id, None if kept else name)
-        if kept and looked and kept.position == looked.position and now < kept.entry.until:
-            return looked.position, _answered("memory", kept.entry)
+        if kept and looked and kept.token == looked.token and now < kept.entry.until:
+            return looked.token, _answered("memory", kept.entry)
         if kept and looked:
             looked = await self._consistency_tokens.look(service_id, name)
-        if looked is None or looked.position is None:
+        if looked is None or looked.token is None:
             return None, None
         entry = looked.entry
-        if entry is None or not entry.holds(looked.position, now):
-            return looked.position, None
-        self._keep(key, entry, looked.position)
-        return looked.position, _answered("redis", entry)
+        if entry is None or not entry.holds(looked.token, now):
+            return looked.token, None
+        self._keep(key, entry, looked.token)
+        return looked.token, _answered("redis", entry)
 
     async def _load_once(
         self,
         key: tuple[UUID, str],
-        position: ConsistencyToken,
+        token: ConsistencyToken,
         loading: Callable[[], Coroutine[Any, Any, CacheEntry]],
     ) -> CacheEntry:
-        flight = (*key, position.encode())
+        flight = (*key, token.encode())
         task = self._flights.get(flight)
         if task is None:
             task = asyncio.create_task(loading())
@@ -131,14 +131,14 @@ class ReadCache:
     async def _load(
         self,
         key: tuple[UUID, str],
-        position: ConsistencyToken,
+        token: ConsistencyToken,
         now: datetime,
         load: Load,
         costly: bool,
     ) -> CacheEntry:
-        entry = _entry(await self._read_as(key[0], position, load, costly), position)
+        entry = _entry(await self._read_as(key[0], token, load, costly), token)
         if entry.until > now:
-            self._keep(key, entry, position)
+            self._keep(key, entry, token)
             if entry.version or key in self._listed:
                 self._share(key, entry)
             self._listed[key] = None
@@ -158,8 +158,8 @@ class ReadCache:
         except RedisAway:
             return
 
-    def _keep(self, key: tuple[UUID, str], entry: CacheEntry, position: ConsistencyToken) -> None:
-        kept = _Kept(entry, position)
+    def _keep(self, key: tuple[UUID, str], entry: CacheEntry, token: ConsistencyToken) -> None:
+        kept = _Kept(entry, token)
         if _size(kept) <= LOCAL_BYTES:
             self._kept[key] = kept
 
@@ -169,10 +169,10 @@ def digest(data: bytes) -> str:
     return blake2b(data, digest_size=12).hexdigest()
 
 
-def _entry(loaded: Loaded, position: ConsistencyToken) -> CacheEntry:
+def _entry(loaded: Loaded, token: ConsistencyToken) -> CacheEntry:
     return CacheEntry(
         version=loaded.version,
-        position=position,
+        token=token,
         until=loaded.until,
         etag=loaded.etag,
         body=loaded.body,

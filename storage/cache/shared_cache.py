@@ -22,7 +22,7 @@ from storage.postgres.batches import Batches
 from storage.redis.connection import RedisLink
 from storage.redis.memory import ALWAYS, CacheRoom
 
-POSITION_SECONDS = 3_600
+TOKEN_SECONDS = 3_600
 """A service that wrote nothing for so long is looked up on the primary."""
 
 SHARED_BYTES = 32 * 1024
@@ -60,8 +60,8 @@ for i = count + 1, #KEYS do
     end
 end
 """
-# What was read at a position that is no longer the last may be older than what was written since.
-# KEYS: position and entry of each. ARGV: position, value and end of each.
+# What was read at a token that is no longer the last may be older than what was written since.
+# KEYS: token and entry of each. ARGV: token, value and end of each.
 _FILL = f"""
 for i = 1, #KEYS / 2 do
     local seen, value = ARGV[3 * i - 2], ARGV[3 * i - 1]
@@ -78,7 +78,7 @@ end
 class Looked(Struct, frozen=True):
     """What Redis knows: of a service, and under a name that was asked for."""
 
-    position: ConsistencyToken | None
+    token: ConsistencyToken | None
     entry: CacheEntry | None
 
 
@@ -143,7 +143,7 @@ class SharedCache:
         self._fills: Batches[Fill, None] = Batches(self._fill)
 
     async def look(self, service_id: UUID, name: str | None = None) -> Looked:
-        """A service's position, and with it an entry."""
+        """A service's token, and with it an entry."""
         return await self._looks.answer((service_id, name))
 
     async def fill(self, fill: Fill) -> None:
@@ -171,11 +171,11 @@ class SharedCache:
                 "EVAL",
                 _RECORD,
                 len(invalidates) + len(keys),
-                *(_position_key(epoch, service_id) for service_id in invalidates),
+                *(_token_key(epoch, service_id) for service_id in invalidates),
                 *(_cache_entry_key(epoch, service_id, name) for service_id, name in keys),
                 f"{lsn:0{LSN_DIGITS}x}",
                 f"{random.getrandbits(32):0{NUMBER_DIGITS}x}",
-                POSITION_SECONDS,
+                TOKEN_SECONDS,
                 len(invalidates),
                 *(int(invalid) for invalid in invalidates.values()),
                 *values,
@@ -185,7 +185,7 @@ class SharedCache:
     async def doubt(self, service_id: UUID) -> None:
         """Have nobody believe what is known of a service, until its next commit is recorded."""
         await self._link.call(
-            lambda epoch: ("SET", _position_key(epoch, service_id), DOUBT, "EX", POSITION_SECONDS)
+            lambda epoch: ("SET", _token_key(epoch, service_id), DOUBT, "EX", TOKEN_SECONDS)
         )
 
     async def _look(
@@ -196,18 +196,18 @@ class SharedCache:
         found = await self._link.call(
             lambda epoch: (
                 "MGET",
-                *(_position_key(epoch, service_id) for service_id in services),
+                *(_token_key(epoch, service_id) for service_id in services),
                 *(_cache_entry_key(epoch, service_id, name) for service_id, name in names),
             )
         )
-        positions = {
+        tokens = {
             service_id: (data and data != DOUBT.encode() and ConsistencyToken.decode(data)) or None
             for service_id, data in zip(services, found, strict=False)
         }
         entries = dict(zip(names, found[len(services) :], strict=True))
         return {
             (service_id, name): Looked(
-                positions[service_id],
+                tokens[service_id],
                 CacheEntry.decode(data) if name and (data := entries[service_id, name]) else None,
             )
             for service_id, name in keys
@@ -225,7 +225,7 @@ class SharedCache:
                     key
                     for fill in fills
                     for key in (
-                        _position_key(epoch, fill.service_id),
+                        _token_key(epoch, fill.service_id),
                         _cache_entry_key(epoch, fill.service_id, fill.name),
                     )
                 ),
@@ -233,7 +233,7 @@ class SharedCache:
                     value
                     for fill in fills
                     for value in (
-                        fill.entry.position.encode(),
+                        fill.entry.token.encode(),
                         fill.entry.encode(),
                         _milliseconds(fill.entry.until),
                     )
@@ -243,7 +243,7 @@ class SharedCache:
         return dict.fromkeys(fills)
 
 
-def _position_key(epoch: str, service_id: UUID) -> str:
+def _token_key(epoch: str, service_id: UUID) -> str:
     return f"{epoch}:commit:{service_id.hex}"
 
 
@@ -256,7 +256,7 @@ def _entry(new: NewCacheEntry, after: int, *, fits: bool) -> CacheEntry:
     # lack what others committed meanwhile, so it has the LSN from before.
     return CacheEntry(
         version=new.version,
-        position=ConsistencyToken(lsn=after),
+        token=ConsistencyToken(lsn=after),
         until=new.until if fits else _LONG_AGO,
         etag=new.etag if fits else "",
         body=new.body if fits else b"",

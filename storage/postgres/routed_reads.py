@@ -49,26 +49,26 @@ class ShardReads:
     async def read_as(
         self,
         service_id: UUID,
-        position: ConsistencyToken | None,
+        token: ConsistencyToken | None,
         question: Question[Answer],
         costly: bool,
     ) -> Answer:
         """The same as `read`, as a part of the service's share."""
         if not costly:
             async with self._shares.of(service_id):
-                return await self.read(position, question)
+                return await self.read(token, question)
         async with self._costly.of(service_id), self._shares.of(service_id):
-            return await self.read(position, question)
+            return await self.read(token, question)
 
-    async def read(self, position: ConsistencyToken | None, question: Question[Answer]) -> Answer:
+    async def read(self, token: ConsistencyToken | None, question: Question[Answer]) -> Answer:
         """The answer of a replica, or of the primary where that fails or none has come so far.
 
         A question that takes too long at a healthy replica would take as long at the primary.
 
         Args:
-            position: Up to where the server must have replayed, such as ANYWHERE or LATEST.
+            token: Up to where the server must have replayed, such as ANYWHERE or LATEST.
         """
-        replica = None if position is None else await self._replicas.having_replayed(position.lsn)
+        replica = None if token is None else await self._replicas.having_replayed(token.lsn)
         if replica is not None:
             try:
                 async with replica.server.connection() as driver:

@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
-from domain.targets.health.target_status import TargetView
+from domain.targets.health.target_status import TargetStatus
 from storage.redis.connection import RedisLink
 
 MAX_TARGETS = 1_000
@@ -33,14 +33,14 @@ class ProcessView(Struct, frozen=True, kw_only=True):
     """What one worker process tells of a service's targets."""
 
     published_at: datetime
-    targets: list[TargetView]
+    targets: list[TargetStatus]
 
 
 _decode = msgspec.json.Decoder(ProcessView).decode
 
 
 async def tell(
-    redis: RedisLink, process_id: UUID, views: Mapping[UUID, Sequence[TargetView]], now: datetime
+    redis: RedisLink, process_id: UUID, views: Mapping[UUID, Sequence[TargetStatus]], now: datetime
 ) -> None:
     """Replace what a process told of the targets of these services.
 
@@ -67,7 +67,7 @@ async def tell(
         )
 
 
-async def published_status(redis: RedisLink, service_id: UUID, now: datetime) -> list[TargetView]:
+async def published_status(redis: RedisLink, service_id: UUID, now: datetime) -> list[TargetStatus]:
     """What processes tell of a service's targets: several may tell of the same.
 
     Raises:

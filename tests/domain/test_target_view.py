@@ -8,11 +8,11 @@ import msgspec
 import pytest
 
 from domain.targets.health.breaker import BreakerState
-from domain.targets.health.target_status import Counts, Minute, TargetView, counts_of, merged
+from domain.targets.health.target_status import Counts, Minute, TargetStatus, counts_of, merged
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
-ONE = TargetView(
+ONE = TargetStatus(
     kind="http",
     name="https://example.com",
     state=BreakerState.CLOSED,

@@ -122,8 +122,8 @@ async def test_a_write_through_that_comes_late_changes_nothing(here: ReadingClie
     looked = await cache.look(service_id, "job")
     assert looked.entry is not None
     assert looked.entry.version == 8
-    assert looked.position is not None
-    assert looked.position.lsn == 10
+    assert looked.token is not None
+    assert looked.token.lsn == 10
 
 
 async def test_each_commit_changes_the_position_though_the_place_may_stay(here: ReadingClient):
@@ -132,7 +132,7 @@ async def test_each_commit_changes_the_position_though_the_place_may_stay(here: 
     positions = []
     for place in (10, 10, 9):
         await cache.record([Commit(service_id=service_id)], place)
-        positions.append((await cache.look(service_id)).position)
+        positions.append((await cache.look(service_id)).token)
     assert len(set(positions)) == 3
     assert {position.lsn for position in positions if position} == {10}
 
@@ -155,8 +155,8 @@ async def test_entries_of_a_primary_that_another_took_over_from_are_void(here: R
     await cache.record([Commit(service_id=service_id)], 2 << 64)
     looked = await cache.look(service_id, "job")
     assert looked.entry is not None
-    assert looked.position is not None
-    assert not looked.entry.holds(looked.position, now())
+    assert looked.token is not None
+    assert not looked.entry.holds(looked.token, now())
 
 
 async def test_services_do_not_see_each_others_jobs(here: ReadingClient, urls: ShardUrls):

@@ -114,8 +114,8 @@ async def test_an_earlier_version_that_comes_late_is_not_believed(here: ReadingC
         commit = Commit(service_id=service_id, entries=(entry,), after=5)
         await SharedCache(link, room).record([commit], 10)
     looked = await SharedCache(link).look(service_id, "job")
-    assert looked.position is not None
-    assert looked.entry is None or not looked.entry.holds(looked.position, now())
+    assert looked.token is not None
+    assert looked.entry is None or not looked.entry.holds(looked.token, now())
 
 
 async def test_requests_are_counted_all_the_same(here: ReadingClient, full: Redis):

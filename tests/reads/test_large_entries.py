@@ -72,6 +72,6 @@ async def test_an_earlier_version_that_comes_late_is_not_believed(here: ReadingC
         await cache.record([Commit(service_id=service_id, entries=(entry,), after=5)], 10)
     looked = await cache.look(service_id, "job")
     assert looked.entry is not None
-    assert looked.position is not None
+    assert looked.token is not None
     assert looked.entry.version == 8
-    assert looked.entry.holds(looked.position, now()) == (size <= SHARED_BYTES)
+    assert looked.entry.holds(looked.token, now()) == (size <= SHARED_BYTES)

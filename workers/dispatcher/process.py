@@ -130,7 +130,7 @@ class Dispatcher:
             now=now,
             until=now + LOOK_AHEAD,
             late=late,
-            claim_shares=self._turns(late=late),
+            claim_shares=self._claim_shares(late=late),
             most_offset=self._most_offset,
         )
         claim = await claim_runs(command, self._shard.database)
@@ -142,7 +142,7 @@ class Dispatcher:
             self._claimed.set()
         return claim.full
 
-    def _turns(self, *, late: bool) -> ClaimShares | None:
+    def _claim_shares(self, *, late: bool) -> ClaimShares | None:
         room = self._config.buffer_size - len(self._buffer)
         if not self._was_full[late] and room > self._config.buffer_size / 2:
             return None  # only a full batch shows that there is a flood

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from prometheus_client import Gauge
 
-from commands.firing.take_runs import Rooms, TakenRun
+from commands.firing.take_runs import ByteBudget, TakenRun
 from storage.queue.broker import BATCH_SIZE, RunKey
 from workers.worker.config import DEFAULTS, WorkerConfig
 
@@ -49,7 +49,7 @@ class MemoryBudget:
         """Whether any target would fit of a service that uses no bytes."""
         return self._free >= 2 * LARGEST_BYTES
 
-    def reserve(self, runs: Sequence[RunKey]) -> Rooms:
+    def reserve(self, runs: Sequence[RunKey]) -> ByteBudget:
         """Reserve half of the free bytes for a take of runs; other takes may be under way."""
         most = self._free // 2
         of_service = {
@@ -57,9 +57,9 @@ class MemoryBudget:
             for service_id in dict.fromkeys(service_id for service_id, _ in runs)
         }
         self._free -= most
-        return Rooms(bytes=most, of_service=of_service)
+        return ByteBudget(bytes=most, of_service=of_service)
 
-    def unreserve(self, rooms: Rooms) -> None:
+    def unreserve(self, rooms: ByteBudget) -> None:
         """End a reservation; the caller keeps what it took in the same step of the event loop."""
         self._free += rooms.bytes
 

@@ -18,7 +18,7 @@ SET_ASIDE = Metric(
 SERVICE_STEPS = 80_000
 """What a service's schedules may cost in one claim: at most about a tenth of a second."""
 ALL_STEPS = 320_000
-STEPS_ON_END = 5_000
+STEPS_BETWEEN_YIELDS = 5_000
 """After so many steps without a pause, others on the event loop get their turn."""
 REST = timedelta(seconds=1)
 _LONGEST_REST = timedelta(seconds=60)
@@ -36,9 +36,9 @@ class ClaimWork:
         self._steps: Counter[UUID] = Counter()
         self._reckoned: Counter[UUID] = Counter()
         self._set_aside: Counter[UUID] = Counter()
-        self._on_end = 0
+        self._since_yield = 0
 
-    def is_over(self, service_id: UUID, schedule: Schedule) -> bool:
+    def is_used_up(self, service_id: UUID, schedule: Schedule) -> bool:
         """Whether the schedule is costly, and its service or the claim has used up its steps."""
         if is_plain(schedule):
             return False
@@ -50,9 +50,9 @@ class ClaimWork:
         steps = schedule.work.steps
         self._steps[service_id] += steps
         self._reckoned[service_id] += 1
-        self._on_end += steps
-        if self._on_end >= STEPS_ON_END:
-            self._on_end = 0
+        self._since_yield += steps
+        if self._since_yield >= STEPS_BETWEEN_YIELDS:
+            self._since_yield = 0
             await asyncio.sleep(0)
 
     def rest(self, service_id: UUID) -> timedelta:

@@ -60,7 +60,7 @@ async def fires_of(
     """
     schedule = with_calendars(decode_schedule(job["schedule"]), calendars)
     # With `told`, the job is planned for the second time: set aside now, it would be every time.
-    if not told and work.is_over(job["service_id"], schedule):
+    if not told and work.is_used_up(job["service_id"], schedule):
         return as_it_is(job, now, until + work.rest(job["service_id"]))
     fires = _fires(job, schedule, told, now, until, work)
     if not is_plain(schedule):

@@ -10,7 +10,7 @@ TOO_MANY_REQUESTS = 429
 OVERLOADED = frozenset({502, 503, 504})
 
 
-class Strain(NamedTuple):
+class HealthSignal(NamedTuple):
     """Attributes:
     slow: It had too much; it is to be rung more slowly.
     broken: It is broken, or cannot be reached; if that goes on, it is to be left alone.
@@ -20,11 +20,11 @@ class Strain(NamedTuple):
     broken: bool
 
 
-NONE = Strain(slow=False, broken=False)
-TIMED_OUT = Strain(slow=True, broken=True)
+NONE = HealthSignal(slow=False, broken=False)
+TIMED_OUT = HealthSignal(slow=True, broken=True)
 
 
-def strain_of(outcome: Outcome, status_code: int | None, *, at_fault: bool) -> Strain | None:
+def signal_of(outcome: Outcome, status_code: int | None, *, at_fault: bool) -> HealthSignal | None:
     """The signs that an attempt gives, or None when it tells nothing of its target.
 
     Args:
@@ -35,9 +35,9 @@ def strain_of(outcome: Outcome, status_code: int | None, *, at_fault: bool) -> S
     if outcome is Outcome.TIMED_OUT:
         return TIMED_OUT
     if status_code is None:
-        return Strain(slow=False, broken=True) if at_fault else None
+        return HealthSignal(slow=False, broken=True) if at_fault else None
     overloaded = status_code in OVERLOADED
-    return Strain(
+    return HealthSignal(
         slow=overloaded or status_code == TOO_MANY_REQUESTS,
         broken=at_fault or 500 <= status_code < 600,
     )

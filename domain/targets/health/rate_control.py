@@ -22,7 +22,7 @@ LONGEST_REST = timedelta(minutes=5)
 """A target that asks to be left alone for longer is tried after this."""
 
 
-class Pace(Struct, frozen=True, kw_only=True):
+class RateControl(Struct, frozen=True, kw_only=True):
     """What one target is given at most.
 
     Attributes:
@@ -45,7 +45,7 @@ class Pace(Struct, frozen=True, kw_only=True):
         under_way: int,
         recent_rate: float,
         retry_after: timedelta | None = None,
-    ) -> Pace:
+    ) -> RateControl:
         """The pace after an attempt that was too much for the target.
 
         Args:
@@ -63,23 +63,23 @@ class Pace(Struct, frozen=True, kw_only=True):
             return msgspec.structs.replace(self, resumes_at=resumes_at)
         concurrency = min(self.concurrency, max(under_way, MIN_CONCURRENCY))
         rate = min(MAX_RATE if self.rate is None else self.rate, max(recent_rate, MIN_RATE))
-        return Pace(
+        return RateControl(
             concurrency=max(int(concurrency * SLOW_DOWN), MIN_CONCURRENCY),
             rate=max(rate * SLOW_DOWN, MIN_RATE),
             slowed_at=now,
             resumes_at=resumes_at,
         )
 
-    def quickened(self) -> Pace:
+    def quickened(self) -> RateControl:
         """The pace after an attempt that the target took."""
         if self.rate is None:
             return self
         rate = self.rate + QUICKEN / self.rate
         if rate >= MAX_RATE:
-            return Pace(resumes_at=self.resumes_at)
+            return RateControl(resumes_at=self.resumes_at)
         return msgspec.structs.replace(
             self, concurrency=min(self.concurrency + 1, MAX_CONCURRENCY), rate=rate
         )
 
 
-FULL = Pace()
+FULL = RateControl()

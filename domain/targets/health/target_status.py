@@ -28,7 +28,7 @@ class Minute(Struct, kw_only=True, array_like=True):
     deferred: int = 0
 
 
-class TargetView(Struct, frozen=True, kw_only=True):
+class TargetStatus(Struct, frozen=True, kw_only=True):
     """A target of one service as one worker process sees it, or as all of them do.
 
     Attributes:
@@ -60,7 +60,7 @@ class Counts(Struct, frozen=True, kw_only=True):
     deferred: int
 
 
-def counts_of(view: TargetView, now: datetime) -> Counts:
+def counts_of(view: TargetStatus, now: datetime) -> Counts:
     """What ended in the last minute, give or take ten seconds."""
     first = int(now.timestamp()) // BUCKET_SECONDS - BUCKETS + 1
     lately = [minute for minute in view.minutes if minute.bucket >= first]
@@ -71,11 +71,11 @@ def counts_of(view: TargetView, now: datetime) -> Counts:
     )
 
 
-def merged(views: Iterable[TargetView]) -> TargetView:
+def merged(views: Iterable[TargetStatus]) -> TargetStatus:
     """What processes see of one target, as one: the worst state, and all limits together."""
     several = list(views)
     rates = [view.rate for view in several]
-    return TargetView(
+    return TargetStatus(
         kind=several[0].kind,
         name=several[0].name,
         state=min((view.state for view in several), key=_WORST_FIRST.index),

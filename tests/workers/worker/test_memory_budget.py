@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from commands.firing.take_runs import Rooms, TakenRun, TakeRuns, take_runs
+from commands.firing.take_runs import ByteBudget, TakenRun, TakeRuns, take_runs
 from commands.keys.bootstrap_key import BootstrapKey, bootstrap_key
 from domain.access.caller import Caller
 from domain.access.keys import service_of
@@ -74,7 +74,7 @@ async def take(
 ) -> tuple[list[UUID], list[UUID]]:
     """What was taken, and what was left."""
     command = TakeRuns(
-        worker_id=WORKER, runs=runs, now=NOON, until=DUE, rooms=msgspec.convert(rooms, Rooms)
+        worker_id=WORKER, runs=runs, now=NOON, until=DUE, rooms=msgspec.convert(rooms, ByteBudget)
     )
     taken = await take_runs(command, firing.database)
     return [run.id for run in taken.runs], [run for _, run in taken.left]

@@ -13,9 +13,9 @@ from commands.firing.take_runs import TakenRun
 from domain.ids import EPOCH
 from domain.targets import Reached, Target, reached_by
 from domain.targets.health.breaker import CLOSED, BreakerState
-from domain.targets.health.health_signal import strain_of
+from domain.targets.health.health_signal import signal_of
 from domain.targets.health.rate_control import BURST, FULL, MAX_CONCURRENCY, MAX_RATE
-from domain.targets.health.target_status import BUCKET_SECONDS, BUCKETS, Minute, TargetView
+from domain.targets.health.target_status import BUCKET_SECONDS, BUCKETS, Minute, TargetStatus
 from workers.targets.answer import Answer
 from workers.targets.limits.concurrency_limiter import ServiceLeases
 
@@ -86,9 +86,9 @@ class TargetLimiter:
         return bool(self.under_way or self.minutes)
 
     @property
-    def view(self) -> TargetView:
+    def view(self) -> TargetStatus:
         """What is published of the target."""
-        return TargetView(
+        return TargetStatus(
             kind=self.reached.kind,
             name=self.reached.name,
             state=self.breaker.state,
@@ -142,7 +142,7 @@ class TargetLimiter:
 
     def end(self, now: datetime, began_at: datetime, answer: Answer) -> None:
         """Adapt the limits to an attempt that ended."""
-        strain = strain_of(answer.outcome, answer.status_code, at_fault=answer.at_fault)
+        strain = signal_of(answer.outcome, answer.status_code, at_fault=answer.at_fault)
         if strain is None:
             self.withdraw()
             return

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import structlog
 
-from domain.targets.health.target_status import TargetView
+from domain.targets.health.target_status import TargetStatus
 from storage.error_kinds import kind_of
 from storage.redis.connection import RedisAway
 from storage.redis.target_status import tell
@@ -63,6 +63,6 @@ class TargetStatusPublisher:
             self._published_all_at = now
 
 
-def _views(limiters: list[TargetLimiter]) -> list[TargetView]:
+def _views(limiters: list[TargetLimiter]) -> list[TargetStatus]:
     latest_first = sorted(limiters, key=lambda limiter: limiter.seen_at, reverse=True)
     return [limiter.view for limiter in latest_first]

@@ -6,7 +6,7 @@ import pytest
 
 from domain.runs.run import Outcome
 from domain.targets import reached_by
-from domain.targets.health.health_signal import Strain, strain_of
+from domain.targets.health.health_signal import HealthSignal, signal_of
 from domain.targets.kinds.actor import ActorTarget
 from domain.targets.kinds.http import HttpTarget
 
@@ -29,20 +29,22 @@ from domain.targets.kinds.http import HttpTarget
 )
 def test_a_status_tells_whether_it_has_too_much_or_is_broken(status, slow, broken):
     outcome = Outcome.SUCCEEDED if status == 200 else Outcome.FAILED
-    assert strain_of(outcome, status, at_fault=False) == Strain(slow=slow, broken=broken)
+    assert signal_of(outcome, status, at_fault=False) == HealthSignal(slow=slow, broken=broken)
 
 
 def test_without_a_status_it_depends():
-    assert strain_of(Outcome.TIMED_OUT, None, at_fault=False) == Strain(slow=True, broken=True)
-    assert strain_of(Outcome.TIMED_OUT, 200, at_fault=False) == Strain(slow=True, broken=True)
-    assert strain_of(Outcome.FAILED, None, at_fault=True) == Strain(slow=False, broken=True)
-    assert strain_of(Outcome.FAILED, None, at_fault=False) is None
-    assert strain_of(Outcome.ABANDONED, None, at_fault=False) is None
+    assert signal_of(Outcome.TIMED_OUT, None, at_fault=False) == HealthSignal(
+        slow=True, broken=True
+    )
+    assert signal_of(Outcome.TIMED_OUT, 200, at_fault=False) == HealthSignal(slow=True, broken=True)
+    assert signal_of(Outcome.FAILED, None, at_fault=True) == HealthSignal(slow=False, broken=True)
+    assert signal_of(Outcome.FAILED, None, at_fault=False) is None
+    assert signal_of(Outcome.ABANDONED, None, at_fault=False) is None
 
 
 def test_an_answer_that_is_not_complete_is_no_sign_of_health():
-    assert strain_of(Outcome.FAILED, 200, at_fault=True) == Strain(slow=False, broken=True)
-    assert strain_of(Outcome.FAILED, 200, at_fault=False) == Strain(slow=False, broken=False)
+    assert signal_of(Outcome.FAILED, 200, at_fault=True) == HealthSignal(slow=False, broken=True)
+    assert signal_of(Outcome.FAILED, 200, at_fault=False) == HealthSignal(slow=False, broken=False)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from domain.targets.health.rate_control import (
     MAX_RATE,
     MIN_CONCURRENCY,
     MIN_RATE,
-    Pace,
+    RateControl,
 )
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -36,14 +36,14 @@ STEPS = st.lists(
 
 
 def slowed(
-    pace: Pace,
+    pace: RateControl,
     now: datetime = NOON,
     *,
     began: float = 0,
     under_way: int = MAX_CONCURRENCY,
     rate: float = MAX_RATE,
     retry_after: timedelta | None = None,
-) -> Pace:
+) -> RateControl:
     return pace.slowed(
         now,
         began_at=now + timedelta(seconds=began),
@@ -53,7 +53,7 @@ def slowed(
     )
 
 
-def after(steps: list[tuple[int, int, float, int | None] | None]) -> list[Pace]:
+def after(steps: list[tuple[int, int, float, int | None] | None]) -> list[RateControl]:
     """The pace after each step, a second apart."""
     paces = [FULL]
     for number, step in enumerate(steps):

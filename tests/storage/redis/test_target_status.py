@@ -11,7 +11,7 @@ import pytest
 
 from domain.access.caller import Caller
 from domain.targets.health.breaker import BreakerState
-from domain.targets.health.target_status import TargetView
+from domain.targets.health.target_status import TargetStatus
 from queries.services.list_targets import ListTargets, list_targets
 from storage.postgres.routed_reads import COSTLY_READS
 from storage.redis.connection import RedisAway, RedisLink
@@ -21,7 +21,7 @@ from storage.shares import ShareUsedUp
 
 NOW = datetime.now(UTC)
 SECOND = timedelta(seconds=1)
-ONE = TargetView(
+ONE = TargetStatus(
     kind="http",
     name="https://example.com",
     state=BreakerState.CLOSED,
