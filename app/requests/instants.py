@@ -23,8 +23,3 @@ def utc_parameter(value: datetime, name: str) -> datetime:
     if in_utc >= END_OF_TIME:
         raise BadParameter(name, TOO_LATE)
     return in_utc
-
-
-def utc_or_none(value: datetime | None, name: str) -> datetime | None:
-    """The same for one that may be left out."""
-    return None if value is None else utc_parameter(value, name)

@@ -37,7 +37,7 @@ from queries.jobs.walks import AFTER_AT, AFTER_ID, NO_INSTANT
 from queries.sql_parts import Clause, Order, alone, behind, directed, number
 
 Source = Callable[[Shape, int], SelectBase]
-"""Selects ids; of what is sorted afterwards anyway, so many at most."""
+"""Selects ids of candidates, at most so many; they are sorted afterwards."""
 
 
 def sources_of(shape: Shape, order: JobOrder) -> Iterator[Source]:

@@ -76,6 +76,11 @@ def walks_of(states: tuple[JobState, ...], order: JobOrder, *, in_window: bool) 
             return [_updated(descending=order.descending)]
         case JobSort.LAST_RUN:
             return [_LAST_RUN, _NEVER_RUN]
+        case JobSort.NEXT_FIRE:
+            return _by_next_fire(states, order, in_window=in_window)
+
+
+def _by_next_fire(states: tuple[JobState, ...], order: JobOrder, *, in_window: bool) -> list[Walk]:
     if states and JobState.ACTIVE not in states:
         return [_IDLE]
     fire = _fire(descending=order.descending)

@@ -12,8 +12,6 @@ from domain.schedules.schedule import Exclusion, Schedule, with_calendars
 from storage.jobs.rows import decode_exclusions
 from storage.postgres.pools import Driver
 
-CALENDAR_COLUMNS = "name, description, exclude::text, version, created_at, updated_at"
-
 _NAMED = "SELECT name, exclude::text FROM calendars WHERE service_id = $1 AND name = ANY ($2)"
 # Locked, so that none is changed or deleted before what names it is stored.
 _NAMED_AND_LOCKED = _NAMED + " ORDER BY name FOR SHARE"

@@ -6,8 +6,6 @@ import asyncpg
 
 from domain.runs.run import Run, RunState, Trigger
 
-RUN_COLUMNS = ", ".join(Run.__struct_fields__)
-
 
 def lateness_ms(started_at: str) -> str:
     """How late a run's first attempt began, apart from its wait for its job's turn."""
@@ -26,7 +24,7 @@ SHOWN = {
     else name
     for name in Run.__struct_fields__
 }
-"""What `RUN_COLUMNS` are selected as from `runs`."""
+"""What each field of a Run is selected as from `runs`."""
 SHOWN_COLUMNS = ", ".join(f"{shown} AS {name}" for name, shown in SHOWN.items())
 
 

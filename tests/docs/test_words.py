@@ -78,8 +78,6 @@ SHOWN = {
     "tocsin_ringer_held_bytes",
 }
 """Metrics that keep their names, since dashboards and alerts of others use them."""
-PLAIN = {"domain/schedules/rrule/lines.py", "loadtests/pace.py"}
-"""Modules in whose names a banned word has its plain meaning."""
 NOT_USED_YET = {"claimable_at", "unbuffer"}
 """Terms of the glossary that are not in use yet."""
 _TEXTS = ("*.py", "*.md", "*.sql", "*.yaml", "*.json")
@@ -124,7 +122,7 @@ def test_no_banned_word_is_in_a_name() -> None:
 
 def names() -> Iterator[tuple[str, str]]:
     """Names of modules, folders, tables, columns, metrics, and headings, and where each stands."""
-    for path in set(tracked("*.py", "*.sql")) - PLAIN:
+    for path in set(tracked("*.py", "*.sql")):
         if path.startswith(_SOURCES) and "/migrations/" not in path:
             *folders, name = PurePosixPath(path).with_suffix("").parts
             # A statement is named with its folder.

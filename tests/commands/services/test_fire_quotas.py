@@ -63,6 +63,7 @@ async def outcomes(firing: Firing, now: datetime = DUE + MINUTE) -> list[str]:
     return sorted(told)
 
 
+@pytest.mark.promise("outcome: quota")
 async def test_what_is_beyond_the_limit_is_told_and_does_not_ring(firing: Firing):
     await may_fire(firing, 2)
     for _ in range(5):
