@@ -18,7 +18,7 @@ from storage.jobs.calendar_changes import (
 )
 from storage.jobs.changes import brought_up, write_changes
 from storage.jobs.search_index import LIST_AT
-from storage.postgres.pools import Driver, search_by_terms
+from storage.postgres.pools import Driver
 from storage.shards import LOOK_AHEAD, Shard
 
 JOBS_AT_ONCE = 100
@@ -45,7 +45,6 @@ async def continue_calendar(command: ContinueCalendar, shard: Shard) -> bool:
     """
     dues: list[datetime | None] = []
     async with shard.writing(command.service_id) as driver:
-        await search_by_terms(driver)
         left = await lock_what_is_left(driver, command.service_id, command.change)
         if left is None:
             return False

@@ -40,12 +40,12 @@ async def delete_calendar(command: DeleteCalendar, uow: UnitOfWork) -> None:
         NotFound: When the service has no such calendar.
     """
     driver = await uow.begin()
-    await search_by_terms(driver)
     service_id, name = command.service_id, command.name
     # The delete waits for commands that hold the calendar in order to name it.
     if not await _DELETE.fetch(driver, service_id=service_id, name=name):
         raise NotFound(f"There is no calendar {name!r}.")
-    user = await _USER.fetchval(driver, service_id=service_id, names=[name])
+    async with search_by_terms(driver):
+        user = await _USER.fetchval(driver, service_id=service_id, names=[name])
     if user is not None:
         raise Conflict(f"Job {user} uses this calendar; give it another schedule first.")
     await uow.audit("calendar.deleted", new_id(), name=name)

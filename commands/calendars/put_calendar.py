@@ -74,7 +74,6 @@ async def put_calendar(command: PutCalendar, uow: UnitOfWork) -> Calendar:
     """
     check_exclusions(command.exclude)
     driver = await uow.begin()
-    await search_by_terms(driver)
     calendar, change = await _store(driver, command)
     await uow.audit("calendar.put", new_id(), name=command.name)
     if change is not None:
@@ -104,7 +103,11 @@ async def _store(driver: Driver, command: PutCalendar) -> tuple[Calendar, int | 
     calendar = calendar_of(replaced)
     unchanged = decode_exclusions(before["exclude"]) == command.exclude
     # A command that begins to name it locks it first, so the look below misses none.
-    if unchanged or not await driver.fetchval(_IS_NAMED, service_id, name):
+    if unchanged:
+        return calendar, None
+    async with search_by_terms(driver):
+        is_named = await driver.fetchval(_IS_NAMED, service_id, name)
+    if not is_named:
         return calendar, None
     return calendar, await note_change(driver, service_id, name, command.now, before["exclude"])
 
@@ -116,7 +119,6 @@ async def _withdraw_ahead(command: PutCalendar, shard: Shard) -> None:
     """
     service_id, until = command.service_id, command.now + LOOK_AHEAD + ALLOWANCE
     async with shard.writing(service_id) as driver:
-        await search_by_terms(driver)
         soon = await lock_soon(driver, service_id, command.name, command.now, until)
         for _ in range(LOOKS):
             if not soon or not await withdraw_ahead(driver, service_id, soon, command.now):

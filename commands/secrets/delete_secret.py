@@ -44,7 +44,6 @@ async def delete_secret(command: DeleteSecret, uow: UnitOfWork) -> None:
     """
     driver, service_id = await uow.begin(), command.service_id
     uow.changes_only()
-    await search_by_terms(driver)
     # The delete waits for commands that hold the secret in order to refer to it.
     if not await _DELETE.fetch(driver, service_id=service_id, name=command.name):
         raise NotFound(f"There is no secret {command.name!r}.")
@@ -54,7 +53,8 @@ async def delete_secret(command: DeleteSecret, uow: UnitOfWork) -> None:
 
 async def _refuse_if_used(driver: Driver, command: DeleteSecret) -> None:
     query = secret_query(command.service_id, command.name)
-    found = await _USERS.fetch(driver, service_id=command.service_id, query=query)
+    async with search_by_terms(driver):
+        found = await _USERS.fetch(driver, service_id=command.service_id, query=query)
     users = [str(row["id"]) for row in found]
     if users:
         more = " and others" if len(users) > NAMED_AT_MOST else ""

@@ -53,12 +53,7 @@ class ConsistencyTokens:
         return self._lsn
 
     async def record(self, commit: Commit) -> None:
-        """Return when all processes know, or are told to doubt what Redis says of the service.
-
-        Raises:
-            UNREACHABLE: When neither Redis nor Postgres can be told. The client is not answered
-                then as if the others knew.
-        """
+        """Return when all processes know, or are told to doubt what Redis says of the service."""
         try:
             await self._recordings.answer(commit)
         except (RedisAway, *UNREACHABLE) as error:
@@ -103,8 +98,15 @@ class ConsistencyTokens:
         try:
             await self._cache.doubt(service_id)
         except RedisAway:
+            await self._announce(service_id)
+
+    async def _announce(self, service_id: UUID) -> None:
+        try:
             async with self._database.driver() as driver:
                 await driver.execute("SELECT pg_notify($1, $2)", UNRECORDED_CHANNEL, service_id.hex)
+        except UNREACHABLE as error:
+            # With neither, others that cannot reach Redis either read from the primary.
+            log.warning("commit.unannounced", service_id=str(service_id), error=kind_of(error))
 
     async def _record(self, commits: list[Commit]) -> dict[Commit, None]:
         async with self._database.driver() as driver:

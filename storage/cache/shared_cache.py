@@ -27,8 +27,12 @@ TOKEN_SECONDS = 3_600
 
 SHARED_BYTES = 32 * 1024
 """What is larger is kept out of Redis: each process reads it from Postgres, and keeps it."""
-DOUBT = "?"
-"""In place of a service's token: it has committed, and nobody knows how far it has come."""
+DOUBT_LSN = LSN_DIGITS * "f"
+"""In the token of a service that has committed, where nobody knows how far it has come.
+
+No server has come so far, and nothing cached is so new: older versions ask the primary.
+"""
+_DOUBT = ConsistencyToken(lsn=int(DOUBT_LSN, 16)).encode() + DOUBT_LSN
 _LONG_AGO = datetime.fromtimestamp(0, UTC)
 
 # The LSN of each service is raised, never lowered; its number changes each time. An entry gives
@@ -40,7 +44,7 @@ local count = tonumber(ARGV[4])
 for i = 1, count do
     local lsn, number, invalid = ARGV[1], ARGV[2], string.rep('0', lsn_digits)
     local known = redis.call('GET', KEYS[i])
-    if known == '{DOUBT}' then
+    if known and string.sub(known, 1, lsn_digits) == '{DOUBT_LSN}' then
         invalid = lsn
     elseif known then
         local known_lsn = string.sub(known, 1, lsn_digits)
@@ -185,7 +189,7 @@ class SharedCache:
     async def doubt(self, service_id: UUID) -> None:
         """Have nobody believe what is known of a service, until its next commit is recorded."""
         await self._link.call(
-            lambda epoch: ("SET", _token_key(epoch, service_id), DOUBT, "EX", TOKEN_SECONDS)
+            lambda epoch: ("SET", _token_key(epoch, service_id), _DOUBT, "EX", TOKEN_SECONDS)
         )
 
     async def _look(
@@ -201,8 +205,7 @@ class SharedCache:
             )
         )
         tokens = {
-            service_id: (data and data != DOUBT.encode() and ConsistencyToken.decode(data)) or None
-            for service_id, data in zip(services, found, strict=False)
+            service_id: _token(data) for service_id, data in zip(services, found, strict=False)
         }
         entries = dict(zip(names, found[len(services) :], strict=True))
         return {
@@ -241,6 +244,12 @@ class SharedCache:
             )
         )
         return dict.fromkeys(fills)
+
+
+def _token(data: bytes | None) -> ConsistencyToken | None:
+    if not data or data.startswith(DOUBT_LSN.encode()):
+        return None
+    return ConsistencyToken.decode(data)
 
 
 def _token_key(epoch: str, service_id: UUID) -> str:

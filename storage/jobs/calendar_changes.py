@@ -15,7 +15,7 @@ import asyncpg
 from domain.errors import Busy
 from domain.schedules.schedule import Exclusion
 from storage.jobs.rows import decode_exclusions
-from storage.postgres.pools import Driver
+from storage.postgres.pools import Driver, search_by_terms
 from storage.sql import statement
 
 MOST_CHANGES = 20
@@ -122,7 +122,8 @@ async def lock_soon(
     Args:
         until: What falls due up to here, a claim may have in hand.
     """
-    rows = await _SOON.fetch(driver, service_id=service_id, name=name, at=at, until=until)
+    async with search_by_terms(driver):
+        rows = await _SOON.fetch(driver, service_id=service_id, name=name, at=at, until=until)
     return [row["id"] for row in rows]
 
 
@@ -148,13 +149,15 @@ async def lock_what_is_left(driver: Driver, service_id: UUID, number: int) -> Wh
 
 async def lock_due(driver: Driver, left: WhatIsLeft, until: datetime, most: int) -> list[JobRow]:
     """Lock jobs that have not been brought up to a change and fall due, the first first."""
-    rows = await _DUE.fetch(driver, **_key(left), until=until, most=most)
+    async with search_by_terms(driver):
+        rows = await _DUE.fetch(driver, **_key(left), until=until, most=most)
     return [dict(row) for row in rows]
 
 
 async def lock_next(driver: Driver, left: WhatIsLeft, most: int) -> list[JobRow]:
     """The same in the order of their ids, from where it has come to."""
-    rows = await _NEXT.fetch(driver, **_key(left), done_to=left.done_to, most=most)
+    async with search_by_terms(driver):
+        rows = await _NEXT.fetch(driver, **_key(left), done_to=left.done_to, most=most)
     return [dict(row) for row in rows]
 
 
@@ -167,7 +170,9 @@ async def move_on(driver: Driver, left: WhatIsLeft, done_to: UUID | None, now: d
 
 async def forget_if_done(driver: Driver, left: WhatIsLeft) -> bool:
     """Whether all jobs have been brought up to it; then it is forgotten."""
-    if await _ARE_STALE.fetchval(driver, **_key(left)):
+    async with search_by_terms(driver):
+        are_stale = await _ARE_STALE.fetchval(driver, **_key(left))
+    if are_stale:
         return False
     await driver.execute(_FORGET, left.service_id, left.id)
     return True

@@ -264,14 +264,21 @@ class Database:
         await self._reads.close()
 
 
-async def search_by_terms(driver: Driver) -> None:
-    """Within a transaction: let statements find rows by what they contain, not by their keys.
+@asynccontextmanager
+async def search_by_terms(driver: Driver) -> AsyncIterator[None]:
+    """Within a transaction: let the block's statements find rows by what they contain, not by key.
 
-    Only a bitmap leads through an inverted index; without one, all that a service has is read.
+    Only a bitmap leads through an inverted index; without one, all that a service has is read. A
+    statement keeps the plan of its first execution, so nothing else may be executed in the block.
     """
-    await driver.execute(
-        "SELECT set_config('enable_bitmapscan', 'on', true), set_config('enable_sort', 'on', true)"
-    )
+    await driver.execute(_PLAN_SEARCHES, "on")
+    yield
+    await driver.execute(_PLAN_SEARCHES, "off")
+
+
+_PLAN_SEARCHES = """
+SELECT set_config('enable_bitmapscan', $1, true), set_config('enable_sort', $1, true)
+"""
 
 
 async def _plan(connection: Any, statement: str) -> None:

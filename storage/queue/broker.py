@@ -16,10 +16,12 @@ from storage.urls import redis_database
 
 RUNS_QUEUE = "runs"
 URGENT_QUEUE = "urgent_runs"
+"""Workers read it from this version on; dispatchers and APIs send to it from the next one on."""
 HOUSEKEEPING_QUEUE = "housekeeping"
 RING_ACTOR = "ring_runs"
 RING_AHEAD_ACTOR = "ring_runs_ahead"
-AGGREGATE_ACTOR = "aggregate_run_events"
+AGGREGATE_ACTOR = "fold_run_events"
+"""As processes of older versions call it."""
 BATCH_SIZE = 200
 MAX_DEPTH = 8
 """Messages that may wait for workers: what a dispatcher holds takes turns, what waits cannot."""
@@ -121,7 +123,8 @@ class RunQueue:
         self._send(runs, ahead=len(runs) <= FEW and self._unfinished() >= MAX_DEPTH)
 
     def _send(self, runs: Sequence[RunKey], *, ahead: bool) -> None:
-        queue_name = URGENT_QUEUE if ahead else RUNS_QUEUE
+        # Workers of the version before read no URGENT_QUEUE.
+        queue_name = HOUSEKEEPING_QUEUE if ahead else RUNS_QUEUE
         for batch in _batches(runs, self.batch_size):
             self._broker.enqueue(
                 Message(

@@ -32,7 +32,7 @@ end
 class ProcessView(Struct, frozen=True, kw_only=True):
     """What one worker process tells of a service's targets."""
 
-    published_at: datetime
+    published_at: datetime = msgspec.field(name="told_at")  # as older processes read and write it
     targets: list[TargetStatus]
 
 

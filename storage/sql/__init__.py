@@ -93,7 +93,7 @@ def _text_of(path: Path) -> str:
 def _literal(value: Constant) -> str:
     match value:
         case timedelta():
-            return f"interval '{value.total_seconds():g} s'"
+            return f"interval '{value.total_seconds()!r} s'"
         case str():
             return "'" + value.replace("'", "''") + "'"
         case _:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from uuid import UUID
 
 from storage.queue.broker import (
+    HOUSEKEEPING_QUEUE,
     RING_ACTOR,
     RING_AHEAD_ACTOR,
     RUNS_QUEUE,
-    URGENT_QUEUE,
     RunKey,
     make_broker,
 )
@@ -22,8 +22,8 @@ def waiting_messages(shards: Shards, *, ahead: bool = False) -> list[RunKey]:
         ahead: Those that pass by the others.
     """
     broker = make_broker(shards.all()[0].urls.redis)
-    broker.declare_queue(URGENT_QUEUE)
-    queue = URGENT_QUEUE if ahead else RUNS_QUEUE
+    broker.declare_queue(HOUSEKEEPING_QUEUE)
+    queue = HOUSEKEEPING_QUEUE if ahead else RUNS_QUEUE
     consumer = broker.consume(queue, prefetch=10, timeout=100)
     found: list[RunKey] = []
     while (message := next(consumer)) is not None:

@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 from storage.error_kinds import kind_of
 from storage.postgres.clock_offset import read_clocks
 from storage.postgres.pools import UNREACHABLE
+from storage.queue.broker import AGGREGATE_ACTOR
 from storage.shards import Shard
 from workers.housekeeping import retention
 from workers.housekeeping.aggregation import aggregate_all
@@ -74,21 +75,21 @@ async def aggregate_run_events() -> None:
     await _chore("aggregate_run_events", lambda now: aggregate_all(resources.shard.database, now))
 
 
-CHORES = (
-    keep_partitions,
-    forget_processes,
-    forget_old_stats,
-    forget_past_minutes,
-    rescue_runs,
-    resend_runs,
-    aggregate_run_events,
-)
+CHORES = {
+    "keep_partitions": keep_partitions,
+    "forget_processes": forget_processes,
+    "forget_old_stats": forget_old_stats,
+    "forget_past_minutes": forget_past_minutes,
+    "rescue_runs": rescue_runs,
+    "resend_runs": resend_runs,
+    AGGREGATE_ACTOR: aggregate_run_events,
+}
 
 
 def declare_housekeeping(broker: dramatiq.Broker) -> None:
     """Register the actors."""
-    for chore in CHORES:
-        declare(broker, chore.__name__, chore)
+    for name, chore in CHORES.items():
+        declare(broker, name, chore)
 
 
 async def _chore(name: str, work: Callable[[datetime], Awaitable[object]]) -> None:

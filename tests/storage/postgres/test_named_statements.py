@@ -48,7 +48,7 @@ def test_what_a_file_includes_stands_in_its_place(folder: Path):
 def test_constants_are_written_out(folder: Path):
     (folder / "one.sql").write_text("SELECT :text, :number, now() - :span, :a")
     made = statement("one", text="it's", number=1.5, span=timedelta(seconds=6))
-    assert made.text == "SELECT 'it''s', 1.5, now() - interval '6 s', $1"
+    assert made.text == "SELECT 'it''s', 1.5, now() - interval '6.0 s', $1"
     assert made.arguments({"a": None}) == (None,)
     with pytest.raises(ValueError, match="does not use other"):
         statement("one", other=1)

@@ -15,7 +15,7 @@ from domain.targets.health.target_status import TargetStatus
 from queries.services.list_targets import ListTargets, list_targets
 from storage.postgres.routed_reads import COSTLY_READS
 from storage.redis.connection import RedisAway, RedisLink
-from storage.redis.target_status import MAX_TARGETS, STALE_AFTER, published_status, tell
+from storage.redis.target_status import MAX_TARGETS, STALE_AFTER, _key, published_status, tell
 from storage.shards import Shards
 from storage.shares import ShareUsedUp
 
@@ -54,6 +54,13 @@ async def test_each_process_replaces_what_it_told_and_nothing_else(redis: RedisL
         OTHER.name,
     ]
     assert await published_status(redis, neighbour, NOW) == [OTHER]
+
+
+async def test_what_processes_of_older_versions_tell_is_read(redis: RedisLink):
+    service_id = uuid4()
+    told = msgspec.json.encode({"told_at": NOW, "targets": [ONE]})
+    await redis.call(lambda epoch: ("HSET", _key(epoch, service_id), b"a process", told))
+    assert await published_status(redis, service_id, NOW) == [ONE]
 
 
 async def test_a_process_that_tells_no_more_is_forgotten(redis: RedisLink):
