@@ -43,7 +43,7 @@ async def continue_backfills(now: datetime, database: Database) -> list[RunKey]:
     """Make what each backfill's rate allows at this moment; harmless when done twice at once.
 
     Returns:
-        The runs made, ready to be handed over.
+        The runs made, ready to be dispatched.
     """
     async with database.driver() as driver, driver.transaction():
         due = await _DUE.fetch(driver, now=now, most=BACKFILLS_AT_ONCE)

@@ -63,7 +63,7 @@ class EndedAttempt(Struct, frozen=True, kw_only=True):
 class Finished(Struct, frozen=True, kw_only=True):
     """Attributes:
     states: Of the runs whose attempt was recorded.
-    contended: Jobs (`service_id` and `id`) of which other runs wait for their turn.
+    contended: Jobs (`service_id` and `id`) of which other runs wait for the overlap lock.
     """
 
     states: dict[UUID, RunState]

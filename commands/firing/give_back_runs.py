@@ -19,7 +19,7 @@ class GiveBackRuns(Struct, frozen=True, kw_only=True):
 
 
 async def give_back_runs(command: GiveBackRuns, database: Database) -> list[RunKey]:
-    """Free the runs and return them, ready to be handed over to another worker."""
+    """Free the runs and return them, ready to be dispatched to another worker."""
     async with database.driver() as driver:
         rows = await _GIVE_BACK.fetch(
             driver,

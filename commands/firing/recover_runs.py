@@ -56,7 +56,7 @@ async def recover_runs(command: RecoverRuns, shard: Shard) -> list[RunKey]:
     """Free those that wait; end the attempts of those that ring, as abandoned.
 
     Returns:
-        Freed runs, ready to be handed over. Abandoned ones come back as retries.
+        Freed runs, ready to be dispatched. Abandoned ones come back as retries.
     """
     ringing = [run for run in command.runs if run.state == RunState.RUNNING]
     waiting = [(run.service_id, run.id) for run in command.runs if run not in ringing]

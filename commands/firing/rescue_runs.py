@@ -40,7 +40,7 @@ async def rescue_runs(command: RescueRuns, shard: Shard) -> list[RunKey]:
     """Free what only waited, end what rang as abandoned; harmless when done twice at once.
 
     Returns:
-        Freed runs, ready to be handed over. Abandoned ones come back as retries.
+        Freed runs, ready to be dispatched. Abandoned ones come back as retries.
     """
     async with shard.database.driver() as driver:
         freed = await _FREE_QUEUED.fetch(driver, most=RUNS_AT_ONCE)

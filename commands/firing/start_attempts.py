@@ -32,7 +32,7 @@ class StartAttempts(Struct, frozen=True, kw_only=True):
 async def start_attempts(command: StartAttempts, database: Database) -> set[UUID]:
     """Move runs to running, and return the ids of those that may ring.
 
-    Of each of the others, either another run of its job has the turn, or it was paused, edited,
+    Of each of the others, either another run of its job has the lock, or it was paused, edited,
     deleted or rescued since this worker took it.
     """
     in_order = [run for run in command.runs if run.overlap is Overlap.BUFFER_ALL]

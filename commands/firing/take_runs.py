@@ -55,7 +55,7 @@ class TakenRun(Struct, frozen=True, kw_only=True):
     """A run and all that its ring needs, so that nothing is looked up at the due instant.
 
     Attributes:
-        overlap_wait: How long it waited for its turn, in seconds.
+        overlap_wait: How long it waited for the overlap lock, in seconds.
         number: The attempt to come.
         first_started_at: When the first attempt began, if there was one.
         job_name: As it was when the run was taken.
@@ -90,7 +90,7 @@ class TakenRun(Struct, frozen=True, kw_only=True):
         return self.due_at + timedelta(seconds=self.overlap_wait)
 
     def seconds_late(self, started_at: datetime) -> float:
-        """How late its attempt begins, apart from its wait for its turn."""
+        """How late its attempt begins, apart from its wait for the overlap lock."""
         return max((started_at - self.due_at).total_seconds() - self.overlap_wait, 0.0)
 
     def fence(self, worker_id: UUID, state: RunState) -> Fence:

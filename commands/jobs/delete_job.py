@@ -17,7 +17,7 @@ from storage.runs.claimed_runs import cancel_runs
 from storage.schema.tables import backfills, jobs, listings, turns
 
 _OF_JOB = given(turns.c.service_id, turns.c.job_id)
-_END_TURN = Statement(delete(turns).where(*_OF_JOB))
+_DELETE_OVERLAP_LOCK = Statement(delete(turns).where(*_OF_JOB))
 _CANCEL_BACKFILLS = Statement(
     update(backfills)
     .where(
@@ -59,7 +59,7 @@ async def delete_job(command: DeleteJob, uow: UnitOfWork) -> None:
     key = (command.service_id, command.job_id)
     row = await lock_job(driver, *key, command.versions)
     # The overlap lock before the runs, as wherever both are locked.
-    await _END_TURN.execute(driver, service_id=key[0], job_id=key[1])
+    await _DELETE_OVERLAP_LOCK.execute(driver, service_id=key[0], job_id=key[1])
     # Likewise the backfills: whoever makes their runs, or cancels them, has locked them first.
     await _CANCEL_BACKFILLS.execute(driver, service_id=key[0], job_id=key[1], now=now)
     await withdraw_to_come(driver, row, await change_from(driver, row, now))

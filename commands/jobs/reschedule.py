@@ -46,7 +46,7 @@ from storage.runs.claimed_runs import late_runs, withdraw_later
 class Rescheduled(Struct, frozen=True):
     """Attributes:
     changes: To the job's row.
-    runs: Those that were made, ready to be handed over after the commit.
+    runs: Those that were made, ready to be dispatched after the commit.
     """
 
     changes: dict[str, Any]

@@ -138,7 +138,6 @@ def _caller(subject: Subject) -> Caller:
 
 
 _UPDATED, _NEXT = JobOrder(sort=JobSort.UPDATED), JobOrder(sort=JobSort.NEXT_FIRE)
-_LAST_TO_FIRE = JobOrder(sort=JobSort.NEXT_FIRE, order=Order.DESC)
 _LAST_RUN = JobOrder(sort=JobSort.LAST_RUN)
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 CASES: dict[str, Read] = {

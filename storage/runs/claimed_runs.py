@@ -86,7 +86,7 @@ async def free_runs(driver: Driver, row: JobRow, overlap: Overlap | None = None)
         overlap: What those that have not begun to ring get in place of the policy they have.
 
     Returns:
-        The runs freed, ready to be handed over after the commit.
+        The runs freed, ready to be dispatched after the commit.
     """
     key = _key_of(row)
     if overlap is not None:

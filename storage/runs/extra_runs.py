@@ -47,7 +47,7 @@ async def write_extra_runs(
     A fire time that has had 32,767 of them gets no more.
 
     Returns:
-        Their keys in the order wanted, ready to be handed over after the commit.
+        Their keys in the order wanted, ready to be dispatched after the commit.
     """
     # Whoever makes runs of the same fire times at the same time takes a generation from us.
     made: dict[int, UUID] = {}

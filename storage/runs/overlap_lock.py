@@ -16,7 +16,7 @@ _OWNER = statement("overlap/lock_owner")
 _WAITING = statement("overlap/buffered")
 _FIRST_IN_ORDER = statement("overlap/first_in_order")
 _GIVE = statement("overlap/give")
-_END_WAIT = statement("overlap/end_wait")
+_UNBUFFER = statement("overlap/unbuffer")
 _CONTEND = statement("overlap/contend")
 
 
@@ -43,10 +43,10 @@ async def lock_overlap(driver: Driver, service_id: UUID, job_id: UUID) -> LockOw
     Returns:
         The run that has it, or None when that has ended, or was withdrawn.
     """
-    turn = await _LOCK.fetchrow(driver, service_id=service_id, job_id=job_id)
-    if turn is None:
+    lock = await _LOCK.fetchrow(driver, service_id=service_id, job_id=job_id)
+    if lock is None:
         return None
-    row = await _OWNER.fetchrow(driver, service_id=service_id, job_id=job_id, **turn)
+    row = await _OWNER.fetchrow(driver, service_id=service_id, job_id=job_id, **lock)
     return None if row is None else LockOwner(**row)
 
 
@@ -99,7 +99,7 @@ async def pass_overlap_lock_on(driver: Driver, service_id: UUID, job_id: UUID) -
     """Give a job's overlap lock, which is locked, to the run that waits longest.
 
     Returns:
-        Its id, ready to be handed over; None when none waits, or it is still to wait for one that
+        Its id, ready to be dispatched; None when none waits, or it is still to wait for one that
         is on its way and comes before it.
     """
     waiting = await waiting_runs(driver, service_id, job_id, 2)
@@ -117,6 +117,6 @@ async def pass_overlap_lock_on(driver: Driver, service_id: UUID, job_id: UUID) -
         "scheduled_for": first.scheduled_for,
         "run_id": first.id,
     }
-    await _END_WAIT.execute(driver, **key)
+    await _UNBUFFER.execute(driver, **key)
     await _GIVE.execute(driver, **key, contended=len(waiting) > 1)
     return first.id

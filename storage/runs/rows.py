@@ -8,7 +8,7 @@ from domain.runs.run import Run, RunState, Trigger
 
 
 def lateness_ms(started_at: str) -> str:
-    """How late a run's first attempt began, apart from its wait for its job's turn."""
+    """How late a run's first attempt began, apart from its wait for the overlap lock."""
     late = f"extract(epoch FROM {started_at} - runs.due_at) * 1000"
     return f"greatest({late} - coalesce(runs.overlap_wait_ms, 0), 0)"
 

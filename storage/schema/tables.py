@@ -143,10 +143,10 @@ runs = Table(
     Column("started_at", INSTANT),
     Column("finished_at", INSTANT),
     Column("lateness_ms", Double),
-    # How long it waited for its job's turn before its first attempt; null if it did not.
+    # How long it waited for its job's overlap lock before its first attempt; null if it did not.
     Column("overlap_wait_ms", Double),
     Column("overlap", stored_enum(Overlap), nullable=False, server_default="allow_all"),
-    # Whether it waits for the job's turn (domain.policies.overlap).
+    # Whether it waits for the job's overlap lock (domain.policies.overlap).
     Column("buffered", Boolean, nullable=False, server_default=text("false")),
     # Whether its worker is to cut off the attempt that rings.
     Column("abort", Boolean, nullable=False, server_default=text("false")),
@@ -208,8 +208,8 @@ attempts = Table(
     postgresql_partition_by="RANGE (scheduled_for)",
 )
 
-# Whose turn it is: the run of each job that began last, if its policy is not `allow_all`. Another
-# begins when that one has ended, or as the policy says; this row is the lock that decides it.
+# Overlap locks: the run of each job that began last, if its policy is not `allow_all`. Another
+# begins when that one has ended, or as the policy says; whoever decides it locks this row.
 turns = Table(
     "turns",
     metadata,
@@ -217,7 +217,7 @@ turns = Table(
     Column("job_id", Uuid, nullable=False),
     Column("run_id", Uuid, nullable=False),
     Column("scheduled_for", INSTANT, nullable=False),
-    # Whether runs may wait for the turn.
+    # Whether runs may wait for the lock.
     Column("contended", Boolean, nullable=False, server_default=text("false")),
     PrimaryKeyConstraint("service_id", "job_id"),
     Index("turns_contended", "service_id", "job_id", postgresql_where=text("contended")),

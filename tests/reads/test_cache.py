@@ -6,9 +6,9 @@ import asyncio
 from uuid import UUID, uuid4
 
 from app.embedded.servers import EmbeddedServers
-from storage.cache.cache_entry import kept_until
+from storage.cache.cache_entry import ConsistencyToken, kept_until
 from storage.cache.read_cache import Loaded
-from storage.cache.shared_cache import Commit, NewCacheEntry, SharedCache
+from storage.cache.shared_cache import Commit, NewCacheEntry, SharedCache, _token_key
 from storage.postgres.pools import Driver
 from storage.urls import ShardUrls
 from tests.reads.client import ReadingClient, now
@@ -126,15 +126,15 @@ async def test_a_write_through_that_comes_late_changes_nothing(here: ReadingClie
     assert looked.token.lsn == 10
 
 
-async def test_each_commit_changes_the_position_though_the_place_may_stay(here: ReadingClient):
+async def test_each_commit_changes_the_token_though_the_lsn_may_stay(here: ReadingClient):
     cache = SharedCache(here.shards.of(here.caller.service_id).redis)
     service_id = uuid4()
-    positions = []
-    for place in (10, 10, 9):
-        await cache.record([Commit(service_id=service_id)], place)
-        positions.append((await cache.look(service_id)).token)
-    assert len(set(positions)) == 3
-    assert {position.lsn for position in positions if position} == {10}
+    tokens = []
+    for lsn in (10, 10, 9):
+        await cache.record([Commit(service_id=service_id)], lsn)
+        tokens.append((await cache.look(service_id)).token)
+    assert len(set(tokens)) == 3
+    assert {token.lsn for token in tokens if token} == {10}
 
 
 async def test_a_commit_that_changed_who_knows_what_voids_what_was_cached(
@@ -157,6 +157,25 @@ async def test_entries_of_a_primary_that_another_took_over_from_are_void(here: R
     assert looked.entry is not None
     assert looked.token is not None
     assert not looked.entry.holds(looked.token, now())
+
+
+async def test_what_is_doubted_is_believed_by_nobody_until_the_next_commit(here: ReadingClient):
+    redis = here.shards.of(here.caller.service_id).redis
+    cache, service_id = SharedCache(redis), uuid4()
+    entry = NewCacheEntry(name="job", version=8, until=kept_until(now(), None), etag="", body=b"{}")
+    await cache.record([Commit(service_id=service_id, entries=(entry,), after=5)], 10)
+    await cache.doubt(service_id)
+    looked = await cache.look(service_id, "job")
+    assert looked.token is None
+    # Older processes read it as a token: no server has come so far, and no entry is so new.
+    raw = await redis.call(lambda epoch: ("GET", _token_key(epoch, service_id)))
+    assert ConsistencyToken.decode(raw).lsn == (1 << 96) - 1
+    assert looked.entry is not None
+    assert not looked.entry.holds(ConsistencyToken.decode(raw), now())
+    await cache.record([Commit(service_id=service_id)], 20)
+    looked = await cache.look(service_id, "job")
+    assert looked.token is not None
+    assert (looked.token.lsn, looked.token.invalid_before) == (20, 20)
 
 
 async def test_services_do_not_see_each_others_jobs(here: ReadingClient, urls: ShardUrls):

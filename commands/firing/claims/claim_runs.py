@@ -43,7 +43,7 @@ _MOVE_JOBS_ON = statement("claims/move_jobs_on")
 
 class ClaimRuns(Struct, frozen=True, kw_only=True):
     """Attributes:
-    dispatcher_id: Who claims, and will hand over.
+    dispatcher_id: Who claims, and will dispatch.
     until: Claim what is due up to this instant.
     late: Claim what should have been claimed long ago, and nothing else.
     claim_shares: How services share the claim; without it, what is due first comes first.

@@ -17,7 +17,7 @@ async def pass_free_overlap_locks(database: Database, limit: int) -> list[RunKey
     """Find overlap locks that nobody uses though runs wait for them, and pass them on.
 
     Returns:
-        Runs that may be handed over now.
+        Runs that may be dispatched now.
     """
     async with database.driver() as driver:
         free = await _FREE.fetch(driver, most=limit)
@@ -28,7 +28,7 @@ async def pass_overlap_locks(database: Database, jobs: Iterable[tuple[UUID, UUID
     """Pass on the overlap locks of jobs whose run has ended, if a run waits.
 
     Returns:
-        Runs that may be handed over now.
+        Runs that may be dispatched now.
     """
     async with database.driver() as driver:
         passed = [await _pass_on(driver, service_id, job_id) for service_id, job_id in jobs]

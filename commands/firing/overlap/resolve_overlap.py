@@ -152,7 +152,7 @@ async def _end_others(driver: Driver, command: ResolveOverlap, owner: LockOwner 
 
 
 async def _end_idle(driver: Driver, command: ResolveOverlap, owner: LockOwner | None) -> None:
-    """End what waits for its turn, for its next attempt, or in a worker."""
+    """End what waits for the lock, for its next attempt, or in a worker."""
     run = command.run
     await _END_IDLE.execute(
         driver,
