@@ -244,3 +244,18 @@ def test_an_exclusion_in_which_a_job_is_deleted_need_not_be_told_of(
     history.audit.append(deletion)
     del history.job_rows["job"]
     assert found(history) == expected
+
+
+@pytest.mark.parametrize(("paused_at", "expected"), [(3.5, set()), (2.5, {"accounting"})])
+def test_a_run_that_a_pause_withdrew_counted_until_then(
+    paused_at: float, expected: set[str]
+) -> None:
+    """Two runs and the one that was withdrawn are all three: nothing is owed behind them."""
+    history = good()
+    body = {"schedule": {"every": 1, "max_runs": 3}}
+    history.jobs["job"] = replace(history.jobs["job"], body=body)
+    del history.runs[2:], history.attempts[2:], history.deliveries[2:]
+    history.service_stats["service"]["succeeded"] = 2
+    history.ledger.append(planted.told(3, "paused"))
+    history.audit.append(AuditRow(object_id="job", action="job.paused", at=at(paused_at)))
+    assert found(history) == expected
