@@ -56,12 +56,20 @@ def description_of(app: Litestar) -> dict[str, Any]:
     handlers = handlers_of(app)
     document["components"]["schemas"] = schemas(handlers.values())
     for item in document["paths"].values():
-        for method in item.keys() & set(METHODS):
-            complete_operation(item[method], handlers[item[method]["operationId"]])
+        for operation in (item[method] for method in METHODS if method in item):
+            complete_operation(operation, handlers[operation["operationId"]])
+            _sort_headers(operation)
         if "patch" in item:
             content = item["patch"]["requestBody"]["content"]
             content[MERGE_PATCH] = content["application/json"]
     return document
+
+
+def _sort_headers(operation: dict[str, Any]) -> None:
+    """Litestar keeps headers in sets: each process would have a text and a tag of its own."""
+    for response in operation["responses"].values():
+        if "headers" in response:
+            response["headers"] = dict(sorted(response["headers"].items()))
 
 
 def _document(app: Litestar) -> Document:

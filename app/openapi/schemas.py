@@ -39,7 +39,7 @@ def schemas(handlers: Iterable[HTTPRouteHandler]) -> dict[str, Schema]:
     for name, fields in _ONE_OF_FIELDS.items():
         _take_one(named[name], fields)
     _add_listed_job(named)
-    return named
+    return dict(sorted(named.items()))
 
 
 def _take_one(schema: Schema, fields: tuple[str, ...]) -> None:
