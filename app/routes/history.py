@@ -14,10 +14,10 @@ from litestar.params import FromPath, QueryParameter
 from app.requests import run_lists
 from app.requests.access import Access
 from app.requests.cursors import Cursor, Limit, by_fire_time
+from app.requests.filters import filtered
 from app.requests.instants import utc_parameter
 from app.requests.request import ServiceRequest
 from app.responses.problems import problems
-from app.schemas.filters import filtered
 from app.schemas.previews import PreviewResource, preview_resource
 from app.schemas.runs import LedgerEntryResource, LedgerPage, RunPage
 from domain.filters.job_filter import Order

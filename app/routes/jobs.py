@@ -14,13 +14,13 @@ from litestar.params import FromPath, JSONBody
 from app.requests import job_lists
 from app.requests.access import Access
 from app.requests.cursors import Cursor, FilteredCursors, Limit
+from app.requests.filters import filtered
 from app.requests.idempotency import once
 from app.requests.preconditions import IfMatch, versions_of
 from app.requests.request import ServiceRequest
 from app.responses.answers import run_accepted
 from app.responses.cached_answers import NOT_MODIFIED, answer
 from app.responses.problems import problems
-from app.schemas.filters import filtered
 from app.schemas.job_changes import JobChangesBody
 from app.schemas.jobs import JobBody, JobPage, PauseBody, ResumeBody, TriggerBody, target_of
 from app.schemas.runs import RunResource

@@ -13,11 +13,11 @@ from litestar.params import FromPath, JSONBody
 from app.requests import run_lists
 from app.requests.access import Access
 from app.requests.cursors import Cursor, Limit
+from app.requests.filters import filtered
 from app.requests.idempotency import once
 from app.requests.request import ServiceRequest, refuse_body
 from app.responses.answers import run_accepted
 from app.responses.problems import problems
-from app.schemas.filters import filtered
 from app.schemas.runs import BulkResource, ChosenRunsBody, RunDetailResource, RunPage, RunResource
 from commands.runs.cancel_runs import CancelRun, CancelRuns, cancel_run, cancel_runs
 from commands.runs.replay_runs import ReplayRun, ReplayRuns, replay_run, replay_runs

@@ -9,10 +9,10 @@ from typing import Annotated, Any, ClassVar, get_args
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
+from app.requests.merge_patch import Members, members_of, merged, names_of, with_unknown_nulls
 from app.requests.wrong_values import refusal_of
 from app.schemas.examples import NIGHTLY, Example, Examples
 from app.schemas.jobs import CatchupBody, Description, Name, RetryBody, Tags, target_of
-from app.schemas.merge_patch import Members, members_of, merged, names_of, with_unknown_nulls
 from app.schemas.schedules import ScheduleBody
 from commands.jobs.update_job import Changes, ChangesOf
 from domain.errors import Gathering, Invalid

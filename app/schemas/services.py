@@ -8,9 +8,9 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from app.requests.merge_patch import members_of, merged, names_of, with_unknown_nulls
 from app.requests.wrong_values import refusal_of
 from app.schemas.examples import Example, Examples
-from app.schemas.merge_patch import members_of, merged, names_of, with_unknown_nulls
 from app.schemas.pages import Page
 from domain.access.service import Service
 from domain.quotas.limits import Limits

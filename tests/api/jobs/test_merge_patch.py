@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from msgspec import Raw
 
-from app.schemas.merge_patch import MAX_DEPTH, merged
+from app.requests.merge_patch import MAX_DEPTH, merged
 from domain.errors import Invalid
 from loadtests.sink.process import SinkProcess
 from tests.api.conftest import JSON
